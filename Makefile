@@ -1,0 +1,65 @@
+# Every target makes the environment it needs: a fresh clone wants python3 (3.11
+# or later) and make, nothing else.
+
+PYTHON ?= python3
+# For pytest: make test ARGS="-k handoff"
+ARGS ?=
+# The torch of .venv, and the other one: the oldest that is supported, unless told.
+NEWEST := 2.14.1
+TORCH ?= 2.13.0
+
+bin := .venv/bin
+other := .venv-torch-$(TORCH)
+install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+comma := ,
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-torch lint bench docs clean
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: .venv/made ## convert a tensor and an image, and say what happened
+	$(bin)/python docs/demo.py
+
+test: .venv/made ## the whole suite, with the newest torch and with the oldest
+	$(bin)/pytest $(ARGS)
+	$(MAKE) test-torch
+
+# That environment has no CuPy and no linters, so it may skip what needs them.
+test-torch: $(other)/made ## the suite with another torch: make test-torch TORCH=2.15.0
+	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch) $(other)/bin/pytest $(ARGS)
+
+lint: .venv/made ## style, types, and which module may import which
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/pyright
+	rm -rf .venv/layout && mkdir .venv/layout # the packages as they are installed
+	cp -R interop .venv/layout/ && cp -R adapters .venv/layout/interop/
+	cd .venv/layout && ../bin/lint-imports --no-cache --config ../../pyproject.toml
+
+bench: .venv/made ## the ratios that are promised
+	$(bin)/python bench
+
+docs: .venv/made ## the pages, below docs/_build/html
+	$(bin)/sphinx-build -W --keep-going docs docs/_build/html
+
+clean: ## back to what git knows, environments included
+	rm -rf .venv .venv-torch-* build dist *.egg-info docs/_build docs/generated
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# pip 25.1 is the first that knows dependency groups.
+.venv/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(bin)/python $(install) --upgrade 'pip>=25.1'
+	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' \
+	    --group test --group lint --group docs --group demo
+	touch $@
+
+$(other)/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(other)
+	$(other)/bin/python $(install) --upgrade 'pip>=25.1'
+	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes]' --group test
+	touch $@

@@ -1,0 +1,50 @@
+"""Where the elements of an array lie in memory: pure arithmetic on facts."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interop.adapter import Facts
+
+
+def overlaps(facts: Facts) -> bool:
+    """Whether two elements may share a byte, as in an expanded tensor.
+
+    Sorted by stride, each axis must step over all that the smaller ones reach. Layouts that interleave without
+    meeting are rare, and answered with True: the result is then read-only, or a copy.
+
+    >>> from interop.adapter import CPU, Facts
+    >>> [overlaps(Facts("any", (3, 4), "float32", CPU, s, 48)) for s in ((16, 4), (4, 12), (0, 4))]
+    [False, False, True]
+    """
+    if not facts.nbytes or not facts.strides:
+        return False
+    axes = sorted((abs(s), n) for s, n in zip(facts.strides, facts.shape, strict=True) if n > 1)
+    reach = facts.nbytes // count(facts)
+    for stride, n in axes:
+        if stride < reach:
+            return True
+        reach += stride * (n - 1)
+    return False
+
+
+def bounds(facts: Facts, address: int) -> tuple[int, int]:
+    """Return the first address of the array and the one past its last; equal for an empty one.
+
+    >>> from interop.adapter import CPU, Facts
+    >>> bounds(Facts("any", (3,), "float32", CPU, (-4,), 12), 1008)
+    (1000, 1012)
+    """
+    if not facts.nbytes:
+        return address, address
+    spans = [s * (n - 1) for s, n in zip(facts.strides, facts.shape, strict=True)]
+    low = address + sum(s for s in spans if s < 0)
+    high = address + sum(s for s in spans if s > 0)
+    return low, high + facts.nbytes // count(facts)
+
+
+def count(facts: Facts) -> int:
+    """Return the number of elements."""
+    return prod(facts.shape)

@@ -1,0 +1,160 @@
+"""What the caller permits: the keywords of every conversion, and their defaults for a context."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, get_args
+
+from interop import _dtypes, _registry, errors
+from interop.adapter import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+ReadOnly = Literal["copy", "share", "error"]
+Casting = Literal["same_kind", "unsafe"]
+
+
+class Defaults(TypedDict, total=False):
+    """The keywords of `options`."""
+
+    detach: bool
+    readonly: ReadOnly
+
+
+class Keywords(Defaults, total=False):
+    """The keywords of every call that converts; `interop.convert` explains them."""
+
+    device: object
+    dtype: object
+    copy: bool | None
+    stream: object
+    casting: Casting
+
+
+class Wish(NamedTuple):
+    """The keywords, checked and in the core's own terms."""
+
+    device: Device | None = None
+    dtype: str | None = None
+    copy: bool | None = None
+    stream: int | None = None
+    detach: bool = False
+    readonly: ReadOnly = "copy"
+    casting: Casting = "same_kind"
+
+
+_defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=Wish())
+_CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
+    "copy": (None, True, False),
+    "detach": (True, False),
+    "readonly": get_args(ReadOnly),
+    "casting": get_args(Casting),
+}
+
+
+def options(*, detach: bool | None = None, readonly: ReadOnly | None = None) -> AbstractContextManager[None]:
+    """Set defaults for every conversion inside the ``with`` block; a keyword of a call still wins.
+
+    They hold for the current thread or task (a `contextvars.ContextVar`), nest, and end with the block.
+
+    Parameters
+    ----------
+    detach : bool, optional
+        Whether a tensor that requires grad may leave its framework without its gradient.
+    readonly : {"copy", "share", "error"}, optional
+        What happens to read-only memory that the target can't protect.
+
+    Raises
+    ------
+    InvalidOptionError
+        A value is none of its choices. Raised here, before the block.
+
+    Examples
+    --------
+    >>> import interop
+    >>> with interop.options(readonly="error"):
+    ...     pass
+    """
+    given = {"detach": detach, "readonly": readonly}
+    return _scope(_defaults.get()._replace(**_checked({k: v for k, v in given.items() if v is not None})))
+
+
+@contextmanager
+def _scope(wish: Wish) -> Iterator[None]:
+    token = _defaults.set(wish)
+    try:
+        yield
+    finally:
+        _defaults.reset(token)
+
+
+def make_wish(keywords: Mapping[str, Any]) -> Wish:
+    """Check the keywords of a call and lay them over the context's defaults.
+
+    Raises
+    ------
+    InvalidOptionError
+        A value is none of its choices.
+    TypeError
+        There is no such keyword.
+    """
+    return _defaults.get()._replace(**_checked(keywords)) if keywords else _defaults.get()
+
+
+def _checked(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _check(name, value) for name, value in keywords.items()}
+
+
+def _check(name: str, value: Any) -> Any:
+    if name in _PARSERS:
+        return None if value is None else _PARSERS[name](value)
+    if name not in _CHOICES:
+        msg = f"there is no keyword {name!r}; there are {', '.join(Wish._fields)}"
+        raise TypeError(msg)
+    if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in _CHOICES[name]):
+        raise _invalid(name, value, "one of " + ", ".join(map(repr, _CHOICES[name])))
+    return value
+
+
+def _parse_device(spec: Any) -> Device:
+    wanted = 'a name such as "cpu" or "cuda:1", a framework\'s device object, or a DLPack pair'
+    try:
+        if isinstance(spec, (str, tuple)):
+            return Device.parse(spec)
+        if adapter := _registry.owner(spec):
+            return adapter.parse_device(spec)
+    except (TypeError, ValueError) as error:
+        raise _invalid("device", spec, wanted) from error
+    raise _invalid("device", spec, wanted)
+
+
+def _parse_dtype(spec: Any) -> str:
+    if isinstance(spec, str) and spec in _dtypes.NAMES:
+        return spec
+    try:
+        # NumPy's names are everybody's, Python's own float and int included.
+        name = (_registry.owner(spec) or _registry.adapter_named("numpy")).parse_dtype(spec)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise _invalid("dtype", spec, "a name or a framework's dtype object") from error
+    if name not in _dtypes.NAMES:
+        raise _invalid("dtype", spec, "a dtype of plain numbers: " + ", ".join(sorted(_dtypes.NAMES)))
+    return name
+
+
+def _parse_stream(spec: Any) -> int:
+    """Read an int handle, or an object with `__cuda_stream__` (a pair of protocol version and handle)."""
+    if isinstance(spec, int) and not isinstance(spec, bool):
+        return spec
+    if hasattr(spec, "__cuda_stream__"):
+        return int(spec.__cuda_stream__()[1])
+    raise _invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
+
+
+def _invalid(name: str, value: object, wanted: str) -> errors.InvalidOptionError:
+    return errors.InvalidOptionError(f"{name}={value!r} is not {wanted}")
+
+
+_PARSERS: Final = {"device": _parse_device, "dtype": _parse_dtype, "stream": _parse_stream}

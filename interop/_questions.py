@@ -1,0 +1,170 @@
+"""Questions about arrays: whose, where, the same memory? None of them copies or waits."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from interop import _layout, _registry, errors
+
+if TYPE_CHECKING:
+    from interop.adapter import Device, Facts
+
+
+class FrameworkInfo(NamedTuple):
+    """What `frameworks` tells of one framework. Nothing is imported to tell.
+
+    Attributes
+    ----------
+    name : str
+    installed : bool
+        Whether it could be imported.
+    loaded : bool
+        Whether this process has imported it.
+    version : str or None
+        None where it can't be told without importing it.
+    """
+
+    name: str
+    installed: bool
+    loaded: bool
+    version: str | None
+
+
+def framework_of(x: object, /) -> str:
+    """Return the name of the framework whose array `x` is; subclasses count, from whatever package.
+
+    Raises
+    ------
+    NotAnArrayError
+        It is no array.
+    UnknownFrameworkError
+        It is an array that can be converted, but of no framework that has an adapter.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> interop.framework_of(np.ones(3))
+    'numpy'
+    """
+    return native(x).adapter.name
+
+
+def device_of(x: object, /) -> Device:
+    """Return where the memory of an array is, as DLPack's (kind, index). Pinned memory is the CPU's.
+
+    Raises
+    ------
+    NotAnArrayError
+        It is no array.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> interop.device_of(np.ones(3)), str(interop.device_of(np.ones(3)))
+    (Device(kind=1, index=0), 'cpu')
+    """
+    adapter, array, _ = _registry.identify(x)
+    return adapter.describe(array).device
+
+
+def shares_memory(a: object, b: object, /) -> bool:
+    """Whether two arrays, of whatever frameworks, have a byte in common. Exact, as `numpy.shares_memory`.
+
+    Raises
+    ------
+    NotAnArrayError, UnsupportedArrayError
+        One of them is no array, or has no plain memory (sparse, meta).
+    """
+    first, second = _memory(a), _memory(b)
+    if first.facts.device != second.facts.device or not (first.facts.nbytes and second.facts.nbytes):
+        return False
+    (low, high), (other_low, other_high) = _layout.bounds(*first), _layout.bounds(*second)
+    if high <= other_low or other_high <= low:
+        return False
+    import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
+
+    return np.shares_memory(np.asarray(_Ghost(*first)), np.asarray(_Ghost(*second)))
+
+
+def frameworks() -> tuple[FrameworkInfo, ...]:
+    """Return what there is to convert between: every framework that has an adapter, installed or not."""
+    return tuple(_info(name) for name in _registry.known_names())
+
+
+def namespace(*arrays: Any) -> Any:
+    """Return the array-API namespace of arrays of one framework, from array-api-compat.
+
+    Raises
+    ------
+    NotAnArrayError, UnknownFrameworkError
+        One is no array of a known framework.
+    UnsupportedArrayError
+        They are of several frameworks.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> interop.namespace(np.ones(3)).__name__
+    'array_api_compat.numpy'
+    """
+    names = sorted({framework_of(x) for x in arrays})
+    if len(names) != 1:
+        msg = f"one namespace needs arrays of one framework, not of {' and '.join(names) or 'none'}. Convert them first."
+        raise errors.UnsupportedArrayError(msg)
+    from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
+
+    return array_namespace(*arrays)
+
+
+def native(x: object) -> _registry.Found:
+    """Identify an array, and insist on a framework that has an adapter."""
+    found = _registry.identify(x)
+    if found.label:
+        known = ", ".join(_registry.known_names())
+        msg = f"{found.label} can be converted, but is of none of the frameworks {known}. interop.register adds one."
+        raise errors.UnknownFrameworkError(msg)
+    return found
+
+
+class _Memory(NamedTuple):
+    facts: Facts
+    address: int
+
+
+def _memory(x: object) -> _Memory:
+    """Find where an array lies. What has to be read first has no memory yet."""
+    adapter, array, _ = _registry.identify(x)
+    facts = adapter.describe(array)
+    if facts.unsupported:
+        msg = f"{facts} has no memory to compare: {facts.unsupported}"
+        raise errors.UnsupportedArrayError(msg)
+    return _Memory(facts._replace(nbytes=0), 0) if facts.materialises else _Memory(facts, adapter.address(array))
+
+
+class _Ghost:
+    """The same addresses as an array NumPy can compare, on whatever device: nothing ever reads through it."""
+
+    def __init__(self, facts: Facts, address: int) -> None:
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": f"|V{facts.nbytes // _layout.count(facts)}",
+            "shape": facts.shape,
+            "strides": facts.strides,
+            "data": (address, True),
+        }
+
+
+def _info(name: str) -> FrameworkInfo:
+    module = sys.modules.get(name)
+    installed = module is not None or importlib.util.find_spec(name) is not None
+    return FrameworkInfo(name, installed, module is not None, getattr(module, "__version__", None) or _version(name))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

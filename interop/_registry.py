@@ -1,0 +1,225 @@
+"""Who is it: names of frameworks and classes of arrays, to adapters. Adapters are imported on first use.
+
+The table is strings, so that a look-up imports nothing. A class is found by walking its MRO against it; a class that
+is not in it asks the entry points of the group ``interop.adapters`` once, and the answer is remembered.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import threading
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from weakref import WeakKeyDictionary
+
+from interop import errors
+from interop.adapter import Adapter
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+class Entry(NamedTuple):
+    """Where a shipped adapter is, the full names of its classes of arrays, and what to install for it."""
+
+    module: str
+    classes: tuple[str, ...]
+    install: str
+
+
+class Found(NamedTuple):
+    """Whose array it is, the array itself (a foreign one: opened), and what a foreign one is called."""
+
+    adapter: Adapter
+    array: Any
+    label: str | None = None
+
+
+TABLE: Final[dict[str, Entry]] = {
+    "numpy": Entry("interop.adapters.numpy", ("numpy.ndarray", "numpy.generic"), "numpy"),
+    "torch": Entry("interop.adapters.torch", ("torch.Tensor",), "array-interop[torch]"),
+    "cupy": Entry("interop.adapters.cupy", ("cupy.ndarray",), "array-interop[cupy]"),
+}
+_PROTOCOL: Final = "interop.adapters.protocol"
+_GROUP: Final = "interop.adapters"
+
+_loaded: Final[dict[str, Adapter]] = {}
+_names: Final = {full: name for name, entry in TABLE.items() for full in entry.classes}
+_classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
+_lock: Final = threading.RLock()
+routes: Final[dict[object, dict[type, Any]]] = {"numpy": {}, "torch": {}}
+"""What `interop._convert` remembers, by target and exact class. Here, because `register` makes it stale."""
+
+
+def identify(x: Any) -> Found:
+    """Find the adapter of an array, whatever package its class is from; open it when only a protocol is spoken.
+
+    Raises
+    ------
+    NotAnArrayError
+        It is no array and speaks no protocol of arrays.
+    UnsupportedArrayError
+        It speaks one, but its answer is an error (the cause).
+    """
+    adapter = adapter_of(type(x))
+    return Found(adapter, x) if adapter else _open_foreign(x)
+
+
+def adapter_of(cls: type) -> Adapter | None:
+    """Return the adapter of a class of arrays, or None where only a protocol may help."""
+    try:
+        return _classes[cls]
+    except KeyError:
+        name = _name_of(cls) or _name_in_plugins(cls)
+        _classes[cls] = adapter = adapter_named(name) if name else None
+        return adapter
+
+
+def find(to: Any) -> Adapter:
+    """Return the adapter of a target given as a name, a module (or array-API namespace) or a class of arrays.
+
+    Raises
+    ------
+    UnknownFrameworkError, FrameworkNotInstalledError
+    """
+    if isinstance(to, str):
+        return adapter_named(to)
+    if isinstance(to, ModuleType):
+        parts = to.__name__.split(".")
+        return adapter_named(parts[0] if parts[0] in _all_names() else parts[-1])
+    adapter = adapter_of(to) if isinstance(to, type) else None
+    if adapter is None:
+        known = ", ".join(sorted(_all_names()))
+        msg = f"a framework is named by a string, its module or its class of arrays, not by {to!r}. Known: {known}."
+        raise errors.UnknownFrameworkError(msg)
+    return adapter
+
+
+def owner(spec: Any) -> Adapter | None:
+    """Return the adapter whose framework defined an object such as a dtype or a device."""
+    cls = spec if isinstance(spec, type) else type(spec)
+    root = spec.partition(".")[0] if isinstance(spec, str) else cls.__module__.partition(".")[0]
+    return adapter_named(root) if root in _all_names() else None
+
+
+def adapter_named(name: str) -> Adapter:
+    """Return the adapter of that name, imported if need be."""
+    adapter = _loaded.get(name)
+    if adapter is None and name in TABLE:
+        adapter = _loaded.setdefault(name, _import(name, TABLE[name]))
+    elif adapter is None and name in _plugins():
+        register(_plugins()[name].load())
+        adapter = _loaded.get(name)
+    if adapter is None:
+        near = difflib.get_close_matches(name, _all_names(), n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        msg = f"no framework is called {name!r}: {hint}Known: {', '.join(sorted(_all_names()))}."
+        raise errors.UnknownFrameworkError(msg)
+    return adapter
+
+
+def register(adapter: Adapter) -> None:
+    """Add a framework for this process; as an entry point of the group ``interop.adapters``, for every one.
+
+    Parameters
+    ----------
+    adapter : interop.adapter.Adapter
+        An instance. Arrays of its `array_type` and of all subclasses belong to it from now on.
+
+    Raises
+    ------
+    InvalidOptionError
+        It is no adapter, or another one has its name.
+    """
+    if not isinstance(adapter, Adapter):
+        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {adapter!r}"
+        raise errors.InvalidOptionError(msg)
+    with _lock:
+        new, old = _full_name(type(adapter)), _claimant(adapter.name)
+        if old not in (None, new):
+            msg = f"two adapters are called {adapter.name!r}: {old} and {new}. Rename or uninstall one."
+            raise errors.InvalidOptionError(msg)
+        _loaded[adapter.name] = adapter
+        _names[_full_name(adapter.array_type)] = adapter.name
+        _classes.clear()
+        for remembered in routes.values():
+            remembered.clear()
+
+
+def known_names() -> list[str]:
+    """Return the names of all frameworks that have an adapter, loaded or not."""
+    return sorted(_all_names())
+
+
+# -- looking up ----------------------------------------------------------------------------------------------------
+
+
+def _all_names() -> set[str]:
+    return {*TABLE, *_loaded, *_plugins()}
+
+
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _claimant(name: str) -> str | None:
+    if name in TABLE:
+        return TABLE[name].module
+    return _full_name(type(_loaded[name])) if name in _loaded else None
+
+
+def _name_of(cls: type) -> str | None:
+    return next((_names[full] for full in map(_full_name, cls.__mro__) if full in _names), None)
+
+
+def _name_in_plugins(cls: type) -> str | None:
+    """Load the plugins that are called like a package the class comes from, and no other; then look again."""
+    roots = {base.__module__.partition(".")[0] for base in cls.__mro__}
+    for root in roots & _plugins().keys():
+        register(_plugins()[root].load())
+    return _name_of(cls)
+
+
+@cache
+def _plugins() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - takes longer to import than all of interop
+
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def _import(name: str, entry: Entry) -> Adapter:
+    try:
+        return cast("Adapter", importlib.import_module(entry.module).adapter)
+    except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == name
+        problem = f"{name} is not installed" if absent else f"{name} cannot be imported ({error})"
+        msg = f"{problem}. Install it with: pip install '{entry.install}'"
+        raise errors.FrameworkNotInstalledError(msg, name=name) from error
+
+
+# -- arrays of no known framework ------------------------------------------------------------------------------------
+
+
+def _open_foreign(x: Any) -> Found:
+    """Open what speaks `__dlpack__`, `__cuda_array_interface__`, the buffer protocol, ... as an array we know."""
+    protocol = importlib.import_module(_PROTOCOL)
+    label = _full_name(type(x)).removeprefix("builtins.")
+    try:
+        array = protocol.open(x)
+    except Exception as error:  # a producer may raise anything
+        msg = f"{label} offers its memory, but asked for it, it answers {type(error).__name__}: {error}"
+        raise errors.UnsupportedArrayError(msg) from error
+    if array is None:
+        raise errors.NotAnArrayError(_no_array(x, label))
+    return Found(adapter_of(type(array)) or protocol.adapter, array, label)
+
+
+def _no_array(x: Any, label: str) -> str:
+    if isinstance(x, (list, tuple)):
+        return f"a {label} is no array. Make one of it first: numpy.asarray(x), torch.tensor(x)."
+    if label == "PyCapsule":
+        return "a raw capsule can be used only once. Pass the array that made it instead."
+    protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
+    return f"{label} is no array: it is of no known framework, and it speaks none of {protocols}."

@@ -1,0 +1,185 @@
+"""The contract between the core and a framework: facts, and a few verbs.
+
+A framework joins by one subclass of `Adapter`. It states what is so and does what it is told; every choice
+(share or copy, where, why) is made in `interop._plan`. Standard library only, so that importing it is free.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["CPU", "CUDA", "CURRENT", "HOST", "Adapter", "Device", "Facts"]
+
+CURRENT: Final = -1
+"""The index of a `Device` that means "the current one"."""
+
+# DLDeviceType of dlpack.h (DLPack 1.3).
+_KINDS: Final = {
+    1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 9: "vpi", 10: "rocm", 11: "rocm_host",
+    12: "ext_dev", 13: "cuda_managed", 14: "oneapi", 15: "webgpu", 16: "hexagon", 17: "maia", 18: "trn",
+}  # fmt: skip
+_NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {"mps": 8, "xpu": 14, "gpu": 2, "hip": 10}
+
+
+class Device(NamedTuple):
+    """A device as DLPack names it: a kind (``DLDeviceType``) and an index. Equal to the plain pair.
+
+    >>> Device(2, 1), str(Device(2, 1)), Device.parse("cuda:1") == (2, 1)
+    (Device(kind=2, index=1), 'cuda:1', True)
+    """
+
+    kind: int
+    index: int = 0
+
+    @classmethod
+    def parse(cls, spec: str | tuple[int, int]) -> Device:
+        """Read ``"cpu"``, ``"cuda"`` (the current one), ``"cuda:1"`` or a pair; raise ValueError for anything else."""
+        if isinstance(spec, tuple):
+            kind, index = spec
+            return cls(int(kind), int(index))
+        name, _, index_text = spec.partition(":")
+        if name not in _NUMBERS or (index_text and not index_text.isdecimal()):
+            msg = f"no device is called {spec!r}"
+            raise ValueError(msg)
+        index = int(index_text) if index_text else (0 if name == "cpu" else CURRENT)
+        return cls(_NUMBERS[name], index)
+
+    @property
+    def is_host(self) -> bool:
+        """Whether a processor reads this memory without a transfer: plain, or pinned for a GPU."""
+        return self.kind in _HOST_KINDS
+
+    def __str__(self) -> str:
+        """Spell it as `parse` reads it."""
+        name = _KINDS.get(self.kind, f"device kind {self.kind}")
+        return name if self.kind == 1 or self.index == CURRENT else f"{name}:{self.index}"
+
+
+_HOST_KINDS: Final = frozenset({1, 3, 11})
+CPU: Final = Device(1)
+CUDA: Final = Device(2, CURRENT)
+HOST: Final = frozenset({1})
+"""What an adapter of host memory `holds`; pinned memory (kinds 3 and 11) is described as `CPU`."""
+
+
+class Facts(NamedTuple):
+    """What an array is, read without a copy, a synchronisation or a computation."""
+
+    framework: str
+    """The adapter's name; for an array of no known framework, its class."""
+    shape: tuple[int, ...]
+    dtype: str
+    """The array API's name (``"float32"``), or ml_dtypes' (``"bfloat16"``); native byte order is meant."""
+    device: Device
+    strides: tuple[int, ...] = ()
+    """In bytes."""
+    nbytes: int = 0
+    """Number of elements times the bytes of one, whatever the strides."""
+    readonly: bool = False
+    gradient: bool = False
+    """It is part of a gradient graph, and leaving the framework would cut it off."""
+    obstacle: str | None = None
+    """Why its memory as it lies cannot be lent to anyone (byte order, alignment, a lazy bit): a copy cures it."""
+    unsupported: str | None = None
+    """Why it has no plain numbers to give (sparse, masked, object dtype), and what to write instead."""
+    materialises: str | None = None
+    """Why it must be read (computed, loaded) before there is any memory to share."""
+
+    def __str__(self) -> str:
+        """Name it in a message: ``torch float32 (3, 4) on cpu``."""
+        return f"{self.framework} {self.dtype} {self.shape} on {self.device}"
+
+
+class Adapter:
+    """One framework, for the core. Keeps no state and decides nothing.
+
+    Everything that shares memory may answer with a BufferError whose text is the reason; the core then plans once
+    more, with that reason as the obstacle. The defaults suit a framework of host memory that speaks DLPack.
+    """
+
+    name: ClassVar[str]
+    array_type: type[Any]
+    """The class of native arrays. Subclasses of it, from any package, are native too."""
+    holds: ClassVar[frozenset[int]] = HOST
+    """The DLPack device kinds that this framework can allocate on, GPU present or not."""
+    home: ClassVar[Device] = CPU
+    """Where an array goes that cannot stay where it is."""
+    honours_readonly: ClassVar[bool] = False
+    """Whether a native array can refuse to be written to."""
+    ndarray_native: ClassVar[bool] = False
+    """Whether native arrays are ndarrays, so that `adopt_host` is the identity."""
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def describe(self, x: Any, /) -> Facts:
+        """Tell the facts of a native array. No copy, no synchronisation, no computation."""
+        raise NotImplementedError
+
+    def address(self, x: Any, /) -> int:
+        """Return where element ``[0, 0, ...]`` is. Apart from `describe`, because for some it takes longer."""
+        raise NotImplementedError
+
+    def place(self, device: Device, /) -> Device | str:
+        """Return `device` with its index filled in, or the reason why this framework can't have memory there."""
+        return CPU if device.is_host else f"{self.name} holds host memory only"
+
+    def lacks(self, dtype: str, /) -> str | None:
+        """Return why there is no such dtype here, and what to write instead; None if there is."""
+        raise NotImplementedError
+
+    def refuses(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a question with a default answer
+        """Return why memory laid out like this can't be adopted (negative strides); None if it can."""
+        return None
+
+    def parse_device(self, spec: Any, /) -> Device:
+        """Read the framework's own device object; raise TypeError or ValueError if it is none."""
+        msg = f"{spec!r} is no device of {self.name}"
+        raise TypeError(msg)
+
+    def parse_dtype(self, spec: Any, /) -> str:
+        """Read the framework's own dtype object or name; raise TypeError or ValueError if it is none."""
+        msg = f"{spec!r} is no dtype of {self.name}"
+        raise TypeError(msg)
+
+    # -- the same memory: BufferError with the reason where it can't be done --------------------------------------
+
+    def export(self, x: Any, stream: int | None, /) -> Any:
+        """Return an object that speaks DLPack for the same memory, ordered for `stream`. THE safety gate."""
+        raise NotImplementedError
+
+    def adopt(self, source: Any, stream: int | None, /) -> Any:
+        """Return a native array over the memory of an object that speaks DLPack. Never a copy."""
+        raise NotImplementedError
+
+    def export_host(self, x: Any, /) -> NDArray[Any]:
+        """Return an ndarray over the same host memory, any dtype that `lacks` knows included."""
+        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
+
+        return np.from_dlpack(self.export(x, None))
+
+    def adopt_host(self, array: NDArray[Any], /) -> Any:
+        """Return a native array over the memory of an ndarray, a read-only one included. Never a copy."""
+        return self.adopt(array, None)
+
+    # -- other memory --------------------------------------------------------------------------------------------
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
+        """Return an independent array there: lazy bits resolved, native byte order, no negative strides.
+
+        Complete on return when it comes to the host. Where a framework holds no host memory, an ndarray stands for
+        its host arrays: `copy` gives one for a device of the host, and takes one to upload it.
+        """
+        raise NotImplementedError
+
+    # -- optional: the hot path -------------------------------------------------------------------------------------
+
+    def quick_export_host(self, slow: Any, /) -> Any:  # noqa: ARG002
+        """Return a function ``native array -> ndarray`` for plain arrays that hands all else to `slow`; or None."""
+        return None
+
+    def quick_adopt_host(self, slow: Any, /) -> Any:  # noqa: ARG002
+        """Return a function ``ndarray -> native array`` for plain arrays that hands all else to `slow`; or None."""
+        return None

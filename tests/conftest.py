@@ -1,0 +1,71 @@
+"""What a test may require, and how hypothesis runs.
+
+A test that needs more than Python says so, ``@pytest.mark.requires("torch", "gpu")``,
+and is skipped where that is missing. Where it must not be missing (CI), the
+environment says so, ``INTEROP_REQUIRE=numpy,torch``, and the test fails instead:
+nothing that should run is ever skipped in silence.
+"""
+
+import functools
+import importlib.util
+import os
+import warnings
+
+import hypothesis
+import pytest
+
+MODULES = {"cupy", "ml_dtypes", "mypy", "numpy", "pyright", "torch"}
+KNOWN = MODULES | {"gpu", "simcuda"}
+MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def has_gpu() -> bool:
+    """Whether a framework that is here sees a CUDA device."""
+    with warnings.catch_warnings(action="ignore"):  # of drivers that are missing or old
+        if available("torch"):
+            import torch
+
+            if torch.cuda.is_available():
+                return True
+        if available("cupy"):
+            import cupy
+
+            return bool(cupy.cuda.is_available())
+    return False
+
+
+@functools.cache
+def available(name: str) -> bool:
+    if name == "gpu":
+        return has_gpu()
+    if name == "simcuda":
+        return False  # the simulated CUDA runtime is still to come
+    return importlib.util.find_spec(name) is not None
+
+
+def known(names: set[str], where: str) -> None:
+    if unknown := names - KNOWN:
+        msg = f"{where} names {', '.join(sorted(unknown))}; there are: {', '.join(sorted(KNOWN))}"
+        raise pytest.UsageError(msg)
+
+
+def pytest_configure() -> None:
+    known(MUST, "INTEROP_REQUIRE")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("requires"):
+            known(set(mark.args), item.nodeid)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    missing = [name for mark in item.iter_markers("requires") for name in mark.args if not available(name)]
+    if must := [name for name in missing if name in MUST]:
+        pytest.fail(f"INTEROP_REQUIRE asks for what is not here: {', '.join(must)}", pytrace=False)
+    if missing:
+        pytest.skip(f"requires {', '.join(missing)}")

@@ -1,0 +1,63 @@
+"""The suite's own rule: what is missing is skipped, unless it must be there."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = Path(__file__).with_name("conftest.py")
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A suite with our conftest, where simcuda is missing and numpy is not."""
+    monkeypatch.delenv("INTEROP_REQUIRE", raising=False)
+    pytester.makeini("[pytest]\nmarkers =\n    requires(*names): what the test needs\n")
+    pytester.makeconftest(CONFTEST.read_text())
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_plain(): pass
+
+        @pytest.mark.requires("numpy")
+        def test_numpy(): pass
+
+        @pytest.mark.requires("numpy", "simcuda")
+        def test_simcuda(): raise AssertionError("must not run")
+        """
+    )
+    return pytester
+
+
+def test_what_is_missing_is_skipped(suite: pytest.Pytester) -> None:
+    result = suite.runpytest_subprocess("-rs")
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines("SKIPPED*requires simcuda")
+
+
+@pytest.mark.parametrize("require", ["simcuda", "numpy,simcuda"])
+def test_what_must_be_there_fails(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, require: str) -> None:
+    monkeypatch.setenv("INTEROP_REQUIRE", require)
+    result = suite.runpytest_subprocess()
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines("*INTEROP_REQUIRE asks for what is not here: simcuda")
+
+
+def test_other_requirements_do_not_matter(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTEROP_REQUIRE", "numpy")
+    suite.runpytest_subprocess().assert_outcomes(passed=2, skipped=1)
+
+
+def test_a_misspelt_requirement_stops_the_run(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTEROP_REQUIRE", "trch")
+    result = suite.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("*INTEROP_REQUIRE names trch; there are: *torch*")
+
+
+def test_a_misspelt_marker_stops_the_run(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_other="import pytest\npytestmark = pytest.mark.requires('nunpy')\n\ndef test(): pass")
+    result = suite.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -1,0 +1,243 @@
+"""What a user installs: the wheel and the sdist, built from what git knows and nothing else."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout to compare with")
+
+
+def run(*command: object, cwd: Path, fails: bool = False) -> str:
+    """Both streams of a command that must succeed, or must fail."""
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def tracked() -> set[str]:
+    """Every file of the checkout, also those that nobody has committed yet."""
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    return {name for name in listed.split("\0") if (ROOT / name).is_file()}
+
+
+def below(names: Iterable[str], *folders: str) -> set[str]:
+    return {name for name in names if name.split("/")[0] in folders}
+
+
+def build(project: Path) -> tuple[Path, Path]:
+    """Its sdist, and the wheel made of that sdist."""
+    run(sys.executable, "-m", "build", "--no-isolation", cwd=project)
+    (sdist,) = project.glob("dist/*.tar.gz")
+    (wheel,) = project.glob("dist/*.whl")
+    return sdist, wheel
+
+
+@pytest.fixture(scope="session")
+def dists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    copy = tmp_path_factory.mktemp("project")
+    for name in tracked():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, copy / name)
+    # What lies around in a folder that somebody works in.
+    for stale in ("build/lib/interop/stale.py", "docs/_build/html/stale.html", "tests/__pycache__/stale.pyc"):
+        (copy / stale).parent.mkdir(parents=True, exist_ok=True)
+        (copy / stale).touch()
+    return build(copy)
+
+
+@pytest.fixture(scope="session")
+def sdist(dists: tuple[Path, Path]) -> Path:
+    return dists[0]
+
+
+@pytest.fixture(scope="session")
+def wheel(dists: tuple[Path, Path]) -> Path:
+    return dists[1]
+
+
+def files_of(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+class Venv(NamedTuple):
+    """An environment without pip of its own: this one's pip serves it."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> "Venv":
+        run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+        return cls(folder)
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    def run(self, code: str, *, fails: bool = False) -> str:
+        return run(self.python, "-c", code, cwd=self.folder, fails=fails).strip()
+
+    def pip(self, *arguments: object) -> None:
+        run(sys.executable, "-m", "pip", "--python", self.python, *arguments, cwd=self.folder)
+
+    def install(self, wheel: Path) -> None:
+        self.pip("install", "--no-deps", "--no-index", wheel)
+
+    def uninstall(self, distribution: str) -> None:
+        self.pip("uninstall", "--yes", distribution)
+
+
+# The archives
+
+
+def test_the_wheel_is_what_git_knows(wheel: Path) -> None:
+    shipped = {name for name in tracked() if name.endswith((".py", ".pyi", "/py.typed"))}
+    expected = below(shipped, "interop") | {f"interop/{name}" for name in below(shipped, "adapters")}
+    assert files_of(wheel) == expected
+    assert "interop/py.typed" in expected
+
+
+def test_the_wheel_owns_one_import_package(wheel: Path) -> None:
+    assert {name.split("/")[0] for name in files_of(wheel)} == {"interop"}
+
+
+def test_the_wheel_carries_the_license_and_no_url(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        text = archive.read(metadata).decode()
+        assert metadata.replace("METADATA", "licenses/LICENSE") in archive.namelist()
+    assert "License-Expression: MIT" in text
+    assert "Project-URL" not in text
+
+
+def test_the_sdist_is_what_git_knows(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    folders = ("interop", "adapters", "tests", "docs", "bench")
+    assert below(names, *folders) == below(tracked(), *folders)
+    beside = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md"}
+    assert names >= beside | {"constraints.txt", "pyproject.toml"}
+    assert "build/lib/interop/stale.py" not in names
+
+
+# Beside a distribution that owns the top-level name `adapters`
+
+OTHER = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "adapters"
+version = "1.0"
+[tool.setuptools]
+packages = ["adapters"]
+"""
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a distribution `adapters`."""
+    project = tmp_path_factory.mktemp("other")
+    (project / "pyproject.toml").write_text(OTHER)
+    (project / "adapters").mkdir()
+    (project / "adapters" / "__init__.py").write_text("OWNER = 'somebody else'\n")
+    return build(project)[1]
+
+
+OURS = "import interop, interop.adapters; print(interop.adapters.__name__)"
+THEIRS = "import adapters; print(adapters.OWNER)"
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_both_adapters_live_in_one_environment(wheel: Path, other: Path, tmp_path: Path, ours_first: bool) -> None:
+    assert not files_of(wheel) & files_of(other)
+    venv = Venv.make(tmp_path)
+    for one in (wheel, other) if ours_first else (other, wheel):
+        venv.install(one)
+    assert venv.run(OURS) == "interop.adapters"
+    assert venv.run(THEIRS) == "somebody else"
+
+    venv.uninstall("adapters")
+    assert venv.run(OURS) == "interop.adapters"
+    assert "ModuleNotFoundError" in venv.run(THEIRS, fails=True)
+
+    venv.install(other)
+    venv.uninstall("array-interop")
+    assert venv.run(THEIRS) == "somebody else"
+    assert "ModuleNotFoundError" in venv.run(OURS, fails=True)
+
+
+def test_the_folder_of_the_checkout_is_no_package_of_its_own() -> None:
+    said = run(sys.executable, "-c", "import adapters", cwd=ROOT, fails=True)
+    assert re.search("^ImportError: .*interop.adapters", said, re.MULTILINE), said
+
+
+# What a type checker sees of the installed wheel
+
+CONSUMER = """
+import numpy as np
+import interop
+
+a = np.zeros(3)
+reveal_type(interop.to_numpy(a))
+reveal_type(interop.convert(a, "numpy"))
+reveal_type(interop.to_torch(a))
+reveal_type(interop.convert(a, "torch"))
+reveal_type(interop.to_cupy(a))
+reveal_type(interop.convert(a, "cupy"))
+"""
+NDARRAY, TENSOR, ANYTHING = r"(numpy\.)?ndarray\[.*", r"(torch\._tensor\.)?Tensor", "Any|Unknown"
+
+
+@pytest.fixture(scope="session")
+def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Venv:
+    venv = Venv.make(tmp_path_factory.mktemp("consumer"))
+    venv.install(wheel)
+    return venv
+
+
+@pytest.fixture(params=[True, False], ids=["with-torch", "without-torch"])
+def with_torch(request: pytest.FixtureRequest, venv: Venv, tmp_path: Path) -> bool:
+    """Show the environment this one's NumPy, and torch or not, without installing them again."""
+    packages = Path(np.__file__).parents[1]
+    for name in ("numpy", "torch", "typing_extensions.py") if request.param else ("numpy",):
+        (tmp_path / name).symlink_to(packages / name)
+    (site,) = venv.folder.glob("lib/python*/site-packages")
+    (site / "frameworks.pth").write_text(f"{tmp_path}\n")
+    return bool(request.param)
+
+
+def check(types: list[str], *, with_torch: bool) -> None:
+    tensor = TENSOR if with_torch else ANYTHING
+    expected = (NDARRAY, NDARRAY, tensor, tensor, ANYTHING, ANYTHING)  # CuPy is shown in neither case
+    assert len(types) == len(expected), types
+    for seen, pattern in zip(types, expected, strict=True):
+        assert re.fullmatch(pattern, seen), types
+
+
+@pytest.mark.requires("mypy", "torch")
+def test_mypy_sees_the_types(venv: Venv, with_torch: bool) -> None:
+    (venv.folder / "consumer.py").write_text(CONSUMER)
+    mypy = (sys.executable, "-m", "mypy", "--strict", "--python-executable", venv.python)
+    said = run(*mypy, "consumer.py", cwd=venv.folder)
+    check(re.findall('Revealed type is "(.*)"', said), with_torch=with_torch)
+
+
+@pytest.mark.requires("pyright", "torch")
+def test_pyright_sees_the_types(venv: Venv, with_torch: bool) -> None:
+    (venv.folder / "consumer.py").write_text(CONSUMER)
+    said = run(sys.executable, "-m", "pyright", "--pythonpath", venv.python, "consumer.py", cwd=venv.folder)
+    check(re.findall('Type of ".*" is "(.*)"', said), with_torch=with_torch)
