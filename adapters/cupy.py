@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import cupy
 import numpy as np
 
-from interop.adapter import CUDA, CURRENT, Adapter, Device, Facts
+from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NATIVE: Final = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float16", "float32", "float64", "complex64", "complex128",
-)  # fmt: skip
-_NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in _NATIVE}
+_NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
+try:  # CuPy 14 takes bfloat16 from ml_dtypes, and no float8
+    import ml_dtypes
+except ImportError:
+    pass
+else:
+    _NAMES[np.dtype(ml_dtypes.bfloat16)] = "bfloat16"
+_DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
 
 
 class CuPyAdapter(Adapter):
@@ -49,14 +52,17 @@ class CuPyAdapter(Adapter):
             count = 0
         if not count:
             return "CuPy needs a CUDA GPU, and there is none here"
-        index = cupy.cuda.runtime.getDevice() if device.index == CURRENT else device.index
+        index = cupy.cuda.runtime.getDevice() if device.id == CURRENT else device.id
         if 0 <= index < count:
             return Device(CUDA.kind, index)
         return f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them"
 
     def lacks(self, dtype: str, /) -> str | None:
-        """Miss what ml_dtypes adds to NumPy."""
-        return None if dtype in _NATIVE else f'CuPy has no {dtype}. Pass dtype="float32".'
+        """Miss the 8-bit floats, and bfloat16 where ml_dtypes is missing."""
+        if dtype in _DTYPES:
+            return None
+        fix = "Run pip install ml-dtypes, or pass" if dtype == "bfloat16" else "Pass"
+        return f'CuPy has no {dtype} here. {fix} dtype="float32".'
 
     def parse_device(self, spec: Any, /) -> Device:
         """Read a `cupy.cuda.Device`."""
@@ -79,7 +85,7 @@ class CuPyAdapter(Adapter):
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the ndarray that stands for host memory."""
-        return x  # type: ignore[no-any-return]
+        return x
 
     def adopt_host(self, array: NDArray[Any], /) -> NDArray[Any]:
         """Return the ndarray that stands for host memory, to be uploaded by `copy`."""
@@ -88,9 +94,36 @@ class CuPyAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
         if device.is_host:
-            return cupy.asnumpy(x.astype(dtype, copy=False))
-        with cupy.cuda.Device(device.index):
-            return cupy.array(x, dtype=dtype, copy=True, order="K")
+            return cupy.asnumpy(x.astype(_DTYPES[dtype], copy=False), order="A")
+        place = cupy.cuda.Device(device.id)
+        if isinstance(x, np.ndarray):
+            with place:
+                return cupy.asarray(x, order="K").astype(_DTYPES[dtype], copy=False)
+        # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
+        _order(x.device, place)
+        with place:
+            copied = _duplicate(x) if x.dtype == _DTYPES[dtype] else x.astype(_DTYPES[dtype], order="K")
+        _order(place, x.device)
+        return copied
+
+
+def _duplicate(x: Any) -> Any:
+    """Copy without a kernel where the memory is in one piece: from one device to another, too."""
+    if not (x.flags.c_contiguous or x.flags.f_contiguous):
+        return cupy.array(x, copy=True, order="K")
+    out = cupy.empty_like(x)
+    out.data.copy_from_device_async(x.data, x.nbytes)
+    return out
+
+
+def _order(first: Any, second: Any) -> None:
+    """Let the current stream of the second device wait for that of the first; one device is in order with itself."""
+    if first == second:
+        return
+    with first:
+        event = cupy.cuda.get_current_stream().record()
+    with second:
+        cupy.cuda.get_current_stream().wait_event(event)
 
 
 class _Exported:
@@ -101,7 +134,7 @@ class _Exported:
         self._stream = stream
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._array.__dlpack_device__()  # type: ignore[no-any-return]
+        return self._array.__dlpack_device__()
 
     def __dlpack__(self, *, stream: int | None = None, **keywords: Any) -> Any:
         with self._array.device:

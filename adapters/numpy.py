@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from interop.adapter import CPU, Adapter, Device, Facts
+from interop.adapter import CPU, PLAIN_DTYPES, Adapter, Device, Facts
 
-_NATIVE: Final = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float16", "float32", "float64", "complex64", "complex128",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 # A dict by dtype answers in 30 ns, `dtype.name` in 1500.
-_NAME: Final[dict[Any, str]] = {np.dtype(name): name for name in _NATIVE}
+_NAME: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
 _CURES: Final = {
     "O": "Convert its elements to numbers first: x.astype(float).",
     "S": "Convert it first: x.astype(float), or numpy.frombuffer(x, numpy.uint8) for its bytes.",
@@ -57,7 +55,7 @@ class NumPyAdapter(Adapter):
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss nothing but what ml_dtypes would add."""
-        if dtype in _NATIVE or _extension(dtype) is not None:
+        if dtype in PLAIN_DTYPES or _extension(dtype) is not None:
             return None
         return f'NumPy has no {dtype} without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'
 
@@ -123,7 +121,7 @@ def _cure(dtype: np.dtype[Any]) -> str:
 
 
 def _dtype(name: str) -> np.dtype[Any]:
-    return np.dtype(name) if name in _NATIVE else cast("np.dtype[Any]", _extension(name))
+    return np.dtype(name) if name in PLAIN_DTYPES else cast("np.dtype[Any]", _extension(name))
 
 
 def _extension(name: str) -> np.dtype[Any] | None:
@@ -138,7 +136,7 @@ def _extension(name: str) -> np.dtype[Any] | None:
 def _rare_name(dtype: np.dtype[Any]) -> str | None:
     """Name what is in no table: int of platforms where two C types have one size, and ml_dtypes' floats."""
     name = dtype.name
-    return name if name in _NATIVE or (_extension(name) == dtype and "float" in name) else None
+    return name if name in PLAIN_DTYPES or (_extension(name) == dtype and "float" in name) else None
 
 
 adapter = NumPyAdapter()

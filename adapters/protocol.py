@@ -9,20 +9,18 @@ from __future__ import annotations
 import inspect
 import sys
 from math import prod
-from typing import Any, ClassVar, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
-from interop.adapter import CPU, CUDA, Adapter, Device, Facts
+from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Adapter, Device, Facts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _HOST_KINDS: Final = (1, 3, 11)
 _MANAGED: Final = 13  # CUDA memory that the host may read too
-_PLAIN: Final = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float16", "float32", "float64", "complex64", "complex128",
-)  # fmt: skip
 _knows_version: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 
 
@@ -45,7 +43,7 @@ class ProtocolAdapter(Adapter):
 
     def lacks(self, dtype: str, /) -> str | None:
         """Have every dtype that NumPy can cast to by itself."""
-        return None if dtype in _PLAIN else f"an array that is read as {dtype} is no ndarray"
+        return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"
 
     def export(self, x: Closed, stream: int | None, /) -> Any:  # noqa: ARG002 - the consumer asks with its stream
         """Return the object itself."""
@@ -162,4 +160,4 @@ def _dtype_name(dtype: Any) -> str:
         name = np.dtype(dtype).name if dtype is not None else ""
     except TypeError:
         name = str(dtype).rpartition(".")[2]
-    return name if name in _PLAIN else ""
+    return name if name in PLAIN_DTYPES else ""

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, Adapter, Device, Facts
+from interop.adapter import CPU, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-_PLAIN: Final = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float16", "float32", "float64", "complex64", "complex128",
-)  # fmt: skip
 # NumPy's bridge knows none of these: they cross as integers of their size, and are ml_dtypes' on the other side.
 _CARRIED: Final = {
     "bfloat16": torch.int16, "float8_e4m3fn": torch.uint8, "float8_e4m3fnuz": torch.uint8,
     "float8_e5m2": torch.uint8, "float8_e5m2fnuz": torch.uint8, "float8_e8m0fnu": torch.uint8,
 }  # fmt: skip
-_DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*_PLAIN, *_CARRIED)}
+_DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)}
 _NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
@@ -31,7 +27,7 @@ _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 # A subclass may redefine every attribute in __torch_function__: facts are read, and memory lent, behind its back.
 _behind_subclass: Final = torch._C.DisableTorchFunctionSubclass
 _no_dispatch: Final = torch._C._disabled_torch_dispatch_impl
-_is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor
+_is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class TorchAdapter(Adapter):
@@ -43,9 +39,10 @@ class TorchAdapter(Adapter):
 
     def describe(self, x: Any, /) -> Facts:
         """Tell the facts of a tensor; what has no plain numbers says why."""
+        if type(x) is Tensor:
+            return _facts(x)
         with _behind_subclass():
-            problem = _no_numbers(x)
-            return _plain_facts(x) if problem is None else _bare_facts(x, problem)
+            return _facts(x)
 
     def address(self, x: Any, /) -> int:
         """Return `Tensor.data_ptr`."""
@@ -53,15 +50,15 @@ class TorchAdapter(Adapter):
             return int(x.data_ptr())
 
     def place(self, device: Device, /) -> Device | str:
-        """Ask the module of the device's type whether there is one, and which is the current one."""
+        """Ask torch for the accelerator that it was built for, and how many there are."""
         if device.kind == CPU.kind:
             return CPU
         kind = _TYPES.get(device.kind)
         if kind is None:
             return f"torch has no device {device}"
-        module = getattr(torch, kind)
-        count = module.device_count() if module.is_available() else 0
-        index = module.current_device() if device.index == CURRENT and count else device.index
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        count = torch.accelerator.device_count() if accelerator and accelerator.type == kind else 0
+        index = torch.accelerator.current_device_index() if device.id == CURRENT and count else device.id
         if 0 <= index < count:
             return Device(device.kind, index)
         return f"torch {torch.__version__} finds {count or 'no'} device{'s' * (count > 1)} of type {kind} here"
@@ -78,9 +75,10 @@ class TorchAdapter(Adapter):
 
     def parse_device(self, spec: Any, /) -> Device:
         """Read a `torch.device`."""
-        if not isinstance(spec, torch.device) or spec.type not in _KINDS:
+        kind = _KINDS.get(spec.type) if isinstance(spec, torch.device) else None
+        if kind is None:
             return super().parse_device(spec)
-        return CPU if spec.type == "cpu" else Device(_KINDS[spec.type], CURRENT if spec.index is None else spec.index)
+        return CPU if kind == CPU.kind else Device(kind, CURRENT if spec.index is None else spec.index)
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read a `torch.dtype`, or its name with torch in front: ``"torch.half"``."""
@@ -95,9 +93,9 @@ class TorchAdapter(Adapter):
     def adopt(self, source: Any, stream: int | None, /) -> Tensor:
         """Return a tensor over a DLPack source, usable on `stream`."""
         if stream is None:
-            return torch.from_dlpack(source)
+            return from_dlpack(source)
         with torch.cuda.stream(torch.cuda.ExternalStream(stream)):  # type: ignore[no-untyped-call]
-            return torch.from_dlpack(source)
+            return from_dlpack(source)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return `Tensor.numpy`, which keeps torch from resizing the memory under its reader."""
@@ -105,10 +103,10 @@ class TorchAdapter(Adapter):
             tensor = x.detach()
             carrier = _CARRIED.get(_NAMES[tensor.dtype])
             if carrier is None:
-                return tensor.numpy()  # type: ignore[no-any-return]
+                return tensor.numpy()
             import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
 
-            return tensor.view(carrier).numpy().view(getattr(ml_dtypes, _NAMES[tensor.dtype]))  # type: ignore[no-any-return]
+            return tensor.view(carrier).numpy().view(getattr(ml_dtypes, _NAMES[tensor.dtype]))
 
     def adopt_host(self, array: NDArray[Any], /) -> Tensor:
         """Return a tensor over an ndarray; read-only memory by DLPack, since `torch.from_numpy` warns of it."""
@@ -117,65 +115,44 @@ class TorchAdapter(Adapter):
             name = array.dtype.name
             return self.adopt_host(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(_DTYPES[name])
         if not array.flags.writeable:
-            return torch.from_dlpack(array.__dlpack__(max_version=(1, 0)))
+            return from_dlpack(array.__dlpack__(max_version=(1, 0)))
         return torch.from_numpy(array)
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
-        copied: Tensor = x.to(device=f"{_TYPES[device.kind]}:{device.index}", dtype=_DTYPES.get(dtype), copy=True)
+        copied: Tensor = x.to(device=f"{_TYPES[device.kind]}:{device.id}", dtype=_DTYPES.get(dtype), copy=True)
         return copied.resolve_conj().resolve_neg()
 
-    def quick_export_host(self, slow: Callable[[Any], Any], /) -> Callable[[Any], Any]:
-        """Let `Tensor.numpy` do it: it refuses what can't be shared, except overlapping elements."""
-        native = Tensor.numpy
+    def quick_export_host(self) -> Any:
+        """Let `Tensor.numpy` do it: it refuses what can't be shared, except elements that overlap."""
+        return Tensor.is_contiguous, Tensor.numpy
 
-        def to_host(x: Any) -> Any:
-            try:
-                if x.is_contiguous():
-                    return native(x)
-            except (TypeError, RuntimeError):
-                pass
-            return slow(x)
-
-        return to_host
-
-    def quick_adopt_host(self, slow: Callable[[Any], Any], /) -> Callable[[Any], Any]:
-        """Let `torch.from_numpy` do it, where the array is contiguous, aligned, native and writeable."""
-        native = torch.from_numpy
-
-        def from_host(array: Any) -> Any:
-            if array.flags.carray:
-                try:
-                    return native(array)
-                except (TypeError, ValueError):
-                    pass
-            return slow(array)
-
-        return from_host
+    def quick_adopt_host(self) -> Any:
+        """Let `torch.from_numpy` do it, where the array is contiguous, aligned and writeable: it minds no flag."""
+        return attrgetter("flags.carray"), torch.from_numpy
 
 
-def _plain_facts(x: Tensor) -> Facts:
+def _facts(x: Tensor) -> Facts:
+    if problem := _no_numbers(x):
+        shape = () if x.is_nested else tuple(x.shape)  # a nested tensor has none
+        dtype = str(x.dtype).removeprefix("torch.")
+        return Facts("torch", shape, dtype, _device(x), gradient=x.requires_grad, unsupported=problem)
     size = x.element_size()
+    strides = tuple([s * size for s in x.stride()])
+    pending = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
     return Facts(
-        "torch", tuple(x.shape), _NAMES[x.dtype], _device(x), tuple(s * size for s in x.stride()), x.numel() * size,
-        gradient=x.requires_grad, obstacle="a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None,
+        "torch", tuple(x.shape), _NAMES[x.dtype], _device(x), strides, x.numel() * size,
+        gradient=x.requires_grad, obstacle=pending,
     )  # fmt: skip
-
-
-def _bare_facts(x: Tensor, problem: str) -> Facts:
-    shape = () if x.is_nested else tuple(x.shape)  # a nested tensor has none
-    return Facts(
-        "torch", shape, str(x.dtype).removeprefix("torch."), _device(x), gradient=x.requires_grad, unsupported=problem
-    )
 
 
 def _device(x: Tensor) -> Device:
     return Device(_KINDS.get(x.device.type, 12), x.device.index or 0)
 
 
-def _no_numbers(x: Tensor) -> str | None:
+def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why a tensor has no memory of plain numbers behind it."""
-    if type(x).__torch_dispatch__ is not _no_dispatch:
+    if type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
         return f"a {type(x).__name__} has no memory of its own. Convert the tensor that it stands for."
     if _is_transformed(x):
         return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
@@ -190,7 +167,7 @@ def _no_numbers(x: Tensor) -> str | None:
     if x._is_zerotensor():
         return "it is a gradient of zeros without memory. Use torch.zeros_like(x)."
     if x.dtype not in _NAMES:
-        fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.to(torch.int8), or x.view(torch.uint8) for its bytes"
+        fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.to(torch.int8), or x.view(torch.uint8)"
         return f"{x.dtype} has no counterpart elsewhere. Use {fix}."
     return None
 
@@ -214,10 +191,10 @@ class _Exported:
         self._stream = stream
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._tensor.__dlpack_device__()  # type: ignore[no-any-return]
+        return self._tensor.__dlpack_device__()
 
     def __dlpack__(self, *, stream: int | None = None, **keywords: Any) -> Any:
-        with torch.cuda.device_of(self._tensor):
+        with torch.cuda.device(self._tensor.device):
             return self._tensor.__dlpack__(stream=stream if self._stream is None else self._stream, **keywords)
 
 

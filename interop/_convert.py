@@ -2,23 +2,22 @@
 
     array in -> identify -> describe -> plan -> execute -> array out
 
-That is `_prepare` and `_convert`. In front of them lies a table of routes by target and exact class, filled on first
-use, because plain arrays without keywords should cost one look-up more than the framework's own call.
+That is `_prepare` and `_convert`. In front of them lies a table of native calls by target and exact class, filled on
+first use: a plain array without keywords costs one look-up and one question more than the framework's own call.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
 from interop import _registry, errors
 from interop._execute import execute
 from interop._options import Keywords, make_wish
-from interop._questions import native
 from interop._planner import Route, make_plan
+from interop._questions import native
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
 
     import cupy
@@ -28,9 +27,11 @@ if TYPE_CHECKING:
     from interop._plan import Plan
 
 T = TypeVar("T")
-_routes: Final = _registry.routes
-_numpy_routes: Final = _routes["numpy"]
-_torch_routes: Final = _routes["torch"]
+_quick: Final = _registry.quick
+_quick_numpy: Final = _quick["numpy"]
+_quick_torch: Final = _quick["torch"]
+# Not in the table, or refused by a native call: the flow decides, and says why.
+_NOT_QUICK: Final = (KeyError, TypeError, ValueError, RuntimeError)
 
 
 @overload
@@ -88,43 +89,52 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     >>> interop.shares_memory(a, t)
     True
     """
-    if keywords:
-        return _convert(x, to, keywords)
-    try:
-        route = _routes[to][type(x)]
-    except (KeyError, TypeError):
-        route = None  # so that an error of what follows is not shown as one during this
-    return (route or _route(x, to))(x)
+    if not keywords:
+        try:
+            plain, native = _quick[to][type(x)]
+            if plain is None:
+                return x
+            if plain(x):
+                return native(x)
+        except _NOT_QUICK:
+            pass
+    return _convert(x, to, keywords)
 
 
-def to_numpy(x: object, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
+def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     """Convert an array to a `numpy.ndarray`. As ``convert(x, "numpy", **keywords)``, see `convert`."""
-    if keywords:
-        return _convert(x, "numpy", keywords)
-    try:
-        route = _numpy_routes[type(x)]
-    except KeyError:
-        route = None
-    return (route or _route(x, "numpy"))(x)
+    if not keywords:  # as in convert; one frame less
+        try:
+            plain, native = _quick_numpy[type(x)]
+            if plain is None:
+                return x
+            if plain(x):
+                return native(x)
+        except _NOT_QUICK:
+            pass
+    return _convert(x, "numpy", keywords)
 
 
-def to_torch(x: object, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
+def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
     """Convert an array to a `torch.Tensor`. As ``convert(x, "torch", **keywords)``, see `convert`."""
-    if keywords:
-        return _convert(x, "torch", keywords)
-    try:
-        route = _torch_routes[type(x)]
-    except KeyError:
-        route = None
-    return (route or _route(x, "torch"))(x)
+    if not keywords:  # as in convert; one frame less
+        try:
+            plain, native = _quick_torch[type(x)]
+            if plain is None:
+                return x
+            if plain(x):
+                return native(x)
+        except _NOT_QUICK:
+            pass
+    return _convert(x, "torch", keywords)
 
 
-def to_cupy(x: object, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
+def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
     """Convert an array to a `cupy.ndarray`. As ``convert(x, "cupy", **keywords)``, see `convert`."""
     return convert(x, "cupy", **keywords)
 
 
-def convert_like(x: object, ref: object, /, **keywords: Unpack[Keywords]) -> Any:
+def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
     """Convert an array to the framework and the device of another one. See `convert`.
 
     Raises
@@ -133,10 +143,10 @@ def convert_like(x: object, ref: object, /, **keywords: Unpack[Keywords]) -> Any
         `ref` is of no known framework.
     """
     adapter, ref, _ = native(ref)
-    return convert(x, adapter.name, **{"device": adapter.describe(ref).device, **keywords})
+    return _convert(x, adapter.name, {"device": adapter.describe(ref).device, **keywords})
 
 
-def explain(x: object, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]) -> Plan:
+def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]) -> Plan:
     """Tell what `convert` would do with the same arguments, without doing it: steps, bytes, reason.
 
     Returns
@@ -165,14 +175,15 @@ def explain(x: object, to: str | ModuleType | type, /, **keywords: Unpack[Keywor
 
 def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
-    plan, x, route = _prepare(x, to, keywords)
+    plan, array, route = _prepare(x, to, keywords)
+    _learn(type(x), to, route)
     try:
-        return execute(plan, x, route)
+        return execute(plan, array, route)
     except BufferError as refusal:
         if isinstance(refusal, errors.InteropError) or route.facts.obstacle:
             raise
         route = route._replace(facts=route.facts._replace(obstacle=str(refusal)))
-        return execute(make_plan(route), x, route)
+        return execute(make_plan(route), array, route)
 
 
 def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route]:
@@ -185,24 +196,22 @@ def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, R
     return make_plan(route), array, route
 
 
-# -- the hot path --------------------------------------------------------------------------------------------------
+# -- the quick table -----------------------------------------------------------------------------------------------
 
 
-def _route(x: Any, to: Any) -> Callable[[Any], Any]:
-    """Find what converts arrays of this class to `to` when there are no keywords; remember it for exact classes."""
-    target, slow = _registry.find(to), partial(_convert, to=to, keywords={})
-    source = _registry.adapter_of(type(x))
-    if source is None or type(x) is not source.array_type:
-        return slow
+def _learn(cls: type, to: Any, route: Route) -> None:
+    """Remember how plain arrays of exactly this class get to `to`: a question and a native call, or nothing to do.
+
+    The adapters answer for the pair: a native call either does what the plan would do with a plain array, or raises.
+    """
+    source, target = route.source, route.target
+    if cls is not source.array_type:
+        return
     if source is target:
-        route: Callable[[Any], Any] | None = _same
+        quick: Any = (None, None)
     elif target.ndarray_native:
-        route = source.quick_export_host(slow)
+        quick = source.quick_export_host()
     else:
-        route = target.quick_adopt_host(slow) if source.ndarray_native else None
-    _routes.setdefault(to, {})[type(x)] = route or slow
-    return route or slow
-
-
-def _same(x: T) -> T:
-    return x
+        quick = target.quick_adopt_host() if source.ndarray_native else None
+    if quick:
+        _quick.setdefault(to, {})[cls] = quick

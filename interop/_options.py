@@ -46,7 +46,8 @@ class Wish(NamedTuple):
     casting: Casting = "same_kind"
 
 
-_defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=Wish())
+_NOTHING: Final = Wish()
+_defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=_NOTHING)
 _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     "copy": (None, True, False),
     "detach": (True, False),
@@ -146,10 +147,10 @@ def _parse_dtype(spec: Any) -> str:
 
 def _parse_stream(spec: Any) -> int:
     """Read an int handle, or an object with `__cuda_stream__` (a pair of protocol version and handle)."""
-    if isinstance(spec, int) and not isinstance(spec, bool):
-        return spec
     if hasattr(spec, "__cuda_stream__"):
         return int(spec.__cuda_stream__()[1])
+    if isinstance(spec, int) and not isinstance(spec, bool):
+        return spec
     raise _invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
 
 

@@ -38,10 +38,8 @@ def make_plan(route: Route) -> Plan:
     DeviceUnavailableError, InvalidOptionError, UnsupportedArrayError, GradientError, CopyRequiredError
     """
     device = _place(route)
-    if route.facts.framework == route.target.name:
-        plan = _plan_within(route, device)
-    else:
-        plan = _plan_across(route, device)
+    within = route.facts.framework == route.target.name
+    plan = _plan_within(route, device) if within else _plan_across(route, device)
     if route.wish.copy is False and not plan.zero_copy:
         raise route.refusal(errors.CopyRequiredError, f"it takes a copy, because {plan.reason}. {_way_out(route)}")
     return plan
@@ -63,7 +61,7 @@ def _plan_within(route: Route, device: Device) -> Plan:
     """Plan for an array that is native already: the same object, unless something has to change."""
     facts = route.facts
     dtype = _result_dtype(route) if route.wish.dtype else facts.dtype
-    reason = facts.materialises or _changes_device(facts, device) or _changes_dtype(facts, dtype) or _asks_copy(route)
+    reason = facts.materialises or _moves(facts.device, device) or _casts(facts.dtype, dtype) or _asks_copy(route)
     verb: Verb = "read" if facts.materialises else "move" if device != facts.device else "copy" if reason else "keep"
     step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
     return _finish(route, [step], reason or f"it is {facts.framework}'s already")
@@ -76,20 +74,23 @@ def _plan_across(route: Route, device: Device) -> Plan:
         raise route.refusal(errors.UnsupportedArrayError, facts.unsupported)
     dtype = _result_dtype(route)
     if facts.gradient and not route.wish.detach:
-        reason = f"it requires grad, and {route.target.name} would cut it off its graph. Pass detach=True to allow it."
-        raise route.refusal(errors.GradientError, reason)
+        cost = f"it requires grad, and {route.target.name} would cut it off its graph. Pass detach=True to allow it."
+        raise route.refusal(errors.GradientError, cost)
     meet = _meeting_point(route, device)
     crossing = _crossing_dtype(route, device, dtype)
-    first = facts.materialises or facts.obstacle or _changes_device(facts, meet) or _changes_dtype(facts, crossing)
+    first = facts.materialises or facts.obstacle or _moves(here, meet) or _casts(facts.dtype, crossing)
     first = first or route.target.refuses(facts)
-    last = _changes_device(facts._replace(device=meet), device) or _changes_dtype(facts._replace(dtype=crossing), dtype)
+    last = _moves(meet, device) or _casts(crossing, dtype)
     if not first and not last:
         spare = _asks_copy(route) or _protects(route)
         first, last = (spare, None) if here.kind in route.source.holds else (None, spare)
     steps = [*_source_steps(route, first, meet, crossing), Step("share", "source", meet, crossing)]
     if last:
         steps.append(Step("move" if meet != device else "copy", "target", device, dtype, _size(facts, dtype)))
-    return _finish(route, steps, first or last or f"both can use the same memory on {device}")
+    if reason := first or last:
+        return _finish(route, steps, reason)
+    readonly = route.target.honours_readonly and (facts.readonly or _layout.overlaps(facts))
+    return _finish(route, steps, f"both can use the same memory on {device}", readonly=readonly)
 
 
 def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) -> list[Step]:
@@ -103,12 +104,11 @@ def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) ->
     return [Step(verb, "source", meet, dtype, _size(facts, dtype))]
 
 
-def _finish(route: Route, steps: list[Step], reason: str) -> Plan:
+def _finish(route: Route, steps: list[Step], reason: str, *, readonly: bool = False) -> Plan:
     facts, last = route.facts, steps[-1]
-    plan = Plan(facts.framework, route.target.name, facts.shape, last.device, last.dtype, tuple(steps), reason)
-    if last.verb != "share" or not route.target.honours_readonly or not plan.zero_copy:
-        return plan
-    return plan._replace(readonly=facts.readonly or _layout.overlaps(facts))
+    return Plan(
+        facts.framework, route.target.name, facts.shape, last.device, last.dtype, tuple(steps), reason, readonly
+    )
 
 
 # -- choices -----------------------------------------------------------------------------------------------------
@@ -150,12 +150,12 @@ def _result_dtype(route: Route) -> str:
 # -- reasons -----------------------------------------------------------------------------------------------------
 
 
-def _changes_device(facts: Facts, device: Device) -> str | None:
-    return f"it moves from {facts.device} to {device}" if device != facts.device else None
+def _moves(start: Device, end: Device) -> str | None:
+    return f"it moves from {start} to {end}" if start != end else None
 
 
-def _changes_dtype(facts: Facts, dtype: str) -> str | None:
-    return f"the dtype changes from {facts.dtype} to {dtype}" if dtype != facts.dtype else None
+def _casts(start: str, end: str) -> str | None:
+    return f"the dtype changes from {start} to {end}" if start != end else None
 
 
 def _asks_copy(route: Route) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interop import _layout, _registry, errors
 
@@ -53,7 +53,7 @@ def framework_of(x: object, /) -> str:
 
 
 def device_of(x: object, /) -> Device:
-    """Return where the memory of an array is, as DLPack's (kind, index). Pinned memory is the CPU's.
+    """Return where the memory of an array is, as DLPack's (kind, id). Pinned memory is the CPU's.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def device_of(x: object, /) -> Device:
     --------
     >>> import numpy as np, interop
     >>> interop.device_of(np.ones(3)), str(interop.device_of(np.ones(3)))
-    (Device(kind=1, index=0), 'cpu')
+    (Device(kind=1, id=0), 'cpu')
     """
     adapter, array, _ = _registry.identify(x)
     return adapter.describe(array).device
@@ -112,7 +112,9 @@ def namespace(*arrays: Any) -> Any:
     """
     names = sorted({framework_of(x) for x in arrays})
     if len(names) != 1:
-        msg = f"one namespace needs arrays of one framework, not of {' and '.join(names) or 'none'}. Convert them first."
+        msg = (
+            f"one namespace needs arrays of one framework, not of {' and '.join(names) or 'none'}. Convert them first."
+        )
         raise errors.UnsupportedArrayError(msg)
     from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
 

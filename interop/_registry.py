@@ -49,7 +49,7 @@ _loaded: Final[dict[str, Adapter]] = {}
 _names: Final = {full: name for name, entry in TABLE.items() for full in entry.classes}
 _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 _lock: Final = threading.RLock()
-routes: Final[dict[object, dict[type, Any]]] = {"numpy": {}, "torch": {}}
+quick: Final[dict[object, dict[type, Any]]] = {"numpy": {}, "torch": {}}
 """What `interop._convert` remembers, by target and exact class. Here, because `register` makes it stale."""
 
 
@@ -133,7 +133,7 @@ def register(adapter: Adapter) -> None:
     InvalidOptionError
         It is no adapter, or another one has its name.
     """
-    if not isinstance(adapter, Adapter):
+    if not isinstance(cast("object", adapter), Adapter):
         msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {adapter!r}"
         raise errors.InvalidOptionError(msg)
     with _lock:
@@ -144,7 +144,7 @@ def register(adapter: Adapter) -> None:
         _loaded[adapter.name] = adapter
         _names[_full_name(adapter.array_type)] = adapter.name
         _classes.clear()
-        for remembered in routes.values():
+        for remembered in quick.values():
             remembered.clear()
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-__all__ = ["CPU", "CUDA", "CURRENT", "HOST", "Adapter", "Device", "Facts"]
+    Quick = tuple[Callable[[Any], bool], Callable[[Any], Any]]
+
+__all__ = ["CPU", "CUDA", "CURRENT", "HOST", "PLAIN_DTYPES", "Adapter", "Device", "Facts"]
 
 CURRENT: Final = -1
-"""The index of a `Device` that means "the current one"."""
+"""The id of a `Device` that means "the current one"."""
 
 # DLDeviceType of dlpack.h (DLPack 1.3).
 _KINDS: Final = {
@@ -25,14 +29,14 @@ _NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {"mps": 8, "xp
 
 
 class Device(NamedTuple):
-    """A device as DLPack names it: a kind (``DLDeviceType``) and an index. Equal to the plain pair.
+    """A device as DLPack names it: a kind (``DLDeviceType``) and an id. Equal to the plain pair.
 
     >>> Device(2, 1), str(Device(2, 1)), Device.parse("cuda:1") == (2, 1)
-    (Device(kind=2, index=1), 'cuda:1', True)
+    (Device(kind=2, id=1), 'cuda:1', True)
     """
 
     kind: int
-    index: int = 0
+    id: int = 0
 
     @classmethod
     def parse(cls, spec: str | tuple[int, int]) -> Device:
@@ -55,7 +59,7 @@ class Device(NamedTuple):
     def __str__(self) -> str:
         """Spell it as `parse` reads it."""
         name = _KINDS.get(self.kind, f"device kind {self.kind}")
-        return name if self.kind == 1 or self.index == CURRENT else f"{name}:{self.index}"
+        return name if self.kind == 1 or self.id == CURRENT else f"{name}:{self.id}"
 
 
 _HOST_KINDS: Final = frozenset({1, 3, 11})
@@ -63,6 +67,13 @@ CPU: Final = Device(1)
 CUDA: Final = Device(2, CURRENT)
 HOST: Final = frozenset({1})
 """What an adapter of host memory `holds`; pinned memory (kinds 3 and 11) is described as `CPU`."""
+
+
+PLAIN_DTYPES: Final = (
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float16", "float32", "float64", "complex64", "complex128",
+)  # fmt: skip
+"""The array API's dtypes, and float16: what every framework here has."""
 
 
 class Facts(NamedTuple):
@@ -123,7 +134,7 @@ class Adapter:
         raise NotImplementedError
 
     def place(self, device: Device, /) -> Device | str:
-        """Return `device` with its index filled in, or the reason why this framework can't have memory there."""
+        """Return `device` with its id filled in, or the reason why this framework can't have memory there."""
         return CPU if device.is_host else f"{self.name} holds host memory only"
 
     def lacks(self, dtype: str, /) -> str | None:
@@ -174,12 +185,15 @@ class Adapter:
         """
         raise NotImplementedError
 
-    # -- optional: the hot path -------------------------------------------------------------------------------------
+    # -- optional: quick ways for plain arrays of exactly `array_type` ------------------------------------------------
 
-    def quick_export_host(self, slow: Any, /) -> Any:  # noqa: ARG002
-        """Return a function ``native array -> ndarray`` for plain arrays that hands all else to `slow`; or None."""
+    def quick_export_host(self) -> Quick | None:
+        """Return a question and a native call ``array -> ndarray``; the call shares memory as `export_host`, or raises.
+
+        The question must exclude what the call would get wrong in silence. Both are best written in C.
+        """
         return None
 
-    def quick_adopt_host(self, slow: Any, /) -> Any:  # noqa: ARG002
-        """Return a function ``ndarray -> native array`` for plain arrays that hands all else to `slow`; or None."""
+    def quick_adopt_host(self) -> Quick | None:
+        """Return a question about an ndarray and a native call ``ndarray -> array`` that shares it, or raises."""
         return None

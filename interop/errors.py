@@ -1,11 +1,13 @@
 """Every error that interop raises on purpose. A message says: source, target, reason, and what to write instead.
 
+The tree, with the built-in classes that each is also caught by::
+
     InteropError
       UnknownFrameworkError       ValueError                 no framework of that name
       FrameworkNotInstalledError  ImportError                known, but it can't be imported here
       NotAnArrayError             TypeError                  a list, a string, None, a raw capsule
       UnsupportedArrayError       TypeError, BufferError     sparse, masked, object dtype: no such numbers over there
-      CopyRequiredError           BufferError, ValueError    `copy=False` (or `readonly="error"`), and sharing can't be done
+      CopyRequiredError           BufferError, ValueError    `copy=False`, and the memory can't be shared
         HostCopyError                                        the policy of `options` forbids the transfer
       GradientError               RuntimeError               leaving would cut the array off its gradient graph
       DeviceUnavailableError      RuntimeError               no such device in this process

@@ -1,0 +1,217 @@
+"""The conformance suite: what every adapter must pass. Needs pytest.
+
+Subclass it in a test module, name the framework, and say how to make one of its arrays:
+
+    from interop.testing import AdapterSuite
+
+    class TestTorch(AdapterSuite):
+        framework = "torch"
+
+        def make(self, array):
+            return torch.tensor(array)
+
+Nothing is assumed of the framework but what its adapter says: an array on a GPU passes by the same tests as one on
+the host.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pytest
+
+import interop
+from interop import _dtypes, _registry
+from interop.adapter import CPU, Device
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from interop.adapter import Adapter
+
+__all__ = ["AdapterSuite"]
+
+_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64")
+_BASE = np.arange(24, dtype="float32").reshape(2, 3, 4)
+_LAYOUTS = {
+    "contiguous": _BASE,
+    "fortran": np.asfortranarray(_BASE),
+    "transposed": _BASE.transpose(2, 0, 1),
+    "sliced": _BASE[:, 1:, ::2],
+    "reversed": _BASE[::-1],
+    "broadcast": np.broadcast_to(_BASE[0, 0], (3, 4)),
+    "one element": _BASE[:1, :1, :1],
+    "0-d": _BASE[0, 0, 0, ...],
+    "empty": _BASE[:, :0],
+}
+
+
+class AdapterSuite:
+    """Tests of one adapter. Override `framework` and `make`; narrow `dtypes` to what the framework has.
+
+    Attributes
+    ----------
+    framework : str
+        The name that `interop.convert` knows it by: the adapter must be registered.
+    dtypes : tuple of str
+        Names of dtypes that the framework has; ``"float32"`` must be among them.
+    """
+
+    framework: ClassVar[str]
+    dtypes: ClassVar[tuple[str, ...]] = _DTYPES
+
+    def make(self, array: NDArray[Any]) -> Any:
+        """Return a native array with the same values, shape and dtype, in memory of its own."""
+        raise NotImplementedError
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter under test."""
+        return _registry.find(self.framework)
+
+    # -- who and what -------------------------------------------------------------------------------------------
+
+    def test_its_arrays_are_its_own(self) -> None:
+        """A native array is identified, and stays what it is."""
+        x = self.make(_BASE)
+        assert isinstance(x, self.adapter.array_type)
+        assert interop.framework_of(x) == self.framework == self.adapter.name
+        assert interop.convert(x, self.framework) is x
+        assert interop.convert(x, self.adapter.array_type) is x
+        assert interop.convert_like(x, x) is x
+
+    @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 3), (1, 1, 4)])
+    def test_facts_are_true(self, shape: tuple[int, ...]) -> None:
+        """Shape, dtype, size and strides (in bytes) are those of the array, and asking changes nothing."""
+        x = self.make(np.ones(shape, "float32"))
+        facts = self.adapter.describe(x)
+        assert (facts.framework, facts.shape, facts.dtype) == (self.framework, shape, "float32")
+        assert facts.nbytes == 4 * np.prod(shape, dtype=int)
+        assert len(facts.strides) == len(shape)
+        assert isinstance(facts.device, Device)
+        assert not facts.unsupported
+        assert facts == self.adapter.describe(x)
+
+    def test_it_lives_where_it_says(self) -> None:
+        """The device of an array is one the adapter holds, and asking for it changes nothing."""
+        x = self.make(_BASE)
+        device = interop.device_of(x)
+        assert device.kind in self.adapter.holds
+        assert self.adapter.place(device) == device
+        assert interop.convert(x, self.framework, device=device) is x
+
+    def test_a_device_it_has_not_is_refused_with_a_reason(self) -> None:
+        """`place` answers for every device, and an impossible one becomes a clear error."""
+        nowhere = Device(16, 99)
+        assert isinstance(self.adapter.place(nowhere), str)
+        with pytest.raises((interop.InvalidOptionError, interop.DeviceUnavailableError), match=self.framework):
+            interop.convert(self.make(_BASE), self.framework, device=nowhere)
+
+    def test_dtypes_it_lacks_have_a_reason(self) -> None:
+        """`lacks` is None for what there is, and words for what there isn't."""
+        answers = {name: self.adapter.lacks(name) for name in _dtypes.NAMES}
+        assert all(answers[name] is None for name in self.dtypes)
+        assert all(answer is None or len(answer) > len(self.framework) for answer in answers.values())
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def test_every_dtype_round_trips(self) -> None:
+        """Values, shape and dtype survive NumPy -> framework -> NumPy."""
+        for dtype in self.dtypes:
+            array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
+            back = interop.to_numpy(interop.convert(array, self.framework))
+            np.testing.assert_array_equal(back, array, strict=True)
+
+    @pytest.mark.parametrize("layout", _LAYOUTS)
+    def test_every_layout_arrives(self, layout: str) -> None:
+        """Values are right for any strides, and memory is shared exactly when the plan says so."""
+        array = _LAYOUTS[layout].copy() if layout == "contiguous" else _LAYOUTS[layout]
+        plan = interop.explain(array, self.framework)
+        x = interop.convert(array, self.framework)
+        np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
+        assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
+
+    @pytest.mark.parametrize("layout", _LAYOUTS)
+    def test_every_layout_leaves(self, layout: str) -> None:
+        """A native array arrives in NumPy with its values, shared exactly when the plan says so."""
+        x = self.make(_LAYOUTS[layout])
+        plan = interop.explain(x, "numpy")
+        array = interop.to_numpy(x)
+        np.testing.assert_array_equal(array, _LAYOUTS[layout], strict=True)
+        assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
+
+    def test_a_cast_is_done_once(self) -> None:
+        """`dtype` changes the dtype, both ways, and the plan says that it costs a copy."""
+        x = self.make(_BASE)
+        for target, name in ((x, "numpy"), (_BASE, self.framework)):
+            plan = interop.explain(target, name, dtype="float64" if "float64" in self.dtypes else "float16")
+            assert not plan.zero_copy
+            assert plan.reason
+        out = interop.convert(_BASE.astype("float64"), self.framework, dtype="float32")
+        np.testing.assert_array_equal(interop.to_numpy(out), _BASE, strict=True)
+
+    # -- copies -------------------------------------------------------------------------------------------------
+
+    def test_host_memory_is_shared(self) -> None:
+        """A framework of host memory shares plain arrays both ways."""
+        if CPU.kind not in self.adapter.holds:
+            assert not interop.explain(_BASE.copy(), self.framework).zero_copy
+            return
+        array = _BASE.copy()
+        x = interop.convert(array, self.framework, device="cpu", copy=False)
+        assert interop.shares_memory(x, array)
+        assert interop.shares_memory(interop.to_numpy(x, copy=False), array)
+        array[0, 0, 0] = 42
+        assert interop.to_numpy(x)[0, 0, 0] == 42
+
+    def test_copy_true_is_independent(self) -> None:
+        """Writing to the source never shows in a copy, in whatever direction."""
+        array = _BASE.copy()
+        x = self.make(_BASE)
+        copies = [
+            interop.convert(array, self.framework, copy=True),
+            interop.convert(x, self.framework, copy=True),
+            interop.to_numpy(x, copy=True),
+        ]
+        array[:] = -1
+        for source, result in zip((array, x, x), copies, strict=True):
+            assert not interop.shares_memory(source, result)
+            np.testing.assert_array_equal(interop.to_numpy(result), _BASE, strict=True)
+
+    @pytest.mark.parametrize("layout", _LAYOUTS)
+    def test_copy_false_never_copies(self, layout: str) -> None:
+        """Either the memory is shared, or it is an error."""
+        for source, to in ((_LAYOUTS[layout], self.framework), (self.make(_LAYOUTS[layout]), "numpy")):
+            if interop.explain(source, to).zero_copy:
+                result = interop.convert(source, to, copy=False)
+                assert interop.shares_memory(source, result) == bool(_LAYOUTS[layout].size)
+            else:
+                with pytest.raises(interop.CopyRequiredError):
+                    interop.convert(source, to, copy=False)
+
+    def test_readonly_memory_stays_protected(self) -> None:
+        """Read-only memory is copied, kept read-only, shared on request, or an error on request."""
+        array = _BASE.copy()
+        array.flags.writeable = False
+        x = interop.convert(array, self.framework)
+        if self.adapter.honours_readonly and CPU.kind in self.adapter.holds:
+            assert interop.shares_memory(x, array)
+            assert self.adapter.describe(x).readonly
+            return
+        assert not interop.shares_memory(x, array)
+        if CPU.kind in self.adapter.holds:
+            assert interop.shares_memory(interop.convert(array, self.framework, readonly="share"), array)
+            with pytest.raises(interop.CopyRequiredError):
+                interop.convert(array, self.framework, readonly="error")
+
+    # -- refusals -----------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")])
+    def test_what_are_no_numbers_is_refused(self, array: NDArray[Any]) -> None:
+        """No array of text, objects or dates comes out as something else."""
+        if self.adapter.ndarray_native:
+            assert interop.convert(array, self.framework) is array
+            return
+        with pytest.raises(interop.UnsupportedArrayError, match=str(array.dtype)[:3]):
+            interop.convert(array, self.framework)

@@ -1,0 +1,36 @@
+"""Our own adapters pass the suite that third parties get."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from interop.testing import AdapterSuite
+
+
+class TestNumPy(AdapterSuite):
+    framework = "numpy"
+
+    def make(self, array: NDArray[Any]) -> Any:
+        return np.array(array)
+
+
+@pytest.mark.requires("torch")
+class TestTorch(AdapterSuite):
+    framework = "torch"
+
+    def make(self, array: NDArray[Any]) -> Any:
+        import torch
+
+        return torch.tensor(array.tolist(), dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype).reshape(array.shape)
+
+
+@pytest.mark.requires("cupy", "gpu")
+class TestCuPy(AdapterSuite):
+    framework = "cupy"
+
+    def make(self, array: NDArray[Any]) -> Any:
+        import cupy
+
+        return cupy.array(array)
