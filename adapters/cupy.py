@@ -93,16 +93,19 @@ class CuPyAdapter(Adapter):
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
+        wanted = _DTYPES[dtype]
+        if x.dtype.kind == "c" and wanted.kind not in "bc":
+            x = x.real  # what the cast does, without NumPy's warning: the caller has asked for it
         if device.is_host:
-            return cupy.asnumpy(x.astype(_DTYPES[dtype], copy=False), order="A")
+            return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
         place = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
             with place:
-                return cupy.asarray(x, order="K").astype(_DTYPES[dtype], copy=False)
+                return cupy.asarray(x, order="K").astype(wanted, copy=False)
         # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
         _order(x.device, place)
         with place:
-            copied = _duplicate(x) if x.dtype == _DTYPES[dtype] else x.astype(_DTYPES[dtype], order="K")
+            copied = _duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
         _order(place, x.device)
         return copied
 

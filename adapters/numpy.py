@@ -51,7 +51,7 @@ class NumPyAdapter(Adapter):
         """Accept the host only, and say who holds the rest."""
         if device.is_host:
             return CPU
-        return "NumPy holds host memory only. Convert to a framework of that device, such as cupy or torch."
+        return "NumPy holds host memory only. For a GPU, use interop.to_cupy or interop.to_torch."
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss nothing but what ml_dtypes would add."""
@@ -81,8 +81,13 @@ class NumPyAdapter(Adapter):
         return array
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002 - there is one device
-        """Return a copy in order "K": the axes as they lie in memory, without reversed ones."""
-        return np.array(x, dtype=_dtype(dtype), order="K", copy=True, subok=False)
+        """Return a copy in order "K": the axes as they lie in memory, without reversed ones.
+
+        A cast is silent: the planner has asked whether it may lose something, and the caller has said so.
+        """
+        drops_imaginary = x.dtype.kind == "c" and dtype not in {"bool", "complex64", "complex128"}
+        with np.errstate(all="ignore"):
+            return np.array(x.real if drops_imaginary else x, dtype=_dtype(dtype), order="K", copy=True, subok=False)
 
 
 def _facts(x: NDArray[Any]) -> Facts:

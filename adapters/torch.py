@@ -120,7 +120,10 @@ class TorchAdapter(Adapter):
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
-        copied: Tensor = x.to(device=f"{_TYPES[device.kind]}:{device.id}", dtype=_DTYPES.get(dtype), copy=True)
+        wanted = _DTYPES.get(dtype)
+        if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
+            x = x.real  # what the cast does, without torch's warning: the caller has asked for it
+        copied: Tensor = x.to(device=f"{_TYPES[device.kind]}:{device.id}", dtype=wanted, copy=True)
         return copied.resolve_conj().resolve_neg()
 
     def quick_export_host(self) -> Any:

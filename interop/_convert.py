@@ -116,7 +116,10 @@ def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
 
 
 def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
-    """Convert an array to a `torch.Tensor`. As ``convert(x, "torch", **keywords)``, see `convert`."""
+    """Convert an array to a `torch.Tensor`. As ``convert(x, "torch", **keywords)``, see `convert`.
+
+    A tensor over memory that torch did not allocate, copies from other frameworks included, can't be resized in place.
+    """
     if not keywords:  # as in convert; one frame less
         try:
             plain, native = _quick_torch[type(x)]
