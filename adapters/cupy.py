@@ -51,11 +51,11 @@ class CuPyAdapter(Adapter):
         except cupy.cuda.runtime.CUDARuntimeError:  # its words speak of drivers, whatever is missing
             count = 0
         if not count:
-            return "CuPy needs a CUDA GPU, and there is none here"
+            return "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
         index = cupy.cuda.runtime.getDevice() if device.id == CURRENT else device.id
         if 0 <= index < count:
             return Device(CUDA.kind, index)
-        return f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them"
+        return f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them."
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss the 8-bit floats, and bfloat16 where ml_dtypes is missing."""
@@ -77,7 +77,9 @@ class CuPyAdapter(Adapter):
         return _Exported(x, stream)
 
     def adopt(self, source: Any, stream: int | None, /) -> Any:
-        """Return a CuPy array over a DLPack source, usable on `stream`."""
+        """Return a CuPy array over a source that speaks DLPack or the CUDA Array Interface, usable on `stream`."""
+        if not hasattr(source, "__dlpack__"):
+            return cupy.asarray(source)  # after the stream that the interface names
         if stream is None or stream == -1:
             return cupy.from_dlpack(source)
         with cupy.cuda.ExternalStream(stream):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from interop.adapter import CPU, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A dict by dtype answers in 30 ns, `dtype.name` in 1500.
-_NAME: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(name) for name in PLAIN_DTYPES}
+_NAME: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
 _CURES: Final = {
     "O": "Convert its elements to numbers first: x.astype(float).",
     "S": "Convert it first: x.astype(float), or numpy.frombuffer(x, numpy.uint8) for its bytes.",
@@ -21,7 +22,6 @@ _CURES: Final = {
     "T": "Convert it first: x.astype(float).",
     "M": 'View it as numbers: x.view("int64").',
     "m": 'View it as numbers: x.view("int64").',
-    "V": 'Pass its fields one by one: x["name"].',
     "g": "Convert it first: x.astype(numpy.float64).",
     "G": "Convert it first: x.astype(numpy.complex128).",
 }
@@ -55,7 +55,7 @@ class NumPyAdapter(Adapter):
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss nothing but what ml_dtypes would add."""
-        if dtype in PLAIN_DTYPES or _extension(dtype) is not None:
+        if _dtype(dtype) is not None:
             return None
         return f'NumPy has no {dtype} without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'
 
@@ -73,8 +73,12 @@ class NumPyAdapter(Adapter):
         return np.from_dlpack(source)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
-        """Return the array itself, without its subclass."""
-        return cast("NDArray[Any]", x if type(x) is np.ndarray else x.view(np.ndarray))
+        """Return the array itself, without its subclass, and with the dtype that others know by this name."""
+        array = x if type(x) is np.ndarray else x.view(np.ndarray)
+        dtype = _DTYPES.get(_NAME.get(array.dtype, ""))
+        return (
+            array if dtype is None or array.dtype is dtype else array.view(dtype)
+        )  # numpy.longlong, or one with metadata
 
     def adopt_host(self, array: NDArray[Any], /) -> NDArray[Any]:
         """Return the array itself."""
@@ -85,9 +89,15 @@ class NumPyAdapter(Adapter):
 
         A cast is silent: the planner has asked whether it may lose something, and the caller has said so.
         """
-        drops_imaginary = x.dtype.kind == "c" and dtype not in {"bool", "complex64", "complex128"}
+        wanted = _dtype(dtype)
+        if wanted is None:  # one that can't leave NumPy, and stays what it is
+            return np.array(x, order="K", copy=True, subok=True)
+        if x.dtype.kind == "c" and wanted.kind not in "bc":
+            x = x.real  # what the cast does, without NumPy's warning
+        if x.dtype.name in EXTENDED_DTYPES and dtype in EXTENDED_DTYPES and x.dtype != wanted:
+            x = x.astype(np.float32)  # ml_dtypes casts few of its dtypes to each other
         with np.errstate(all="ignore"):
-            return np.array(x.real if drops_imaginary else x, dtype=_dtype(dtype), order="K", copy=True, subok=False)
+            return np.array(x, dtype=wanted, order="K", copy=True, subok=True)
 
 
 def _facts(x: NDArray[Any]) -> Facts:
@@ -119,17 +129,23 @@ def _masked(x: NDArray[Any]) -> str | None:
 
 
 def _cure(dtype: np.dtype[Any]) -> str:
+    if dtype.names:
+        return 'Pass its fields one by one: x["name"].'
+    if dtype.type is np.void:
+        return 'View its bytes as numbers: x.view("uint8").'
     return _CURES.get(dtype.char) or _CURES.get(dtype.kind, "Convert it first: x.astype(numpy.float64).")
 
 
 # -- ml_dtypes: bfloat16 and the 8-bit floats, when it is installed -------------------------------------------------
 
 
-def _dtype(name: str) -> np.dtype[Any]:
-    return np.dtype(name) if name in PLAIN_DTYPES else cast("np.dtype[Any]", _extension(name))
+def _dtype(name: str) -> np.dtype[Any] | None:
+    return _DTYPES.get(name) or _extension(name)
 
 
 def _extension(name: str) -> np.dtype[Any] | None:
+    if name not in EXTENDED_DTYPES:
+        return None
     try:
         import ml_dtypes  # noqa: PLC0415 - optional
     except ImportError:
@@ -139,9 +155,8 @@ def _extension(name: str) -> np.dtype[Any] | None:
 
 
 def _rare_name(dtype: np.dtype[Any]) -> str | None:
-    """Name what is in no table: int of platforms where two C types have one size, and ml_dtypes' floats."""
-    name = dtype.name
-    return name if name in PLAIN_DTYPES or (_extension(name) == dtype and "float" in name) else None
+    """Name what is in no table: `dtype.name` takes long, and is asked only for ml_dtypes' floats."""
+    return dtype.name if dtype.name in EXTENDED_DTYPES else None
 
 
 adapter = NumPyAdapter()

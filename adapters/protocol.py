@@ -68,6 +68,8 @@ adapter = ProtocolAdapter()
 
 def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as protocol.open
     """Open an object by the first protocol that it speaks; None if it speaks none."""
+    if isinstance(x, type):  # a class of arrays has all the methods, and no array
+        return None
     if _speaks(x, "__dlpack__") and _speaks(x, "__dlpack_device__"):
         kind, index = map(int, x.__dlpack_device__())
         return np.from_dlpack(_Answer(x, (kind, index))) if kind in _HOST_KINDS else _closed_dlpack(x, kind, index)

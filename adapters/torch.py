@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CPU, CURRENT, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ _CARRIED: Final = {
 }  # fmt: skip
 _DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)}
 _NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
+_BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
@@ -55,13 +56,14 @@ class TorchAdapter(Adapter):
             return CPU
         kind = _TYPES.get(device.kind)
         if kind is None:
-            return f"torch has no device {device}"
+            return f"torch can't be on {device}. Its devices are {', '.join(_KINDS)}."
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         count = torch.accelerator.device_count() if accelerator and accelerator.type == kind else 0
         index = torch.accelerator.current_device_index() if device.id == CURRENT and count else device.id
         if 0 <= index < count:
             return Device(device.kind, index)
-        return f"torch {torch.__version__} finds {count or 'no'} device{'s' * (count > 1)} of type {kind} here"
+        found = f"torch {torch.__version__} finds {count or 'no'} device{'s' * (count > 1)} of type {kind} here"
+        return f'{found}. Leave device out, or pass device="cpu".'
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss the dtypes that only ml_dtypes has."""
@@ -91,7 +93,10 @@ class TorchAdapter(Adapter):
             return _Exported(x.detach(), stream)
 
     def adopt(self, source: Any, stream: int | None, /) -> Tensor:
-        """Return a tensor over a DLPack source, usable on `stream`."""
+        """Return a tensor over a source that speaks DLPack or the CUDA Array Interface, usable on `stream`."""
+        if not hasattr(source, "__dlpack__"):
+            torch.cuda.synchronize()  # torch reads the interface without its stream
+            return torch.as_tensor(source, device="cuda")
         if stream is None:
             return from_dlpack(source)
         with torch.cuda.stream(torch.cuda.ExternalStream(stream)):  # type: ignore[no-untyped-call]
@@ -110,10 +115,10 @@ class TorchAdapter(Adapter):
 
     def adopt_host(self, array: NDArray[Any], /) -> Tensor:
         """Return a tensor over an ndarray; read-only memory by DLPack, since `torch.from_numpy` warns of it."""
-        array = _with_plain_strides(array)
-        if array.dtype.isbuiltin != 1:
+        if array.dtype.isbuiltin == _BY_ML_DTYPES:
             name = array.dtype.name
             return self.adopt_host(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(_DTYPES[name])
+        array = _with_plain_strides(array)
         if not array.flags.writeable:
             return from_dlpack(array.__dlpack__(max_version=(1, 0)))
         return torch.from_numpy(array)
@@ -123,7 +128,8 @@ class TorchAdapter(Adapter):
         wanted = _DTYPES.get(dtype)
         if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
             x = x.real  # what the cast does, without torch's warning: the caller has asked for it
-        copied: Tensor = x.to(device=f"{_TYPES[device.kind]}:{device.id}", dtype=wanted, copy=True)
+        there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
+        copied: Tensor = x.to(device=there, dtype=wanted, copy=True)
         return copied.resolve_conj().resolve_neg()
 
     def quick_export_host(self) -> Any:
@@ -150,19 +156,20 @@ def _facts(x: Tensor) -> Facts:
 
 
 def _device(x: Tensor) -> Device:
-    return Device(_KINDS.get(x.device.type, 12), x.device.index or 0)
+    kind = _KINDS.get(x.device.type)
+    return NOWHERE if kind is None else Device(kind, x.device.index or 0)
 
 
 def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why a tensor has no memory of plain numbers behind it."""
+    if x.is_nested:
+        return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
     if type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
         return f"a {type(x).__name__} has no memory of its own. Convert the tensor that it stands for."
     if _is_transformed(x):
         return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
     if x.device.type not in _KINDS:
         return f"a tensor on the device {x.device.type!r} has no values to read."
-    if x.is_nested:
-        return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
     if x.layout is not torch.strided:
         return f"its layout is {x.layout}. Use x.to_dense()."
     if x.is_quantized:
@@ -170,7 +177,7 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     if x._is_zerotensor():
         return "it is a gradient of zeros without memory. Use torch.zeros_like(x)."
     if x.dtype not in _NAMES:
-        fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.to(torch.int8), or x.view(torch.uint8)"
+        fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.view(torch.uint8) for its bytes"
         return f"{x.dtype} has no counterpart elsewhere. Use {fix}."
     return None
 

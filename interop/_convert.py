@@ -8,6 +8,7 @@ first use: a plain array without keywords costs one look-up and one question mor
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
 from interop import _registry, errors
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop._plan import Plan
+    from interop.adapter import Adapter
 
 T = TypeVar("T")
 _quick: Final = _registry.quick
@@ -179,7 +181,8 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
 def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
     plan, array, route = _prepare(x, to, keywords)
-    _learn(type(x), to, route)
+    if type(x) is route.source.array_type:
+        _learn(route.source, route.target, to)
     try:
         return execute(plan, array, route)
     except BufferError as refusal:
@@ -202,14 +205,11 @@ def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, R
 # -- the quick table -----------------------------------------------------------------------------------------------
 
 
-def _learn(cls: type, to: Any, route: Route) -> None:
-    """Remember how plain arrays of exactly this class get to `to`: a question and a native call, or nothing to do.
+def _learn(source: Adapter, target: Adapter, to: Any) -> None:
+    """Remember how plain arrays of exactly the source's class get to `to`: a question and a native call, or nothing.
 
     The adapters answer for the pair: a native call either does what the plan would do with a plain array, or raises.
     """
-    source, target = route.source, route.target
-    if cls is not source.array_type:
-        return
     if source is target:
         quick: Any = (None, None)
     elif target.ndarray_native:
@@ -217,4 +217,14 @@ def _learn(cls: type, to: Any, route: Route) -> None:
     else:
         quick = target.quick_adopt_host() if source.ndarray_native else None
     if quick:
-        _quick.setdefault(to, {})[cls] = quick
+        _quick.setdefault(to, {})[source.array_type] = quick
+
+
+def _learn_loaded() -> None:
+    """Learn the frameworks that are imported already: `torch.compile` can trace a native call, but not the learning."""
+    loaded = _registry.loaded_adapters()
+    for source, target in product(loaded, repeat=2):
+        _learn(source, target, target.name)
+
+
+_learn_loaded()

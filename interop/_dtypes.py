@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
-_BITS: Final = {
-    "bool": 8, "uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64, "int8": 8, "int16": 16, "int32": 32, "int64": 64,
-    "float8_e3m4": 8, "float8_e4m3": 8, "float8_e4m3b11fnuz": 8, "float8_e4m3fn": 8, "float8_e4m3fnuz": 8,
-    "float8_e5m2": 8, "float8_e5m2fnuz": 8, "float8_e8m0fnu": 8, "bfloat16": 16, "float16": 16, "float32": 32,
-    "float64": 64, "complex64": 64, "complex128": 128,
-}  # fmt: skip
-NAMES: Final = frozenset(_BITS)
+from interop.adapter import EXTENDED_DTYPES, PLAIN_DTYPES
+
+NAMES: Final = frozenset((*PLAIN_DTYPES, *EXTENDED_DTYPES))
 _RANKS: Final = {"bool": 0, "uint": 1, "int": 2, "float": 3, "bfloat": 3, "complex": 4}
 
 
+@cache
 def itemsize(dtype: str) -> int:
     """Return the bytes of one element of a named dtype.
 
-    >>> itemsize("bfloat16"), itemsize("complex128")
-    (2, 16)
+    >>> itemsize("bfloat16"), itemsize("float8_e5m2"), itemsize("complex128"), itemsize("bool")
+    (2, 1, 16, 1)
     """
-    return _BITS[dtype] // 8
+    bits = dtype.partition("_")[0].lstrip("abcdefghijklmnopqrstuvwxyz")
+    return int(bits) // 8 if bits else 1
 
 
 def can_cast(source: str, target: str) -> bool:

@@ -26,9 +26,13 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         """Say it in a line."""
-        size = f", {self.bytes:,} bytes" if self.bytes else ""
+        size = f", {_bytes(self.bytes)}" if self.bytes else ""
         where = "" if self.verb == "share" else f" by the {self.side}'s framework"
         return f"{self.verb}{where}: {self.dtype} on {self.device}{size}"
+
+    def cells(self) -> tuple[str, ...]:
+        """Say it in a row of a table."""
+        return self.verb, "both" if self.verb == "share" else self.side, str(self.device), self.dtype, f"{self.bytes:,}"
 
 
 class Plan(NamedTuple):
@@ -77,10 +81,7 @@ class Plan(NamedTuple):
 
     def _repr_html_(self) -> str:
         head = "<tr><th>step</th><th>by</th><th>device</th><th>dtype</th><th>bytes</th></tr>"
-        rows = "".join(
-            f"<tr><td>{s.verb}</td><td>{s.side}</td><td>{s.device}</td><td>{s.dtype}</td><td>{s.bytes:,}</td></tr>"
-            for s in self.steps
-        )
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in step.cells())}</tr>" for step in self.steps)
         words = f"<b>{html.escape(self._title())}</b>: {self._cost()}, because {html.escape(self.reason)}"
         return f"<div>{words}<table>{head}{rows}</table></div>"
 
@@ -88,5 +89,9 @@ class Plan(NamedTuple):
         return f"{self.source} -> {self.target}, {self.dtype} {self.shape} on {self.device}"
 
     def _cost(self) -> str:
-        cost = "zero-copy" if self.zero_copy else f"{self.bytes_copied:,} bytes copied"
+        cost = "zero-copy" if self.zero_copy else f"{_bytes(self.bytes_copied)} copied"
         return f"{cost}, read-only" if self.readonly else cost
+
+
+def _bytes(n: int) -> str:
+    return f"{n:,} byte{'s' * (n != 1)}"

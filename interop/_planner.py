@@ -41,13 +41,17 @@ def make_plan(route: Route) -> Plan:
     within = route.facts.framework == route.target.name
     plan = _plan_within(route, device) if within else _plan_across(route, device)
     if route.wish.copy is False and not plan.zero_copy:
-        raise route.refusal(errors.CopyRequiredError, f"it takes a copy, because {plan.reason}. {_way_out(route)}")
+        raise route.refusal(
+            errors.CopyRequiredError, f"it takes a copy, because {plan.reason}. {_way_out(route, plan)}"
+        )
     return plan
 
 
 def _place(route: Route) -> Device:
     """Find the result's device: the one asked for, else the array's own if the target can be there, else home."""
     asked, here, target = route.wish.device, route.facts.device, route.target
+    if asked in (None, here) and route.facts.framework == target.name:
+        return here  # even a device that the adapter has no number for
     placed = target.place(asked or (here if here.kind in target.holds else target.home))
     if isinstance(placed, str) and asked is None:
         placed = target.place(target.home)
@@ -62,6 +66,7 @@ def _plan_within(route: Route, device: Device) -> Plan:
     facts = route.facts
     dtype = _result_dtype(route) if route.wish.dtype else facts.dtype
     reason = facts.materialises or _moves(facts.device, device) or _casts(facts.dtype, dtype) or _asks_copy(route)
+    reason = reason or (facts.obstacle if route.wish.dtype else None)  # a dtype that is asked for is a native one
     verb: Verb = "read" if facts.materialises else "move" if device != facts.device else "copy" if reason else "keep"
     step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
     return _finish(route, [step], reason or f"it is {facts.framework}'s already")
@@ -74,21 +79,21 @@ def _plan_across(route: Route, device: Device) -> Plan:
         raise route.refusal(errors.UnsupportedArrayError, facts.unsupported)
     dtype = _result_dtype(route)
     if facts.gradient and not route.wish.detach:
-        cost = f"it requires grad, and {route.target.name} would cut it off its graph. Pass detach=True to allow it."
-        raise route.refusal(errors.GradientError, cost)
-    meet = _meeting_point(route, device)
-    crossing = _crossing_dtype(route, device, dtype)
-    first = facts.materialises or facts.obstacle or _moves(here, meet) or _casts(facts.dtype, crossing)
-    first = first or route.target.refuses(facts)
-    last = _moves(meet, device) or _casts(crossing, dtype)
+        reason = f"it requires grad, and {route.target.name} would cut it off its graph. Pass detach=True to allow it."
+        raise route.refusal(errors.GradientError, reason)
+    meet = _meeting_point(route, device, dtype)
+    crossing = _crossing_dtype(route, meet, device, dtype)
+    moves, casts = _moves(here, meet), _casts(facts.dtype, crossing)
+    first = _join(facts.materialises, facts.obstacle, moves, casts, route.target.refuses(facts))
+    last = _join(_moves(meet, device), _casts(crossing, dtype))
     if not first and not last:
         spare = _asks_copy(route) or _protects(route)
         first, last = (spare, None) if here.kind in route.source.holds else (None, spare)
     steps = [*_source_steps(route, first, meet, crossing), Step("share", "source", meet, crossing)]
     if last:
         steps.append(Step("move" if meet != device else "copy", "target", device, dtype, _size(facts, dtype)))
-    if reason := first or last:
-        return _finish(route, steps, reason)
+    if first or last:
+        return _finish(route, steps, f"{_join(first, last)}")
     readonly = route.target.honours_readonly and (facts.readonly or _layout.overlaps(facts))
     return _finish(route, steps, f"both can use the same memory on {device}", readonly=readonly)
 
@@ -98,8 +103,7 @@ def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) ->
     if reason is None:
         return [Step("detach", "source", here, dtype)] if facts.gradient else []
     if here.kind not in route.source.holds:
-        text = f"{reason}, and {facts.framework} cannot be asked for a copy. Convert it to a GPU framework first."
-        raise route.refusal(errors.UnsupportedArrayError, text)
+        raise route.refusal(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} can't be asked for a copy.")
     verb: Verb = "read" if facts.materialises else "move" if meet != here else "copy"
     return [Step(verb, "source", meet, dtype, _size(facts, dtype))]
 
@@ -114,23 +118,48 @@ def _finish(route: Route, steps: list[Step], reason: str, *, readonly: bool = Fa
 # -- choices -----------------------------------------------------------------------------------------------------
 
 
-def _meeting_point(route: Route, device: Device) -> Device:
+def _meeting_point(route: Route, device: Device, dtype: str) -> Device:
     """Choose where the memory changes hands: the source downloads, the target uploads, one peer copy stays one."""
-    here = route.facts.device
+    facts, here, target = route.facts, route.facts.device, route.target
+    if here.kind not in route.source.holds:
+        return _reachable(route, here)
     if here.kind != device.kind:
         return CPU
-    return device if here.kind in route.source.holds else here
+    # From one device to another the target may move and cast in one step, where fewer bytes travel so.
+    grows = device != here and _dtypes.itemsize(dtype) > _dtypes.itemsize(facts.dtype)
+    return here if grows and not target.lacks(facts.dtype) else device
 
 
-def _crossing_dtype(route: Route, device: Device, dtype: str) -> str:
-    """Choose the dtype that travels: the one with fewer bytes, among those that both sides have."""
-    facts = route.facts
-    if dtype == facts.dtype or route.target.lacks(facts.dtype):
+def _reachable(route: Route, here: Device) -> Device:
+    """Insist that the target can be where an object is that nobody else can move."""
+    target = route.target
+    if here.is_host:
+        return here
+    if here.kind not in target.holds:
+        reason = f"{target.name} reads no memory on {here}. Convert it to a framework of that device first."
+        raise route.refusal(errors.UnsupportedArrayError, reason)
+    placed = target.place(here)
+    if isinstance(placed, str):
+        raise route.refusal(errors.DeviceUnavailableError, placed)
+    return placed
+
+
+def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str) -> str:
+    """Choose the dtype that travels: the one with fewer bytes, among those that both sides have.
+
+    Where it is all the same, the side casts that writes anyway.
+    """
+    facts, here, source = route.facts, route.facts.device, route.source
+    if dtype == facts.dtype:
         return dtype
-    if route.source.lacks(dtype):
-        return facts.dtype
-    smaller = _dtypes.itemsize(dtype) <= _dtypes.itemsize(facts.dtype)
-    return dtype if device == facts.device or smaller else facts.dtype
+    able, strange = here.kind in source.holds and not source.lacks(dtype), route.target.lacks(facts.dtype)
+    if strange and not able:
+        raise route.refusal(errors.UnsupportedArrayError, strange)
+    if strange or not able:
+        return dtype if strange else facts.dtype
+    growth = _dtypes.itemsize(dtype) - _dtypes.itemsize(facts.dtype)
+    at_source = device == here or growth < 0 or (growth == 0 and meet != here)
+    return dtype if at_source else facts.dtype
 
 
 def _result_dtype(route: Route) -> str:
@@ -148,6 +177,10 @@ def _result_dtype(route: Route) -> str:
 
 
 # -- reasons -----------------------------------------------------------------------------------------------------
+
+
+def _join(*reasons: str | None) -> str | None:
+    return ", and ".join(filter(None, reasons)) or None
 
 
 def _moves(start: Device, end: Device) -> str | None:
@@ -173,13 +206,17 @@ def _protects(route: Route) -> str | None:
         return None
     reason = f"it is read-only, and {target.name} would write to it all the same"
     if route.wish.readonly == "error":
-        raise route.refusal(errors.CopyRequiredError, f'{reason}. Pass readonly="copy" or readonly="share".')
+        copy = "" if route.wish.copy is False else 'readonly="copy", or '
+        raise route.refusal(
+            errors.CopyRequiredError, f'{reason}. Pass {copy}readonly="share" if nobody writes to the result.'
+        )
     return reason
 
 
-def _way_out(route: Route) -> str:
+def _way_out(route: Route, plan: Plan) -> str:
     """Say what to write instead of copy=False."""
-    if route.facts.readonly and not route.target.honours_readonly:
+    protected = route.wish.readonly == "copy" and plan.reason == _protects(route)
+    if protected and not _layout.overlaps(route.facts):
         return 'Leave copy=False out, or pass readonly="share" if nobody writes to the result.'
     return "Leave copy=False out to allow it."
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 import threading
 from functools import cache
 from types import ModuleType
@@ -114,8 +115,8 @@ def adapter_named(name: str) -> Adapter:
         adapter = _loaded.get(name)
     if adapter is None:
         near = difflib.get_close_matches(name, _all_names(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        msg = f"no framework is called {name!r}: {hint}Known: {', '.join(sorted(_all_names()))}."
+        hint = f": did you mean {near[0]!r}?" if near else "."
+        msg = f"no framework is called {name!r}{hint} Known: {', '.join(sorted(_all_names()))}."
         raise errors.UnknownFrameworkError(msg)
     return adapter
 
@@ -151,6 +152,13 @@ def register(adapter: Adapter) -> None:
 def known_names() -> list[str]:
     """Return the names of all frameworks that have an adapter, loaded or not."""
     return sorted(_all_names())
+
+
+def loaded_adapters() -> list[Adapter]:
+    """Return the adapters of shipped frameworks that this process has imported, NumPy among them; else none."""
+    modules = {name: sys.modules.get(name) for name in TABLE}
+    ready = [n for n, module in modules.items() if module and not getattr(module.__spec__, "_initializing", False)]
+    return [adapter_named(name) for name in ready] if "numpy" in ready else []
 
 
 # -- looking up ----------------------------------------------------------------------------------------------------
@@ -219,6 +227,8 @@ def _open_foreign(x: Any) -> Found:
 def _no_array(x: Any, label: str) -> str:
     if isinstance(x, (list, tuple)):
         return f"a {label} is no array. Make one of it first: numpy.asarray(x), torch.tensor(x)."
+    if isinstance(x, type):
+        return f"{_full_name(x)} is no array but a class. Pass an array of it instead."
     if label == "PyCapsule":
         return "a raw capsule can be used only once. Pass the array that made it instead."
     protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
     Quick = tuple[Callable[[Any], bool], Callable[[Any], Any]]
 
-__all__ = ["CPU", "CUDA", "CURRENT", "HOST", "PLAIN_DTYPES", "Adapter", "Device", "Facts"]
+__all__ = ["CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "NOWHERE", "PLAIN_DTYPES", "Adapter", "Device", "Facts"]
 
 CURRENT: Final = -1
 """The id of a `Device` that means "the current one"."""
 
 # DLDeviceType of dlpack.h (DLPack 1.3).
 _KINDS: Final = {
-    1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 9: "vpi", 10: "rocm", 11: "rocm_host",
-    12: "ext_dev", 13: "cuda_managed", 14: "oneapi", 15: "webgpu", 16: "hexagon", 17: "maia", 18: "trn",
+    0: "no device", 1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 9: "vpi",
+    10: "rocm", 11: "rocm_host", 12: "ext_dev", 13: "cuda_managed", 14: "oneapi", 15: "webgpu", 16: "hexagon",
+    17: "maia", 18: "trn",
 }  # fmt: skip
 _NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {"mps": 8, "xpu": 14, "gpu": 2, "hip": 10}
 
@@ -59,10 +60,12 @@ class Device(NamedTuple):
     def __str__(self) -> str:
         """Spell it as `parse` reads it."""
         name = _KINDS.get(self.kind, f"device kind {self.kind}")
-        return name if self.kind == 1 or self.id == CURRENT else f"{name}:{self.id}"
+        return name if self.kind in (0, 1) or self.id == CURRENT else f"{name}:{self.id}"
 
 
 _HOST_KINDS: Final = frozenset({1, 3, 11})
+NOWHERE: Final = Device(0)
+"""Where an array is that has no memory, as a meta tensor. No kind of DLPack's."""
 CPU: Final = Device(1)
 CUDA: Final = Device(2, CURRENT)
 HOST: Final = frozenset({1})
@@ -74,6 +77,11 @@ PLAIN_DTYPES: Final = (
     "float16", "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
 """The array API's dtypes, and float16: what every framework here has."""
+EXTENDED_DTYPES: Final = (
+    "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz",
+    "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+)  # fmt: skip
+"""What some have natively, and NumPy through ml_dtypes."""
 
 
 class Facts(NamedTuple):
