@@ -2,16 +2,14 @@
 
     array in -> identify -> describe -> plan -> execute -> array out
 
-That is `_prepare` and `_convert`. In front of them lies a table of native calls by target and exact class, filled on
-first use: a plain array without keywords costs one look-up and one question more than the framework's own call.
+That is `_prepare` and `_convert`. In front of them lies the table of `interop._quick`.
 """
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
-from interop import _registry, errors
+from interop import _quick, _registry, errors
 from interop._execute import execute
 from interop._options import Keywords, make_wish
 from interop._planner import Route, make_plan
@@ -26,14 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop._plan import Plan
-    from interop.adapter import Adapter
 
 T = TypeVar("T")
-_quick: Final = _registry.quick
-_quick_numpy: Final = _quick["numpy"]
-_quick_torch: Final = _quick["torch"]
-# Not in the table, or refused by a native call: the flow decides, and says why.
-_NOT_QUICK: Final = (KeyError, TypeError, ValueError, RuntimeError)
+_table: Final = _quick.TABLE
+_to_numpy: Final = _quick.TABLE["numpy"]
+_to_torch: Final = _quick.TABLE["torch"]
+_REFUSED: Final = _quick.REFUSED
 
 
 @overload
@@ -93,12 +89,12 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     """
     if not keywords:
         try:
-            plain, native = _quick[to][type(x)]
+            plain, native = _table[to][type(x)]
             if plain is None:
                 return x
             if plain(x):
                 return native(x)
-        except _NOT_QUICK:
+        except _REFUSED:
             pass
     return _convert(x, to, keywords)
 
@@ -107,12 +103,12 @@ def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     """Convert an array to a `numpy.ndarray`. As ``convert(x, "numpy", **keywords)``, see `convert`."""
     if not keywords:  # as in convert; one frame less
         try:
-            plain, native = _quick_numpy[type(x)]
+            plain, native = _to_numpy[type(x)]
             if plain is None:
                 return x
             if plain(x):
                 return native(x)
-        except _NOT_QUICK:
+        except _REFUSED:
             pass
     return _convert(x, "numpy", keywords)
 
@@ -124,12 +120,12 @@ def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
     """
     if not keywords:  # as in convert; one frame less
         try:
-            plain, native = _quick_torch[type(x)]
+            plain, native = _to_torch[type(x)]
             if plain is None:
                 return x
             if plain(x):
                 return native(x)
-        except _NOT_QUICK:
+        except _REFUSED:
             pass
     return _convert(x, "torch", keywords)
 
@@ -182,7 +178,7 @@ def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
     plan, array, route = _prepare(x, to, keywords)
     if type(x) is route.source.array_type:
-        _learn(route.source, route.target, to)
+        _quick.learn(route.source, route.target, to)
     try:
         return execute(plan, array, route)
     except BufferError as refusal:
@@ -202,29 +198,4 @@ def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, R
     return make_plan(route), array, route
 
 
-# -- the quick table -----------------------------------------------------------------------------------------------
-
-
-def _learn(source: Adapter, target: Adapter, to: Any) -> None:
-    """Remember how plain arrays of exactly the source's class get to `to`: a question and a native call, or nothing.
-
-    The adapters answer for the pair: a native call either does what the plan would do with a plain array, or raises.
-    """
-    if source is target:
-        quick: Any = (None, None)
-    elif target.ndarray_native:
-        quick = source.quick_export_host()
-    else:
-        quick = target.quick_adopt_host() if source.ndarray_native else None
-    if quick:
-        _quick.setdefault(to, {})[source.array_type] = quick
-
-
-def _learn_loaded() -> None:
-    """Learn the frameworks that are imported already: `torch.compile` can trace a native call, but not the learning."""
-    loaded = _registry.loaded_adapters()
-    for source, target in product(loaded, repeat=2):
-        _learn(source, target, target.name)
-
-
-_learn_loaded()
+_quick.learn_all(_registry.loaded_adapters())

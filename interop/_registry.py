@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
-from interop import errors
+from interop import _quick, errors
 from interop.adapter import Adapter
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ _loaded: Final[dict[str, Adapter]] = {}
 _names: Final = {full: name for name, entry in TABLE.items() for full in entry.classes}
 _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 _lock: Final = threading.RLock()
-quick: Final[dict[object, dict[type, Any]]] = {"numpy": {}, "torch": {}}
-"""What `interop._convert` remembers, by target and exact class. Here, because `register` makes it stale."""
 
 
 def identify(x: Any) -> Found:
@@ -145,8 +143,7 @@ def register(adapter: Adapter) -> None:
         _loaded[adapter.name] = adapter
         _names[_full_name(adapter.array_type)] = adapter.name
         _classes.clear()
-        for remembered in quick.values():
-            remembered.clear()
+        _quick.forget()
 
 
 def known_names() -> list[str]:

@@ -1,0 +1,50 @@
+"""An adapter for array-api-strict, written in the tutorial: host memory that speaks DLPack."""
+
+from typing import Any, ClassVar
+
+import array_api_strict as strict
+import numpy as np
+
+from interop.adapter import CPU, Adapter, Device, Facts
+
+
+class StrictAdapter(Adapter):
+    name: ClassVar[str] = "array_api_strict"
+    array_type = type(strict.empty(0))
+    honours_readonly: ClassVar[bool] = True
+
+    def describe(self, x: Any, /) -> Facts:
+        view = np.from_dlpack(x)  # no copy; it tells what the array has no attributes for
+        pretended = f"it pretends to be on {x.device}. Use x.to_device(CPU_DEVICE)."
+        return Facts(
+            framework=self.name,
+            shape=view.shape,
+            dtype=view.dtype.name,
+            device=CPU,
+            strides=view.strides,
+            nbytes=view.nbytes,
+            readonly=not view.flags.writeable,
+            unsupported=None if x.device == strict.Device("CPU_DEVICE") else pretended,
+        )
+
+    def address(self, x: Any, /) -> int:
+        return int(np.from_dlpack(x).ctypes.data)
+
+    def lacks(self, dtype: str, /) -> str | None:
+        problem = f'array-api-strict has no {dtype}. Pass dtype="float32".'
+        return None if hasattr(strict, dtype) else problem
+
+    def parse_dtype(self, spec: Any, /) -> str:
+        return str(spec).removeprefix("array_api_strict.")
+
+    def export(self, x: Any, stream: int | None, /) -> Any:
+        return x
+
+    def adopt(self, source: Any, stream: int | None, /) -> Any:
+        return strict.from_dlpack(source)
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
+        return strict.asarray(np.from_dlpack(x), dtype=getattr(strict, dtype), copy=True)
+
+
+adapter = StrictAdapter()

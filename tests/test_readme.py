@@ -1,0 +1,19 @@
+"""The README's examples run, and print what it says they print."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.requires("torch")
+def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = EXAMPLE.findall(README.read_text())
+    assert examples
+    names: dict[str, object] = {}
+    for code, said in examples:  # each goes on where the last one ended
+        exec(compile(code, README.name, "exec"), names)  # noqa: S102 - it is our own
+        assert capsys.readouterr().out == said

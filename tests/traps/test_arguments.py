@@ -1,0 +1,123 @@
+"""What is passed by mistake, or for want of an array."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.dlpack import from_dlpack
+
+import interop
+
+from .upstream import may_fail
+
+SCALARS: dict[str, Any] = {
+    "bool": np.bool_(True),
+    "int8": np.int8(-3),
+    "uint64": np.uint64(2**64 - 1),
+    "float16": np.float16(0.5),
+    "float32": np.arange(3, dtype="float32").sum(),
+    "float64": np.float64(3),
+    "complex64": np.complex64(1 + 2j),
+}
+
+
+class TestScalars:
+    """Trap 18: `np.float64(3)`, and so the result of `a.sum()`, is an "invalid capsule" to torch.
+
+    interop makes a 0-d array of it, which is a copy and keeps the dtype.
+    """
+
+    EVERY = pytest.mark.parametrize(("dtype", "scalar"), SCALARS.items(), ids=SCALARS)
+
+    def test_plain_torch_has_no_use_for_it(self) -> None:
+        scalar: Any = np.float64(3)
+        may_fail(lambda: from_dlpack(scalar), RuntimeError)
+        may_fail(lambda: torch.from_numpy(scalar), TypeError)
+
+    @EVERY
+    @pytest.mark.parametrize("keywords", [{}, {"copy": True}], ids=str)
+    def test_torch_gets_a_tensor(self, dtype: str, scalar: Any, keywords: Any) -> None:
+        tensor = interop.to_torch(scalar, **keywords)
+        assert (tensor.shape, tensor.dtype, tensor.item()) == ((), getattr(torch, dtype), scalar.item())
+
+    @EVERY
+    def test_numpy_gets_an_array(self, dtype: str, scalar: Any) -> None:
+        array = interop.to_numpy(scalar)
+        assert type(array) is np.ndarray
+        assert (array.shape, array.dtype, array.item()) == ((), np.dtype(dtype), scalar.item())
+        assert array.flags.writeable
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    def test_it_is_a_copy_and_says_so(self, to: str) -> None:
+        plan = interop.explain(np.float64(3), to)
+        assert (plan.zero_copy, plan.bytes_copied) == (False, 8)
+        assert plan.reason == "a NumPy scalar has no memory to share"
+        with pytest.raises(interop.CopyRequiredError, match="a NumPy scalar has no memory to share"):
+            interop.convert(np.float64(3), to, copy=False)
+
+    def test_a_dtype_can_be_asked_for(self) -> None:
+        assert interop.to_torch(np.float64(3), dtype="float32").dtype == torch.float32
+
+    @pytest.mark.requires("ml_dtypes")
+    def test_bfloat16_is_one_too(self) -> None:
+        import ml_dtypes
+
+        tensor = interop.to_torch(ml_dtypes.bfloat16(1.5))
+        assert (tensor.shape, tensor.dtype, tensor.item()) == ((), torch.bfloat16, 1.5)
+
+    @pytest.mark.parametrize("scalar", [np.str_("a"), np.datetime64("2020-01-01"), np.longdouble(1)], ids=repr)
+    def test_what_is_no_number_is_refused(self, scalar: Any) -> None:
+        with pytest.raises(interop.UnsupportedArrayError, match="no dtype of plain numbers"):
+            interop.to_torch(scalar)
+
+
+NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
+    "list": (lambda: [1, 2], r"a list is no array.*numpy\.asarray\(x\), torch\.tensor\(x\)"),
+    "tuple": (lambda: (1, 2), r"a tuple is no array.*numpy\.asarray\(x\), torch\.tensor\(x\)"),
+    "nested": (lambda: [[torch.ones(2)]], "a list is no array"),
+    "str": (lambda: "1, 2", "str is no array"),
+    "None": (lambda: None, "NoneType is no array"),
+    "int": (lambda: 1, "int is no array"),
+    "float": (lambda: 1.5, "float is no array"),
+    "dict": (lambda: {"a": np.ones(3)}, "dict is no array"),
+    "generator": (lambda: (i for i in range(3)), "generator is no array"),
+    "object": (object, "object is no array.*__dlpack__.*buffer protocol"),
+    "capsule": (lambda: np.ones(3).__dlpack__(), "a raw capsule can be used only once.*the array that made it"),
+    "versioned": (lambda: torch.ones(3).__dlpack__(max_version=(1, 0)), "a raw capsule can be used only once"),
+    "module": (lambda: torch, "module is no array"),
+    "class": (lambda: np.ndarray, "is no array"),
+    "Tensor": (lambda: torch.Tensor, "is no array"),
+    "dtype": (lambda: torch.float32, "dtype is no array"),
+}
+
+
+class TestNoArrays:
+    """Trap 19: A list, a str, None and a raw capsule fail deep inside, with words about dtypes or capsules; or work,
+    and the capsule is used up.
+
+    interop raises `NotAnArrayError` that says what to call instead, and leaves a capsule as it was.
+    """
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    @pytest.mark.parametrize(("make", "words"), NO_ARRAYS.values(), ids=NO_ARRAYS)
+    def test_it_is_told_what_it_is(self, make: Callable[[], Any], words: str, to: str) -> None:
+        x = make()
+        for call in (interop.convert, interop.explain):
+            with pytest.raises(interop.NotAnArrayError, match=words):
+                call(x, to)
+        for ask in (interop.framework_of, interop.device_of):
+            with pytest.raises(interop.NotAnArrayError, match=words):
+                ask(x)
+
+    def test_a_capsule_is_left_as_it_was(self) -> None:
+        array = np.arange(3)
+        capsule = array.__dlpack__()
+        with pytest.raises(interop.NotAnArrayError):
+            interop.to_torch(capsule)
+        assert from_dlpack(capsule).data_ptr() == array.ctypes.data
+
+    def test_it_is_a_type_error_for_everybody_else(self) -> None:
+        with pytest.raises(TypeError):
+            interop.to_numpy([1, 2])

@@ -1,0 +1,164 @@
+"""What comes in a capsule, and along with it."""
+
+import gc
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.dlpack import from_dlpack
+
+import interop
+
+from .producers import (
+    IS_COPIED,
+    DLPack,
+    LegacyDLPack,
+    OffsetDLPack,
+    address,
+    tensor_in,
+    versioned_in,
+)
+from .upstream import may_fail, may_go_wrong
+
+TARGETS = pytest.mark.parametrize("to", ["numpy", "torch"])
+
+
+class TestWords:
+    """Trap 24: What is said along with the memory is not to be relied on. torch copies and does not set the flag
+    IS_COPIED, CuPy's `data.mem.size` is wrong for arrays that it imported, and a byte offset is not for everybody.
+
+    interop trusts none of them: sizes come from shape and dtype, and a copy that is asked for is its own.
+    """
+
+    def test_plain_torch_does_not_say_that_it_copied(self) -> None:
+        capsule = torch.ones(3).__dlpack__(copy=True, max_version=(1, 0))
+        may_go_wrong(lambda: versioned_in(capsule).flags & IS_COPIED, wrong=0, right=IS_COPIED)
+
+    @TARGETS
+    def test_a_copy_is_not_left_to_the_producer(self, to: str) -> None:
+        class Sharing(DLPack):
+            def __dlpack__(self, **keywords: Any) -> Any:
+                return super().__dlpack__(**{**keywords, "copy": None})
+
+        source = Sharing(np.arange(3.0))
+        result = interop.convert(source, to, copy=True)
+        result += 1
+        assert source.array.tolist() == [0, 1, 2]
+
+    @TARGETS
+    def test_a_byte_offset_is_counted(self, to: str) -> None:
+        source = OffsetDLPack(np.arange(1, 4.0))
+        result = interop.convert(source, to, copy=False, readonly="share")
+        assert result.tolist() == [1, 2, 3]
+        assert address(result) == source.array.ctypes.data
+        assert interop.shares_memory(source, result)
+        assert tensor_in(source.__dlpack__()).byte_offset == 8
+
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_sizes_come_from_shape_and_dtype(self, count: int) -> None:
+        memory = np.zeros(100)[:count][::-1]
+        assert interop.explain(DLPack(memory), "torch", copy=True).bytes_copied == 8 * count
+
+
+class TestDeviceTypes:
+    """Trap 25: Pinned memory is device type 3 or 11, CuPy's managed memory 13. torch imports none of them, CuPy
+    rejects 1, 3 and 11, NumPy takes 1, 3, 11 and 13.
+
+    interop treats 3 and 11 as host memory, and 13 as device memory for the frameworks that hold CUDA's.
+    """
+
+    PINNED = pytest.mark.parametrize("kind", [3, 11])
+
+    @PINNED
+    def test_plain_torch_does_not_import_it(self, kind: int) -> None:
+        may_fail(lambda: from_dlpack(DLPack(np.ones(3), (kind, 0))), Exception)
+
+    @PINNED
+    @TARGETS
+    def test_pinned_memory_is_the_hosts(self, kind: int, to: str) -> None:
+        source = DLPack(np.arange(3.0), (kind, 0))
+        assert interop.device_of(source) == (1, 0)
+        result = interop.convert(source, to, copy=False)
+        assert result.tolist() == [0, 1, 2]
+        assert address(result) == source.array.ctypes.data
+        result += 1
+        assert source.array.tolist() == [1, 2, 3]
+
+    def test_managed_memory_is_the_devices(self) -> None:
+        source = DLPack(np.arange(3.0), (13, 1))
+        assert interop.device_of(source) == (2, 1)
+
+    @TARGETS
+    def test_managed_memory_is_not_the_hosts(self, to: str) -> None:
+        source = DLPack(np.arange(3.0), (13, 0))
+        if torch.cuda.is_available() and to == "torch":
+            pytest.skip("there its memory is not a device's")
+        for call in (interop.convert, interop.explain):
+            with pytest.raises(interop.InteropError, match="cuda:0"):
+                call(source, to)
+        assert not source.asked
+
+    @pytest.mark.requires("gpu")
+    def test_a_pinned_tensor_is_the_hosts(self) -> None:
+        tensor = torch.arange(3.0).pin_memory()
+        array = interop.to_numpy(tensor, copy=False)
+        assert (array.tolist(), address(array)) == ([0, 1, 2], tensor.data_ptr())
+
+    @pytest.mark.requires("cupy", "gpu")
+    def test_cupys_managed_memory_goes_to_torch(self) -> None:
+        import cupy
+
+        with cupy.cuda.using_allocator(cupy.cuda.malloc_managed):
+            source = cupy.arange(3.0)
+        tensor = interop.to_torch(source, copy=False)
+        assert (tensor.device.type, tensor.tolist(), tensor.data_ptr()) == ("cuda", [0, 1, 2], source.data.ptr)
+
+
+class Watched(np.ndarray[Any, Any]):
+    """An ndarray that can be referred to weakly."""
+
+
+class TestCapsules:
+    """Trap 26: A capsule can be consumed once. Who keeps one fails the second time, or keeps memory alive.
+
+    interop keeps none: it asks for one when it is about to use it.
+    """
+
+    def test_plain_torch_fails_the_second_time(self) -> None:
+        capsule = torch.ones(3).__dlpack__()
+        from_dlpack(capsule)
+        may_fail(lambda: from_dlpack(capsule), RuntimeError)
+
+    @TARGETS
+    @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
+    def test_the_same_object_converts_again(self, to: str, producer: type[Any]) -> None:
+        source = producer(np.arange(3.0))
+        results = [interop.convert(source, to, readonly="share") for _ in range(3)]
+        assert {address(result) for result in results} == {source.array.ctypes.data}
+
+    @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
+    def test_it_converts_after_a_refusal(self, producer: type[Any]) -> None:
+        source = producer(np.arange(3.0)[::-1])
+        with pytest.raises(interop.CopyRequiredError):
+            interop.to_torch(source, copy=False)
+        interop.explain(source, "torch")
+        assert interop.device_of(source) == (1, 0)
+        assert interop.to_torch(source).tolist() == [2, 1, 0]
+
+    @TARGETS
+    @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
+    @pytest.mark.parametrize("action", ["convert", "copy", "explain", "refuse"])
+    def test_nothing_keeps_the_memory(self, to: str, producer: type[Any], action: str) -> None:
+        source = producer(np.arange(3.0).view(Watched)[::-1])
+        memory = weakref.ref(source.array)
+        if action == "refuse":
+            with pytest.raises(interop.InteropError):
+                interop.convert(source, to, dtype="int8")
+        else:
+            call = interop.explain if action == "explain" else interop.convert
+            call(source, to, copy=True if action == "copy" else None)
+        del source
+        gc.collect()
+        assert memory() is None

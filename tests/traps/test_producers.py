@@ -1,0 +1,150 @@
+"""Producers of no known framework."""
+
+import array
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.dlpack import from_dlpack
+
+import interop
+
+from .producers import (
+    LENDERS,
+    Computed,
+    DLPack,
+    LegacyDLPack,
+    address,
+)
+from .upstream import may_fail, may_go_wrong
+
+TARGETS = pytest.mark.parametrize("to", ["numpy", "torch"])
+
+
+class TestForeign:
+    """Trap 11, silent: `torch.asarray(array.array("i", [1, 2]))` is `[1.4e-45, 2.8e-45]`: the bytes of a buffer, read
+    as torch's default dtype. An object that has only `__array__` fails in every constructor of torch.
+
+    interop opens foreign objects as NumPy does, never by `torch.asarray` or `torch.as_tensor`.
+    """
+
+    TYPECODES = pytest.mark.parametrize("code", "bBhHiIlLqQfd")
+
+    def test_plain_torch_misreads_a_buffer(self) -> None:
+        integers = array.array("i", [1, 2])
+        misread = torch.tensor([1, 2], dtype=torch.int32).view(torch.float32).tolist()
+        may_go_wrong(lambda: torch.asarray(integers).tolist(), wrong=misread, right=[1, 2])
+
+    def test_plain_torch_ignores_array_methods(self) -> None:
+        for construct in (torch.tensor, torch.asarray, torch.as_tensor):
+            may_fail(partial(construct, Computed(np.ones(3))), RuntimeError, TypeError, ValueError)
+
+    @TYPECODES
+    @TARGETS
+    def test_a_buffer_is_shared_with_its_dtype(self, code: str, to: str) -> None:
+        source = array.array(code, [1, 2])
+        result = interop.convert(source, to, copy=False)
+        assert result.tolist() == [1, 2]
+        assert str(result.dtype).removeprefix("torch.") == np.dtype(code).name
+        assert address(result) == source.buffer_info()[0]
+        source[0] = 7
+        assert result.tolist() == [7, 2]
+
+    @TARGETS
+    @pytest.mark.parametrize("lend", LENDERS.values(), ids=LENDERS)
+    def test_every_protocol_is_shared(self, lend: Callable[[Any], Any], to: str) -> None:
+        memory = np.arange(12.0).reshape(3, 4)[:, ::2]
+        result = interop.convert(lend(memory), to, copy=False, readonly="share")
+        assert result.tolist() == memory.tolist()
+        assert address(result) == memory.ctypes.data
+        assert tuple(result.stride() if to == "torch" else (s // 8 for s in result.strides)) == (4, 2)
+
+    @TARGETS
+    def test_what_has_only_array_is_read_once(self, to: str) -> None:
+        source = Computed(np.arange(3.0))
+        result = interop.convert(source, to)
+        assert (result.tolist(), source.calls) == ([0, 1, 2], 1)
+        result += 1
+        assert source.array.tolist() == [0, 1, 2]
+
+    def test_bytes_are_bytes(self) -> None:
+        assert interop.to_torch(b"abc").tolist() == [97, 98, 99]
+        memory = bytearray(b"abc")
+        interop.to_torch(memory, copy=False)[0] = 65
+        assert memory == b"Abc"
+
+
+class Failing(DLPack):
+    def __dlpack__(self, **keywords: Any) -> Any:
+        self.asked.append(keywords)
+        raise TypeError("three is no device")
+
+
+class FailingLegacy(LegacyDLPack):
+    def __dlpack__(self, stream: int | None = None) -> Any:
+        self.calls += 1
+        raise TypeError("three is no device")
+
+
+class TestLegacyProducers:
+    """Trap 21: Producers from before DLPack 1.0 answer "unexpected keyword" to `max_version`, `dl_device`, `copy`.
+    torch asks up to four times, so that a producer's own TypeError comes late, and drops `copy=False` on the way.
+
+    interop looks at a class once, asks each object once, in words that it knows, and shows its own error.
+    """
+
+    def test_plain_numpy_passes_what_they_do_not_know(self) -> None:
+        may_fail(lambda: np.from_dlpack(LegacyDLPack(np.ones(3)), copy=False), TypeError)
+
+    def test_plain_torch_asks_again_and_again(self) -> None:
+        source = Failing(np.ones(3))
+        may_fail(lambda: from_dlpack(source), TypeError)
+        assert source.asked
+
+    @TARGETS
+    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}, {"readonly": "share"}], ids=str)
+    def test_they_are_asked_once_in_their_words(self, to: str, keywords: Any) -> None:
+        for values in ([0, 1, 2], [3, 4, 5]):
+            source = LegacyDLPack(np.array(values, dtype="float64"))
+            assert interop.convert(source, to, **keywords).tolist() == values
+            assert source.calls == 1
+
+    @TARGETS
+    def test_newer_ones_are_asked_once_too(self, to: str) -> None:
+        source = DLPack(np.arange(3.0))
+        assert interop.convert(source, to).tolist() == [0, 1, 2]
+        assert len(source.asked) == 1
+
+    @TARGETS
+    @pytest.mark.parametrize("producer", [Failing, FailingLegacy])
+    def test_their_own_error_surfaces_after_one_call(self, to: str, producer: type[Any]) -> None:
+        source = producer(np.ones(3))
+        with pytest.raises(interop.UnsupportedArrayError, match="TypeError: three is no device") as caught:
+            interop.convert(source, to)
+        assert type(caught.value.__cause__) is TypeError
+        assert (source.calls if producer is FailingLegacy else len(source.asked)) == 1
+
+    def test_copy_false_is_kept(self) -> None:
+        source = LegacyDLPack(np.arange(3.0)[::-1])
+        with pytest.raises(interop.CopyRequiredError):
+            interop.to_torch(source, copy=False)
+        result = interop.to_numpy(source, copy=False)
+        assert address(result) == source.array.ctypes.data
+
+    def test_the_signature_is_looked_at_once_for_a_class(self) -> None:
+        class Counting(type):
+            looks = 0
+
+        class Source(LegacyDLPack, metaclass=Counting):
+            def __getattribute__(self, name: str) -> Any:
+                if name == "__dlpack__":
+                    type(self).looks += 1
+                return super().__getattribute__(name)
+
+        interop.to_numpy(Source(np.ones(3)))
+        first, Source.looks = Source.looks, 0
+        interop.to_numpy(Source(np.ones(3)))
+        assert Source.looks < first

@@ -1,0 +1,200 @@
+"""Memory that must not be written to."""
+
+import mmap
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
+
+import interop
+
+from .producers import LENDERS, READ_ONLY, DLPack, LegacyDLPack, versioned_in
+from .upstream import in_child, may_fail, may_go_wrong
+
+Array = NDArray[Any]
+
+
+def frozen() -> Array:
+    array = np.arange(4, dtype="uint8")
+    array.flags.writeable = False
+    return array
+
+
+@pytest.fixture
+def mapped(tmp_path: Path) -> Iterator[Array]:
+    """A file that is mapped for reading: to write there ends the process."""
+    path = tmp_path / "numbers"
+    path.write_bytes(bytes(range(4)))
+    yield np.memmap(path, mode="r")
+    assert path.read_bytes() == bytes(range(4))
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    "numpy": frozen,
+    "a view": lambda: frozen()[::2],
+    "bytes": lambda: bytes(range(4)),
+    "frombuffer": lambda: np.frombuffer(bytes(range(4)), dtype="uint8"),
+    "memoryview": lambda: memoryview(bytearray(range(4))).toreadonly(),
+    **{name: partial(lambda lend: lend(frozen()), lend) for name, lend in LENDERS.items() if name != "legacy dlpack"},
+}
+
+
+class TestReadOnly:
+    """Trap 5, silent: `torch.from_dlpack(read_only)` gives a tensor that writes to read-only memory. An ndarray, a
+    `bytes` object, a JAX array change; over a file mapped for reading, the process ends. CuPy ignores the flag, too.
+
+    interop copies what torch or CuPy cannot protect. `readonly="share"` shares it all the same, `"error"` and
+    `copy=False` refuse. NumPy gets a read-only view.
+    """
+
+    READ_ONLY = pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
+
+    def test_plain_dlpack_lets_torch_write(self) -> None:
+        def write() -> list[int]:
+            array = frozen()
+            from_dlpack(array).fill_(9)
+            return array.tolist()
+
+        may_go_wrong(write, wrong=[9, 9, 9, 9], right=[0, 1, 2, 3])
+
+    def test_only_a_child_may_write_to_a_mapped_file(self) -> None:
+        code = """
+            import tempfile
+            file = tempfile.NamedTemporaryFile()
+            file.write(bytes(4)); file.flush()
+            array = np.memmap(file.name, mode="r")
+            print(interop.to_torch(array).add_(1).tolist(), array.tolist(), flush=True)
+            print(torch.from_dlpack(array).add_(1).tolist(), flush=True)"""
+        assert in_child(code)[0] == "[1, 1, 1, 1] [0, 0, 0, 0]"
+
+    @READ_ONLY
+    def test_torch_gets_a_copy(self, make: Callable[[], Any]) -> None:
+        source = make()
+        before = interop.to_numpy(source).tolist()
+        tensor = interop.to_torch(source)
+        assert tensor.tolist() == before
+        tensor.fill_(9)
+        assert interop.to_numpy(source).tolist() == before
+        plan = interop.explain(source, "torch")
+        assert (plan.bytes_copied, plan.reason) == (
+            len(before),
+            "it is read-only, and torch would write to it all the same",
+        )
+
+    @READ_ONLY
+    def test_numpy_gets_a_read_only_view(self, make: Callable[[], Any]) -> None:
+        source = make()
+        array = interop.to_numpy(source, copy=False)
+        assert array.ctypes.data == interop.to_numpy(source).ctypes.data
+        assert not array.flags.writeable
+
+    @READ_ONLY
+    def test_it_is_shared_when_told(self, make: Callable[[], Any]) -> None:
+        source = make()
+        address = interop.to_numpy(source).ctypes.data
+        assert interop.to_torch(source, readonly="share", copy=False).data_ptr() == address
+        with interop.options(readonly="share"):
+            assert interop.to_torch(source).data_ptr() == address
+
+    @READ_ONLY
+    @pytest.mark.parametrize("keywords", [{"readonly": "error"}, {"copy": False}], ids=str)
+    def test_it_is_refused_when_told(self, make: Callable[[], Any], keywords: Any) -> None:
+        with pytest.raises(interop.CopyRequiredError, match=r'it is read-only.*readonly="share"'):
+            interop.to_torch(make(), **keywords)
+
+    def test_a_misspelt_word_shares_nothing(self) -> None:
+        array = frozen()
+        wrong: Any = "shared"
+        with pytest.raises(interop.InvalidOptionError, match="'copy', 'share', 'error'"):
+            interop.to_torch(array, readonly=wrong)
+
+    def test_a_mapped_file_is_read(self, mapped: Array) -> None:
+        assert interop.to_torch(mapped).add_(1).tolist() == [1, 2, 3, 4]
+        assert interop.to_torch(mapped, readonly="share").data_ptr() == mapped.ctypes.data
+
+    def test_a_raw_map_is_read(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(range(4)))
+            file.flush()
+            with mmap.mmap(file.fileno(), 4, access=mmap.ACCESS_READ) as memory:
+                assert interop.to_torch(memory).add_(1).tolist() == [1, 2, 3, 4]
+                assert memory[:] == bytes(range(4))
+
+    def test_writable_memory_is_shared(self) -> None:
+        array = frozen().copy()
+        interop.to_torch(bytearray(4), readonly="error", copy=False)
+        interop.to_torch(array, readonly="error", copy=False).fill_(9)
+        assert array.tolist() == [9, 9, 9, 9]
+
+
+class TestExportOfReadOnly:
+    """Trap 22: A read-only ndarray refuses a consumer that sends no `max_version`, since only DLPack 1.0 can say
+    that it is read-only.
+
+    interop sends it, to everybody who knows it.
+    """
+
+    def test_plain_numpy_refuses(self) -> None:
+        may_fail(frozen().__dlpack__, BufferError)
+        capsule = frozen().__dlpack__(max_version=(1, 0))
+        assert versioned_in(capsule).flags & READ_ONLY
+
+    def test_it_is_sent(self) -> None:
+        source = DLPack(frozen())
+        array = interop.to_numpy(source, copy=False)
+        assert (array.ctypes.data, array.flags.writeable) == (source.array.ctypes.data, False)
+        assert [keywords["max_version"] >= (1, 0) for keywords in source.asked] == [True]
+
+    def test_torch_is_given_it_without_a_warning(self) -> None:
+        array = frozen()
+        assert interop.to_torch(array, readonly="share").data_ptr() == array.ctypes.data
+
+    def test_who_does_not_know_it_surfaces(self) -> None:
+        source = LegacyDLPack(frozen())
+        with pytest.raises(interop.UnsupportedArrayError, match=r"BufferError.*readonly") as caught:
+            interop.to_numpy(source)
+        assert isinstance(caught.value.__cause__, BufferError)
+        assert source.calls == 1
+
+
+class TestUnversioned:
+    """Trap 23, silent: What NumPy imports from a producer older than DLPack 1.0 is read-only, whatever it is.
+
+    interop leaves it so, as nobody knows better: a read-only view for NumPy, a copy for torch;
+    `copy=True` gives a writable one, `readonly="share"` the memory itself.
+    """
+
+    def test_plain_numpy_makes_it_read_only(self) -> None:
+        may_go_wrong(lambda: np.from_dlpack(LegacyDLPack(np.ones(3))).flags.writeable, wrong=False, right=True)
+
+    def test_numpy_gets_a_read_only_view(self) -> None:
+        source = LegacyDLPack(np.arange(3.0))
+        array = interop.to_numpy(source)
+        assert array.ctypes.data == source.array.ctypes.data
+        assert not array.flags.writeable
+
+    def test_torch_gets_a_copy(self) -> None:
+        source = LegacyDLPack(np.arange(3.0))
+        tensor = interop.to_torch(source)
+        tensor += 1
+        assert (tensor.tolist(), source.array.tolist()) == ([1, 2, 3], [0, 1, 2])
+        with pytest.raises(interop.CopyRequiredError, match="read-only"):
+            interop.to_torch(source, copy=False)
+
+    def test_torch_gets_the_memory_when_told(self) -> None:
+        source = LegacyDLPack(np.arange(3.0))
+        interop.to_torch(source, readonly="share").add_(1)
+        assert source.array.tolist() == [1, 2, 3]
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    def test_a_copy_can_be_written_to(self, to: str) -> None:
+        source = LegacyDLPack(np.arange(3.0))
+        result = interop.convert(source, to, copy=True)
+        result += 1
+        assert (result.tolist(), source.array.tolist()) == ([1, 2, 3], [0, 1, 2])

@@ -1,0 +1,121 @@
+"""What the numbers are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+
+from .upstream import may_go_wrong
+
+
+def complexes() -> torch.Tensor:
+    return torch.tensor([1 + 2j, 3 - 4j])
+
+
+class TestLazyBits:
+    """Trap 2, silent: `z.conj().imag` leaves torch by DLPack with the wrong sign, `[2, -4]` for `[-2, 4]`:
+    torch has noted a negation, not done it, and its `__dlpack__` looks at pending conjugations only.
+    Older capsules and the C exchange API look at neither.
+
+    interop has torch resolve both, which is a copy.
+    """
+
+    LAZY = pytest.mark.parametrize(
+        ("make", "values"),
+        [
+            (lambda: complexes().conj(), [1 - 2j, 3 + 4j]),
+            (lambda: complexes().conj().imag, [-2, 4]),
+            (lambda: complexes().conj().imag[1:], [4]),
+            (lambda: complexes().conj()[0], 1 - 2j),
+            (lambda: torch.ops.aten._neg_view(torch.arange(3)), [0, -1, -2]),
+        ],
+        ids=["conj", "conj.imag", "sliced", "0-d", "neg"],
+    )
+
+    def test_plain_dlpack_gives_the_wrong_sign(self) -> None:
+        may_go_wrong(lambda: np.from_dlpack(complexes().conj().imag).tolist(), wrong=[2, -4], right=[-2, 4])
+
+    @LAZY
+    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "complex128"}], ids=str)
+    def test_numpy_gets_the_right_sign(self, make: Callable[[], Any], values: Any, keywords: Any) -> None:
+        tensor = make()
+        array = interop.to_numpy(tensor, **keywords)
+        assert array.tolist() == values
+        array[...] = 0
+        assert tensor.tolist() == values, "it is independent"
+
+    @LAZY
+    def test_it_cannot_be_shared(self, make: Callable[[], Any], values: Any) -> None:  # noqa: ARG002 - of LAZY
+        plan = interop.explain(make(), "numpy")
+        assert not plan.zero_copy
+        assert plan.reason == "a conjugation or negation is pending"
+        with pytest.raises(interop.CopyRequiredError, match="a conjugation or negation is pending"):
+            interop.to_numpy(make(), copy=False)
+
+    @LAZY
+    def test_a_copy_within_torch_has_no_pending_bits(self, make: Callable[[], Any], values: Any) -> None:
+        tensor = interop.to_torch(make(), copy=True)
+        assert tensor.tolist() == values
+        assert not tensor.is_conj()
+        assert not tensor.is_neg()
+
+    def test_resolved_bits_are_shared(self) -> None:
+        tensor = complexes().conj().resolve_conj()
+        assert interop.to_numpy(tensor, copy=False).ctypes.data == tensor.data_ptr()
+
+
+class TestGradients:
+    """Trap 12, silent: A NumPy view that is edited between forward and backward changes what torch had saved,
+    and the gradients come out wrong. torch counts its own edits, and cannot see NumPy's.
+
+    interop raises `GradientError` where a tensor would leave its graph, unless `detach=True`.
+    The view is the tensor's memory even so: edit a copy (`copy=True`), or edit after `backward()`.
+    """
+
+    @staticmethod
+    def gradient(edit: Callable[[torch.Tensor], Any]) -> list[float]:
+        tensor = torch.tensor([1.0, 2.0], requires_grad=True)
+        loss = (tensor * tensor).sum()
+        edit(tensor)[...] = 10
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert tensor.grad is not None
+        return tensor.grad.tolist()
+
+    def test_plain_views_give_wrong_gradients(self) -> None:
+        may_go_wrong(lambda: self.gradient(lambda t: t.detach().numpy()), wrong=[20, 20], right=[2, 4])
+
+    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float64"}, {"detach": False}], ids=str)
+    def test_a_tensor_in_a_graph_stays(self, keywords: Any) -> None:
+        tensor = torch.ones(3, requires_grad=True)
+        for member in (tensor, tensor * 2, torch.nn.Parameter(torch.ones(3))):
+            with pytest.raises(interop.GradientError, match="detach=True"):
+                interop.to_numpy(member, **keywords)
+
+    def test_a_copy_keeps_the_gradients_right(self) -> None:
+        assert self.gradient(lambda t: interop.to_numpy(t, detach=True, copy=True)) == [2, 4]
+
+    def test_detached_it_is_the_same_memory(self) -> None:
+        tensor = torch.ones(3, requires_grad=True)
+        array = interop.to_numpy(tensor, detach=True, copy=False)
+        assert array.ctypes.data == tensor.data_ptr()
+        assert tensor.requires_grad
+
+    def test_options_can_say_it_once(self) -> None:
+        with interop.options(detach=True):
+            assert interop.to_numpy(torch.ones(3, requires_grad=True)).tolist() == [1, 1, 1]
+
+
+class TestJAX:
+    """Trap 13, silent: JAX makes 32-bit numbers of 64-bit ones unless x64 is on. With `copy=False` it refuses memory
+    that is not aligned to 64 bytes, which is a matter of chance.
+
+    With the JAX adapter, later: interop will not narrow silently, and plan again on refusal.
+    """
+
+    def test_there_is_no_adapter_yet(self) -> None:
+        with pytest.raises(interop.UnknownFrameworkError, match="jax"):
+            interop.convert(np.ones(3), "jax")

@@ -1,0 +1,79 @@
+"""torch's own ways to NumPy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+
+from .upstream import in_child, may_fail
+
+
+class TensorThatIsNeverRead(torch.Tensor):
+    def __array__(self, *_: object, **__: object) -> Any:
+        pytest.fail("np.array(t) was called")
+
+
+class TestArrayMethod:
+    """Trap 20: `Tensor.__array__` knows no `copy`: `np.asarray(t, copy=False)` always raises, and `np.array(t)` warns.
+
+    interop never calls `np.array` with a tensor.
+    """
+
+    def test_plain_numpy_cannot_ask(self) -> None:
+        may_fail(lambda: np.asarray(torch.ones(3), copy=False), ValueError)
+
+    @pytest.mark.parametrize(
+        "keywords", [{}, {"copy": True}, {"copy": False}, {"dtype": "float64"}, {"device": "cpu"}], ids=str
+    )
+    @pytest.mark.parametrize("take", [lambda t: t, lambda t: t[0], lambda t: t.expand(2, 3)], ids=["1-d", "0-d", "2-d"])
+    def test_it_is_not_called(self, keywords: Any, take: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        tensor = take(torch.arange(3.0).as_subclass(TensorThatIsNeverRead))
+        assert interop.to_numpy(tensor, **keywords).tolist() == tensor.tolist()
+
+
+class TestCompile:
+    """Trap 27: `np.from_dlpack` under `torch.compile` is an error that nothing gets around; `.numpy()` is traced.
+
+    interop's way from torch to NumPy is traced, also with `fullgraph=True`, if it is called without keywords.
+    """
+
+    @pytest.fixture(autouse=True)
+    def _afresh(self) -> None:
+        torch._dynamo.reset()
+
+    @staticmethod
+    def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+        return torch.compile(function, fullgraph=True, backend="eager")
+
+    def test_plain_dlpack_is_not_traced(self) -> None:
+        may_fail(lambda: self.compiled(np.from_dlpack)(torch.ones(3)), Exception)
+
+    @pytest.mark.parametrize(
+        "convert", [interop.to_numpy, lambda t: interop.convert(t, "numpy")], ids=["to_numpy", "convert"]
+    )
+    @pytest.mark.parametrize(
+        "tensor", [torch.arange(3.0), torch.arange(4), torch.ones(2, 3)], ids=lambda t: str(t.dtype)
+    )
+    def test_the_way_to_numpy_is_traced(self, convert: Callable[[Any], Any], tensor: torch.Tensor) -> None:
+        def double(t: torch.Tensor) -> Any:
+            return convert(t * 2) + 1
+
+        expected = double(tensor)
+        result = self.compiled(double)(tensor)
+        assert isinstance(result, np.ndarray)
+        assert (result.tolist(), result.dtype) == (expected.tolist(), expected.dtype)
+
+    def test_it_is_traced_as_the_first_thing_in_a_process(self) -> None:
+        code = 'print(torch.compile(interop.to_numpy, fullgraph=True, backend="eager")(torch.ones(3)).tolist())'
+        assert in_child(code) == ["[1.0, 1.0, 1.0]"]
+
+    @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace:UserWarning")
+    def test_with_keywords_the_graph_may_break(self) -> None:
+        def double(t: torch.Tensor) -> Any:
+            return interop.to_numpy(t * 2, copy=True) + 1
+
+        assert torch.compile(double, backend="eager")(torch.arange(3.0)).tolist() == [1, 3, 5]
