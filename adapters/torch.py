@@ -28,6 +28,7 @@ _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 # A subclass may redefine every attribute in __torch_function__: facts are read, and memory lent, behind its back.
 _behind_subclass: Final = torch._C.DisableTorchFunctionSubclass
 _no_dispatch: Final = torch._C._disabled_torch_dispatch_impl
+_no_function: Final = torch._C._disabled_torch_function_impl
 _is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -126,11 +127,13 @@ class TorchAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
         wanted = _DTYPES.get(dtype)
-        if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
-            x = x.real  # what the cast does, without torch's warning: the caller has asked for it
-        there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
-        copied: Tensor = x.to(device=there, dtype=wanted, copy=True)
-        return copied.resolve_conj().resolve_neg()
+        with _behind_subclass():
+            if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
+                x = x.real  # what the cast does, without torch's warning: the caller has asked for it
+            there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
+            copied: Tensor = x.to(device=there, dtype=wanted, copy=True).resolve_conj().resolve_neg()
+            keeps_class = type(x).__torch_function__ is not _no_function
+            return copied.as_subclass(type(x)) if keeps_class and type(copied) is Tensor else copied
 
     def quick_export_host(self) -> Any:
         """Let `Tensor.numpy` do it: it refuses what can't be shared, except elements that overlap."""

@@ -109,7 +109,7 @@ def adapter_named(name: str) -> Adapter:
     if adapter is None and name in TABLE:
         adapter = _loaded.setdefault(name, _import(name, TABLE[name]))
     elif adapter is None and name in _plugins():
-        register(_plugins()[name].load())
+        _load_plugin(name)
         adapter = _loaded.get(name)
     if adapter is None:
         near = difflib.get_close_matches(name, _all_names(), n=1)
@@ -183,7 +183,7 @@ def _name_in_plugins(cls: type) -> str | None:
     """Load the plugins that are called like a package the class comes from, and no other; then look again."""
     roots = {base.__module__.partition(".")[0] for base in cls.__mro__}
     for root in roots & _plugins().keys():
-        register(_plugins()[root].load())
+        _load_plugin(root)
     return _name_of(cls)
 
 
@@ -192,6 +192,16 @@ def _plugins() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - takes longer to import than all of interop
 
     return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def _load_plugin(name: str) -> None:
+    point = _plugins()[name]
+    try:
+        adapter = point.load()
+    except (ImportError, AttributeError) as error:
+        msg = f"{name} cannot be imported ({error}). Its adapter is named by an entry point, {point.value}"
+        raise errors.FrameworkNotInstalledError(msg, name=name) from error
+    register(adapter)
 
 
 def _import(name: str, entry: Entry) -> Adapter:
@@ -222,11 +232,18 @@ def _open_foreign(x: Any) -> Found:
 
 
 def _no_array(x: Any, label: str) -> str:
-    if isinstance(x, (list, tuple)):
-        return f"a {label} is no array. Make one of it first: numpy.asarray(x), torch.tensor(x)."
     if isinstance(x, type):
         return f"{_full_name(x)} is no array but a class. Pass an array of it instead."
+    if isinstance(x, (list, tuple, int, float, complex)):
+        return f"{_article(label)} is no array. Make one of it first: numpy.asarray(x), torch.tensor(x)."
+    if isinstance(x, str):
+        return "a str is no array. Read numbers from it first, or pass its bytes: x.encode()."
     if label == "PyCapsule":
         return "a raw capsule can be used only once. Pass the array that made it instead."
     protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
-    return f"{label} is no array: it is of no known framework, and it speaks none of {protocols}."
+    fix = "If it holds an array, pass that; of a container, pass each one."
+    return f"{label} is no array: it is of no known framework, and it speaks none of {protocols}. {fix}"
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

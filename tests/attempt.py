@@ -1,0 +1,30 @@
+"""Ask first, then do it: what `explain` says and what `convert` does, for whatever a strategy made."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, settings
+from strategies import Case
+
+import interop
+
+thorough = settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+"""Refusals are checked, and end an example early: many are thrown away."""
+
+
+def explain(case: Case, to: str, wish: dict[str, Any]) -> interop.Plan | interop.InteropError:
+    try:
+        return interop.explain(case.x, to, **wish)
+    except interop.InteropError as refusal:
+        return refusal
+
+
+def convert(case: Case, to: str, wish: dict[str, Any]) -> tuple[interop.Plan, Any]:
+    """Convert what can be converted, and hold the conversion to the plan; an error has to be the plan's."""
+    plan = explain(case, to, wish)
+    if isinstance(plan, interop.Plan):
+        return plan, interop.convert(case.x, to, **wish)
+    with pytest.raises(type(plan)) as caught:
+        interop.convert(case.x, to, **wish)
+    assert str(caught.value) == str(plan)
+    return assume(False), None

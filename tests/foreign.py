@@ -1,0 +1,48 @@
+"""Objects of no framework, over somebody else's memory: each speaks one protocol and nothing else."""
+
+from typing import Any
+
+
+class Speaker:
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+
+class DLPack(Speaker):
+    """DLPack 1.0 or later: its capsule tells read-only memory."""
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self._array.__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+
+class OldDLPack(DLPack):
+    """DLPack before 1.0: whether its memory is read-only, nobody knows."""
+
+    def __dlpack__(self, stream: object = None) -> Any:  # type: ignore[override]  # that is the point
+        return self._array.__dlpack__(stream=stream)
+
+
+class ArrayInterface(Speaker):
+    @property
+    def __array_interface__(self) -> Any:
+        return self._array.__array_interface__
+
+
+class Array(Speaker):
+    """Something that has to be read, though this one keeps what it gives."""
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        assert dtype is None
+        assert copy is None
+        return self._array
+
+    @property
+    def shape(self) -> Any:
+        return self._array.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self._array.dtype

@@ -1,0 +1,42 @@
+"""What a test sees of an array, by the framework's own means."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+
+def bits(x: Any) -> bytes:
+    """The elements in order "C", bit by bit: NaN equals itself, and -0.0 is not 0.0."""
+    if isinstance(x, torch.Tensor):
+        plain = x.detach().resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
+        return plain.reshape(-1).view(torch.uint8).numpy().tobytes()
+    return x.astype(x.dtype if x.dtype.isnative else x.dtype.newbyteorder()).tobytes()
+
+
+def strides(x: Any) -> tuple[int, ...]:
+    """In bytes, of the axes that are stepped along: the others say nothing."""
+    steps = [s * x.element_size() for s in x.stride()] if isinstance(x, torch.Tensor) else x.strides
+    return tuple(s for s, n in zip(steps, x.shape, strict=True) if n > 1) if 0 not in x.shape else ()
+
+
+def is_writable(x: Any) -> bool:
+    return isinstance(x, torch.Tensor) or bool(x.flags.writeable)
+
+
+def state(x: Any) -> tuple[object, ...]:
+    """Everything a conversion must leave as it was."""
+    grad = x.requires_grad if isinstance(x, torch.Tensor) else None
+    return bits(x), tuple(x.shape), x.dtype, strides(x), is_writable(x), grad
+
+
+def overwrite(x: Any) -> None:
+    """Write to every element, through the array itself."""
+    with torch.no_grad():
+        x[...] = 1
+
+
+def change(root: NDArray[np.uint8], *, dtype: str) -> None:
+    """Change every byte behind the back of the arrays over it."""
+    root ^= 1 if dtype == "bool" else 0xFF

@@ -1,0 +1,181 @@
+"""Arrays of every kind, for hypothesis: any shape, strides, dtype, byte order and alignment, read-only or not.
+
+Each array lies in bytes of its own, the `root`, which stays writable whatever the array says. So a test can change
+the memory behind an array's back and see who else sees it.
+"""
+
+import itertools
+from math import prod
+from typing import Any, Final, NamedTuple
+
+import foreign
+import ml_dtypes
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+from numpy.typing import NDArray
+
+PLAIN: Final = (
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float16", "float32", "float64", "complex64", "complex128",
+)  # fmt: skip
+EXOTIC: Final = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
+DTYPES: Final = PLAIN + EXOTIC
+
+
+class Layout(NamedTuple):
+    """Where the elements are, counted in elements: index 0 is at `offset`, all of them within `length`."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    length: int
+
+    @property
+    def places(self) -> set[int]:
+        """The place of every element, found by going to each."""
+        indices = itertools.product(*map(range, self.shape))
+        return {self.offset + sum(i * s for i, s in zip(index, self.strides, strict=True)) for index in indices}
+
+    @property
+    def overlaps(self) -> bool:
+        return len(self.places) < prod(self.shape)
+
+    @property
+    def interleaves(self) -> bool:
+        """Whether an axis steps into what a smaller one spans, which may overlap and need not."""
+        axes = sorted((abs(s), n) for s, n in zip(self.strides, self.shape, strict=True) if n > 1)
+        spans = itertools.accumulate((s * (n - 1) for s, n in axes), initial=0)
+        return bool(prod(self.shape)) and any(s <= span for (s, _), span in zip(axes, spans, strict=False))
+
+    @property
+    def is_reversed(self) -> bool:
+        return bool(prod(self.shape)) and any(s < 0 and n > 1 for s, n in zip(self.strides, self.shape, strict=True))
+
+
+class Case(NamedTuple):
+    """Something to convert, and what is known of it without asking interop."""
+
+    x: Any
+    array: Any
+    """The ndarray or tensor with its memory: `x` itself, unless that speaks a protocol only."""
+    root: NDArray[np.uint8]
+    layout: Layout
+    dtype: str
+    framework: str
+    readonly: bool = False
+    gradient: bool = False
+    obstacle: bool = False
+    """Nobody else can use the memory as it lies: swapped bytes, not aligned, a conjugation pending."""
+    read: bool = False
+    """It has no memory before somebody reads it."""
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    return np.dtype(getattr(ml_dtypes, name) if name in EXOTIC else name)
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+@st.composite
+def layouts(draw: DrawFn, *, may_reverse: bool = True) -> Layout:
+    """From contiguous to what only as_strided makes: 0-d to 5-d, empty, any order of axes, each stepped its own way."""
+    shape = draw(st.lists(st.sampled_from([2, 1, 3, 0]), max_size=5))
+    ways = [1, 1, 1, 2, 0, "sliding", "interleaved"] + [-1] * may_reverse
+    strides, span = [0] * len(shape), 1
+    for axis in reversed(draw(st.permutations(range(len(shape))))):
+        way = draw(st.sampled_from(ways))
+        strides[axis] = way * span if isinstance(way, int) else 1 if way == "sliding" else span // 2 + 1
+        span += abs(strides[axis]) * (max(shape[axis], 1) - 1)
+    back = sum(-s * (n - 1) for s, n in zip(strides, shape, strict=True) if s < 0 and n)
+    before = draw(st.integers(0, 2))
+    return Layout(tuple(shape), tuple(strides), before + back, before + span)
+
+
+def any_bytes(draw: DrawFn, size: int, dtype: str) -> NDArray[np.uint8]:
+    """Return whatever memory may hold, NaN among it; a bool has two values only."""
+    random = np.random.default_rng(draw(st.integers(0, 9)))
+    return random.integers(0, 2 if dtype == "bool" else 256, size, np.uint8)
+
+
+def write_numbers(x: Any) -> None:
+    """Write numbers that every dtype can say exactly, float8_e8m0fnu included."""
+    numbers: Any = np.resize([1, 2, 4], x.shape)
+    x[...] = torch.from_numpy(numbers) if isinstance(x, torch.Tensor) else numbers
+
+
+@st.composite
+def numpy_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, may_hinder: bool = True, of: str = "bytes") -> Case:
+    """Ndarrays. A gap behind each element makes it a field of a packed struct, a skew breaks the alignment."""
+    name, layout = draw(st.sampled_from(dtypes)), draw(layouts())
+    dtype, hindrance = (
+        numpy_dtype(name),
+        draw(st.sampled_from(["", "", "order", "gap", "skew"] if may_hinder else [""])),
+    )
+    if hindrance == "order" and name in PLAIN:
+        dtype = dtype.newbyteorder()
+    pitch, skew = dtype.itemsize + (hindrance == "gap"), int(hindrance == "skew")
+    root, strides = any_bytes(draw, layout.length * pitch + skew, name), [pitch * s for s in layout.strides]
+    x = np.ndarray(layout.shape, dtype, root, skew + pitch * layout.offset, strides)
+    if of == "numbers":
+        write_numbers(x)
+    x.flags.writeable = not draw(st.booleans())
+    whole = all(s % dtype.itemsize == 0 for s, n in zip(strides, layout.shape, strict=True) if n > 1)
+    obstacle = not (dtype.isnative and x.flags.aligned and whole)
+    return Case(x, x, root, layout, name, "numpy", readonly=not x.flags.writeable, obstacle=obstacle)
+
+
+@st.composite
+def torch_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, of: str = "bytes") -> Case:
+    """Tensors in memory of torch's own, some with a gradient, some with a lazy bit."""
+    name, layout = draw(st.sampled_from(dtypes)), draw(layouts(may_reverse=False))
+    dtype = torch_dtype(name)
+    owner = torch.from_numpy(any_bytes(draw, layout.length * dtype.itemsize, name)).clone()
+    flat = owner.view(dtype)
+    if dtype.is_complex:
+        flat = draw(st.sampled_from([flat, flat.conj(), torch._neg_view(flat)]))  # pyright: ignore[reportPrivateImportUsage]
+    if of == "numbers":
+        write_numbers(flat)
+    x = flat.as_strided(layout.shape, layout.strides, layout.offset)
+    if dtype.is_floating_point or dtype.is_complex:
+        x.requires_grad_(draw(st.booleans()))
+    lazy = x.is_conj() or x.is_neg()
+    return Case(x, x, owner.numpy(), layout, name, "torch", gradient=x.requires_grad, obstacle=lazy)
+
+
+@st.composite
+def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
+    """Objects of no framework over the memory of an array, each speaking one protocol."""
+    speak = draw(
+        st.sampled_from([memoryview, foreign.DLPack, foreign.OldDLPack, foreign.ArrayInterface, foreign.Array])
+    )
+    over_dlpack = issubclass(speak, foreign.DLPack)
+    cases = numpy_cases(PLAIN, may_hinder=not over_dlpack, of=of)
+    if over_dlpack:
+        cases |= torch_cases(PLAIN, of=of).filter(lambda case: not (case.gradient or case.obstacle))
+    case = draw(cases.filter(lambda case: not case.readonly) if speak is foreign.OldDLPack else cases)
+    return case._replace(
+        x=speak(case.array), framework="foreign", readonly=case.readonly or speak is foreign.OldDLPack,
+        read=speak is foreign.Array,
+    )  # fmt: skip
+
+
+def cases(of: str) -> SearchStrategy[Case]:
+    return numpy_cases(of=of) | torch_cases(of=of) | foreign_cases(of=of)
+
+
+def keywords(**more: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
+    """What a caller may write, in all combinations, or leave out."""
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "copy": st.sampled_from([None, True, False]),
+            "readonly": st.sampled_from(["copy", "share", "error"]),
+            "detach": st.booleans(),
+            **more,
+        },
+    )

@@ -1,0 +1,97 @@
+"""Frameworks that don't exist, for the planner: it asks adapters and reads facts, so neither needs an array."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from interop import InteropError, Plan
+from interop._options import Wish
+from interop._planner import Route, make_plan
+from interop.adapter import CPU, Adapter, Device, Facts
+
+CUDA0, CUDA1, ROCM, METAL = Device(2, 0), Device(2, 1), Device(10, 0), Device(8, 0)
+FREE = {"keep", "detach", "share"}
+SIZES = {"int16": 2, "bfloat16": 2, "float16": 2, "float32": 4, "int32": 4, "float64": 8}
+
+
+class Stub(Adapter):
+    """A framework with these devices and all dtypes but one."""
+
+    array_type = object
+
+    def __init__(self, name: str, *devices: Device, lacking: str = "", **facts: Any) -> None:
+        self.name = name  # type: ignore[misc]  # of the instance, here
+        self.devices = devices
+        self.lacking = lacking
+        self.holds = frozenset(device.kind for device in devices)  # type: ignore[misc]
+        self.home = devices[0]  # type: ignore[misc]
+        self.honours_readonly = facts.get("honours_readonly", False)  # type: ignore[misc]
+        self.minds_negative_strides = facts.get("minds_negative_strides", False)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def place(self, device: Device, /) -> Device | str:
+        return device if device in self.devices else f"{self.name} has no {device}"
+
+    def lacks(self, dtype: str, /) -> str | None:
+        return f"{self.name} has no {dtype}" if dtype == self.lacking else None
+
+    def refuses(self, facts: Facts, /) -> str | None:
+        return "negative strides" if self.minds_negative_strides and min(facts.strides, default=0) < 0 else None
+
+
+HOST = Stub("host", CPU, honours_readonly=True)  # as NumPy
+BOTH = Stub("both", CPU, CUDA0, CUDA1, minds_negative_strides=True)  # as PyTorch
+GPU = Stub("gpu", CUDA0, CUDA1, lacking="bfloat16")  # as CuPy
+AMD = Stub("amd", CPU, ROCM, lacking="float64")
+MAC = Stub("mac", CPU, METAL, honours_readonly=True)
+CLOSED = Stub("closed", CPU, lacking="bfloat16")  # objects that speak a protocol: copied on the host or not at all
+FRAMEWORKS = [HOST, BOTH, GPU, AMD, MAC]
+DEVICES = [CPU, CUDA0, CUDA1, ROCM, METAL]
+
+
+def devices(adapter: Adapter) -> tuple[Device, ...]:
+    assert isinstance(adapter, Stub)
+    return adapter.devices
+
+
+def facts(source: Stub = HOST, device: Device = CPU, dtype: str = "float32", **more: Any) -> Facts:
+    """Two rows of three elements."""
+    size = SIZES[dtype]
+    given: dict[str, Any] = {"strides": (3 * size, size), "nbytes": 6 * size, **more}
+    return Facts(source.name, (2, 3), dtype, device, **given)
+
+
+@st.composite
+def routes(draw: DrawFn, /, **wish: Any) -> Route:
+    """Anything from anywhere to anywhere."""
+    source, target = draw(st.sampled_from([*FRAMEWORKS, CLOSED])), draw(st.sampled_from(FRAMEWORKS))
+    device = draw(st.sampled_from(DEVICES if source is CLOSED else source.devices))
+    dtype = draw(st.sampled_from([dtype for dtype in SIZES if not source.lacks(dtype)]))
+    size = SIZES[dtype]
+    array = facts(
+        source, device, dtype,
+        strides=draw(st.sampled_from([(3 * size, size), (size, 2 * size), (-3 * size, size), (0, size)])),
+        readonly=draw(st.booleans()),
+        gradient=draw(st.sampled_from([False, False, True])),
+        obstacle=draw(st.sampled_from([None, None, "its bytes are swapped"])),
+        materialises=draw(st.sampled_from([None, None, "it has to be read"])) if device == CPU else None,
+    )  # fmt: skip
+    wished = Wish(
+        device=draw(st.sampled_from([None, *DEVICES])),
+        dtype=draw(st.sampled_from([None, *SIZES])),
+        copy=draw(st.sampled_from([None, True, False])),
+        detach=draw(st.booleans()),
+        readonly=draw(st.sampled_from(["copy", "share", "error"])),
+        casting="unsafe",
+    )
+    return Route(array, source, target, wished._replace(**wish))
+
+
+def plan(route: Route) -> Plan | InteropError:
+    try:
+        return make_plan(route)
+    except InteropError as refusal:
+        return refusal

@@ -1,0 +1,89 @@
+"""`dtype=`: one copy, the same numbers, and no loss that nobody asked for."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from attempt import convert, explain, thorough
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import DTYPES, EXOTIC, Case, cases, keywords, numpy_dtype, torch_dtype
+
+import interop
+
+pytestmark = pytest.mark.requires("torch", "ml_dtypes")
+to_each = pytest.mark.parametrize("to", ["numpy", "torch"])
+everywhere = pytest.mark.parametrize(("x", "to"), list(itertools.product(["numpy", "torch"], repeat=2)))
+
+
+def numbers(x: Any) -> list[complex]:
+    """The elements as Python's numbers, by the framework's own means."""
+    plain = x.detach().to(torch.complex128).resolve_conj() if isinstance(x, torch.Tensor) else x.astype("complex128")
+    flat: list[complex] = plain.reshape(-1).tolist()
+    return flat
+
+
+def keeps_kind(source: str, target: str) -> bool:
+    """NumPy's own answer; what ml_dtypes adds are floats."""
+    plain = {dtype: "float16" if dtype in EXOTIC else dtype for dtype in (source, target)}
+    return np.can_cast(plain[source], plain[target], "same_kind")
+
+
+@to_each
+@thorough
+@given(case=cases(of="numbers"), wish=keywords(), dtype=st.sampled_from(DTYPES))
+def test_a_cast_is_one_copy_with_the_same_numbers(case: Case, to: str, wish: dict[str, Any], dtype: str) -> None:
+    """The same for numbers that every dtype has: what becomes of others is the framework's business."""
+    assume(keeps_kind(case.dtype, dtype) and dtype != case.dtype)
+    assume(not (case.read and dtype in EXOTIC))  # read as NumPy has it, cast by ml_dtypes or torch
+    before = numbers(case.array)
+    plan, result = convert(case, to, wish | {"dtype": dtype})
+    assert result.dtype == (torch_dtype(dtype) if to == "torch" else numpy_dtype(dtype))
+    assert plan.dtype == dtype
+    assert numbers(result) == before
+    assert sum(step.bytes > 0 for step in plan.steps) == (result.nbytes > 0)
+    assert not plan.zero_copy
+    assert not interop.shares_memory(result, case.array)
+
+
+@to_each
+@thorough
+@given(case=cases(of="bytes"), dtype=st.sampled_from(DTYPES))
+def test_a_cast_that_loses_the_kind_of_number_is_refused(case: Case, to: str, dtype: str) -> None:
+    assume(not keeps_kind(case.dtype, dtype))
+    assert isinstance(explain(case, to, {"dtype": dtype}), interop.UnsupportedArrayError)
+    plan = explain(case, to, {"dtype": dtype, "casting": "unsafe", "detach": True})
+    assert isinstance(plan, interop.Plan)
+    assert plan.dtype == dtype
+
+
+LOSSES = [("complex64", "float32"), ("float64", "int64"), ("float16", "uint8"), ("int8", "uint8"), ("int32", "bool")]
+
+
+@pytest.mark.parametrize(("source", "target"), LOSSES)
+@everywhere
+def test_a_loss_has_to_be_permitted(x: str, to: str, source: str, target: str) -> None:
+    array = interop.convert(np.array([1, 2], source), x)
+    reason = f'dtype="{target}" would lose the kind of number. Pass casting="unsafe" to accept that.'
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.convert(array, to, dtype=target)
+    assert str(caught.value) == f"cannot convert {x} {source} (2,) on cpu to {to}: {reason}"
+    result = interop.convert(array, to, dtype=target, casting="unsafe")
+    np.testing.assert_array_equal(interop.to_numpy(result), np.array([1, 2]).astype(target), strict=True)
+
+
+@everywhere
+def test_what_a_permitted_cast_loses_is_lost_in_silence(x: str, to: str) -> None:
+    """NaN becomes some integer, an imaginary part is gone: no warning says again what casting="unsafe" said."""
+    nan = interop.convert(np.array([np.nan, 1e300]), x)
+    assert interop.convert(nan, to, dtype="int32", casting="unsafe").shape == (2,)
+    whole = interop.convert(np.array([1 + 2j]), x)
+    assert interop.convert(whole, to, dtype="float32", casting="unsafe").tolist() == [1.0]
+
+
+@everywhere
+def test_what_is_too_large_becomes_infinite_everywhere(x: str, to: str) -> None:
+    large = interop.convert(np.array([1e300, -1e300]), x)
+    assert interop.convert(large, to, dtype="float32").tolist() == [np.inf, -np.inf]

@@ -1,0 +1,207 @@
+"""The tree of errors, and their words: source, target, reason, and what to write instead."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from child import run_child
+
+import interop
+
+TREE: dict[type[interop.InteropError], set[type[Exception]]] = {
+    interop.InteropError: {Exception},
+    interop.UnknownFrameworkError: {interop.InteropError, ValueError},
+    interop.FrameworkNotInstalledError: {interop.InteropError, ImportError},
+    interop.NotAnArrayError: {interop.InteropError, TypeError},
+    interop.UnsupportedArrayError: {interop.InteropError, TypeError, BufferError},
+    interop.CopyRequiredError: {interop.InteropError, BufferError, ValueError},
+    interop.HostCopyError: {interop.CopyRequiredError},
+    interop.GradientError: {interop.InteropError, RuntimeError},
+    interop.DeviceUnavailableError: {interop.InteropError, RuntimeError},
+    interop.InvalidOptionError: {interop.InteropError, ValueError},
+    interop.ShapeError: {interop.InteropError, ValueError},
+}
+
+
+@pytest.mark.parametrize("error", TREE, ids=lambda error: error.__name__)
+def test_an_error_is_of_its_kinds(error: type[interop.InteropError]) -> None:
+    assert set(error.__bases__) == TREE[error]
+    assert error.__doc__
+
+
+def test_the_tree_is_complete() -> None:
+    public = {value for name in interop.__all__ if isinstance(value := getattr(interop, name), type)}
+    assert {cls for cls in public if issubclass(cls, Exception)} == set(TREE)
+
+
+class Case(NamedTuple):
+    call: Callable[[], object]
+    error: type[Exception]
+    message: str
+
+    def check(self) -> None:
+        """Exactly this error, in exactly these words."""
+        with pytest.raises(self.error) as caught:
+            self.call()
+        assert type(caught.value) is self.error
+        assert str(caught.value) == self.message.replace("KNOWN", ", ".join(info.name for info in interop.frameworks()))
+
+
+class Broken:
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+    def __dlpack__(self, **_: object) -> object:
+        msg = "out of order"
+        raise RuntimeError(msg)
+
+
+def no_array(what: str) -> str:
+    speaks = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
+    cure = "If it holds an array, pass that; of a container, pass each one."
+    return f"{what} is no array: it is of no known framework, and it speaks none of {speaks}. {cure}"
+
+
+ONES = np.ones((2, 3), "float32")
+WHO_AND_WHAT = {
+    "a near miss": Case(
+        lambda: interop.convert(ONES, "nunpy"), interop.UnknownFrameworkError,
+        "no framework is called 'nunpy': did you mean 'numpy'? Known: KNOWN.",
+    ),
+    "a far miss": Case(
+        lambda: interop.convert(ONES, "tensorflow"), interop.UnknownFrameworkError,
+        "no framework is called 'tensorflow'. Known: KNOWN.",
+    ),
+    "another module": Case(
+        lambda: interop.convert(ONES, pytest), interop.UnknownFrameworkError,
+        "no framework is called 'pytest'. Known: KNOWN.",
+    ),
+    "another class": Case(
+        lambda: interop.convert(ONES, list), interop.UnknownFrameworkError,
+        "a framework is named by a string, its module or its class of arrays, not by <class 'list'>. Known: KNOWN.",
+    ),
+    "a reference of no framework": Case(
+        lambda: interop.convert_like(ONES, b"abc"), interop.UnknownFrameworkError,
+        "bytes can be converted, but is of none of the frameworks KNOWN. interop.register adds one.",
+    ),
+    "a list": Case(
+        lambda: interop.to_numpy([1]), interop.NotAnArrayError,
+        "a list is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+    ),
+    "a tuple": Case(
+        lambda: interop.to_numpy((1,)), interop.NotAnArrayError,
+        "a tuple is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+    ),
+    "a string": Case(
+        lambda: interop.to_numpy("abc"), interop.NotAnArrayError,
+        "a str is no array. Read numbers from it first, or pass its bytes: x.encode().",
+    ),
+    "None": Case(lambda: interop.to_numpy(None), interop.NotAnArrayError, no_array("NoneType")),
+    "a dict": Case(lambda: interop.to_numpy({}), interop.NotAnArrayError, no_array("dict")),
+    "a number": Case(
+        lambda: interop.to_numpy(1), interop.NotAnArrayError,
+        "an int is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+    ),
+    "a class": Case(
+        lambda: interop.to_numpy(np.ndarray), interop.NotAnArrayError,
+        "numpy.ndarray is no array but a class. Pass an array of it instead.",
+    ),
+    "a capsule": Case(
+        lambda: interop.to_numpy(ONES.__dlpack__()), interop.NotAnArrayError,
+        "a raw capsule can be used only once. Pass the array that made it instead.",
+    ),
+    "a broken producer": Case(
+        lambda: interop.to_numpy(Broken()), interop.UnsupportedArrayError,
+        f"{__name__}.Broken offers its memory, but asked for it, it answers RuntimeError: out of order",
+    ),
+    "a namespace of two frameworks": Case(
+        lambda: interop.namespace(ONES, interop.to_torch(ONES)), interop.UnsupportedArrayError,
+        "one namespace needs arrays of one framework, not of numpy and torch. Convert them first.",
+    ),
+    "a namespace of none": Case(
+        interop.namespace, interop.UnsupportedArrayError,
+        "one namespace needs arrays of one framework, not of none. Convert them first.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("case", WHO_AND_WHAT.values(), ids=WHO_AND_WHAT)
+def test_who_and_what(case: Case) -> None:
+    case.check()
+
+
+def test_a_producer_s_own_error_is_the_cause() -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.to_numpy(Broken())
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+# Frameworks that are not there, or broken
+
+
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+def test_a_framework_that_is_not_installed(to: str) -> None:
+    said = run_child(f"""
+        import sys
+        sys.modules["{to}"] = None  # as if it were not there
+        import interop, numpy
+        try:
+            interop.convert(numpy.ones(3), "{to}")
+        except interop.FrameworkNotInstalledError as error:
+            print(error, error.name, sep="|")
+        print([info.installed for info in interop.frameworks() if info.name == "{to}"])
+    """)
+    message = f"{to} is not installed. Install it with: pip install 'array-interop[{to}]'"
+    assert said.splitlines() == [f"{message}|{to}", "[False]"]
+
+
+def test_a_framework_that_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "cupy.py").write_text("raise ImportError('libcudart.so.13: no such file')")
+    said = run_child(
+        """
+        import interop, numpy
+        try:
+            interop.to_cupy(numpy.ones(3))
+        except interop.FrameworkNotInstalledError as error:
+            print(error)
+        """,
+        path=tmp_path,
+    )
+    reason = "cupy cannot be imported (libcudart.so.13: no such file)"
+    assert said.strip() == f"{reason}. Install it with: pip install 'array-interop[cupy]'"
+
+
+# Devices that are not there: in a process that sees no GPU
+
+
+def refused_without_gpu(*calls: str) -> list[str]:
+    """Each in words, and with what is shown below them in a traceback: nothing."""
+    return run_child(f"""
+        import interop, numpy
+        x = numpy.ones((2, 3))
+        for call in {calls}:
+            try:
+                eval(call)
+            except interop.DeviceUnavailableError as error:
+                print(error, error.__cause__, error.__context__, sep="|")
+    """).splitlines()
+
+
+@pytest.mark.requires("torch")
+def test_torch_without_a_gpu() -> None:
+    import torch
+
+    said = refused_without_gpu("interop.to_torch(x, device='cuda')", "interop.to_torch(x, device='cuda:1')")
+    reason = f'torch {torch.__version__} finds no device of type cuda here. Leave device out, or pass device="cpu".'
+    assert said == [f"cannot convert numpy float64 (2, 3) on cpu to torch: {reason}|None|None"] * 2
+
+
+@pytest.mark.requires("cupy")
+def test_cupy_without_a_gpu() -> None:
+    """One sentence, and none of CUDA's behind it."""
+    said = refused_without_gpu("interop.to_cupy(x)", "interop.to_cupy(x, device='cuda:1')")
+    reason = "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
+    assert said == [f"cannot convert numpy float64 (2, 3) on cpu to cupy: {reason}|None|None"] * 2

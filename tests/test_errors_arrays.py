@@ -1,0 +1,189 @@
+"""Arrays that can't be converted, or not like this: each is named, and the cure in the message works."""
+
+import re
+import sys
+import warnings
+from typing import Any, Final
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+import interop
+
+pytestmark = pytest.mark.requires("torch", "ml_dtypes")
+
+
+def quiet(make: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Make it without torch's warnings of what is experimental, or on its way out."""
+    with warnings.catch_warnings(action="ignore"):
+        return make(*arguments, **keywords)
+
+
+def fake() -> torch.Tensor:
+    with FakeTensorMode():
+        return torch.ones(2)
+
+
+def nested(layout: Any) -> Any:
+    return quiet(torch.nested.nested_tensor, [torch.ones(2), torch.ones(3)], layout=layout)
+
+
+INT4, UINT1 = (getattr(torch, name) for name in ("int4", "uint1"))  # torch's type hints forget them
+BYTES: Final = "has no counterpart elsewhere. Use x.view(torch.uint8) for its bytes."
+PLAIN: Final = "is no dtype of plain numbers."
+NESTED: Final = "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
+FIELDS: Final = "[('name', '<i4'), ('age', '<i4')]"
+TENSORS: Final = [
+    (lambda: torch.eye(2).to_sparse(), "float32 (2, 2)", "its layout is torch.sparse_coo. Use x.to_dense()."),
+    (lambda: quiet(torch.eye(2).to_sparse_csr), "float32 (2, 2)", "its layout is torch.sparse_csr. Use x.to_dense()."),
+    (
+        lambda: quiet(torch.quantize_per_tensor, torch.ones(2), 0.5, 0, torch.qint8), "qint8 (2,)",
+        "it is quantized. Use x.dequantize() or x.int_repr().",
+    ),
+    (lambda: nested(torch.strided), "float32 ()", NESTED),
+    (lambda: nested(torch.jagged), "float32 ()", NESTED),
+    (
+        lambda: torch._efficientzerotensor(2),  # pyright: ignore[reportPrivateImportUsage]
+        "float32 (2,)",
+        "it is a gradient of zeros without memory. Use torch.zeros_like(x).",
+    ),
+    (
+        lambda: quiet(torch.ones, 2, dtype=torch.complex32), "complex32 (2,)",
+        "torch.complex32 has no counterpart elsewhere. Use x.to(torch.complex64).",
+    ),
+    (lambda: torch.ones(2, dtype=torch.uint8).view(INT4), "int4 (2,)", f"torch.int4 {BYTES}"),
+    (lambda: torch.ones(2, dtype=torch.uint8).view(UINT1), "uint1 (2,)", f"torch.uint1 {BYTES}"),
+    (
+        lambda: torch.ones(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2), "float4_e2m1fn_x2 (2,)",
+        f"torch.float4_e2m1fn_x2 {BYTES}",
+    ),
+]  # fmt: skip
+NDARRAYS: Final = [
+    (
+        lambda: np.array([1, 2], object), "object (2,)",
+        f"NumPy's object {PLAIN} Convert its elements to numbers first: x.astype(float).",
+    ),
+    (lambda: np.array(["1.5"]), "<U3 (1,)", f"NumPy's <U3 {PLAIN} Convert it first: x.astype(float)."),
+    (
+        lambda: np.array(["1.5"], np.dtypes.StringDType()), "StringDType() (1,)",
+        f"NumPy's StringDType() {PLAIN} Convert it first: x.astype(float).",
+    ),
+    (
+        lambda: np.array([b"1.5"]), "|S3 (1,)",
+        f"NumPy's |S3 {PLAIN} Convert it first: x.astype(float), or numpy.frombuffer(x, numpy.uint8) for its bytes.",
+    ),
+    (
+        lambda: np.array(["2026"], "M8[Y]"), "datetime64[Y] (1,)",
+        f'NumPy\'s datetime64[Y] {PLAIN} View it as numbers: x.view("int64").',
+    ),
+    (
+        lambda: np.array([1], "m8[s]"), "timedelta64[s] (1,)",
+        f'NumPy\'s timedelta64[s] {PLAIN} View it as numbers: x.view("int64").',
+    ),
+    (
+        lambda: np.zeros(2, [("name", "i4"), ("age", "i4")]), f"{FIELDS} (2,)",
+        f'NumPy\'s {FIELDS} {PLAIN} Pass its fields one by one: x["name"].',
+    ),
+    (lambda: np.zeros(2, "V4"), "|V4 (2,)", f'NumPy\'s |V4 {PLAIN} View its bytes as numbers: x.view("uint8").'),
+    (
+        lambda: np.ones(2, "longdouble"), f"{np.dtype('g')} (2,)",
+        f"NumPy's {np.dtype('g')} {PLAIN} Convert it first: x.astype(numpy.float64).",
+    ),
+    (
+        lambda: np.ones(2, "clongdouble"), f"{np.dtype('G')} (2,)",
+        f"NumPy's {np.dtype('G')} {PLAIN} Convert it first: x.astype(numpy.complex128).",
+    ),
+    (
+        lambda: np.ones(2, ml_dtypes.int4), "int4 (2,)",
+        f"NumPy's int4 {PLAIN} Convert it first: x.astype(numpy.float64).",
+    ),
+    (
+        lambda: np.ma.masked_array([1, 2], mask=[True, False]), "int64 (2,)",
+        "some elements are masked, and the mask would be lost. Fill them first: x.filled(value).",
+    ),
+]  # fmt: skip
+UNSUPPORTED: Final = [("torch", "numpy", *case) for case in TENSORS] + [("numpy", "torch", *case) for case in NDARRAYS]
+each_unsupported = pytest.mark.parametrize(
+    ("source", "to", "make", "facts", "reason"), UNSUPPORTED, ids=[case[-1] for case in UNSUPPORTED]
+)
+
+
+@each_unsupported
+def test_what_has_no_numbers_says_how_to_get_some(source: str, to: str, make: Any, facts: str, reason: str) -> None:
+    x = make()
+    for copy in (None, True, False):
+        with pytest.raises(interop.UnsupportedArrayError) as caught:
+            interop.convert(x, to, copy=copy)
+        assert str(caught.value) == f"cannot convert {source} {facts} on cpu to {to}: {reason}"
+    cure = re.search(r'(torch\.\w+)?\(?x(\.\w+\([^)]*\)|\["\w+"\]|\))', reason)
+    assert cure
+    cured = quiet(eval, cure[0], {"x": x, "torch": torch, "numpy": np, "value": 0})  # what the message tells to write
+    assert interop.explain(cured, to)
+
+
+@pytest.mark.parametrize(("source", "make", "reason"), [(case[0], case[2], case[-1]) for case in UNSUPPORTED])
+def test_what_nobody_else_has_stays_at_home(source: str, make: Any, reason: str) -> None:
+    x = make()
+    assert interop.convert(x, source) is x
+    assert interop.convert(x, source, copy=False) is x
+    with pytest.raises(interop.UnsupportedArrayError, match=re.escape(reason)):
+        interop.convert(x, source, dtype="int32", casting="unsafe")
+
+
+def test_a_copy_of_a_masked_array_is_masked() -> None:
+    masked = np.ma.masked_array([1, 2], mask=[True, False])
+    copied = interop.to_numpy(masked, copy=True)
+    assert not np.shares_memory(masked, copied)
+    assert np.ma.getmaskarray(copied).tolist() == [True, False]
+
+
+# Tensors without values, which no call can give some
+
+
+def test_meta_tensors() -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.to_numpy(torch.ones(2, 3, device="meta"))
+    reason = "a tensor on the device 'meta' has no values to read."
+    assert str(caught.value) == f"cannot convert torch float32 (2, 3) on no device to numpy: {reason}"
+
+
+def test_fake_tensors() -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.to_numpy(fake())
+    reason = "a FakeTensor has no memory of its own. Convert the tensor that it stands for."
+    assert str(caught.value) == f"cannot convert torch float32 (2,) on cpu to numpy: {reason}"
+
+
+@pytest.mark.parametrize("transform", [torch.func.vmap, torch.func.grad, torch.func.jacfwd])
+def test_tensors_inside_a_transform(transform: Any) -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        quiet(transform(interop.to_numpy), torch.ones(3))
+    reason = "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
+    shape = "()" if transform is torch.func.vmap else "(3,)"
+    assert str(caught.value) == f"cannot convert torch float32 {shape} on cpu to numpy: {reason}"
+
+
+# Dtypes that one side lacks
+
+
+def test_a_dtype_that_the_target_lacks() -> None:
+    x = np.ones((2, 3), ml_dtypes.float8_e3m4)
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.to_torch(x)
+    reason = 'torch has no float8_e3m4. Pass dtype="float32".'
+    assert str(caught.value) == f"cannot convert numpy float8_e3m4 (2, 3) on cpu to torch: {reason}"
+    assert interop.to_torch(x, dtype="float32").tolist() == [[1.0] * 3] * 2
+
+
+def test_a_dtype_that_needs_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.ones((2, 3), dtype=torch.bfloat16)
+    assert interop.to_numpy(x).dtype == ml_dtypes.bfloat16
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.to_numpy(x)
+    reason = 'NumPy has no bfloat16 without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'
+    assert str(caught.value) == f"cannot convert torch bfloat16 (2, 3) on cpu to numpy: {reason}"
+    assert interop.to_numpy(x, dtype="float32").tolist() == [[1.0] * 3] * 2

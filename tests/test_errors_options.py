@@ -1,0 +1,145 @@
+"""Keywords are checked before anything else: a misspelt one never shares, and never copies."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+
+ONES = np.ones((2, 3), "float32")
+NUMBERS = (
+    "bfloat16, bool, complex128, complex64, float16, float32, float64, float8_e3m4, float8_e4m3, float8_e4m3b11fnuz, "
+    "float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu, int16, int32, int64, int8, "
+    "uint16, uint32, uint64, uint8"
+)
+DEVICE = 'a name such as "cpu" or "cuda:1", a framework\'s device object, or a DLPack pair'
+STREAM = "an int handle, an object with __cuda_stream__, or -1 for no order"
+WRONG: list[tuple[str, Any, str]] = [
+    ("device", "cuba", f"device='cuba' is not {DEVICE}"),
+    ("device", "cuda:x", f"device='cuda:x' is not {DEVICE}"),
+    ("device", "", f"device='' is not {DEVICE}"),
+    ("device", 0, f"device=0 is not {DEVICE}"),
+    ("device", (1, 0, 0), f"device=(1, 0, 0) is not {DEVICE}"),
+    ("device", ("cuda", 0), f"device=('cuda', 0) is not {DEVICE}"),
+    ("dtype", "flot", "dtype='flot' is not a name or a framework's dtype object"),
+    ("dtype", 32, "dtype=32 is not a name or a framework's dtype object"),
+    ("dtype", "S3", f"dtype='S3' is not a dtype of plain numbers: {NUMBERS}"),
+    ("dtype", object, f"dtype=<class 'object'> is not a dtype of plain numbers: {NUMBERS}"),
+    ("dtype", np.dtype("M8[s]"), f"dtype=dtype('<M8[s]') is not a dtype of plain numbers: {NUMBERS}"),
+    ("copy", 1, "copy=1 is not one of None, True, False"),
+    ("copy", "never", "copy='never' is not one of None, True, False"),
+    ("stream", 1.5, f"stream=1.5 is not {STREAM}"),
+    ("stream", True, f"stream=True is not {STREAM}"),
+    ("stream", "default", f"stream='default' is not {STREAM}"),
+    ("detach", 1, "detach=1 is not one of True, False"),
+    ("detach", None, "detach=None is not one of True, False"),
+    ("readonly", "shared", "readonly='shared' is not one of 'copy', 'share', 'error'"),
+    ("readonly", True, "readonly=True is not one of 'copy', 'share', 'error'"),
+    ("readonly", None, "readonly=None is not one of 'copy', 'share', 'error'"),
+    ("casting", "safe", "casting='safe' is not one of 'same_kind', 'unsafe'"),
+    ("casting", None, "casting=None is not one of 'same_kind', 'unsafe'"),
+]
+
+
+class Spy:
+    """An array that knows whether anybody looked."""
+
+    asked = False
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        self.asked = True
+        return 1, 0
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        self.asked = True
+        return ONES.__dlpack__(**keywords)
+
+
+CALLS = {
+    "convert": lambda x, **keywords: interop.convert(x, "numpy", **keywords),
+    "to_numpy": interop.to_numpy,
+    "convert_like": lambda x, **keywords: interop.convert_like(x, ONES, **keywords),
+    "explain": lambda x, **keywords: interop.explain(x, "numpy", **keywords),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "message"), WRONG)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_wrong_value_is_named_with_what_there_is(call: Any, name: str, value: Any, message: str) -> None:
+    spy = Spy()
+    for x in (ONES, spy):
+        with pytest.raises(interop.InvalidOptionError) as caught:
+            call(x, **{name: value})
+        assert str(caught.value) == message
+    assert not spy.asked
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize(("name", "spec"), [("device", "meta"), ("dtype", "complex32")])
+def test_objects_of_torch_that_nobody_else_has(name: str, spec: str) -> None:
+    import torch
+
+    wish: dict[str, Any] = {name: torch.device(spec) if name == "device" else getattr(torch, spec)}
+    with pytest.raises(interop.InvalidOptionError, match=f"^{name}=.*{spec}"):
+        interop.to_torch(ONES, **wish)
+
+
+@pytest.mark.parametrize(("name", "value", "message"), [wrong for wrong in WRONG if wrong[0] in ("detach", "readonly")])
+def test_options_are_checked_where_they_are_written(name: str, value: Any, message: str) -> None:
+    if value is None:  # None leaves the default as it is
+        with interop.options(**{name: value}):
+            assert interop.to_numpy(ONES) is ONES
+        return
+    with pytest.raises(interop.InvalidOptionError) as caught:
+        interop.options(**{name: value})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_an_unknown_keyword_is_a_type_error(call: Any) -> None:
+    with pytest.raises(TypeError) as caught:
+        call(ONES, cpy=False)
+    assert not isinstance(caught.value, interop.InteropError)
+    known = "device, dtype, copy, stream, detach, readonly, casting"
+    assert str(caught.value) == f"there is no keyword 'cpy'; there are {known}"
+
+
+@pytest.mark.parametrize("name", ["copy", "device", "casting", "nonsense"])
+def test_options_takes_no_other_keyword(name: str) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        interop.options(**{name: None})
+
+
+@pytest.mark.requires("torch")
+def test_the_first_of_several_faults_is_named() -> None:
+    """Framework, options, device, unsupported, gradient, copy."""
+    import torch
+
+    sparse = torch.eye(2).to_sparse().requires_grad_()
+    lazy = torch.ones(2, dtype=torch.complex64, requires_grad=True).conj()
+    ladder: list[tuple[Any, str, dict[str, Any], type[Exception], str]] = [
+        ([1], "nunpy", {"copy": 2, "device": "cuda"}, interop.UnknownFrameworkError, "nunpy"),
+        ([1], "numpy", {"copy": 2, "device": "cuda"}, interop.InvalidOptionError, "^copy=2"),
+        ([1], "numpy", {"copy": False, "device": "cuda"}, interop.NotAnArrayError, "a list is no array"),
+        (
+            sparse,
+            "numpy",
+            {"copy": False, "device": "cuda"},
+            interop.InvalidOptionError,
+            "NumPy holds host memory only",
+        ),
+        (sparse, "numpy", {"copy": False}, interop.UnsupportedArrayError, "its layout is torch.sparse_coo"),
+        (lazy, "numpy", {"copy": False}, interop.GradientError, "it requires grad"),
+        (
+            lazy,
+            "numpy",
+            {"copy": False, "detach": True},
+            interop.CopyRequiredError,
+            "a conjugation or negation is pending",
+        ),
+    ]
+    for x, to, keywords, error, words in ladder:
+        with pytest.raises(error, match=words) as caught:
+            interop.convert(x, to, **keywords)
+        assert type(caught.value) is error

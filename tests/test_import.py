@@ -1,0 +1,70 @@
+"""What importing interop costs: nothing."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from child import run_child
+
+FRAMEWORKS = {"array_api_compat", "array_api_strict", "cupy", "jax", "ml_dtypes", "numpy", "pandas", "torch"}
+
+
+def test_importing_interop_loads_no_framework() -> None:
+    said = run_child("""
+        import sys
+        before = set(sys.modules)
+        import interop, interop.adapter, interop.errors
+        print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+    """)
+    loaded = set(said.split())
+    assert "interop" in loaded
+    assert not loaded & FRAMEWORKS
+
+
+def test_importtime_agrees() -> None:
+    command = [sys.executable, "-X", "importtime", "-c", "import interop"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    imported = {name.partition(".")[0] for name in re.findall(r"\| +([\w.]+)$", said, re.MULTILINE)}
+    assert "interop" in imported
+    assert not imported & FRAMEWORKS
+
+
+def test_only_what_is_needed_is_loaded() -> None:
+    said = run_child("""
+        import sys
+        import interop
+        interop.options(readonly="share"), interop.frameworks(), interop.Device.parse("cuda:1")
+        print("numpy" in sys.modules)
+        interop.to_numpy(memoryview(b"abc"))
+        print("numpy" in sys.modules, "torch" in sys.modules, "cupy" in sys.modules)
+        try:
+            interop.convert([1], "numpy")
+        except interop.NotAnArrayError:
+            print("torch" in sys.modules, "cupy" in sys.modules)
+    """)
+    assert said.split() == ["False", "True", "False", "False", "False", "False"]
+
+
+@pytest.mark.requires("torch")
+def test_nothing_makes_a_cuda_context() -> None:
+    said = run_child(
+        """
+        import interop, numpy, torch
+        interop.to_torch(numpy.ones(3)), interop.to_numpy(torch.ones(3))
+        interop.explain(torch.ones(3), "numpy", copy=True), interop.frameworks()
+        print(torch.cuda.is_initialized())
+        """,
+        sees_gpu=True,
+    )
+    assert said.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["adapters", "interop.testing"])
+def test_what_is_not_public_is_not_loaded(name: str) -> None:
+    assert run_child(f"import sys, interop; print('{name}' in sys.modules)").strip() == "False"
+
+
+def test_every_public_name_is_there() -> None:
+    said = run_child("import interop; print(len([getattr(interop, name) for name in interop.__all__]))")
+    assert int(said) >= 20

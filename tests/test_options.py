@@ -1,0 +1,131 @@
+"""Defaults for a context: nested, per thread and per task, over when the block is."""
+
+import asyncio
+import contextvars
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import interop
+
+pytestmark = pytest.mark.requires("torch")
+
+
+def read_only() -> NDArray[Any]:
+    x = np.ones(3)
+    x.flags.writeable = False
+    return x
+
+
+def policy() -> str:
+    """What holds here and now, seen by its effect."""
+    x = read_only()
+    try:
+        return "share" if interop.shares_memory(interop.to_torch(x), x) else "copy"
+    except interop.CopyRequiredError:
+        return "error"
+
+
+def test_a_default_holds_until_its_block_ends() -> None:
+    assert policy() == "copy"
+    with interop.options(readonly="share"):
+        assert policy() == "share"
+        with interop.options(readonly="error"):
+            assert policy() == "error"
+        assert policy() == "share"
+    assert policy() == "copy"
+
+
+def test_a_default_ends_with_an_error_too() -> None:
+    with pytest.raises(ZeroDivisionError), interop.options(readonly="share"):
+        _ = 1 / 0
+    assert policy() == "copy"
+
+
+def test_inner_blocks_add_to_outer_ones() -> None:
+    parameter = torch.ones(3, requires_grad=True)
+    with interop.options(readonly="share"), interop.options(detach=True):
+        assert policy() == "share"
+        assert interop.shares_memory(interop.to_numpy(parameter), parameter)
+        with interop.options(detach=False), pytest.raises(interop.GradientError):
+            interop.to_numpy(parameter)
+        with interop.options():
+            assert policy() == "share"
+    with pytest.raises(interop.GradientError):
+        interop.to_numpy(parameter)
+
+
+def test_a_keyword_of_the_call_wins() -> None:
+    x = read_only()
+    with interop.options(readonly="error", detach=True):
+        assert interop.shares_memory(interop.to_torch(x, readonly="share"), x)
+        assert not interop.shares_memory(interop.to_torch(x, readonly="copy"), x)
+        with pytest.raises(interop.GradientError):
+            interop.to_numpy(torch.ones(3, requires_grad=True), detach=False)
+
+
+@pytest.mark.parametrize("verb", [interop.convert, interop.explain])
+def test_every_verb_heeds_it(verb: Any) -> None:
+    with interop.options(readonly="error"):
+        with pytest.raises(interop.CopyRequiredError):
+            verb(read_only(), "torch")
+        with pytest.raises(interop.CopyRequiredError):
+            interop.convert_like(read_only(), torch.ones(3))
+        with pytest.raises(interop.CopyRequiredError):
+            verb(bytes(3), "torch")
+
+
+def test_options_written_and_not_entered_change_nothing() -> None:
+    interop.options(readonly="error")
+    assert policy() == "copy"
+
+
+def test_threads_have_their_own() -> None:
+    """A new thread starts with the library's defaults, whatever holds where it was started."""
+    everyone = threading.Barrier(3)
+
+    def work(readonly: Any) -> list[str]:
+        before = policy()
+        with interop.options(readonly=readonly):
+            everyone.wait()
+            inside = policy()
+            everyone.wait()
+        return [before, inside, policy()]
+
+    with interop.options(readonly="share"), ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(work, ["copy", "share", "error"]))
+        assert policy() == "share"
+    assert answers == [["copy", readonly, "copy"] for readonly in ("copy", "share", "error")]
+
+
+def test_tasks_have_their_own() -> None:
+    """A new task starts with what holds where it was made, and keeps to itself what it changes."""
+
+    async def work(readonly: Any) -> list[str]:
+        before = policy()
+        with interop.options(readonly=readonly):
+            await asyncio.sleep(0)
+            inside = policy()
+            await asyncio.sleep(0)
+        return [before, inside, policy()]
+
+    async def main() -> Any:
+        with interop.options(readonly="error"):
+            answers = await asyncio.gather(*map(work, ["copy", "share", "error"]))
+            assert policy() == "error"
+        return answers
+
+    assert asyncio.run(main()) == [["error", readonly, "error"] for readonly in ("copy", "share", "error")]
+
+
+def test_a_context_can_be_handed_on() -> None:
+    with interop.options(readonly="share"):
+        context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(context.run, policy).result() == "share"
+    assert policy() == "copy"

@@ -1,0 +1,139 @@
+"""The plan as a value: its fields, its words, and its table for a notebook."""
+
+import html.parser
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+from interop import Device, Plan, Step
+
+pytestmark = pytest.mark.requires("torch")
+
+CPU = Device(1, 0)
+
+
+def test_fields_of_a_shared_array() -> None:
+    plan = interop.explain(np.ones((2, 3), "float32"), "torch")
+    assert plan == Plan(
+        source="numpy", target="torch", shape=(2, 3), device=CPU, dtype="float32", readonly=False,
+        steps=(Step("share", "source", CPU, "float32", 0),), reason="both can use the same memory on cpu",
+    )  # fmt: skip
+    assert plan.zero_copy
+    assert plan.bytes_copied == 0
+
+
+def test_fields_of_a_copied_array() -> None:
+    plan = interop.explain(torch.ones(2, 3), "numpy", dtype="float64")
+    assert plan.steps == (Step("copy", "source", CPU, "float64", 48), Step("share", "source", CPU, "float64", 0))
+    assert plan.reason == "the dtype changes from float32 to float64"
+    assert not plan.zero_copy
+    assert plan.bytes_copied == 48
+
+
+def test_fields_of_an_array_that_stays() -> None:
+    plan = interop.explain(np.ones(3), "numpy")
+    assert plan.steps == (Step("keep", "source", CPU, "float64", 0),)
+    assert plan.reason == "it is numpy's already"
+
+
+def test_a_gradient_is_given_up_in_a_step() -> None:
+    plan = interop.explain(torch.ones(3, requires_grad=True), "numpy", detach=True)
+    assert [step.verb for step in plan.steps] == ["detach", "share"]
+    assert plan.zero_copy
+
+
+def test_a_read_only_view_says_so() -> None:
+    plan = interop.explain(torch.ones(1).expand(4), "numpy")
+    assert plan.readonly
+    assert not interop.to_numpy(torch.ones(1).expand(4)).flags.writeable
+    assert not interop.explain(torch.ones(4), "numpy").readonly
+
+
+WORDS = {
+    "zero-copy": (
+        interop.explain(np.ones((2, 3), "float32"), "torch"),
+        ("numpy -> torch, float32 (2, 3) on cpu: zero-copy, because both can use the same memory on cpu\n"
+            "  share: float32 on cpu"),
+    ),
+    "read-only": (
+        interop.explain(torch.ones(1).expand(4), "numpy"),
+        ("torch -> numpy, float32 (4,) on cpu: zero-copy, read-only, because both can use the same memory on cpu\n"
+            "  share: float32 on cpu"),
+    ),
+    "a copy": (
+        interop.explain(np.ones(1000)[::-1], "torch"),
+        ("numpy -> torch, float64 (1000,) on cpu: 8,000 bytes copied, because torch has no negative strides\n"
+            "  copy by the source's framework: float64 on cpu, 8,000 bytes\n"
+            "  share: float64 on cpu"),
+    ),
+    "no change": (
+        interop.explain(np.ones(3), "numpy"),
+        ("numpy -> numpy, float64 (3,) on cpu: zero-copy, because it is numpy's already\n"
+            "  keep by the source's framework: float64 on cpu"),
+    ),
+    "an upload": (
+        Plan(
+            "numpy", "cupy", (4,), Device(2, 1), "int8",
+            (Step("share", "source", CPU, "int8"), Step("move", "target", Device(2, 1), "int8", 4)), "it moves",
+        ),
+        ("numpy -> cupy, int8 (4,) on cuda:1: 4 bytes copied, because it moves\n"
+            "  share: int8 on cpu\n"
+            "  move by the target's framework: int8 on cuda:1, 4 bytes"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("plan", "words"), WORDS.values(), ids=WORDS)
+def test_a_plan_in_words(plan: Plan, words: str) -> None:
+    assert str(plan) == words
+
+
+class Cells(html.parser.HTMLParser):
+    """The text of a page, and the names of its elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        assert not attrs
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.mark.parametrize(("plan", "words"), WORDS.values(), ids=WORDS)
+def test_a_plan_in_a_notebook(plan: Plan, words: str) -> None:
+    """The same headline, and each step in a row."""
+    cells = Cells(plan._repr_html_())
+    assert cells.tags == {"div", "b", "table", "tr", "th", "td"}
+    assert "".join(cells.text).startswith(words.splitlines()[0])
+    for step in plan.steps:
+        assert f"{step.bytes:,}" in cells.text
+        assert {step.verb, str(step.device), step.dtype} <= set(cells.text)
+        assert step.verb == "share" or step.side in cells.text
+
+
+def test_html_is_escaped() -> None:
+    """A class defined in a function has angle brackets in its name."""
+
+    class Local:
+        __array_interface__ = np.ones(3).__array_interface__
+
+    plan = interop.explain(Local(), "torch", readonly="share")
+    assert "<locals>" in str(plan)
+    assert "<locals>" not in plan._repr_html_()
+    assert "&lt;locals&gt;.Local" in plan._repr_html_()
+    assert "<script>" not in plan._replace(reason="<script>", source="<script>")._repr_html_()
+
+
+def test_bytes_count_elements_not_strides() -> None:
+    wide = np.ones((4, 100), "int16")[:, ::50]
+    assert interop.explain(wide, "torch", copy=True).bytes_copied == 16
+    assert interop.explain(torch.ones(1).expand(1000), "numpy", copy=True).bytes_copied == 4000
+    assert interop.explain(np.empty((0, 5)), "torch", copy=True).bytes_copied == 0

@@ -1,0 +1,149 @@
+"""What holds for every conversion, whatever the array: values, memory, and what `explain` said before."""
+
+import re
+from typing import Any
+
+import pytest
+from attempt import convert, explain, thorough
+from hypothesis import assume, given
+from memory import bits, change, is_writable, overwrite, state, strides
+from strategies import Case, cases, keywords, numpy_cases, numpy_dtype, torch_cases, torch_dtype
+
+import interop
+
+CASES = cases(of="bytes")
+pytestmark = [pytest.mark.requires("torch", "ml_dtypes"), pytest.mark.parametrize("to", ["numpy", "torch"])]
+
+
+def must_copy(case: Case, to: str) -> bool:
+    """Whether the target can't use the memory as it lies."""
+    unwilling = to == "torch" and (case.layout.is_reversed or case.layout.overlaps)
+    return case.framework != to and (case.read or case.obstacle or unwilling)
+
+
+def expected(case: Case, to: str, wish: dict[str, Any]) -> type[interop.InteropError] | bool:
+    """Return the error that the documentation promises, or else whether memory is shared."""
+    if case.gradient and to != "torch" and not wish.get("detach"):
+        return interop.GradientError
+    copies = must_copy(case, to) or wish.get("copy") is True
+    if not copies and case.readonly and to == "torch" and wish.get("readonly") != "share":
+        if wish.get("readonly") == "error":
+            return interop.CopyRequiredError
+        copies = True
+    return interop.CopyRequiredError if copies and wish.get("copy") is False else not copies
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_values_shape_and_dtype_arrive(case: Case, to: str, wish: dict[str, Any]) -> None:
+    plan, result = convert(case, to, wish)
+    assert interop.framework_of(result) == to
+    assert bits(result) == bits(case.array)
+    assert tuple(result.shape) == plan.shape == case.layout.shape
+    dtype = torch_dtype(case.dtype) if to == "torch" else numpy_dtype(case.dtype)
+    assert result.dtype == dtype or result is case.x
+    assert plan.dtype == case.dtype
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_the_original_stays_as_it_was(case: Case, to: str, wish: dict[str, Any]) -> None:
+    before = state(case.array)
+    explain(case, to, wish)
+    assert state(case.array) == before
+    convert(case, to, wish)
+    assert state(case.array) == before
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_memory_is_shared_exactly_when_explain_says_so(case: Case, to: str, wish: dict[str, Any]) -> None:
+    plan, result = convert(case, to, wish)
+    assert interop.shares_memory(result, case.array) == (plan.zero_copy and case.array.nbytes > 0)
+    assert plan.bytes_copied == (0 if plan.zero_copy else case.array.nbytes)
+    before = bits(result)
+    change(case.root, dtype=case.dtype)
+    assert bits(result) == (bits(case.array) if plan.zero_copy else before)
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_who_writes_to_the_result_writes_to_shared_memory_only(case: Case, to: str, wish: dict[str, Any]) -> None:
+    plan, result = convert(case, to, wish)
+    assume(is_writable(result) and not case.layout.overlaps)
+    before = bits(case.array)
+    overwrite(result)
+    assert bits(case.array) == (bits(result) if plan.zero_copy else before)
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_nobody_can_write_to_what_is_read_only_or_overlaps(case: Case, to: str, wish: dict[str, Any]) -> None:
+    plan, result = convert(case, to, wish)
+    assume(plan.zero_copy and result is not case.x and result.nbytes)
+    accepted = to == "torch" and wish.get("readonly") == "share"
+    assert is_writable(result) == (not plan.readonly)
+    if case.layout.overlaps or (case.readonly and not accepted):
+        assert not is_writable(result)
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_shared_memory_keeps_its_strides(case: Case, to: str, wish: dict[str, Any]) -> None:
+    plan, result = convert(case, to, wish)
+    assert not plan.zero_copy or strides(result) == strides(case.array)
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_memory_is_copied_only_where_it_must_be(case: Case, to: str, wish: dict[str, Any]) -> None:
+    """Nothing is copied for safety's sake, save layouts that interleave: whether they meet is hard to tell."""
+    assume(case.layout.overlaps or not case.layout.interleaves)
+    assume(case.array.nbytes)
+    plan = explain(case, to, wish)
+    answer = plan.zero_copy if isinstance(plan, interop.Plan) else type(plan)
+    assert answer == expected(case, to, wish)
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_copy_false_is_refused_exactly_when_a_copy_is_planned(case: Case, to: str, wish: dict[str, Any]) -> None:
+    free = explain(case, to, wish | {"copy": None})
+    strict = explain(case, to, wish | {"copy": False})
+    assert not isinstance(strict, interop.Plan) or strict == free
+    if isinstance(free, interop.Plan):
+        assert isinstance(strict, interop.Plan if free.zero_copy else interop.CopyRequiredError)
+    else:
+        assert type(strict) is type(free)
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_copy_true_is_one_copy_that_nobody_else_holds(case: Case, to: str, wish: dict[str, Any]) -> None:
+    plan, result = convert(case, to, wish | {"copy": True})
+    assert not plan.zero_copy
+    assert plan.bytes_copied == case.array.nbytes
+    assert result is not case.x
+    assert is_writable(result)
+    assert not interop.shares_memory(result, case.array)
+
+
+@thorough
+@given(case=numpy_cases() | torch_cases())
+def test_without_a_wish_an_array_of_the_framework_is_itself(case: Case, to: str) -> None:
+    assume(case.framework == to)
+    assert interop.convert(case.x, to) is case.x
+    assert interop.convert(case.x, to, copy=False, readonly="error", dtype=None) is case.x
+
+
+@thorough
+@given(case=CASES, wish=keywords())
+def test_the_advice_of_an_error_helps(case: Case, to: str, wish: dict[str, Any]) -> None:
+    """Whoever writes what a message says gets an array, or an error of the next kind."""
+    kinds = [interop.GradientError, interop.CopyRequiredError, interop.Plan]
+    advice = {"detach=True": True, 'readonly="share"': "share", 'readonly="copy"': "copy", "copy=False out": None}
+    answer = explain(case, to, wish)
+    for words, value in advice.items():
+        if isinstance(answer, interop.InteropError) and words in str(answer):
+            followed = explain(case, to, wish | {re.findall(r"\w+", words)[0]: value})
+            assert kinds.index(type(followed)) > kinds.index(type(answer)), followed
