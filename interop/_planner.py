@@ -41,9 +41,8 @@ def make_plan(route: Route) -> Plan:
     within = route.facts.framework == route.target.name
     plan = _plan_within(route, device) if within else _plan_across(route, device)
     if route.wish.copy is False and not plan.zero_copy:
-        raise route.refusal(
-            errors.CopyRequiredError, f"it takes a copy, because {plan.reason}. {_way_out(route, plan)}"
-        )
+        reason = f"it takes a copy, because {plan.reason}. {_way_out(route, plan)}"
+        raise route.refusal(errors.CopyRequiredError, reason)
     return plan
 
 
@@ -69,33 +68,42 @@ def _plan_within(route: Route, device: Device) -> Plan:
     reason = reason or (facts.obstacle if route.wish.dtype else None)  # a dtype that is asked for is a native one
     verb: Verb = "read" if facts.materialises else "move" if device != facts.device else "copy" if reason else "keep"
     step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
-    return _finish(route, [step], reason or f"it is {facts.framework}'s already")
+    return _finish(route, [step], reason)
 
 
 def _plan_across(route: Route, device: Device) -> Plan:
     """Plan for an array that changes its framework."""
-    facts, here = route.facts, route.facts.device
+    facts = route.facts
+    dtype = _check(route)
+    meet = _meeting_point(route, device, dtype)
+    crossing = _crossing_dtype(route, meet, device, dtype)
+    first = _join(
+        facts.materialises, facts.obstacle, _moves(facts.device, meet), _casts(facts.dtype, crossing),
+        route.target.refuses(facts),
+    )  # fmt: skip
+    last = _join(_moves(meet, device), _casts(crossing, dtype))
+    if not first and not last:
+        first, last = _at_either_side(route, _asks_copy(route) or _protects(route))
+    share = Step("share", "source", meet, crossing)
+    steps = [*_source_steps(route, first, meet, crossing), share, *_target_steps(route, last, meet, device, dtype)]
+    return _finish(route, steps, _join(first, last))
+
+
+def _check(route: Route) -> str:
+    """Return the result's dtype, of an array that may leave its framework."""
+    facts, target = route.facts, route.target
     if facts.unsupported:
         raise route.refusal(errors.UnsupportedArrayError, facts.unsupported)
     dtype = _result_dtype(route)
     if facts.gradient and not route.wish.detach:
-        reason = f"it requires grad, and {route.target.name} would cut it off its graph. Pass detach=True to allow it."
+        reason = f"it requires grad, and {target.name} would cut it off its graph. Pass detach=True to allow it."
         raise route.refusal(errors.GradientError, reason)
-    meet = _meeting_point(route, device, dtype)
-    crossing = _crossing_dtype(route, meet, device, dtype)
-    moves, casts = _moves(here, meet), _casts(facts.dtype, crossing)
-    first = _join(facts.materialises, facts.obstacle, moves, casts, route.target.refuses(facts))
-    last = _join(_moves(meet, device), _casts(crossing, dtype))
-    if not first and not last:
-        spare = _asks_copy(route) or _protects(route)
-        first, last = (spare, None) if here.kind in route.source.holds else (None, spare)
-    steps = [*_source_steps(route, first, meet, crossing), Step("share", "source", meet, crossing)]
-    if last:
-        steps.append(Step("move" if meet != device else "copy", "target", device, dtype, _size(facts, dtype)))
-    if first or last:
-        return _finish(route, steps, f"{_join(first, last)}")
-    readonly = route.target.honours_readonly and (facts.readonly or _layout.overlaps(facts))
-    return _finish(route, steps, f"both can use the same memory on {device}", readonly=readonly)
+    return dtype
+
+
+def _at_either_side(route: Route, reason: str | None) -> tuple[str | None, str | None]:
+    """Let the source do what either side could, unless it is an object that nobody can ask for a copy."""
+    return (reason, None) if route.facts.device.kind in route.source.holds else (None, reason)
 
 
 def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) -> list[Step]:
@@ -108,11 +116,21 @@ def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) ->
     return [Step(verb, "source", meet, dtype, _size(facts, dtype))]
 
 
-def _finish(route: Route, steps: list[Step], reason: str, *, readonly: bool = False) -> Plan:
-    facts, last = route.facts, steps[-1]
+def _target_steps(route: Route, reason: str | None, meet: Device, device: Device, dtype: str) -> list[Step]:
+    if reason is None:
+        return []
+    return [Step("move" if meet != device else "copy", "target", device, dtype, _size(route.facts, dtype))]
+
+
+def _finish(route: Route, steps: list[Step], reason: str | None) -> Plan:
+    """Put the plan together; with no reason to copy, the result is the source's memory and as read-only as it."""
+    facts, target, end = route.facts, route.target, steps[-1]
+    free = f"it is {target.name}'s already" if end.verb == "keep" else f"both can use the same memory on {end.device}"
+    protected = end.verb == "share" and reason is None and target.honours_readonly
+    readonly = protected and (facts.readonly or _layout.overlaps(facts))
     return Plan(
-        facts.framework, route.target.name, facts.shape, last.device, last.dtype, tuple(steps), reason, readonly
-    )
+        facts.framework, target.name, facts.shape, end.device, end.dtype, tuple(steps), reason or free, readonly
+    )  # fmt: skip
 
 
 # -- choices -----------------------------------------------------------------------------------------------------
