@@ -7,6 +7,7 @@ ARGS ?=
 # The torch of .venv, and the other one: the oldest that is supported, unless told.
 NEWEST := 2.14.1
 TORCH ?= 2.13.0
+CUPY := 14.2.0
 
 bin := .venv/bin
 other := .venv-torch-$(TORCH)
@@ -22,8 +23,8 @@ help: ## what there is to make
 demo: .venv/made ## convert a tensor and an image, and say what happened
 	$(bin)/python docs/demo.py
 
-test: .venv/made ## the whole suite, with the newest torch and with the oldest
-	$(bin)/pytest $(ARGS)
+test: .venv/made ## the whole suite, on a simulated GPU, and then with the oldest torch
+	INTEROP_SIMCUDA=1 $(bin)/pytest $(ARGS)
 	$(MAKE) test-torch
 
 # That environment has no CuPy and no linters, so it may skip what needs them.
@@ -55,7 +56,10 @@ clean: ## back to what git knows, environments included
 	$(PYTHON) -m venv .venv
 	$(bin)/python $(install) --upgrade 'pip>=25.1'
 	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' \
-	    --group test --group lint --group docs --group demo
+	    --group test --group simcuda --group lint --group docs --group demo
+	# CuPy's source, of which tests/simcuda compiles one module; STUB: no CUDA is looked for.
+	CUPY_INSTALL_USE_STUB=1 $(bin)/python -m pip download --quiet --disable-pip-version-check --no-deps \
+	    --no-binary cupy --no-build-isolation cupy==$(CUPY) --dest .venv/src
 	touch $@
 
 $(other)/made: pyproject.toml constraints.txt

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 MODULES = {"cupy", "ml_dtypes", "mypy", "numpy", "pyright", "torch"}
-KNOWN = MODULES | {"gpu", "simcuda"}
+KNOWN = MODULES | {"gpu", "kernels", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -43,7 +43,9 @@ def available(name: str) -> bool:
     if name == "gpu":
         return has_gpu()
     if name == "simcuda":
-        return False  # the simulated CUDA runtime is still to come
+        return load_simcuda()
+    if name == "kernels":  # what computes on a GPU, which the simulated one can't
+        return available("gpu") and not available("simcuda")
     return importlib.util.find_spec(name) is not None
 
 
@@ -53,8 +55,22 @@ def known(names: set[str], where: str) -> None:
         raise pytest.UsageError(msg)
 
 
+def load_simcuda() -> bool:
+    """Simulate CUDA, where the environment asks for it: before any test imports torch or CuPy, and for all of them."""
+    if not os.environ.get("INTEROP_SIMCUDA"):
+        return False
+    import simcuda
+
+    try:
+        simcuda.load()
+    except simcuda.SimcudaError as error:
+        raise pytest.UsageError(str(error)) from None
+    return True
+
+
 def pytest_configure() -> None:
     known(MUST, "INTEROP_REQUIRE")
+    available("simcuda")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -161,7 +161,7 @@ def test_nothing_warns_from_the_first_import_on() -> None:
     assert run_child(code) == ""
 
 
-@pytest.mark.requires("cupy", "gpu")
+@pytest.mark.requires("cupy", "kernels")
 @EVERY_LAYOUT
 def test_on_the_gpu_copy_means_the_same(layout: str) -> None:
     import cupy

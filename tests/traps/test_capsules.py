@@ -106,7 +106,7 @@ class TestDeviceTypes:
         array = interop.to_numpy(tensor, copy=False)
         assert (array.tolist(), address(array)) == ([0, 1, 2], tensor.data_ptr())
 
-    @pytest.mark.requires("cupy", "gpu")
+    @pytest.mark.requires("cupy", "kernels")
     def test_cupys_managed_memory_goes_to_torch(self) -> None:
         import cupy
 

@@ -1,0 +1,46 @@
+"""CUDA without a GPU: a simulated runtime on which real PyTorch and real CuPy run. See README.md."""
+
+from .builder import SimcudaError, build
+from .runtime import (
+    SCHEDULES,
+    Access,
+    Counts,
+    Failure,
+    Live,
+    Race,
+    captured,
+    counting,
+    counts,
+    drain,
+    errors,
+    library,
+    live,
+    load,
+    loaded,
+    races,
+    reset,
+    schedule,
+)
+
+__all__ = [
+    "SCHEDULES",
+    "Access",
+    "Counts",
+    "Failure",
+    "Live",
+    "Race",
+    "SimcudaError",
+    "build",
+    "captured",
+    "counting",
+    "counts",
+    "drain",
+    "errors",
+    "library",
+    "live",
+    "load",
+    "loaded",
+    "races",
+    "reset",
+    "schedule",
+]

@@ -1,0 +1,216 @@
+"""Build the simulated runtime, and the one module of CuPy that has to find it, into a cache.
+
+CuPy's wheel carries a CUDA runtime inside one Cython module, `cupy_backends.cuda.api.runtime`. That module is built
+anew from CuPy's sdist, linked to our library. The installed CuPy is not changed.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+SOURCES: Final = Path(__file__).parent / "src"
+CUPY_RUNTIME: Final = "cupy_backends.cuda.api.runtime"
+CUDART, CUDA = "libcudart.so.13", "libcuda.so.1"
+_STRICT: Final = ("-Wall", "-Wextra", "-Werror")
+_CC: Final = ("gcc", "-std=gnu11", "-O1", "-g", *_STRICT, "-fPIC", "-fvisibility=hidden", "-pthread")
+_FIX: Final = 'Run: pip install nvidia-cuda-runtime "nvidia-cuda-crt==13.0.*" "nvidia-cuda-profiler-api==13.0.*"'
+
+
+class SimcudaError(RuntimeError):
+    """The simulated runtime can't be built or loaded; the message says why, and what helps."""
+
+
+class Paths(NamedTuple):
+    """What a build leaves. `cupy` is None where CuPy is not installed."""
+
+    cudart: Path
+    cuda: Path
+    cupy: Path | None
+
+
+def build(cache: Path) -> Paths:
+    """Return the libraries, built now unless the cache has them. Two processes may ask at once."""
+    include = find_headers()
+    cache = cache.resolve()
+    built = cache / _key(include)
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "lock"):
+        if not built.exists():
+            with tempfile.TemporaryDirectory(dir=cache) as folder:
+                _build_libraries(Path(folder), include)
+                if version_of("cupy-cuda13x"):
+                    _build_cupy(Path(folder), include)
+                Path(folder, "result").rename(built)
+    cupy = built / "cupy_runtime.so"
+    return Paths(built / CUDART, built / CUDA, cupy if cupy.exists() else None)
+
+
+def version_of(distribution: str) -> str | None:
+    """Return which version is installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def find_headers() -> Path:
+    """Return the folder of CUDA 13's headers: NVIDIA's packages from PyPI share one."""
+    if not version_of("nvidia-cuda-runtime"):
+        raise SimcudaError(f"CUDA's headers are missing. {_FIX}")
+    files = importlib.metadata.files("nvidia-cuda-runtime") or []
+    folder = next((Path(str(file.locate())).parent for file in files if file.name == "cuda_runtime_api.h"), Path())
+    for name in ("cuda_runtime_api.h", "cuda.h", "crt/host_defines.h", "cuda_profiler_api.h"):
+        if not (folder / name).exists():
+            raise SimcudaError(f"the header {name} is missing. {_FIX}")
+    return folder
+
+
+def find_cupy_sdist() -> Path:
+    """Return CuPy's sdist, which whoever sets up the environment has put into `.venv/src`."""
+    version = version_of("cupy-cuda13x")
+    folder = Path(os.environ.get("SIMCUDA_CUPY_SOURCE", Path(sys.prefix) / "src"))
+    sdist = folder / f"cupy-{version}.tar.gz"
+    if not sdist.exists():
+        raise SimcudaError(
+            f"{sdist} is missing. Run: CUPY_INSTALL_USE_STUB=1 pip download --no-deps --no-binary cupy"
+            f" --no-build-isolation cupy=={version} --dest {folder} (SIMCUDA_CUPY_SOURCE names another folder)"
+        )
+    return sdist
+
+
+def _key(include: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("nvidia-cuda-runtime", "nvidia-cuda-crt", "cupy-cuda13x", "Cython"):
+        digest.update(f"{name} {version_of(name)}\n".encode())
+    digest.update(f"{sys.version} {include}".encode())
+    for file in (Path(__file__), *sorted(SOURCES.iterdir())):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> str:
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise SimcudaError(f"the simulated CUDA runtime needs {command[0]} to be built") from None
+    if done.returncode:
+        raise SimcudaError(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _build_libraries(folder: Path, include: Path) -> None:
+    result = folder / "result"
+    result.mkdir()
+    types = (include / "driver_types.h").read_text()
+    errors = re.findall(r"^\s*(cudaSuccess|cudaError\w+)\s*=\s*(\d+)", types, re.MULTILINE)
+    (folder / "errors.inc").write_text("".join(f"NAME({name}, {number})\n" for name, number in errors))
+    compiler = (*_CC, f"-I{include}", f"-I{folder}")
+    runtime = sorted(file for file in SOURCES.glob("*.c") if file.name != "driver.c")
+    _run(*compiler, "-c", *runtime, cwd=folder)
+    objects = [folder / f"{file.stem}.o" for file in runtime]
+    _run(*compiler, "-c", SOURCES / "driver.c", cwd=folder)
+
+    stubs, driver_stubs = folder / "stubs.c", folder / "driver_stubs.c"
+    stubs.write_text(_stubs(_declared(include, "cuda_runtime_api.h", "cuda") - _defined(*objects)))
+    names = _declared(include, "cuda.h", "cu")
+    defined = _defined(folder / "driver.o")
+    driver_stubs.write_text(_stubs(names - defined) + _entries(names | (defined & names), names & defined))
+    (folder / "map").write_text(f"{CUDART} {{ global: *; }};")
+    script = f"-Wl,--version-script={folder / 'map'}"
+    _run(*_CC, "-shared", "-o", result / CUDART, *objects, stubs, f"-Wl,-soname,{CUDART}", script, "-ldl")
+    cuda = (folder / "driver.o", driver_stubs, result / CUDART)
+    _run(*_CC, "-shared", "-o", result / CUDA, *cuda, f"-Wl,-soname,{CUDA}")
+
+
+def _declared(include: Path, header: str, prefix: str) -> set[str]:
+    """Return the functions that a header declares: the newest variant of each, and those before."""
+    found: set[str] = set()
+    for option in ("-DSIMCUDA", "-D__CUDA_API_VERSION_INTERNAL"):
+        text = _run("gcc", "-E", "-P", f"-I{include}", option, include / header)
+        found.update(re.findall(rf"\b({prefix}[A-Z]\w*)\s*\([^()]*\)\s*;", text))
+    return found
+
+
+def _defined(*objects: Path) -> set[str]:
+    return {line.split()[-1] for line in _run("nm", "-g", "--defined-only", *objects).splitlines() if " T " in line}
+
+
+def _stubs(names: set[str]) -> str:
+    """Every other documented function is an error with the function's name."""
+    head = (
+        "struct Function { const char *name; unsigned long long calls; struct Function *next; };\n"
+        '#define EXPORT __attribute__((visibility("default")))\n'
+        "extern int simcuda_unsupported(struct Function *);\n"
+        "#define STUB(name) EXPORT int name(void); EXPORT int name(void) "
+        "{ static struct Function it = {#name, 0, 0}; return simcuda_unsupported(&it); }\n"
+    )
+    return head + "".join(f"STUB({name})\n" for name in sorted(names))
+
+
+def _entries(names: set[str], implemented: set[str]) -> str:
+    """List libcuda's functions by name: of variants (name, name_v2, ...) the one that is implemented, or the newest."""
+
+    def order(name: str) -> tuple[str, bool, int]:
+        base, _, variant = name.partition("_v")
+        return base, name not in implemented, -int(variant) if variant.isdigit() else 0
+
+    declarations = "".join(f"extern int {name}();\n" for name in sorted(implemented))
+    rows = "".join(f'{{"{name}", (void *){name}}},\n' for name in sorted(names, key=order))
+    table = "const struct Entry { const char *name; void *function; } simcuda_entries[] = {\n"
+    return f"{declarations}{table}{rows}{{0, 0}}}};\n"
+
+
+_CYTHONIZE: Final = """
+import sys
+import Cython.Build
+from setuptools import Extension
+Cython.Build.cythonize(
+    [Extension(sys.argv[1], [sys.argv[1].replace(".", "/") + ".pyx"], language="c++")],
+    language_level=3,
+    quiet=True,
+    compile_time_env={
+        "CUPY_USE_CUDA_PYTHON": False, "CUPY_CUFFT_STATIC": False, "CUPY_CYTHON_VERSION": Cython.__version__,
+        "CUPY_CUDA_VERSION": 13000, "CUPY_HIP_VERSION": 0,
+    },
+    compiler_directives={
+        "embedsignature": True, "c_api_binop_methods": True, "binding": False, "freethreading_compatible": True,
+        "warn.deprecated.IF": False,
+    },
+)
+"""
+
+
+def _build_cupy(folder: Path, include: Path) -> None:
+    """Compile CuPy's runtime module as CuPy's own setup does, with the Cython that the wheel was built with."""
+    sdist = find_cupy_sdist()
+    if not version_of("Cython"):
+        raise SimcudaError('Cython is missing. Run: pip install Cython==3.2.4 "setuptools>=77"')
+    with tarfile.open(sdist) as archive:
+        wanted = [member for member in archive.getmembers() if "/cupy_backends/" in member.name]
+        archive.extractall(folder, wanted, filter="data")
+    source = folder / sdist.name.removesuffix(".tar.gz")
+    _run(sys.executable, "-c", _CYTHONIZE, CUPY_RUNTIME, cwd=source)
+    flags = ("-O1", "-w", "-shared", "-fPIC", "-std=c++17", "-D_FORCE_INLINES=1", "-DCUPY_CUDA_VERSION=13000", "-I.")
+    headers = (f"-I{include}", f"-I{sysconfig.get_paths()['include']}")
+    module = (f"{CUPY_RUNTIME.replace('.', '/')}.cpp", "-o", folder / "result" / "cupy_runtime.so")
+    _run("g++", *flags, *headers, *module, folder / "result" / CUDART, cwd=source)
+    shutil.rmtree(source)
