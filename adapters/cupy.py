@@ -8,6 +8,7 @@ import cupy
 import numpy as np
 
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,7 @@ except ImportError:
     pass
 else:
     _NAMES[np.dtype(ml_dtypes.bfloat16)] = "bfloat16"
+_PINNED: Final = 1  # cudaMemoryTypeHost
 _DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
 
 
@@ -72,18 +74,59 @@ class CuPyAdapter(Adapter):
         """Read what CuPy takes for a dtype: NumPy's."""
         return np.dtype(spec).name
 
-    def export(self, x: Any, stream: int | None, /) -> Any:
-        """Return the array for DLPack; its export orders `stream` after CuPy's current one."""
-        return _Exported(x, stream)
+    def current_stream(self, device: Device, /) -> Stream:
+        """Return CuPy's current stream of the device."""
+        with cupy.cuda.Device(device.id):
+            stream = cupy.cuda.get_current_stream()
+        return Stream(stream.ptr, stream)
 
-    def adopt(self, source: Any, stream: int | None, /) -> Any:
-        """Return a CuPy array over a source that speaks DLPack or the CUDA Array Interface, usable on `stream`."""
+    def using(self, stream: Stream, /) -> Any:
+        """Make it CuPy's current stream; no other library's object is kept but by the caller."""
+        if stream.handle in (0, LEGACY):
+            return cupy.cuda.Stream.null
+        if stream.handle == PER_THREAD:
+            return cupy.cuda.Stream.ptds
+        own = isinstance(stream.owner, cupy.cuda.Stream)
+        return stream.owner if own else cupy.cuda.Stream.from_external(_Handle(stream.handle))
+
+    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+        """Record an event on one stream, and let the other wait for it; by handles, whoever owns the streams."""
+        if first.is_same(second):
+            return
+        with cupy.cuda.Device(device.id):
+            event = cupy.cuda.Event(disable_timing=True)
+            cupy.cuda.runtime.eventRecord(event.ptr, first.handle)
+            cupy.cuda.runtime.streamWaitEvent(second.handle, event.ptr)
+
+    def wait(self, device: Device, /) -> None:
+        """Synchronise the device."""
+        cupy.cuda.Device(device.id).synchronize()
+
+    def export(self, x: Any, stream: Stream | None, /) -> Any:
+        """Return the array for DLPack, ordered for `stream`, and over memory that owns a lease if it is another."""
+        device, stream = Device(CUDA.kind, x.device.id), stream or Stream(LEGACY)
+        own = self.current_stream(device)
+        if stream.ordered:
+            self.order(own, stream, device)
+        if own.is_same(stream) or not x.size:
+            return _Exported(x)
+        return _Exported(_owned(x, Lease(x, device, stream, own, self)))
+
+    def adopt(self, source: Any, stream: Stream | None, /) -> Any:
+        """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
         if not hasattr(source, "__dlpack__"):
-            return cupy.asarray(source)  # after the stream that the interface names
-        if stream is None or stream == -1:
-            return cupy.from_dlpack(source)
-        with cupy.cuda.ExternalStream(stream):
-            return cupy.from_dlpack(source)
+            return self._adopt_interface(source, stream)
+        array = cupy.from_dlpack(source)
+        lease = getattr(source, "lease", None)
+        return array if lease is None or not array.size else _owned(array, (lease, array))
+
+    def _adopt_interface(self, source: Any, stream: Stream | None) -> Any:
+        """Order by an event, where CuPy itself would stop the host until the interface's stream is done."""
+        interface = Interface(source)
+        array = cupy.asarray(interface)
+        if interface.producer and stream and stream.ordered:
+            self.order(interface.producer, stream, Device(CUDA.kind, array.device.id))
+        return array
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the ndarray that stands for host memory."""
@@ -103,13 +146,18 @@ class CuPyAdapter(Adapter):
         place = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
             with place:
-                return cupy.asarray(x, order="K").astype(wanted, copy=False)
+                return cupy.asarray(x, order="K", blocking=_is_pinned(x)).astype(wanted, copy=False)
         # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
         _order(x.device, place)
         with place:
             copied = _duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
         _order(place, x.device)
         return copied
+
+
+def _is_pinned(x: NDArray[Any]) -> bool:
+    """Whether an upload would read the array after it was called: then its owner must not change or free it yet."""
+    return bool(x.size) and cupy.cuda.runtime.pointerGetAttributes(x.__array_interface__["data"][0]).type == _PINNED
 
 
 def _duplicate(x: Any) -> Any:
@@ -131,19 +179,36 @@ def _order(first: Any, second: Any) -> None:
         cupy.cuda.get_current_stream().wait_event(event)
 
 
-class _Exported:
-    """An array for one consumer: the stream is the one the conversion was asked for."""
+def _owned(x: Any, owner: Any) -> Any:
+    """Return a view of an array whose memory is owned by something else."""
+    low, high = cupy.byte_bounds(x)
+    memory = cupy.cuda.UnownedMemory(low, high - low, owner, x.device.id)
+    start = cupy.cuda.MemoryPointer(memory, x.data.ptr - low)
+    return cupy.ndarray(x.shape, x.dtype, start, x.strides)
 
-    def __init__(self, array: Any, stream: int | None) -> None:
+
+class _Handle:
+    """A stream by its handle, for `Stream.from_external`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._handle
+
+
+class _Exported:
+    """An array for one consumer, ordered already."""
+
+    def __init__(self, array: Any) -> None:
         self._array = array
-        self._stream = stream
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._array.__dlpack_device__()
 
-    def __dlpack__(self, *, stream: int | None = None, **keywords: Any) -> Any:
+    def __dlpack__(self, **keywords: Any) -> Any:
         with self._array.device:
-            return self._array.__dlpack__(stream=stream if self._stream is None else self._stream, **keywords)
+            return self._array.__dlpack__(**{**keywords, "stream": UNORDERED})
 
 
 adapter = CuPyAdapter()

@@ -12,6 +12,8 @@ from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from interop.handoff import Stream
+
 # A dict by dtype answers in 30 ns, `dtype.name` in 1500.
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(name) for name in PLAIN_DTYPES}
 _NAME: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
@@ -64,11 +66,11 @@ class NumPyAdapter(Adapter):
         dtype = np.dtype(spec)
         return _NAME.get(dtype) or dtype.name
 
-    def export(self, x: Any, stream: int | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
+    def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
         """Return the array itself."""
         return x
 
-    def adopt(self, source: Any, stream: int | None, /) -> NDArray[Any]:  # noqa: ARG002
+    def adopt(self, source: Any, stream: Stream | None, /) -> NDArray[Any]:  # noqa: ARG002
         """Return an ndarray over a DLPack source; read-only where its producer says so or says nothing."""
         return np.from_dlpack(source)
 

@@ -15,9 +15,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.handoff import LEGACY, UNORDERED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from interop.handoff import Stream
 
 _HOST_KINDS: Final = (1, 3, 11)
 _MANAGED: Final = 13  # CUDA memory that the host may read too
@@ -45,9 +48,9 @@ class ProtocolAdapter(Adapter):
         """Have every dtype that NumPy can cast to by itself."""
         return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"
 
-    def export(self, x: Closed, stream: int | None, /) -> Any:  # noqa: ARG002 - the consumer asks with its stream
-        """Return the object itself."""
-        return x.origin
+    def export(self, x: Closed, stream: Stream | None, /) -> Any:
+        """Return the object itself, to be asked with the consumer's stream."""
+        return _ForStream(x.origin, stream) if _speaks(x.origin, "__dlpack__") else x.origin
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the ndarray that `copy` has read."""
@@ -87,6 +90,22 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
 def _speaks(x: Any, protocol: str) -> bool:
     """Ask statically: a property that copies an image should not run only to be found there."""
     return inspect.getattr_static(x, protocol, None) is not None
+
+
+class _ForStream:
+    """A producer on a device, whose memory is to be used on one stream, whatever is current when it is asked."""
+
+    def __init__(self, x: Any, stream: Stream | None) -> None:
+        self._x = x
+        self._stream = stream
+
+    def __dlpack_device__(self) -> Any:
+        return self._x.__dlpack_device__()
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        if self._stream is not None:
+            keywords["stream"] = (self._stream.handle or LEGACY) if self._stream.ordered else UNORDERED
+        return self._x.__dlpack__(**keywords)
 
 
 class _Answer:

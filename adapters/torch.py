@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.handoff import LEGACY, UNORDERED, Interface, Lease, Stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,20 +90,55 @@ class TorchAdapter(Adapter):
         dtype = getattr(torch, spec.partition(".")[2], None) if isinstance(spec, str) else spec
         return _NAMES[dtype] if dtype in _NAMES else super().parse_dtype(spec)
 
-    def export(self, x: Any, stream: int | None, /) -> Any:
-        """Return the tensor for DLPack, cut off its graph; its export waits for nothing but `stream`."""
-        with _behind_subclass():
-            return _Exported(x.detach(), stream)
+    def current_stream(self, device: Device, /) -> Stream:
+        """Return torch's current stream of the device."""
+        stream = torch.cuda.current_stream(device.id)
+        return Stream(stream.cuda_stream, stream)
 
-    def adopt(self, source: Any, stream: int | None, /) -> Tensor:
-        """Return a tensor over a source that speaks DLPack or the CUDA Array Interface, usable on `stream`."""
-        if not hasattr(source, "__dlpack__"):
-            torch.cuda.synchronize()  # torch reads the interface without its stream
-            return torch.as_tensor(source, device="cuda")
-        if stream is None:
+    def using(self, stream: Stream, /) -> Any:
+        """Make it torch's current stream, where torch has CUDA at all."""
+        if not torch.cuda.is_available():
+            return nullcontext()
+        own = isinstance(stream.owner, torch.cuda.Stream)
+        here = Device(_KINDS["cuda"], torch.cuda.current_device())
+        return torch.cuda.stream(stream.owner if own else _stream(stream, here))
+
+    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+        """Record an event on one stream, and let the other wait for it."""
+        if first.is_same(second):
+            return
+        with torch.cuda.device(device.id):
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record(_stream(first, device))
+            _stream(second, device).wait_event(event)
+
+    def wait(self, device: Device, /) -> None:
+        """Synchronise the device."""
+        torch.cuda.synchronize(device.id)
+
+    def export(self, x: Any, stream: Stream | None, /) -> Any:
+        """Return the tensor for DLPack, cut off its graph, ordered for `stream`, and with a lease if it is another."""
+        with _behind_subclass():
+            tensor = x.detach()
+        device, stream = _device(tensor), stream or Stream(LEGACY)
+        own = self.current_stream(device)
+        if stream.ordered:
+            self.order(own, stream, device)
+        if own.is_same(stream):
+            return _Exported(tensor, None)
+        # Memory that came from elsewhere has no allocator that listens: whoever owns it waits for torch's stream.
+        back_to = _gate(tensor, device) if tensor.untyped_storage().resizable() else own
+        return _Exported(tensor, Lease(tensor, device, stream, back_to, self))
+
+    def adopt(self, source: Any, stream: Stream | None, /) -> Tensor:
+        """Return a tensor over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
+        if hasattr(source, "__dlpack__"):
             return from_dlpack(source)
-        with torch.cuda.stream(torch.cuda.ExternalStream(stream)):  # type: ignore[no-untyped-call]
-            return from_dlpack(source)
+        interface = Interface(source)
+        tensor = torch.as_tensor(interface, device="cuda")
+        if interface.producer and stream and stream.ordered:
+            self.order(interface.producer, stream, _device(tensor))
+        return tensor
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return `Tensor.numpy`, which keeps torch from resizing the memory under its reader."""
@@ -196,19 +233,38 @@ def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
     return as_strided(array, strides=strides, writeable=array.flags.writeable)
 
 
-class _Exported:
-    """A tensor for one consumer: the stream is the one the conversion was asked for, on the tensor's own device."""
+def _stream(stream: Stream, device: Device) -> Any:
+    if stream.handle in (0, LEGACY):
+        return torch.cuda.default_stream(device.id)
+    return torch.cuda.ExternalStream(stream.handle, device=device.id)  # type: ignore[no-untyped-call]
 
-    def __init__(self, tensor: Tensor, stream: int | None) -> None:
+
+_gates: Final[dict[int, Any]] = {}
+
+
+def _gate(tensor: Tensor, device: Device) -> Stream:
+    """Return the stream that the allocator waits for before it reuses the tensor's memory: one a device, for ever.
+
+    Not the consumer's own: `record_stream` keeps a bare handle, which is used when that stream may be gone.
+    """
+    gate = _gates.get(device.id) or _gates.setdefault(device.id, torch.cuda.Stream(device.id))  # type: ignore[no-untyped-call]
+    tensor.record_stream(gate)
+    return Stream(gate.cuda_stream, gate)
+
+
+class _Exported:
+    """A tensor for one consumer, ordered already; the consumer's array must own the lease."""
+
+    def __init__(self, tensor: Tensor, lease: Lease | None) -> None:
         self._tensor = tensor
-        self._stream = stream
+        self.lease = lease
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._tensor.__dlpack_device__()
 
-    def __dlpack__(self, *, stream: int | None = None, **keywords: Any) -> Any:
+    def __dlpack__(self, **keywords: Any) -> Any:
         with torch.cuda.device(self._tensor.device):
-            return self._tensor.__dlpack__(stream=stream if self._stream is None else self._stream, **keywords)
+            return self._tensor.__dlpack__(**{**keywords, "stream": UNORDERED})
 
 
 adapter = TorchAdapter()

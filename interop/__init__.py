@@ -12,6 +12,7 @@ from interop._options import options
 from interop._plan import Plan, Step
 from interop._questions import FrameworkInfo, device_of, framework_of, frameworks, namespace, shares_memory
 from interop._registry import register
+from interop._stream import stream
 from interop.adapter import Device
 from interop.errors import (
     CopyRequiredError,
@@ -54,6 +55,7 @@ __all__ = [
     "options",
     "register",
     "shares_memory",
+    "stream",
     "to_cupy",
     "to_numpy",
     "to_torch",

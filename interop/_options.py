@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, ge
 
 from interop import _dtypes, _registry, errors
 from interop.adapter import Device
+from interop.handoff import UNORDERED, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +41,7 @@ class Wish(NamedTuple):
     device: Device | None = None
     dtype: str | None = None
     copy: bool | None = None
-    stream: int | None = None
+    stream: Stream | None = None
     detach: bool = False
     readonly: ReadOnly = "copy"
     casting: Casting = "same_kind"
@@ -145,12 +146,12 @@ def _parse_dtype(spec: Any) -> str:
     return name
 
 
-def _parse_stream(spec: Any) -> int:
+def parse_stream(spec: Any) -> Stream:
     """Read an int handle, or an object with `__cuda_stream__` (a pair of protocol version and handle)."""
     if hasattr(spec, "__cuda_stream__"):
-        return int(spec.__cuda_stream__()[1])
-    if isinstance(spec, int) and not isinstance(spec, bool):
-        return spec
+        return Stream(int(spec.__cuda_stream__()[1]), spec)
+    if isinstance(spec, int) and not isinstance(spec, bool) and spec >= UNORDERED:
+        return Stream(spec)
     raise _invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
 
 
@@ -158,4 +159,4 @@ def _invalid(name: str, value: object, wanted: str) -> errors.InvalidOptionError
     return errors.InvalidOptionError(f"{name}={value!r} is not {wanted}")
 
 
-_PARSERS: Final = {"device": _parse_device, "dtype": _parse_dtype, "stream": _parse_stream}
+_PARSERS: Final = {"device": _parse_device, "dtype": _parse_dtype, "stream": parse_stream}

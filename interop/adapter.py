@@ -6,12 +6,16 @@ A framework joins by one subclass of `Adapter`. It states what is so and does wh
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
+
+    from interop.handoff import Stream
 
     Quick = tuple[Callable[[Any], bool], Callable[[Any], Any]]
 
@@ -165,11 +169,15 @@ class Adapter:
 
     # -- the same memory: BufferError with the reason where it can't be done --------------------------------------
 
-    def export(self, x: Any, stream: int | None, /) -> Any:
-        """Return an object that speaks DLPack for the same memory, ordered for `stream`. THE safety gate."""
+    def export(self, x: Any, stream: Stream | None, /) -> Any:
+        """Return an object that speaks DLPack for the same memory, ordered for `stream`. THE safety gate.
+
+        If the memory can be reused before `stream` is done with it, the object has a `lease` that must outlive every
+        use: an attribute with an `interop.handoff.Lease`, or memory that owns one. Host memory has no stream: None.
+        """
         raise NotImplementedError
 
-    def adopt(self, source: Any, stream: int | None, /) -> Any:
+    def adopt(self, source: Any, stream: Stream | None, /) -> Any:
         """Return a native array over the memory of an object that speaks DLPack. Never a copy."""
         raise NotImplementedError
 
@@ -182,6 +190,24 @@ class Adapter:
     def adopt_host(self, array: NDArray[Any], /) -> Any:
         """Return a native array over the memory of an ndarray, a read-only one included. Never a copy."""
         return self.adopt(array, None)
+
+    # -- streams: for frameworks that hold device memory ----------------------------------------------------------
+
+    def current_stream(self, device: Device, /) -> Stream:
+        """Return the stream on which the framework works on `device` now."""
+        raise NotImplementedError
+
+    def using(self, stream: Stream, /) -> AbstractContextManager[Any]:  # noqa: ARG002
+        """Return a context in which `stream` is the current one; one that does nothing, without device memory."""
+        return nullcontext()
+
+    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+        """Let the second stream wait for what is pending on the first: one event and one wait, or nothing."""
+        raise NotImplementedError
+
+    def wait(self, device: Device, /) -> None:
+        """Wait for all that is pending on a device: the last resort where `order` fails."""
+        raise NotImplementedError
 
     # -- other memory --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,46 @@
+"""The list of scenarios: a function enters it by its decorator, once for each combination of what it can vary."""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from .sides import CUPY, TORCH, Side
+
+Convert = Callable[..., Any]
+WAYS: Final = ((TORCH, CUPY), (CUPY, TORCH))
+FROM_TORCH: Final = WAYS[:1]
+FROM_CUPY: Final = WAYS[1:]
+
+
+class Scenario(NamedTuple):
+    """A program that hands arrays over by `convert`, and raises AssertionError on a wrong value."""
+
+    name: str
+    run: Callable[[Convert], None]
+    group: str
+    raw: bool  # whether `from_dlpack` could do the same
+
+    def __str__(self) -> str:
+        return self.name
+
+
+SCENARIOS: Final[list[Scenario]] = []
+
+
+def scenario(
+    ways: Sequence[tuple[Side, Side]] = WAYS, raw: bool = True, **grid: Sequence[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Enter a function of (convert, source, target, **what varies) for each way and each combination."""
+
+    def enter(program: Callable[..., None]) -> Callable[..., None]:
+        group = program.__module__.rpartition(".")[2]
+        for (source, target), values in itertools.product(ways, itertools.product(*grid.values())):
+            varied = dict(zip(grid, values, strict=True))
+            words = [f"{source.name} to {target.name}", program.__name__.replace("_", " ")]
+            words += [", ".join(f"{key} {value}" for key, value in varied.items())] * bool(varied)
+            run = functools.partial(program, source=source, target=target, **varied)
+            SCENARIOS.append(Scenario(": ".join(words), run, group, raw))
+        return program
+
+    return enter

@@ -1,0 +1,83 @@
+"""A scenario under a schedule of the streams, with `interop.convert` or with what one writes without it."""
+
+import gc
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import cupy
+import simcuda
+import torch
+
+import interop
+
+from .places import current
+from .scenarios import Convert, Scenario
+from .sides import CUPY, TORCH
+
+FIXED: Final = ("eager", "lazy", "greedy", "adversary")
+Schedule = tuple[str, int | None]
+
+
+def schedules(seeds: int) -> Iterator[Schedule]:
+    """Yield the fixed schedules, then random ones."""
+    yield from ((name, None) for name in FIXED)
+    yield from (("random", seed) for seed in range(seeds))
+
+
+def considerate(x: Any, to: Any, /, **keywords: Any) -> Any:
+    """Convert, and look whether what was current still is."""
+    before = current()
+    try:
+        return interop.convert(x, to, **keywords)
+    finally:
+        assert current() == before, "the current device or a current stream has changed"
+
+
+def raw(x: Any, to: str, /, *, stream: Any = None, **keywords: Any) -> Any:
+    """Call the framework's own `from_dlpack`, under the stream on which the result will be used."""
+    side, function = (TORCH, torch.from_dlpack) if to == "torch" else (CUPY, cupy.from_dlpack)
+    if stream is None or stream == -1:
+        return function(x, **keywords)
+    handle = stream if isinstance(stream, int) else stream.__cuda_stream__()[1]
+    device = x.device.index if isinstance(x, torch.Tensor) else x.device.id
+    with side.on(side.external(handle, device), device):
+        return function(x, **keywords)
+
+
+class Outcome(NamedTuple):
+    """What went wrong, each with its reason; empty where nothing did."""
+
+    wrong: str = ""  # a value, or something that has changed or was copied
+    refused: str = ""  # another exception
+    races: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> bool:
+        return self == Outcome()
+
+
+def clean() -> None:
+    """Give all memory back, and forget what has happened."""
+    simcuda.schedule("eager")
+    simcuda.drain()
+    gc.collect(0)
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    cupy.get_default_memory_pool().free_all_blocks()
+    simcuda.reset()
+
+
+def run(scenario: Scenario, convert: Convert, schedule: str, seed: int | None = None) -> Outcome:
+    """Run a scenario from a clean start."""
+    clean()
+    simcuda.schedule(schedule, seed)
+    wrong = refused = ""
+    try:
+        scenario.run(convert)
+    except AssertionError as error:
+        wrong = str(error) or "wrong"
+    except Exception as error:  # noqa: BLE001 - told in the outcome
+        refused = f"{type(error).__name__}: {error}"
+    simcuda.drain()
+    return Outcome(wrong, refused, tuple(map(str, simcuda.races())), tuple(map(str, simcuda.errors())))

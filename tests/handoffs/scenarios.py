@@ -1,0 +1,6 @@
+"""All scenarios."""
+
+from . import chains, moves, order, places, release
+from .collect import SCENARIOS, Convert, Scenario
+
+__all__ = ["SCENARIOS", "Convert", "Scenario", "chains", "moves", "order", "places", "release"]

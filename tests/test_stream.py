@@ -1,0 +1,122 @@
+"""`interop.stream`: one stream, current in every framework; and objects that offer only the CUDA Array Interface."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+
+pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
+
+
+class Foreign:
+    """What numba's arrays are: memory of another library, the stream that it is written on, and no DLPack."""
+
+    def __init__(self, array: Any, stream: Any = None, *, readonly: bool = False) -> None:
+        self.array = array
+        words = dict(array.__cuda_array_interface__)
+        words["data"] = (words["data"][0], readonly)
+        words["stream"] = None if stream is None else stream.ptr
+        self.__cuda_array_interface__ = words
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    import simcuda
+
+    yield
+    simcuda.schedule("eager")
+    simcuda.reset()
+
+
+def currents() -> tuple[int, int]:
+    import cupy
+    import torch
+
+    return torch.cuda.current_stream().cuda_stream, cupy.cuda.get_current_stream().ptr
+
+
+@pytest.mark.parametrize("library", ["torch", "cupy", "int", "protocol"])
+def test_it_is_current_in_every_framework_and_only_inside(library: str) -> None:
+    import cupy
+    import torch
+
+    class Any:
+        def __cuda_stream__(self) -> tuple[int, int]:
+            return 0, owner.ptr
+
+    owner = cupy.cuda.Stream(non_blocking=True)
+    mine = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    spec, handle = {
+        "torch": (mine, mine.cuda_stream), "cupy": (owner, owner.ptr), "int": (owner.ptr, owner.ptr),
+        "protocol": (Any(), owner.ptr),
+    }[library]  # fmt: skip
+    before = currents()
+    with interop.stream(spec):
+        assert currents() == (handle, handle)
+        with interop.stream(1):
+            assert currents() in ((0, 0), (0, 1))
+        assert currents() == (handle, handle)
+    assert currents() == before
+    with pytest.raises(KeyError), interop.stream(spec):
+        raise KeyError
+    assert currents() == before
+
+
+@pytest.mark.parametrize("spec", ["cuda", None, 1.5, -2])
+def test_what_is_no_stream_is_refused_before_the_block(spec: Any) -> None:
+    with pytest.raises(interop.InvalidOptionError, match="stream="):
+        interop.stream(spec)
+
+
+def test_handoffs_inside_cost_nothing() -> None:
+    import simcuda
+    import torch
+
+    with interop.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call]
+        x = torch.empty(8, device="cuda")
+        with simcuda.counting() as counts:
+            y = interop.to_torch(interop.to_cupy(x))
+            del y
+    assert (counts.memcpys, counts.synchronisations, counts.records, counts.waits, counts.launches) == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+@pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
+def test_the_interface_is_ordered_by_its_stream(to: str, schedule: str) -> None:
+    import cupy
+    import simcuda
+    import torch
+
+    simcuda.schedule(schedule)
+    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(64), "f4", 16)
+    pinned[:] = 7
+    producer, consumer = cupy.cuda.Stream(non_blocking=True), cupy.cuda.Stream(non_blocking=True)
+    array = cupy.empty(16, "f4")
+    array.data.copy_from_host_async(pinned.ctypes.data, 64, producer)
+    with interop.stream(consumer), simcuda.counting() as counts:
+        result = interop.convert(Foreign(array, producer), to)
+    assert (counts.memcpys, counts.synchronisations, counts.records, counts.waits) == (0, 0, 1, 1)
+    assert interop.shares_memory(result, array)
+    out = np.frombuffer(cupy.cuda.alloc_pinned_memory(64), "f4", 16)
+    view = result if to == "cupy" else cupy.from_dlpack(result)
+    view.data.copy_to_host_async(out.ctypes.data, 64, consumer)
+    consumer.synchronize()
+    assert out.tolist() == [7.0] * 16
+    assert not simcuda.races()
+    torch.cuda.synchronize()
+
+
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+def test_read_only_memory_of_the_interface_is_not_handed_out(to: str) -> None:
+    import cupy
+
+    source = Foreign(cupy.empty(16, "f4"), readonly=True)
+    plan = interop.explain(source, to)
+    assert (plan.zero_copy, "read-only" in plan.reason) == (False, True)
+    assert not interop.shares_memory(interop.convert(source, to), source.array)
+    assert interop.shares_memory(interop.convert(source, to, readonly="share"), source.array)
+    with pytest.raises(interop.CopyRequiredError, match="read-only"):
+        interop.convert(source, to, readonly="error")
