@@ -15,7 +15,7 @@ install := -m pip install --quiet --disable-pip-version-check --constraint const
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch lint bench docs clean
+.PHONY: help demo test test-torch test-gpu lint bench docs clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -30,6 +30,10 @@ test: .venv/made ## the whole suite, on a simulated GPU, and then with the oldes
 # That environment has no CuPy and no linters, so it may skip what needs them.
 test-torch: $(other)/made ## the suite with another torch: make test-torch TORCH=2.15.0
 	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch) $(other)/bin/pytest $(ARGS)
+
+# What asks for races, schedules or counts requires simcuda, and is skipped by that name.
+test-gpu: .venv/made ## the same suite on this machine's GPU, which it must have
+	env -u INTEROP_SIMCUDA INTEROP_REQUIRE=numpy,torch,cupy,gpu,kernels $(bin)/pytest $(ARGS)
 
 lint: .venv/made ## style, types, and which module may import which
 	$(bin)/ruff check

@@ -153,7 +153,11 @@ def _closed_cuda(x: Any) -> Closed:
     """Read the CUDA Array Interface, version 3 (specified by Numba)."""
     words = x.__cuda_array_interface__
     facts = _facts(x, tuple(words["shape"]), words["typestr"], Device(CUDA.kind), words.get("strides"))
-    problem = "it is masked, and the mask would be lost" if words.get("mask") is not None else facts.unsupported
+    problem = (
+        "it is masked, and the mask would be lost. Fill it first."
+        if words.get("mask") is not None
+        else facts.unsupported
+    )
     return Closed(x, facts._replace(readonly=bool(words["data"][1]), unsupported=problem))
 
 

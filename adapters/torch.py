@@ -168,7 +168,7 @@ class TorchAdapter(Adapter):
             if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
             there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
-            copied: Tensor = x.to(device=there, dtype=wanted, copy=True).resolve_conj().resolve_neg()
+            copied: Tensor = _move(x, there, wanted).resolve_conj().resolve_neg()
             keeps_class = type(x).__torch_function__ is not _no_function
             return copied.as_subclass(type(x)) if keeps_class and type(copied) is Tensor else copied
 
@@ -209,7 +209,7 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     if _is_transformed(x):
         return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
     if x.device.type not in _KINDS:
-        return f"a tensor on the device {x.device.type!r} has no values to read."
+        return f"a tensor on the device {x.device.type!r} has no values to read. Make it with values on another one."
     if x.layout is not torch.strided:
         return f"its layout is {x.layout}. Use x.to_dense()."
     if x.is_quantized:
@@ -220,6 +220,13 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
         fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.view(torch.uint8) for its bytes"
         return f"{x.dtype} has no counterpart elsewhere. Use {fix}."
     return None
+
+
+def _move(x: Tensor, there: Any, dtype: torch.dtype | None) -> Tensor:
+    """Copy; to another device with a cast on the side where fewer bytes travel, which torch leaves to the host."""
+    if dtype is None or dtype == x.dtype or torch.device(there) == x.device:
+        return x.to(device=there, dtype=dtype, copy=True)
+    return x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
 
 
 def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:

@@ -143,9 +143,10 @@ def _meeting_point(route: Route, device: Device, dtype: str) -> Device:
         return _reachable(route, here)
     if here.kind != device.kind:
         return CPU
-    # From one device to another the target may move and cast in one step, where fewer bytes travel so.
-    grows = device != here and _dtypes.itemsize(dtype) > _dtypes.itemsize(facts.dtype)
-    return here if grows and not target.lacks(facts.dtype) else device
+    # From one device to another the target may move and cast in one step: where fewer bytes travel so, or it must.
+    grows = _dtypes.itemsize(dtype) > _dtypes.itemsize(facts.dtype)
+    later = device != here and (grows or route.source.lacks(dtype) is not None)
+    return here if later and not target.lacks(facts.dtype) else device
 
 
 def _reachable(route: Route, here: Device) -> Device:

@@ -140,7 +140,7 @@ def _memory(x: object) -> _Memory:
     """Find where an array lies. What has to be read first has no memory yet."""
     adapter, array, _ = _registry.identify(x)
     facts = adapter.describe(array)
-    if facts.unsupported:
+    if facts.unsupported and not facts.strides:  # sparse, meta; strings and dates have memory like all others
         msg = f"{facts} has no memory to compare: {facts.unsupported}"
         raise errors.UnsupportedArrayError(msg)
     return _Memory(facts._replace(nbytes=0), 0) if facts.materialises else _Memory(facts, adapter.address(array))

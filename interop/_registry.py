@@ -89,7 +89,7 @@ def find(to: Any) -> Adapter:
         parts = to.__name__.split(".")
         return adapter_named(parts[0] if parts[0] in _all_names() else parts[-1])
     adapter = adapter_of(to) if isinstance(to, type) else None
-    if adapter is None:
+    if adapter is None or adapter.array_type is not to:  # a subclass would be a promise that is not kept
         known = ", ".join(sorted(_all_names()))
         msg = f"a framework is named by a string, its module or its class of arrays, not by {to!r}. Known: {known}."
         raise errors.UnknownFrameworkError(msg)

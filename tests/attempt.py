@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, settings
-from strategies import Case
 
 import interop
+from strategies import Case
 
 thorough = settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
 """Refusals are checked, and end an example early: many are thrown away."""

@@ -8,13 +8,14 @@ import itertools
 from math import prod
 from typing import Any, Final, NamedTuple
 
-import foreign
 import ml_dtypes
 import numpy as np
 import torch
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from numpy.typing import NDArray
+
+import foreign
 
 PLAIN: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",

@@ -7,9 +7,9 @@ import array_api_compat.torch
 import numpy as np
 import pytest
 import torch
-from strategies import torch_dtype
 
 import interop
+from strategies import torch_dtype
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from attempt import convert, explain, thorough
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import DTYPES, EXOTIC, Case, cases, keywords, numpy_dtype, torch_dtype
 
 import interop
+from attempt import convert, explain, thorough
+from strategies import DTYPES, EXOTIC, Case, cases, keywords, numpy_dtype, torch_dtype
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 to_each = pytest.mark.parametrize("to", ["numpy", "torch"])

@@ -146,7 +146,7 @@ def test_a_copy_of_a_masked_array_is_masked() -> None:
 def test_meta_tensors() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_numpy(torch.ones(2, 3, device="meta"))
-    reason = "a tensor on the device 'meta' has no values to read."
+    reason = "a tensor on the device 'meta' has no values to read. Make it with values on another one."
     assert str(caught.value) == f"cannot convert torch float32 (2, 3) on no device to numpy: {reason}"
 
 

@@ -3,12 +3,12 @@
 import sys
 from typing import Any, Final
 
-import foreign
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+import foreign
 import interop
 
 pytestmark = pytest.mark.requires("torch")

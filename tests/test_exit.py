@@ -1,6 +1,7 @@
 """The process ends well, whoever still holds whose memory."""
 
 import pytest
+
 from child import run_child
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")

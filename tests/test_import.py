@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from child import run_child
 
 FRAMEWORKS = {"array_api_compat", "array_api_strict", "cupy", "jax", "ml_dtypes", "numpy", "pandas", "torch"}

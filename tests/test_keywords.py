@@ -6,10 +6,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
-from memory import strides
-from strategies import numpy_dtype, torch_dtype
 
 import interop
+from memory import strides
+from strategies import numpy_dtype, torch_dtype
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 

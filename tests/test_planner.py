@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from stubs import BOTH, CLOSED, FREE, HOST, METAL, SIZES, devices, facts, plan, routes
 
 import interop
 from interop import Plan
 from interop._options import Wish
 from interop._planner import Route, make_plan
 from interop.adapter import CPU, Device
+from stubs import BOTH, CLOSED, FREE, HOST, METAL, SIZES, devices, facts, plan, routes
 
 thorough = settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much])
 

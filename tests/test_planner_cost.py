@@ -5,6 +5,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+
+import interop
+from interop import Device, Plan
+from interop._options import Wish
+from interop._planner import Route, make_plan
+from interop.adapter import CPU
 from stubs import (
     AMD,
     BOTH,
@@ -24,12 +30,6 @@ from stubs import (
     plan,
     routes,
 )
-
-import interop
-from interop import Device, Plan
-from interop._options import Wish
-from interop._planner import Route, make_plan
-from interop.adapter import CPU
 
 Cost = tuple[int, int]
 """The bytes of an element that travel between devices, and how often all elements are written."""
@@ -97,6 +97,9 @@ SHORTEST: dict[str, tuple[Stub, Device, Stub, dict[str, Any], str]] = {
     "peer": (GPU, CUDA0, BOTH, {"device": CUDA1}, "move cuda:1 float32, share cuda:1 float32"),
     "peer, widened": (
         GPU, CUDA0, BOTH, {"device": CUDA1, "dtype": "float64"}, "share cuda:0 float32, move cuda:1 float64"
+    ),
+    "peer, cast by the one who can": (
+        GPU, CUDA0, BOTH, {"device": CUDA1, "dtype": "bfloat16"}, "share cuda:0 float32, move cuda:1 bfloat16"
     ),
     "peer, within": (BOTH, CUDA0, BOTH, {"device": CUDA1, "dtype": "int16"}, "move cuda:1 int16"),
     "closed": (CLOSED, CUDA1, GPU, {}, "share cuda:1 float32"),

@@ -4,12 +4,12 @@ import re
 from typing import Any
 
 import pytest
-from attempt import convert, explain, thorough
 from hypothesis import assume, given
-from memory import bits, change, is_writable, overwrite, state, strides
-from strategies import Case, cases, keywords, numpy_cases, numpy_dtype, torch_cases, torch_dtype
 
 import interop
+from attempt import convert, explain, thorough
+from memory import bits, change, is_writable, overwrite, state, strides
+from strategies import Case, cases, keywords, numpy_cases, numpy_dtype, torch_cases, torch_dtype
 
 CASES = cases(of="bytes")
 pytestmark = [pytest.mark.requires("torch", "ml_dtypes"), pytest.mark.parametrize("to", ["numpy", "torch"])]

@@ -5,16 +5,16 @@ from typing import Any
 
 import array_api_compat.numpy
 import array_api_compat.torch
-import foreign
 import numpy as np
 import pytest
 import torch
-from child import run_child
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Layout, layouts
 
+import foreign
 import interop
+from child import run_child
+from strategies import Layout, layouts
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -102,6 +102,18 @@ def test_whoever_speaks_for_memory_shares_it(make: Any) -> None:
     assert interop.shares_memory(make(x), x)
     assert not interop.shares_memory(make(x.copy()), x)
     assert not interop.shares_memory(make(x[:0]), x)
+
+
+@pytest.mark.parametrize("dtype", ["O", "M8[s]", "U3", "i4,i4", "g"])
+def test_what_cannot_be_converted_has_memory_all_the_same(dtype: str) -> None:
+    x = np.zeros(4, dtype)
+    assert interop.shares_memory(x, x[1:])
+    assert not interop.shares_memory(x[::2], x[1::2])
+
+
+def test_a_mask_does_not_matter() -> None:
+    masked = np.ma.masked_array([1, 2], mask=[True, False])
+    assert interop.shares_memory(masked, masked.data)
 
 
 def test_lazy_bits_and_gradients_do_not_matter() -> None:

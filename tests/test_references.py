@@ -6,11 +6,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import foreign
 import numpy as np
 import pytest
 import torch
 
+import foreign
 import interop
 
 pytestmark = pytest.mark.requires("torch")

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ledger
 import numpy as np
 import pytest
 import torch
-from child import run_child
-from ledger import Journal, JournalAdapter, Ledger, LedgerAdapter
 
 import interop
+import ledger
+from child import run_child
 from interop import _registry
+from ledger import Journal, JournalAdapter, Ledger, LedgerAdapter
 
 pytestmark = pytest.mark.requires("torch")
 

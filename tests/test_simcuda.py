@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import simcuda
 from simcuda.direct import D2D, LEGACY, NOT_READY, NOT_SUPPORTED, SIZE, Runtime, child, fresh
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 import simcuda
 from simcuda.direct import D2D, D2H, H2D, ILLEGAL_ADDRESS, INVALID_VALUE, SIZE, Runtime, child, fresh
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+
 import simcuda
 from simcuda.direct import INVALID_HANDLE, LEGACY, NON_BLOCKING, NOT_READY, PER_THREAD, SIZE, Runtime, fresh
 

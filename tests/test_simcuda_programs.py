@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pytest
-import simcuda
 from numpy.typing import NDArray
+
+import simcuda
 
 pytestmark = pytest.mark.requires("simcuda", "cupy", "torch")
 

@@ -72,8 +72,9 @@ def test_what_is_no_stream_is_refused_before_the_block(spec: Any) -> None:
 
 
 def test_handoffs_inside_cost_nothing() -> None:
-    import simcuda
     import torch
+
+    import simcuda
 
     with interop.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call]
         x = torch.empty(8, device="cuda")
@@ -87,8 +88,9 @@ def test_handoffs_inside_cost_nothing() -> None:
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
 def test_the_interface_is_ordered_by_its_stream(to: str, schedule: str) -> None:
     import cupy
-    import simcuda
     import torch
+
+    import simcuda
 
     simcuda.schedule(schedule)
     pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(64), "f4", 16)

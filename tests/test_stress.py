@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import foreign
 import numpy as np
 import pytest
 import torch
-from child import run_child
 
+import foreign
 import interop
+from child import run_child
 
 pytestmark = pytest.mark.requires("torch")
 
