@@ -8,7 +8,7 @@ import cupy
 import numpy as np
 
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream
+from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, settle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,12 +98,21 @@ class CuPyAdapter(Adapter):
             cupy.cuda.runtime.eventRecord(event.ptr, first.handle)
             cupy.cuda.runtime.streamWaitEvent(second.handle, event.ptr)
 
+    def captures(self, stream: Stream, device: Device, /) -> bool:
+        """Ask the runtime; the legacy stream answers with an error while any other is captured."""
+        with cupy.cuda.Device(device.id):
+            try:
+                return bool(cupy.cuda.runtime.streamIsCapturing(stream.handle))
+            except cupy.cuda.runtime.CUDARuntimeError as error:
+                return "StreamCaptureImplicit" in str(error)
+
     def wait(self, device: Device, /) -> None:
         """Synchronise the device."""
         cupy.cuda.Device(device.id).synchronize()
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
         """Return the array for DLPack, ordered for `stream`, and over memory that owns a lease if it is another."""
+        settle()
         device, stream = Device(CUDA.kind, x.device.id), stream or Stream(LEGACY)
         own = self.current_stream(device)
         if stream.ordered:

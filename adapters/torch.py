@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.handoff import LEGACY, UNORDERED, Interface, Lease, Stream
+from interop.handoff import LEGACY, UNORDERED, Interface, Lease, Stream, settle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,10 +107,19 @@ class TorchAdapter(Adapter):
         """Record an event on one stream, and let the other wait for it."""
         if first.is_same(second):
             return
-        with torch.cuda.device(device.id):
+        start = _stream(first, device)
+        with torch.cuda.stream(start):  # torch asks the current stream whether it is captured, whichever it records on
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            event.record(_stream(first, device))
+            event.record(start)
             _stream(second, device).wait_event(event)
+
+    def captures(self, stream: Stream, device: Device, /) -> bool:
+        """Ask torch; the legacy stream answers with an error while any other is captured."""
+        with torch.cuda.stream(_stream(stream, device)):
+            try:
+                return bool(torch.cuda.is_current_stream_capturing())
+            except RuntimeError:
+                return True
 
     def wait(self, device: Device, /) -> None:
         """Synchronise the device."""
@@ -120,6 +129,7 @@ class TorchAdapter(Adapter):
         """Return the tensor for DLPack, cut off its graph, ordered for `stream`, and with a lease if it is another."""
         with _behind_subclass():
             tensor = x.detach()
+        settle()
         device, stream = _device(tensor), stream or Stream(LEGACY)
         own = self.current_stream(device)
         if stream.ordered:

@@ -112,9 +112,8 @@ def namespace(*arrays: Any) -> Any:
     """
     names = sorted({framework_of(x) for x in arrays})
     if len(names) != 1:
-        msg = (
-            f"one namespace needs arrays of one framework, not of {' and '.join(names) or 'none'}. Convert them first."
-        )
+        problem = f"not of {' and '.join(names)}. Convert them first." if names else "and none was given."
+        msg = f"one namespace needs arrays of one framework, {problem}"
         raise errors.UnsupportedArrayError(msg)
     from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
 

@@ -205,6 +205,10 @@ class Adapter:
         """Let the second stream wait for what is pending on the first: one event and one wait, or nothing."""
         raise NotImplementedError
 
+    def captures(self, stream: Stream, device: Device, /) -> bool:
+        """Whether a CUDA graph is being captured from the stream, which then must be left alone."""
+        raise NotImplementedError
+
     def wait(self, device: Device, /) -> None:
         """Wait for all that is pending on a device: the last resort where `order` fails."""
         raise NotImplementedError

@@ -9,12 +9,13 @@ only.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from interop.adapter import Adapter, Device
 
-__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Lease", "Stream"]
+__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Lease", "Stream", "settle"]
 
 LEGACY: Final = 1
 """The handle of the legacy default stream of the current device; 0 means the same (CUDA Runtime API)."""
@@ -63,18 +64,51 @@ class Lease:
 
     def __del__(self) -> None:
         """Order the release. At interpreter exit nothing is reused any more, and CUDA may be gone."""
-        if sys.is_finalizing():
-            return
+        if not sys.is_finalizing():
+            _parked.append(_Release(self._memory, self._device, self._used_on, self._back_to, self._lender))
+            settle()
+
+
+class _Release(NamedTuple):
+    """Memory that has come back, and waits to be given up."""
+
+    memory: Any
+    device: Device
+    used_on: Stream
+    back_to: Stream
+    lender: Adapter
+
+    def is_done(self) -> bool:
+        """Order the streams if that can be done now. What can't be ordered at all is lost: better than reused early."""
+        first, second = self.used_on.of_any_thread(), self.back_to.of_any_thread()
         try:
-            self._lender.order(self._used_on.of_any_thread(), self._back_to.of_any_thread(), self._device)
+            if self.lender.captures(first, self.device) or self.lender.captures(second, self.device):
+                return False
+            self.lender.order(first, second, self.device)
         except Exception:  # noqa: BLE001 - a stream that is gone, a device in error: nothing may leave a finaliser
             self._wait_or_keep()
+        return True
 
     def _wait_or_keep(self) -> None:
         try:
-            self._lender.wait(self._device)
-        except Exception:  # noqa: BLE001 - better lost than reused too early
-            _lost.append(self._memory)
+            self.lender.wait(self.device)
+        except Exception:  # noqa: BLE001 - the device is lost
+            _lost.append(self.memory)
+
+
+def settle() -> None:
+    """Give up what has come back; what was parked during the capture of a CUDA graph is tried again."""
+    for _ in range(len(_parked)):
+        try:
+            release = _parked.popleft()
+        except IndexError:  # another thread was quicker
+            return
+        if not release.is_done():
+            _parked.append(release)
+
+
+_parked: Final[deque[_Release]] = deque()
+_lost: Final[list[Any]] = []
 
 
 class Interface:
@@ -86,6 +120,3 @@ class Interface:
         producer = words.pop("stream", None)
         self.producer = None if producer is None else Stream(producer)
         self.__cuda_array_interface__ = {**words, "data": (words["data"][0], False)}
-
-
-_lost: Final[list[Any]] = []

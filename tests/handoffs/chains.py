@@ -1,4 +1,4 @@
-"""An array that passes through several frameworks and streams: every link waits for the one before, and is waited for."""
+"""An array passes through several frameworks and streams: a link waits for the one before, and is waited for."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ class Handoff:
     x: Any = None
     y: Any = None
 
-    def __init__(  # noqa: PLR0913 - what scenarios vary
+    def __init__(  # noqa: PLR0913, PLR0917 - what scenarios vary
         self, convert: Convert, source: Side, target: Side, producer: str = "side", consumer: str = "side",
         device: int = 0, **keywords: Any,
     ) -> None:  # fmt: skip

@@ -7,7 +7,7 @@ import torch
 
 from .collect import FROM_CUPY, FROM_TORCH, Convert, scenario
 from .handoff import Handoff, check
-from .sides import CUPY, NEW, ONE, SIZE, TORCH, Array, Handle, Side, constant
+from .sides import CUPY, NEW, ONE, SIZE, TORCH, Array, Handle, Side
 
 INTO = ((TORCH, TORCH), (CUPY, CUPY))  # the target says where an upload goes
 
@@ -19,8 +19,8 @@ def _full(side: Side, stream: Any, device: int = 0, value: float = ONE) -> Any:
     return array
 
 
-def _tensor(value: float, pin: bool = False) -> torch.Tensor:
-    return torch.from_numpy(np.full(SIZE, value, "f4")).pin_memory() if pin else torch.from_numpy(np.full(SIZE, value, "f4"))
+def _pinned(value: float) -> torch.Tensor:
+    return torch.from_numpy(np.full(SIZE, value, "f4")).pin_memory()
 
 
 @scenario(INTO, raw=False, device=(0, 1))
@@ -42,9 +42,7 @@ def upload_from_numpy(convert: Convert, source: Side, target: Side, device: int)
 def upload_from_pinned_numpy(convert: Convert, source: Side, target: Side) -> None:
     """An upload from pinned memory reads it when it runs: the call returns when that has been."""
     stream = target.stream()
-    array = constant(ONE).copy()
-    pinned = _tensor(ONE, pin=True).numpy()
-    pinned[:] = array
+    pinned = _pinned(ONE).numpy()
     with target.on(stream):
         uploaded = convert(pinned, target.name, device="cuda")
         pinned[:] = NEW
@@ -57,7 +55,7 @@ def upload_from_pinned_numpy(convert: Convert, source: Side, target: Side) -> No
 @scenario(INTO, raw=False)
 def upload_of_a_pinned_tensor_dropped_at_once(convert: Convert, source: Side, target: Side) -> None:
     stream = target.stream()
-    tensor = _tensor(ONE, pin=True)
+    tensor = _pinned(ONE)
     with target.on(stream):
         uploaded = convert(tensor, target.name, device="cuda")
         del tensor
@@ -70,7 +68,7 @@ def upload_of_a_pinned_tensor_dropped_at_once(convert: Convert, source: Side, ta
 
 @scenario(FROM_TORCH, raw=False)
 def a_pinned_tensor_is_shared_with_numpy(convert: Convert, source: Side, target: Side) -> None:
-    tensor = _tensor(ONE, pin=True)
+    tensor = _pinned(ONE)
     array = convert(tensor, "numpy", copy=False)
     assert array.ctypes.data == tensor.data_ptr()
     check(array)

@@ -4,11 +4,10 @@ import threading
 from typing import Any
 
 import cupy
-import torch
 
 from .collect import FROM_CUPY, FROM_TORCH, Convert, scenario
 from .handoff import Handoff, check
-from .sides import NEW, ONE, SIZE, Handle, Side
+from .sides import NEW, ONE, SIZE, TORCH, Handle, Side
 
 
 @scenario(producer=("default", "side"), consumer=("default", "side", "the producer's"))
@@ -37,7 +36,7 @@ def per_thread_producer(convert: Convert, source: Side, target: Side, producer: 
 @scenario(given=("int", "torch", "cupy", "__cuda_stream__"))
 def stream_given(convert: Convert, source: Side, target: Side, given: str) -> None:
     """The result is used on the stream that was given, which is not the current one."""
-    stream: Any = torch.cuda.Stream() if given == "torch" else cupy.cuda.Stream(non_blocking=True)
+    stream: Any = TORCH.stream() if given == "torch" else cupy.cuda.Stream(non_blocking=True)
     handle = int(stream.__cuda_stream__()[1])
     spec: Any = {"int": handle, "__cuda_stream__": Handle(handle)}.get(given, stream)
     handoff = Handoff(convert, source, target, "side", "side", stream=spec)

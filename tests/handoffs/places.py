@@ -7,7 +7,7 @@ import torch
 
 from .collect import FROM_CUPY, Convert, scenario
 from .handoff import Handoff
-from .sides import Handle, Side, current_device
+from .sides import TORCH, Handle, Side, current_device
 
 
 def current() -> tuple[Any, ...]:
@@ -71,7 +71,7 @@ def device_0_while_device_1_is_current(convert: Convert, source: Side, target: S
 @scenario(device=(0, 1))
 def everything_current_stays(convert: Convert, source: Side, target: Side, device: int) -> None:
     """After the handover, after the release."""
-    with torch.cuda.stream(torch.cuda.Stream(0)), cupy.cuda.Stream(non_blocking=True):
+    with torch.cuda.stream(TORCH.stream()), cupy.cuda.Stream(non_blocking=True):
         before = current()
         handoff = Handoff(convert, source, target, device=device)
         assert current() == before
@@ -89,7 +89,7 @@ def everything_current_stays_after_an_error(convert: Convert, source: Side, targ
     with source.on(source.stream(device), device):
         x = source.empty()
         source.write(x, 1.0)
-    with torch.cuda.stream(torch.cuda.Stream(0)), cupy.cuda.Stream(non_blocking=True):
+    with torch.cuda.stream(TORCH.stream()), cupy.cuda.Stream(non_blocking=True):
         before = current()
         for keywords in ({"copy": False}, {"copy": False, "stream": target.stream(device)}, {"device": "cuda:7"}):
             try:

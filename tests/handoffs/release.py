@@ -1,5 +1,6 @@
 """Memory is not used again before the consumer's stream is done with it, however the arrays are dropped."""
 
+import contextlib
 import gc
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import torch
 
 from .collect import FROM_CUPY, FROM_TORCH, Convert, scenario
 from .handoff import Handoff
-from .sides import NEW, Side, current_device
+from .sides import NEW, TORCH, Side, current_device
 
 
 def _in_thread(work: Callable[[], None]) -> None:
@@ -30,7 +31,7 @@ def _in_a_cycle(handoff: Handoff) -> None:
     node.itself, node.arrays = node, (handoff.x, handoff.y)
     handoff.drop("x", "y")
     del node
-    gc.collect()
+    gc.collect(0)  # it is young; a full collection would take longer than the rest of the scenario
 
 
 def _in_a_finaliser(handoff: Handoff) -> None:
@@ -49,14 +50,12 @@ def _unwinding(handoff: Handoff) -> None:
         handoff.drop("x", "y")
         raise LookupError(len(held))
 
-    try:
+    with contextlib.suppress(LookupError):
         fail()
-    except LookupError:
-        pass
 
 
 def _on_other_streams(handoff: Handoff) -> None:
-    with torch.cuda.stream(torch.cuda.Stream()), cupy.cuda.Stream(non_blocking=True):
+    with torch.cuda.stream(TORCH.stream()), cupy.cuda.Stream(non_blocking=True):
         handoff.drop("x", "y")
 
 
@@ -157,9 +156,11 @@ def the_source_is_refilled_once_the_result_is_dropped(convert: Convert, source: 
 def the_consumers_stream_object_goes_first(convert: Convert, source: Side, target: Side, given: bool) -> None:
     """CuPy destroys a stream with its object; what is pending on it still runs."""
     stream = cupy.cuda.Stream(non_blocking=True)
-    handoff = Handoff(convert, source, target, consumer="default" if given else "side", **{"stream": stream} if given else {})
     if given:
+        handoff = Handoff(convert, source, target, consumer="default", stream=stream)
         handoff.consumer = stream
+    else:
+        handoff = Handoff(convert, source, target)
     del stream
     handoff.read()
     event = handoff.consumer.record(cupy.cuda.Event(disable_timing=True))

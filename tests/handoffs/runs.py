@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import cupy
 import simcuda
 import torch
+from torch.utils.dlpack import from_dlpack
 
 import interop
 
@@ -35,7 +36,8 @@ def considerate(x: Any, to: Any, /, **keywords: Any) -> Any:
 
 def raw(x: Any, to: str, /, *, stream: Any = None, **keywords: Any) -> Any:
     """Call the framework's own `from_dlpack`, under the stream on which the result will be used."""
-    side, function = (TORCH, torch.from_dlpack) if to == "torch" else (CUPY, cupy.from_dlpack)
+    side: Any
+    side, function = (TORCH, from_dlpack) if to == "torch" else (CUPY, cupy.from_dlpack)
     if stream is None or stream == -1:
         return function(x, **keywords)
     handle = stream if isinstance(stream, int) else stream.__cuda_stream__()[1]

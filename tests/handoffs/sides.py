@@ -47,7 +47,7 @@ class Torch:
     name: ClassVar = "torch"
 
     def stream(self, device: int = 0) -> Any:
-        return torch.cuda.Stream(device)
+        return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def external(self, handle: int, device: int = 0) -> Any:
         return torch.cuda.ExternalStream(handle, device)  # type: ignore[no-untyped-call]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from child import run_child
 
 import interop
+from child import run_child
 
 from .producers import address
 

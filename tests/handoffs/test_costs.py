@@ -1,0 +1,191 @@
+"""What a handoff costs in CUDA calls, and that it leaves nothing behind."""
+
+from typing import Any
+
+import cupy
+import numpy as np
+import pytest
+import simcuda
+
+import interop
+
+from .collect import WAYS
+from .handoff import Handoff
+from .mutants import synchronize
+from .sides import CUPY, TORCH, Side
+
+pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
+
+
+both_ways = pytest.mark.parametrize(("source", "target"), WAYS, ids=lambda side: side.name)
+devices = pytest.mark.parametrize("device", [0, 1])
+SAME = pytest.mark.parametrize(("producer", "consumer"), [("default", "default"), ("side", "the producer's")])
+OTHER = pytest.mark.parametrize(
+    ("producer", "consumer"),
+    [("default", "side"), ("side", "default"), ("side", "side"), ("side", "per-thread"), ("per-thread", "side")],
+)
+
+
+def counted(source: Side, target: Side, producer: str, consumer: str, device: int) -> tuple[Any, Any, Any]:
+    """Count the handover, the drop of the result and that of the source; the second time, when pools are filled."""
+    for _ in range(2):
+        handoff = Handoff(interop.convert, source, target, producer, consumer, device)
+        handoff.read()
+        handoff.drop("y")
+        with (
+            source.on(handoff.producer, device),
+            target.on(handoff.consumer, device),
+            simcuda.counting() as handover,
+        ):
+            handoff.y = interop.convert(handoff.x, target.name)
+        assert target.pointer(handoff.y) == source.pointer(handoff.x)
+        handoff.read()
+        with simcuda.counting() as release:
+            handoff.drop("y")
+        with simcuda.counting() as free:
+            handoff.drop("x")
+        handoff.reuse()
+        handoff.check()
+    return handover, release, free
+
+
+def work(counts: Any) -> tuple[int, ...]:
+    """Return what a handoff must not do at all."""
+    return counts.memcpys, counts.synchronisations, counts.launches, counts.allocations
+
+
+def order(counts: Any) -> tuple[int, int]:
+    return counts.records, counts.waits
+
+
+@both_ways
+@devices
+@SAME
+def test_the_same_stream_costs_nothing(source: Side, target: Side, producer: str, consumer: str, device: int) -> None:
+    simcuda.schedule("lazy")
+    for counts in counted(source, target, producer, consumer, device):
+        assert work(counts) == (0, 0, 0, 0)
+        assert order(counts) == (0, 0)
+
+
+@both_ways
+@devices
+@OTHER
+def test_another_stream_costs_an_event_each_way(
+    source: Side, target: Side, producer: str, consumer: str, device: int
+) -> None:
+    simcuda.schedule("lazy")
+    handover, release, free = counted(source, target, producer, consumer, device)
+    assert work(handover) == work(release) == work(free) == (0, 0, 0, 0)
+    assert order(handover) == (1, 1)
+    assert release.waits + free.waits <= 1
+    freed_by_torch = int(source is TORCH)  # its allocator records an event where another stream has used a block
+    assert release.records + free.records <= 1 + freed_by_torch
+
+
+@both_ways
+def test_a_producer_that_keeps_its_array_never_waits(source: Side, target: Side) -> None:
+    """Only what the producer itself has issued runs when it is synchronised."""
+    simcuda.schedule("lazy")
+    handoff = Handoff(interop.convert, source, target)
+    handoff.read()
+    handoff.results[0][:] = -1
+    source.synchronize(handoff.producer)
+    assert (handoff.results[0] == -1).all()
+    handoff.check()
+
+
+def test_torch_never_waits_for_the_consumer() -> None:
+    """A block that the consumer still reads is set aside; torch's stream goes on with another."""
+    simcuda.schedule("lazy")
+    handoff = Handoff(interop.convert, TORCH, CUPY)
+    handoff.read()
+    handoff.results[0][:] = -1
+    handoff.drop("x", "y")
+    handoff.reuse()
+    TORCH.synchronize(handoff.producer)
+    assert (handoff.results[0] == -1).all()
+    handoff.check()
+
+
+@both_ways
+def test_a_drop_with_nothing_pending_holds_nobody_up(source: Side, target: Side) -> None:
+    """Work that the consumer begins after the release is none of the producer's business."""
+    simcuda.schedule("lazy")
+    handoff = Handoff(interop.convert, source, target)
+    handoff.read()
+    handoff.check()
+    handoff.drop("x", "y")
+    handoff.y = target.empty()
+    with target.on(handoff.consumer):
+        target.write(handoff.y, 1.0)
+    handoff.read()
+    handoff.results[-1][:] = -1
+    handoff.reuse()
+    source.synchronize(handoff.producer)
+    assert (handoff.results[-1] == -1).all()
+    handoff.check()
+
+
+# -- moves ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_from_numpy_is_one_upload(to: str, device: str) -> None:
+    array = np.ones(256, "f4")
+    with simcuda.counting() as counts:
+        uploaded = interop.convert(array, to, device=device)
+    assert counts.copied_bytes == {"HtoD": array.nbytes}
+    assert counts.copies == {"HtoD": 1}
+    del uploaded
+
+
+@pytest.mark.parametrize("side", [TORCH, CUPY], ids=lambda side: side.name)
+def test_to_numpy_is_one_download(side: Side) -> None:
+    array = side.empty()
+    with simcuda.counting() as counts:
+        result = interop.to_numpy(array)
+    assert counts.copies == {"DtoH": 1}
+    assert counts.copied_bytes == {"DtoH": result.nbytes}
+
+
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+@pytest.mark.parametrize("side", [TORCH, CUPY], ids=lambda side: side.name)
+def test_to_another_device_is_one_peer_copy(side: Side, to: str) -> None:
+    array = side.empty()
+    with simcuda.counting() as counts:
+        moved = interop.convert(array, to, device="cuda:1")
+    assert counts.copies == {"PtoP": 1}
+    assert counts.copied_bytes == {"PtoP": 4 * 256}
+    assert counts.synchronisations == 0
+    del moved
+
+
+# -- leaks ------------------------------------------------------------------------------------------------------
+
+
+@both_ways
+@pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy"])
+@pytest.mark.parametrize("consumer", ["side", "the producer's", "per-thread"])
+def test_a_thousand_handoffs_leave_nothing(source: Side, target: Side, schedule: str, consumer: str) -> None:
+    def handoffs(count: int) -> None:
+        for i in range(count):
+            with source.on(handoff.producer), target.on(handoff.consumer):
+                x = source.empty()
+                source.write(x, 1.0)
+                y = interop.convert(x, target.name)
+                target.write(y, 1.0)
+            del x, y
+            if i % 10 == 9:
+                synchronize()
+                source.empty(1)  # torch's allocator looks then at what it has set aside
+
+    simcuda.schedule(schedule)
+    handoff = Handoff(interop.convert, source, target, consumer=consumer)
+    handoffs(20)
+    cupy.get_default_memory_pool().free_all_blocks()
+    before = simcuda.live()
+    handoffs(1000)
+    cupy.get_default_memory_pool().free_all_blocks()
+    assert simcuda.live() == before

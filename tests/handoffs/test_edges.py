@@ -1,0 +1,97 @@
+"""Releases at bad moments: while a stream is captured into a graph, at the end of the interpreter, after an error."""
+
+from pathlib import Path
+
+import cupy
+import pytest
+import simcuda
+from child import run_child
+
+import interop
+
+from .collect import WAYS
+from .handoff import Handoff
+from .sides import Side
+
+pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
+
+
+both_ways = pytest.mark.parametrize(("source", "target"), WAYS, ids=lambda side: side.name)
+schedules = pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
+
+
+@both_ways
+@schedules
+@pytest.mark.parametrize("captured", ["the producer's", "the consumer's", "a third"])
+def test_a_release_leaves_a_capture_alone(source: Side, target: Side, schedule: str, captured: str) -> None:
+    """It is put off, and made good for by the next handoff. Asking whether a stream is captured may fail: harmless."""
+    simcuda.schedule(schedule)
+    handoff = Handoff(interop.convert, source, target)
+    handoff.read()
+    third = cupy.cuda.Stream(non_blocking=True)
+    handles = {
+        "the producer's": source.handle(handoff.producer),
+        "the consumer's": target.handle(handoff.consumer),
+        "a third": third.ptr,
+    }
+    with simcuda.captured(handles[captured]):
+        handoff.drop("y", "x")
+    Handoff(interop.convert, source, target).check()
+    handoff.reuse()
+    handoff.check()
+    assert not simcuda.races()
+    assert [error for error in simcuda.errors() if error.function != "cudaStreamIsCapturing"] == []
+
+
+EXIT = """
+    import weakref
+    import simcuda
+    simcuda.load()
+    import cupy, torch, interop
+    simcuda.schedule({schedule!r})
+
+    class Owner:
+        def __init__(self):
+            self.itself = self
+
+    def handed_over():
+        with torch.cuda.stream(torch.cuda.Stream()), cupy.cuda.Stream(non_blocking=True):
+            x, y = torch.empty(256, device="cuda"), cupy.empty(256, "f4")
+            return [x, interop.to_cupy(x), y, interop.to_torch(y)]
+
+    kept, first, second = handed_over(), handed_over(), handed_over()
+    del first[::2], second[1::2]
+    owner = Owner()
+    owner.held = handed_over()
+    weakref.finalize(owner, handed_over().clear)
+    owner = None
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("schedule", ["lazy", "greedy"])
+def test_arrays_may_outlive_the_interpreter(schedule: str) -> None:
+    """As globals, in a cycle, in a finaliser: no error, no word on stderr, and no hang."""
+    code = EXIT.format(schedule=schedule)
+    assert run_child(code, path=Path(__file__).parents[1], sees_gpu=True) == "done\n"
+
+
+@both_ways
+def test_a_failing_runtime_loses_memory_rather_than_use_it_early(
+    source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event can't be recorded at the release: nothing is raised, and the memory doesn't come back early."""
+    simcuda.schedule("greedy")
+    handoff = Handoff(interop.convert, source, target)
+    handoff.read()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the runtime fails")
+
+    with monkeypatch.context() as patch:
+        for name in ("eventRecord", "streamWaitEvent"):
+            patch.setattr(cupy.cuda.runtime, name, fail)
+        handoff.drop("x", "y")
+    handoff.reuse()
+    handoff.check()
+    assert not simcuda.races()

@@ -1,0 +1,61 @@
+"""The scenarios can fail: without the wait and without the fence they do. And they can be passed, by brute force."""
+
+from typing import Any
+
+import pytest
+
+from .mutants import blunt, unfenced, unordered
+from .runs import FIXED, Outcome, run
+from .scenarios import SCENARIOS, Scenario
+from .table import table
+
+pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
+
+
+HANDOFFS = [scenario for scenario in SCENARIOS if scenario.raw]
+
+# One stream, streams that order each other by themselves, an order that the scenario makes by itself, no bytes at all.
+NEEDS_NO_WAIT = (
+    "producer default, consumer default", "consumer the producer's", "ordered by the caller", "a blocking consumer",
+    "producer default, consumer per-thread", "producer per-thread, consumer default",
+    "producer per-thread, consumer per-thread", "shape (0,)", "shape (3, 0)",
+)  # fmt: skip
+# Or memory that is not used again.
+NEEDS_NO_FENCE = (
+    *NEEDS_NO_WAIT, "the read follows the write", "per thread consumer", "per thread producer", "hands back",
+    "order of its own", "the producers stream object", "every link writes", "shape ()", "shape (1,)",
+)  # fmt: skip
+
+
+def outcomes(scenario: Scenario, convert: Any) -> dict[str, Outcome]:
+    return {name: run(scenario, convert, name) for name in FIXED}
+
+
+def caught(scenario: Scenario, convert: Any) -> set[str]:
+    """Return the schedules that show it, by a value or by a race."""
+    return {name for name, outcome in outcomes(scenario, convert).items() if outcome.wrong or outcome.races}
+
+
+@pytest.mark.parametrize("scenario", HANDOFFS, ids=str)
+def test_without_the_wait(scenario: Scenario) -> None:
+    needs_none = any(words in scenario.name for words in NEEDS_NO_WAIT)
+    if not needs_none:
+        assert caught(scenario, unordered) == set(FIXED)
+
+
+@pytest.mark.parametrize("scenario", HANDOFFS, ids=str)
+def test_without_the_fence(scenario: Scenario) -> None:
+    needs_none = any(words in scenario.name for words in NEEDS_NO_FENCE)
+    assert caught(scenario, unfenced) == (set() if needs_none else set(FIXED))
+
+
+@pytest.mark.parametrize("scenario", HANDOFFS, ids=str)
+def test_by_brute_force(scenario: Scenario) -> None:
+    assert outcomes(scenario, blunt) == dict.fromkeys(FIXED, Outcome())
+
+
+def test_the_table_tells_them_apart() -> None:
+    rows = table(seeds=0)
+    assert len(rows) == len(HANDOFFS) >= 40
+    assert sum(bool(row.raw.wrong or row.raw.races) for row in rows) > len(rows) // 2
+    assert [row for row in rows if any(row.interop[1:])] == []
