@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import cupy
-import simcuda
 import torch
 from torch.utils.dlpack import from_dlpack
 
 import interop
+import simcuda
 
 from .places import current
 from .scenarios import Convert, Scenario

@@ -5,9 +5,9 @@ from typing import Any
 import cupy
 import numpy as np
 import pytest
-import simcuda
 
 import interop
+import simcuda
 
 from .collect import WAYS
 from .handoff import Handoff

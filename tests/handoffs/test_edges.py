@@ -4,10 +4,10 @@ from pathlib import Path
 
 import cupy
 import pytest
-import simcuda
-from child import run_child
 
 import interop
+import simcuda
+from child import run_child
 
 from .collect import WAYS
 from .handoff import Handoff
