@@ -37,10 +37,10 @@ class StrictAdapter(Adapter):
     def parse_dtype(self, spec: Any, /) -> str:
         return str(spec).removeprefix("array_api_strict.")
 
-    def export(self, x: Any, stream: int | None, /) -> Any:
+    def export(self, x: Any, stream: Any, /) -> Any:
         return x
 
-    def adopt(self, source: Any, stream: int | None, /) -> Any:
+    def adopt(self, source: Any, stream: Any, /) -> Any:
         return strict.from_dlpack(source)
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:

@@ -30,10 +30,10 @@ class LedgerAdapter(Adapter):
     def lacks(self, dtype: str, /) -> str | None:
         return None if dtype in PLAIN_DTYPES else f"a ledger has no {dtype}"
 
-    def export(self, x: Any, stream: int | None, /) -> Any:  # noqa: ARG002
+    def export(self, x: Any, stream: Any, /) -> Any:  # noqa: ARG002
         return x.rows
 
-    def adopt(self, source: Any, stream: int | None, /) -> Any:  # noqa: ARG002
+    def adopt(self, source: Any, stream: Any, /) -> Any:  # noqa: ARG002
         return self.array_type(np.from_dlpack(source))
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002
