@@ -20,6 +20,7 @@ except ImportError:
     pass
 else:
     _NAMES[np.dtype(ml_dtypes.bfloat16)] = "bfloat16"
+_MANAGED: Final = 13  # kDLCUDAManaged
 _PINNED: Final = 1  # cudaMemoryTypeHost
 _DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
 
@@ -117,9 +118,9 @@ class CuPyAdapter(Adapter):
         own = self.current_stream(device)
         if stream.ordered:
             self.order(own, stream, device)
-        if own.is_same(stream) or not x.size:
-            return _Exported(x)
-        return _Exported(_owned(x, Lease(x, device, stream, own, self)))
+        lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
+        # DLPack calls managed memory another kind of device, which torch does not import.
+        return Interface(lent) if x.__dlpack_device__()[0] == _MANAGED else _Exported(lent)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:
         """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""

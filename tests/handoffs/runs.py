@@ -20,7 +20,10 @@ Schedule = tuple[str, int | None]
 
 
 def schedules(seeds: int) -> Iterator[Schedule]:
-    """Yield the fixed schedules, then random ones."""
+    """Yield the fixed schedules, then random ones; on a real GPU there is but its own."""
+    if not simcuda.loaded():
+        yield "of the GPU", None
+        return
     yield from ((name, None) for name in FIXED)
     yield from (("random", seed) for seed in range(seeds))
 
@@ -61,19 +64,22 @@ class Outcome(NamedTuple):
 
 def clean() -> None:
     """Give all memory back, and forget what has happened."""
-    simcuda.schedule("eager")
-    simcuda.drain()
+    if simcuda.loaded():
+        simcuda.schedule("eager")
+        simcuda.drain()
     gc.collect(0)
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
     cupy.get_default_memory_pool().free_all_blocks()
-    simcuda.reset()
+    if simcuda.loaded():
+        simcuda.reset()
 
 
 def run(scenario: Scenario, convert: Convert, schedule: str, seed: int | None = None) -> Outcome:
     """Run a scenario from a clean start."""
     clean()
-    simcuda.schedule(schedule, seed)
+    if simcuda.loaded():
+        simcuda.schedule(schedule, seed)
     wrong = refused = ""
     try:
         scenario.run(convert)
@@ -81,5 +87,8 @@ def run(scenario: Scenario, convert: Convert, schedule: str, seed: int | None = 
         wrong = str(error) or "wrong"
     except Exception as error:  # noqa: BLE001 - told in the outcome
         refused = f"{type(error).__name__}: {error}"
+    if not simcuda.loaded():
+        torch.cuda.synchronize()
+        return Outcome(wrong, refused)
     simcuda.drain()
     return Outcome(wrong, refused, tuple(map(str, simcuda.races())), tuple(map(str, simcuda.errors())))

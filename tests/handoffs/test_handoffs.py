@@ -5,7 +5,7 @@ import pytest
 from .runs import considerate, run, schedules
 from .scenarios import SCENARIOS, Scenario
 
-pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
+pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
 
 
 SEEDS = 200

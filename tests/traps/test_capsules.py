@@ -106,12 +106,13 @@ class TestDeviceTypes:
         array = interop.to_numpy(tensor, copy=False)
         assert (array.tolist(), address(array)) == ([0, 1, 2], tensor.data_ptr())
 
-    @pytest.mark.requires("cupy", "kernels")
+    @pytest.mark.requires("cupy", "gpu")
     def test_cupys_managed_memory_goes_to_torch(self) -> None:
         import cupy
 
         with cupy.cuda.using_allocator(cupy.cuda.malloc_managed):
-            source = cupy.arange(3.0)
+            source = cupy.empty(3)
+            source.set(np.arange(3.0))
         tensor = interop.to_torch(source, copy=False)
         assert (tensor.device.type, tensor.tolist(), tensor.data_ptr()) == ("cuda", [0, 1, 2], source.data.ptr)
 
