@@ -120,7 +120,7 @@ class CuPyAdapter(Adapter):
             self.order(own, stream, device)
         lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
         # DLPack calls managed memory another kind of device, which torch does not import.
-        return Interface(lent) if x.__dlpack_device__()[0] == _MANAGED else _Exported(lent)
+        return Interface(lent, device) if x.__dlpack_device__()[0] == _MANAGED else _Exported(lent)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:
         """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
@@ -132,10 +132,10 @@ class CuPyAdapter(Adapter):
 
     def _adopt_interface(self, source: Any, stream: Stream | None) -> Any:
         """Order by an event, where CuPy itself would stop the host until the interface's stream is done."""
-        interface = Interface(source)
-        array = cupy.asarray(interface)
-        if interface.producer and stream and stream.ordered:
-            self.order(interface.producer, stream, Device(CUDA.kind, array.device.id))
+        with cupy.cuda.Device(source.device.id):
+            array = cupy.asarray(source)
+        if source.producer and stream and stream.ordered:
+            self.order(source.producer, stream, source.device)
         return array
 
     def export_host(self, x: Any, /) -> NDArray[Any]:

@@ -6,8 +6,10 @@ what its object says of itself, and the planner decides.
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import sys
+from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
@@ -15,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.handoff import LEGACY, UNORDERED
+from interop.handoff import LEGACY, UNORDERED, Interface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from interop.handoff import Stream
 
 _HOST_KINDS: Final = (1, 3, 11)
+_DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 _MANAGED: Final = 13  # CUDA memory that the host may read too
 _knows_version: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 
@@ -49,8 +52,10 @@ class ProtocolAdapter(Adapter):
         return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"
 
     def export(self, x: Closed, stream: Stream | None, /) -> Any:
-        """Return the object itself, to be asked with the consumer's stream."""
-        return _ForStream(x.origin, stream) if _speaks(x.origin, "__dlpack__") else x.origin
+        """Return the object's memory by its protocol, for the consumer's stream."""
+        if _speaks(x.origin, "__dlpack__"):
+            return _ForStream(x.origin, stream)
+        return Interface(x.origin, x.facts.device)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the ndarray that `copy` has read."""
@@ -152,13 +157,23 @@ def _closed_dlpack(x: Any, kind: int, index: int) -> Closed:
 def _closed_cuda(x: Any) -> Closed:
     """Read the CUDA Array Interface, version 3 (specified by Numba)."""
     words = x.__cuda_array_interface__
-    facts = _facts(x, tuple(words["shape"]), words["typestr"], Device(CUDA.kind), words.get("strides"))
+    facts = _facts(x, tuple(words["shape"]), words["typestr"], _device_at(words["data"][0]), words.get("strides"))
     problem = (
         "it is masked, and the mask would be lost. Fill it first."
         if words.get("mask") is not None
         else facts.unsupported
     )
     return Closed(x, facts._replace(readonly=bool(words["data"][1]), unsupported=problem))
+
+
+def _device_at(pointer: int) -> Device:
+    """Ask the CUDA driver, since the interface doesn't tell (CUDA Driver API, cuPointerGetAttribute)."""
+    ordinal = ctypes.c_int(0)
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    with suppress(OSError, AttributeError):  # no driver: whoever is to use the memory will say so
+        ask = ctypes.CDLL(name).cuPointerGetAttribute
+        ask(ctypes.byref(ordinal), _DEVICE_ORDINAL, ctypes.c_uint64(pointer))
+    return Device(CUDA.kind, ordinal.value)
 
 
 def _read_later(x: Any) -> NDArray[Any] | Closed:

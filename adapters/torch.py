@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.handoff import LEGACY, UNORDERED, Interface, Lease, Stream, settle
+from interop.handoff import LEGACY, UNORDERED, Lease, Stream, settle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,10 +144,9 @@ class TorchAdapter(Adapter):
         """Return a tensor over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
         if hasattr(source, "__dlpack__"):
             return from_dlpack(source)
-        interface = Interface(source)
-        tensor = torch.as_tensor(interface, device="cuda")
-        if interface.producer and stream and stream.ordered:
-            self.order(interface.producer, stream, _device(tensor))
+        tensor = torch.as_tensor(source, device=f"cuda:{source.device.id}")
+        if source.producer and stream and stream.ordered:
+            self.order(source.producer, stream, source.device)
         return tensor
 
     def export_host(self, x: Any, /) -> NDArray[Any]:

@@ -114,8 +114,9 @@ _lost: Final[list[Any]] = []
 class Interface:
     """A CUDA Array Interface without its stream and its read-only flag: both have been seen to. It owns its source."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, device: Device) -> None:
         self._source = source
+        self.device = device
         words = dict(source.__cuda_array_interface__)
         producer = words.pop("stream", None)
         self.producer = None if producer is None else Stream(producer)

@@ -122,3 +122,21 @@ def test_read_only_memory_of_the_interface_is_not_handed_out(to: str) -> None:
     assert interop.shares_memory(interop.convert(source, to, readonly="share"), source.array)
     with pytest.raises(interop.CopyRequiredError, match="read-only"):
         interop.convert(source, to, readonly="error")
+
+
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+def test_the_interfaces_memory_is_found_on_its_device(to: str) -> None:
+    import cupy
+
+    import simcuda
+
+    with cupy.cuda.Device(1):
+        array = cupy.empty(16, "f4")
+        array.set(np.arange(16, dtype="f4"))
+    source = Foreign(array)
+    assert interop.device_of(source) == (2, 1)
+    shared = interop.convert(source, to)
+    assert (interop.device_of(shared), interop.shares_memory(shared, array)) == ((2, 1), True)
+    moved = interop.convert(source, to, device="cuda:0")
+    assert (interop.device_of(moved), interop.to_numpy(moved).tolist()) == ((2, 0), list(range(16)))
+    assert not simcuda.races()

@@ -119,6 +119,11 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *out, const vo
     RETURN(cudaSuccess);
 }
 
+EXPORT int simcuda_device_of(const void *pointer) { /* for libcuda */
+    struct cudaPointerAttributes found;
+    return cudaPointerGetAttributes(&found, pointer) || found.type == cudaMemoryTypeUnregistered ? -1 : found.device;
+}
+
 cudaError_t cudaHostGetDevicePointer(void **device, void *pointer, unsigned flags) {
     ENTER();
     (void)flags;

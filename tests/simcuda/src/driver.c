@@ -11,6 +11,7 @@
 extern int simcuda_device_is_active(int device);
 extern int simcuda_device(int set);
 extern int simcuda_attribute(int attribute);
+extern int simcuda_device_of(const void *pointer);
 extern const struct Entry {
     const char *name;
     void *function;
@@ -112,5 +113,14 @@ CUresult cuGetErrorString(CUresult error, const char **string) {
 CUresult cuLogsRegisterCallback(CUlogsCallback function, void *data, CUlogsCallbackHandle *handle) {
     (void)function, (void)data; /* there are no logs to tell of */
     if (handle) *handle = NULL;
+    return CUDA_SUCCESS;
+}
+
+/* Of a pointer, one asks for its device; all else the runtime tells. */
+CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr pointer) {
+    if (attribute != CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL) return CUDA_ERROR_NOT_SUPPORTED;
+    int device = simcuda_device_of((const void *)(uintptr_t)pointer);
+    if (device < 0) return CUDA_ERROR_INVALID_VALUE;
+    *(int *)data = device;
     return CUDA_SUCCESS;
 }
