@@ -118,8 +118,8 @@ class TorchAdapter(Adapter):
         with torch.cuda.stream(_stream(stream, device)):
             try:
                 return bool(torch.cuda.is_current_stream_capturing())
-            except RuntimeError:
-                return True
+            except RuntimeError as error:  # or the stream is gone, and nothing is captured from it
+                return "captur" in str(error)
 
     def wait(self, device: Device, /) -> None:
         """Synchronise the device."""

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 from interop.adapter import EXTENDED_DTYPES, PLAIN_DTYPES
 
 NAMES: Final = frozenset((*PLAIN_DTYPES, *EXTENDED_DTYPES))
+_BITS: Final = {name: name.partition("_")[0].lstrip("abcdefghijklmnopqrstuvwxyz") for name in NAMES}
+_SIZES: Final = {name: int(bits or 8) // 8 for name, bits in _BITS.items()}
 _RANKS: Final = {"bool": 0, "uint": 1, "int": 2, "float": 3, "bfloat": 3, "complex": 4}
 
 
-@cache
 def itemsize(dtype: str) -> int:
     """Return the bytes of one element of a named dtype.
 
     >>> itemsize("bfloat16"), itemsize("float8_e5m2"), itemsize("complex128"), itemsize("bool")
     (2, 1, 16, 1)
     """
-    bits = dtype.partition("_")[0].lstrip("abcdefghijklmnopqrstuvwxyz")
-    return int(bits) // 8 if bits else 1
+    return _SIZES[dtype]
 
 
 def can_cast(source: str, target: str) -> bool:
