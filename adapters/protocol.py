@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from interop.handoff import Stream
 
-_HOST_KINDS: Final = (1, 3, 11)
 _DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 _MANAGED: Final = 13  # CUDA memory that the host may read too
 _knows_version: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
@@ -79,8 +78,8 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
     if isinstance(x, type):  # a class of arrays has all the methods, and no array
         return None
     if _speaks(x, "__dlpack__") and _speaks(x, "__dlpack_device__"):
-        kind, index = map(int, x.__dlpack_device__())
-        return np.from_dlpack(_Answer(x, (kind, index))) if kind in _HOST_KINDS else _closed_dlpack(x, kind, index)
+        device = Device(*map(int, x.__dlpack_device__()))
+        return np.from_dlpack(_Answer(x, device)) if device.is_host else _closed_dlpack(x, device)
     if _speaks(x, "__cuda_array_interface__"):
         return _closed_cuda(x)
     try:
@@ -129,11 +128,11 @@ class _Answer:
 
 def _ask(x: Any) -> Any:
     """Ask for a versioned capsule, which tells read-only memory, unless the class is from before DLPack 1.0."""
-    cls, version = type(x), {"max_version": (1, 0)}
+    cls = type(x)
     if cls not in _knows_version:
         _knows_version[cls] = _accepts_version(x.__dlpack__)
     if _knows_version[cls]:
-        return x.__dlpack__(**version)
+        return x.__dlpack__(max_version=(1, 0))
     return x.__dlpack__()
 
 
@@ -148,9 +147,10 @@ def _accepts_version(method: Any) -> bool:
 # -- what a closed object says of itself ---------------------------------------------------------------------------
 
 
-def _closed_dlpack(x: Any, kind: int, index: int) -> Closed:
+def _closed_dlpack(x: Any, device: Device) -> Closed:
     """Take the object's word for shape and dtype; only its consumer can look into the capsule."""
-    device = Device(CUDA.kind if kind == _MANAGED else kind, index)
+    if device.kind == _MANAGED:
+        device = Device(CUDA.kind, device.id)
     return Closed(x, _facts(x, tuple(x.shape), x.dtype, device))
 
 
@@ -185,7 +185,7 @@ def _read_later(x: Any) -> NDArray[Any] | Closed:
 
 
 def _facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:
-    name, itemsize = _dtype_name(dtype), 0
+    name = _dtype_name(dtype)
     problem = None if name and isinstance(shape, tuple) else f"its dtype {dtype} is none of plain numbers"
     if problem:
         return Facts(type(x).__name__, (), str(dtype), device, unsupported=problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from interop.handoff import UNORDERED
 
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
     from interop._plan import Plan, Step
     from interop._planner import Route
-
-
-_WRITING: Final = frozenset({"read", "copy", "move"})
 
 
 def execute(plan: Plan, x: Any, route: Route) -> Any:
@@ -28,7 +25,7 @@ def execute(plan: Plan, x: Any, route: Route) -> Any:
     for step in plan.steps:
         if step.verb == "share":
             x = _share_host(plan, x, route) if step.device.is_host else _share_device(plan, step, x, route)
-        elif step.verb in _WRITING:
+        elif step.writes:
             adapter = route.source if step.side == "source" else route.target
             x = adapter.copy(x, step.device, step.dtype)
     _order_after(plan, route)
@@ -68,5 +65,5 @@ def _order_before(plan: Plan, route: Route) -> None:
 def _order_after(plan: Plan, route: Route) -> None:
     """Let the stream that was asked for wait for a copy on the device."""
     asked, there = route.wish.stream, plan.device
-    if asked is not None and asked.handle != UNORDERED and not there.is_host and plan.steps[-1].verb in _WRITING:
+    if asked is not None and asked.handle != UNORDERED and not there.is_host and plan.steps[-1].writes:
         route.target.order(route.target.current_stream(there), asked, there)

@@ -12,7 +12,7 @@ __all__ = ["Plan", "Step"]
 
 Verb = Literal["keep", "detach", "read", "copy", "move", "share"]
 Side = Literal["source", "target"]
-_FREE: Final = frozenset({"keep", "detach", "share"})
+_WRITING: Final = frozenset({"read", "copy", "move"})
 
 
 class Step(NamedTuple):
@@ -23,6 +23,11 @@ class Step(NamedTuple):
     device: Device
     dtype: str
     bytes: int = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether it fills new memory; the other verbs only pass on what there is."""
+        return self.verb in _WRITING
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -68,7 +73,7 @@ class Plan(NamedTuple):
     @property
     def zero_copy(self) -> bool:
         """Whether the result is the source's memory."""
-        return all(step.verb in _FREE for step in self.steps)
+        return not any(step.writes for step in self.steps)
 
     @property
     def bytes_copied(self) -> int:
