@@ -15,24 +15,36 @@ install := -m pip install --quiet --disable-pip-version-check --constraint const
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch test-gpu lint bench docs clean
+.PHONY: help demo test test-pure test-asan test-torch test-gpu lint bench docs clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: .venv/made ## convert a tensor and an image, and say what happened
+demo: .venv/compiled ## convert a tensor and an image, and say what happened
 	$(bin)/python docs/demo.py
 
-test: .venv/made ## the whole suite, on a simulated GPU, and then with the oldest torch
+test: .venv/compiled ## the whole suite, on a simulated GPU: compiled, in pure Python, and with the oldest torch
 	INTEROP_SIMCUDA=1 $(bin)/pytest $(ARGS)
-	$(MAKE) test-torch
+	$(MAKE) test-pure test-torch
+
+test-pure: .venv/made ## the suite without the compiled path
+	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=$(subst $(comma)compiled,,$(INTEROP_REQUIRE))) \
+	    INTEROP_COMPILED=0 INTEROP_SIMCUDA=1 $(bin)/pytest $(ARGS)
+
+# AddressSanitizer takes malloc's place, and must be there before Python is. From that folder the tests' child
+# processes import what was built in it, too.
+test-asan: .venv/asan ## the tests of the compiled path, its memory watched by AddressSanitizer
+	cd .venv/asan && PYTHONPATH=$(CURDIR)/.venv/asan PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+	    INTEROP_REQUIRE=compiled ../bin/pytest -c ../../pyproject.toml --rootdir ../.. -k "not million" $(ARGS) \
+	    ../../tests/test_compiled.py ../../tests/test_references.py ../../tests/test_exit.py ../../tests/traps
 
 # That environment has no CuPy and no linters, so it may skip what needs them.
-test-torch: $(other)/made ## the suite with another torch: make test-torch TORCH=2.15.0
-	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch) $(other)/bin/pytest $(ARGS)
+test-torch: $(other)/compiled ## the suite with another torch: make test-torch TORCH=2.15.0
+	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch$(comma)compiled) $(other)/bin/pytest $(ARGS)
 
 # What asks for races, schedules or counts requires simcuda, and is skipped by that name.
-test-gpu: .venv/made ## the same suite on this machine's GPU, which it must have
+test-gpu: .venv/compiled ## the same suite on this machine's GPU, which it must have
 	env -u INTEROP_SIMCUDA INTEROP_REQUIRE=numpy,torch,cupy,gpu,kernels $(bin)/pytest $(ARGS)
 
 lint: .venv/made ## style, types, and which module may import which
@@ -44,14 +56,15 @@ lint: .venv/made ## style, types, and which module may import which
 	cp -R interop .venv/layout/ && cp -R adapters .venv/layout/interop/
 	cd .venv/layout && ../bin/lint-imports --no-cache --config ../../pyproject.toml
 
-bench: .venv/made ## the ratios that are promised
+bench: .venv/compiled ## the ratios that are promised
 	$(bin)/python bench
 
-docs: .venv/made ## the pages, below docs/_build/html
+docs: .venv/compiled ## the pages, below docs/_build/html
 	$(bin)/sphinx-build -W --keep-going docs docs/_build/html
 
 clean: ## back to what git knows, environments included
 	rm -rf .venv .venv-torch-* build dist *.egg-info docs/_build docs/generated
+	rm -f interop/*.so adapters/*.so
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -71,3 +84,15 @@ $(other)/made: pyproject.toml constraints.txt
 	$(other)/bin/python $(install) --upgrade 'pip>=25.1'
 	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes]' --group test
 	touch $@
+
+# The extensions, built beside their sources: all environments of one Python share them.
+sources := setup.py $(wildcard interop/*.c adapters/*.c adapters/*.h)
+
+%/compiled: $(sources) | %/made
+	$*/bin/python setup.py --quiet build_ext --inplace
+	touch $@
+
+.venv/asan: $(sources) $(wildcard interop/*.py adapters/*.py) | .venv/made
+	rm -rf $@
+	CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined" \
+	    $(bin)/python setup.py --quiet build --build-base $@/build --build-lib $@

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # A dict by dtype answers in 30 ns, `dtype.name` in 1500.
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(name) for name in PLAIN_DTYPES}
 _NAME: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
+_ADDED: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added
+_OWN: Final = frozenset(map(id, _DTYPES.values()))
 _CURES: Final = {
     "O": "Convert its elements to numbers first: x.astype(float).",
     "S": "Convert it first: x.astype(float), or numpy.frombuffer(x, numpy.uint8) for its bytes.",
@@ -77,10 +79,10 @@ class NumPyAdapter(Adapter):
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the array itself, without its subclass, and with the dtype that others know by this name."""
         array = x if type(x) is np.ndarray else x.view(np.ndarray)
+        if id(array.dtype) in _OWN:
+            return array
         dtype = _DTYPES.get(_NAME.get(array.dtype, ""))
-        return (
-            array if dtype is None or array.dtype is dtype else array.view(dtype)
-        )  # numpy.longlong, or one with metadata
+        return array if dtype is None else array.view(dtype)  # numpy.longlong, or one with metadata
 
     def adopt_host(self, array: NDArray[Any], /) -> NDArray[Any]:
         """Return the array itself."""
@@ -92,14 +94,22 @@ class NumPyAdapter(Adapter):
         A cast is silent: the planner has asked whether it may lose something, and the caller has said so.
         """
         wanted = _dtype(dtype)
-        if wanted is None:  # one that can't leave NumPy, and stays what it is
-            return np.array(x, order="K", copy=True, subok=True)
-        if x.dtype.kind == "c" and wanted.kind not in "bc":
-            x = x.real  # what the cast does, without NumPy's warning
-        if x.dtype.name in EXTENDED_DTYPES and dtype in EXTENDED_DTYPES and x.dtype != wanted:
-            x = x.astype(np.float32)  # ml_dtypes casts few of its dtypes to each other
-        with np.errstate(all="ignore"):
+        if wanted is None or x.dtype == wanted:  # one that can't leave NumPy stays what it is
             return np.array(x, dtype=wanted, order="K", copy=True, subok=True)
+        return _cast(x, wanted)
+
+    def fingerprint(self, x: Any, /) -> Any:
+        """Return what `_facts` reads; the flags tell alignment too."""
+        return x.dtype, x.shape, x.strides, x.flags.num
+
+
+def _cast(x: Any, wanted: np.dtype[Any]) -> NDArray[Any]:
+    if x.dtype.kind == "c" and wanted.kind not in "bc":
+        x = x.real  # what the cast does, without NumPy's warning
+    if _is_extended(x.dtype) and _is_extended(wanted):
+        x = x.astype(np.float32)  # ml_dtypes casts few of its dtypes to each other
+    with np.errstate(all="ignore"):
+        return np.array(x, dtype=wanted, order="K", copy=True, subok=True)
 
 
 def _facts(x: NDArray[Any]) -> Facts:
@@ -156,9 +166,14 @@ def _extension(name: str) -> np.dtype[Any] | None:
     return None if scalar is None else np.dtype(scalar)
 
 
+def _is_extended(dtype: np.dtype[Any]) -> bool:
+    """Whether a package has added it; `dtype.name` takes long, and is asked only then."""
+    return dtype.isbuiltin == _ADDED and dtype.name in EXTENDED_DTYPES
+
+
 def _rare_name(dtype: np.dtype[Any]) -> str | None:
-    """Name what is in no table: `dtype.name` takes long, and is asked only for ml_dtypes' floats."""
-    return dtype.name if dtype.name in EXTENDED_DTYPES else None
+    """Name what is in no table."""
+    return dtype.name if _is_extended(dtype) else None
 
 
 adapter = NumPyAdapter()

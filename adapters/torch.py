@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CPU, CURRENT, MAY_BE_COMPILED, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import LEGACY, UNORDERED, Lease, Stream, settle
 
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ _CARRIED: Final = {
     "float8_e5m2": torch.uint8, "float8_e5m2fnuz": torch.uint8, "float8_e8m0fnu": torch.uint8,
 }  # fmt: skip
 _DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)}
+_CARRIERS: Final = {_DTYPES[name]: carrier for name, carrier in _CARRIED.items()}
 _NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
 _BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
+_HUGE: Final = 4 * 1024 * 1024  # from here on NumPy asks for huge pages (madvise)
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
@@ -39,6 +43,7 @@ class TorchAdapter(Adapter):
 
     name: ClassVar[str] = "torch"
     array_type = Tensor
+    copies_fast: ClassVar[bool] = True
     holds: ClassVar[frozenset[int]] = frozenset(_TYPES)
 
     def describe(self, x: Any, /) -> Facts:
@@ -151,9 +156,11 @@ class TorchAdapter(Adapter):
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return `Tensor.numpy`, which keeps torch from resizing the memory under its reader."""
+        if type(x) is Tensor and x.dtype not in _CARRIERS:
+            return x.detach().numpy() if x.requires_grad else x.numpy()
         with _behind_subclass():
             tensor = x.detach()
-            carrier = _CARRIED.get(_NAMES[tensor.dtype])
+            carrier = _CARRIERS.get(tensor.dtype)
             if carrier is None:
                 return tensor.numpy()
             import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
@@ -162,13 +169,12 @@ class TorchAdapter(Adapter):
 
     def adopt_host(self, array: NDArray[Any], /) -> Tensor:
         """Return a tensor over an ndarray; read-only memory by DLPack, since `torch.from_numpy` warns of it."""
-        if array.dtype.isbuiltin == _BY_ML_DTYPES:
-            name = array.dtype.name
-            return self.adopt_host(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(_DTYPES[name])
-        array = _with_plain_strides(array)
         if not array.flags.writeable:
-            return from_dlpack(array.__dlpack__(max_version=(1, 0)))
-        return torch.from_numpy(array)
+            return _adopt_odd(array)
+        try:
+            return torch.from_numpy(array)
+        except (TypeError, ValueError):  # a dtype of ml_dtypes, or strides that are never stepped over
+            return _adopt_odd(array)
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
@@ -176,18 +182,66 @@ class TorchAdapter(Adapter):
         with _behind_subclass():
             if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
+            if device.is_host and _is_huge(x):
+                return _write_huge(x, wanted or x.dtype)
             there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
             copied: Tensor = _move(x, there, wanted).resolve_conj().resolve_neg()
             keeps_class = type(x).__torch_function__ is not _no_function
             return copied.as_subclass(type(x)) if keeps_class and type(copied) is Tensor else copied
 
+    def fingerprint(self, x: Any, /) -> Any:
+        """Return what `_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
+        try:
+            return x.dtype, x.shape, x.stride(), x.requires_grad, torch._C._dispatch_keys(x).raw_repr()
+        except RuntimeError:  # nested tensors have no shape, sparse ones no strides
+            return None
+
     def quick_export_host(self) -> Any:
         """Let `Tensor.numpy` do it: it refuses what can't be shared, except elements that overlap."""
-        return Tensor.is_contiguous, Tensor.numpy
+        return Tensor.is_contiguous, Tensor.numpy, _numpy_without_gradient
 
     def quick_adopt_host(self) -> Any:
         """Let `torch.from_numpy` do it, where the array is contiguous, aligned and writeable: it minds no flag."""
-        return attrgetter("flags.carray"), torch.from_numpy
+        return attrgetter("flags.carray"), torch.from_numpy, torch.from_numpy
+
+    def compiled_export_host(self) -> Any:
+        """Let `_torch.c` do it, where it was built."""
+        return _compiled and (_compiled.share, _compiled.share_detached, _compiled.share_copy)
+
+    def compiled_adopt_host(self) -> Any:
+        """Let `_torch.c` do it, where it was built."""
+        return _compiled and (_compiled.adopt, _compiled.adopt, _compiled.adopt_copy)
+
+
+def _find_compiled() -> Any:
+    """Return the compiled half, if there is one, and if this torch offers what it needs."""
+    if not MAY_BE_COMPILED:
+        return None
+    try:
+        compiled = import_module(f"{__package__}._torch")
+        is_mode_enabled = torch._C._is_torch_function_mode_enabled
+        compiled.bind(Tensor, torch.UntypedStorage, is_mode_enabled, torch.int8, torch.uint8)
+    except (ImportError, AttributeError):
+        return None
+    return compiled
+
+
+_compiled: Final = _find_compiled()
+
+
+def _numpy_without_gradient(x: Tensor) -> NDArray[Any]:
+    """Let `Tensor.numpy` detach, but not download, which is for a plan to say."""
+    if not x.is_cpu or _is_transformed(x):
+        raise TypeError
+    return x.numpy(force=True)
+
+
+def _adopt_odd(array: NDArray[Any]) -> Tensor:
+    if array.dtype.isbuiltin == _BY_ML_DTYPES:
+        name = array.dtype.name
+        return adapter.adopt_host(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(_DTYPES[name])
+    array = _with_plain_strides(array)
+    return torch.from_numpy(array) if array.flags.writeable else from_dlpack(array.__dlpack__(max_version=(1, 0)))
 
 
 def _facts(x: Tensor) -> Facts:
@@ -236,6 +290,18 @@ def _move(x: Tensor, there: Any, dtype: torch.dtype | None) -> Tensor:
     if dtype is None or dtype == x.dtype or torch.device(there) == x.device:
         return x.to(device=there, dtype=dtype, copy=True)
     return x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
+
+
+def _is_huge(x: Tensor) -> bool:
+    """Whether NumPy would ask for huge pages, which torch does not; a copy in a graph is torch's own affair."""
+    return x.numel() * x.element_size() >= _HUGE and x.is_cpu and not x.requires_grad and x.layout is torch.strided
+
+
+def _write_huge(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Copy into memory of NumPy's allocator: half of the time of `clone` goes into the pages of its result."""
+    strides = torch.empty_like(x, device="meta").stride()
+    memory = torch.from_numpy(np.empty(x.numel() * dtype.itemsize, np.uint8)).view(dtype)
+    return memory.as_strided(x.shape, strides).copy_(x)
 
 
 def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:

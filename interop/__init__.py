@@ -4,61 +4,37 @@
 >>> interop.to_torch(np.arange(3))
 tensor([0, 1, 2])
 
-Importing this loads no framework, not even NumPy: each is imported when one of its arrays is met or wanted.
+Importing this loads next to nothing: interop itself with the first name that is used, and a framework when one of its
+arrays is met or wanted. The names are in `interop._public`.
 """
 
-from interop._convert import convert, convert_like, explain, to_cupy, to_numpy, to_torch
-from interop._options import options
-from interop._plan import Plan, Step
-from interop._questions import FrameworkInfo, device_of, framework_of, frameworks, namespace, shares_memory
-from interop._registry import register
-from interop._stream import stream
-from interop.adapter import Device
-from interop.errors import (
-    CopyRequiredError,
-    DeviceUnavailableError,
-    FrameworkNotInstalledError,
-    GradientError,
-    HostCopyError,
-    InteropError,
-    InvalidOptionError,
-    NotAnArrayError,
-    ShapeError,
-    UnknownFrameworkError,
-    UnsupportedArrayError,
-)
+from __future__ import annotations
 
-__all__ = [
-    "CopyRequiredError",
-    "Device",
-    "DeviceUnavailableError",
-    "FrameworkInfo",
-    "FrameworkNotInstalledError",
-    "GradientError",
-    "HostCopyError",
-    "InteropError",
-    "InvalidOptionError",
-    "NotAnArrayError",
-    "Plan",
-    "ShapeError",
-    "Step",
-    "UnknownFrameworkError",
-    "UnsupportedArrayError",
-    "__version__",
-    "convert",
-    "convert_like",
-    "device_of",
-    "explain",
-    "framework_of",
-    "frameworks",
-    "namespace",
-    "options",
-    "register",
-    "shares_memory",
-    "stream",
-    "to_cupy",
-    "to_numpy",
-    "to_torch",
-]
+TYPE_CHECKING = False  # typing's own takes longer to import than this
+if TYPE_CHECKING:
+    from typing import Any
+
+    from interop._public import *  # noqa: F403 - for type checkers: all of its __all__
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load interop at the first use of a name. From then on this is a module as others are, with its names at hand."""
+    public = _load()
+    globals().update({key: getattr(public, key) for key in public.__all__}, __all__=[*public.__all__, "__version__"])
+    globals().pop("__getattr__", None)  # a module that has one is asked by name each time
+    if name in globals():
+        return globals()[name]
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg, name=name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_load().__all__})
+
+
+def _load() -> Any:
+    from importlib import import_module  # noqa: PLC0415 - `from interop import` would ask __getattr__
+
+    return import_module("interop._public")

@@ -2,7 +2,7 @@
 
     array in -> identify -> describe -> plan -> execute -> array out
 
-That is `_prepare` and `_convert`. In front of them lies the table of `interop._quick`.
+That is `_prepare` and `_convert`. In front of them lies what `interop._quick` remembers.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
 from interop import _quick, _registry, errors
-from interop._execute import execute
-from interop._options import Keywords, make_wish
+from interop._execute import execute, make_calls
+from interop._options import Keywords, defaults, make_wish
 from interop._planner import Route, make_plan
 from interop._questions import native
 
@@ -30,6 +30,8 @@ _table: Final = _quick.TABLE
 _to_numpy: Final = _quick.TABLE["numpy"]
 _to_torch: Final = _quick.TABLE["torch"]
 _REFUSED: Final = _quick.REFUSED
+_fingerprints: Final = _quick.FINGERPRINTS
+_calls: Final = _quick.CALLS
 
 
 @overload
@@ -42,6 +44,7 @@ def convert(x: object, to: Literal["cupy"], /, **keywords: Unpack[Keywords]) -> 
 def convert(x: object, to: type[T], /, **keywords: Unpack[Keywords]) -> T: ...
 @overload
 def convert(x: object, to: str | ModuleType, /, **keywords: Unpack[Keywords]) -> Any: ...
+@_quick.verb()
 def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     """Convert an array to a framework: the same memory where that can be, an explicit copy where it can't.
 
@@ -89,7 +92,7 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     """
     if not keywords:
         try:
-            plain, native = _table[to][type(x)]
+            plain, native, _ = _table[to][type(x)]
             if plain is None:
                 return x
             if plain(x):
@@ -99,11 +102,12 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     return _convert(x, to, keywords)
 
 
+@_quick.verb("numpy")
 def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     """Convert an array to a `numpy.ndarray`. As ``convert(x, "numpy", **keywords)``, see `convert`."""
     if not keywords:  # as in convert; one frame less
         try:
-            plain, native = _to_numpy[type(x)]
+            plain, native, _ = _to_numpy[type(x)]
             if plain is None:
                 return x
             if plain(x):
@@ -113,6 +117,7 @@ def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     return _convert(x, "numpy", keywords)
 
 
+@_quick.verb("torch")
 def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
     """Convert an array to a `torch.Tensor`. As ``convert(x, "torch", **keywords)``, see `convert`.
 
@@ -120,7 +125,7 @@ def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
     """
     if not keywords:  # as in convert; one frame less
         try:
-            plain, native = _to_torch[type(x)]
+            plain, native, _ = _to_torch[type(x)]
             if plain is None:
                 return x
             if plain(x):
@@ -175,17 +180,49 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
 
 
 def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
+    """Convert by calls that are remembered, if the same has been asked of the like before."""
+    key: Any = None
+    if "detach" in keywords and len(keywords) == 1 and keywords["detach"] is True:
+        try:
+            plain, _, detached = _table[to][type(x)]
+            if plain is None:
+                return x
+            if plain(x):
+                return detached(x)
+        except _REFUSED:
+            pass
+    try:
+        key = (to, type(x), _fingerprints[type(x)](x), defaults())
+        for item in keywords.items():
+            key += (item, type(item[1]))  # 1 is equal to True, but no choice of copy=
+        return execute(_calls[key], x)
+    except (*_REFUSED, BufferError):  # asked for the first time, not hashable, or sharing failed this time
+        pass
+    return _convert_afresh(x, to, keywords, key)  # out here, so that its errors have no context of ours
+
+
+def _convert_afresh(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> Any:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
     plan, array, route = _prepare(x, to, keywords)
+    calls = make_calls(plan, route)
     if type(x) is route.source.array_type:
         _quick.learn(route.source, route.target, to)
     try:
-        return execute(plan, array, route)
+        result = execute(calls, array)
     except BufferError as refusal:
         if isinstance(refusal, errors.InteropError) or route.facts.obstacle:
             raise
         route = route._replace(facts=route.facts._replace(obstacle=str(refusal)))
-        return execute(make_plan(route), array, route)
+        return execute(make_calls(make_plan(route), route), array)
+    if _is_lasting(key, plan, route):
+        _quick.remember(key, calls)
+    return result
+
+
+def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:
+    """Whether the plan holds for all with this key: no device's state has decided, and no stream."""
+    known = key is not None and key[2] is not None
+    return known and route.wish.stream is None and route.facts.device.is_host and plan.device.is_host
 
 
 def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route]:

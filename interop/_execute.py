@@ -7,35 +7,59 @@ from typing import TYPE_CHECKING, Any
 from interop.handoff import UNORDERED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from interop._plan import Plan, Step
     from interop._planner import Route
+    from interop.adapter import Adapter, Device
+    from interop.handoff import Stream
+
+    Call = Callable[[Any], Any]
 
 
-def execute(plan: Plan, x: Any, route: Route) -> Any:
-    """Do what the plan says with `x`, and return the result.
+def execute(calls: tuple[Call, ...], x: Any) -> Any:
+    """Make the calls of a plan, each with what the one before has returned; return the last result.
 
     Raises
     ------
     BufferError
         Sharing failed for a reason that only the attempt shows.
     """
-    _order_before(plan, route)
-    for step in plan.steps:
-        if step.verb == "share":
-            x = _share_host(plan, x, route) if step.device.is_host else _share_device(plan, step, x, route)
-        elif step.writes:
-            adapter = route.source if step.side == "source" else route.target
-            x = adapter.copy(x, step.device, step.dtype)
-    _order_after(plan, route)
+    for call in calls:
+        x = call(x)
     return x
 
 
-def _share_host(plan: Plan, x: Any, route: Route) -> Any:
+def make_calls(plan: Plan, route: Route) -> tuple[Call, ...]:
+    """Turn each step into calls of an adapter, from array to array."""
+    asked, here = route.wish.stream, route.facts.device
+    if asked is not None and asked.handle == UNORDERED:
+        asked = None
+    calls: list[Call] = []
+    if asked and plan.device.is_host and not here.is_host:
+        calls.append(_order_before(asked, here, route.source))
+    for step in plan.steps:
+        if step.verb == "share":
+            calls += _share_host(plan, route) if step.device.is_host else [_share_device(plan, step, route)]
+        elif step.writes:
+            calls.append(_write(step, route))
+    if asked and plan.steps[-1].writes and not plan.device.is_host:
+        calls.append(_order_after(asked, plan.device, route.target))
+    return tuple(calls)
+
+
+def _write(step: Step, route: Route) -> Call:
+    copy = (route.source if step.side == "source" else route.target).copy
+    device, dtype = step.device, step.dtype
+    return lambda x: copy(x, device, dtype)
+
+
+def _share_host(plan: Plan, route: Route) -> list[Call]:
     """Hand host memory over as an ndarray, which every framework reads and writes faster than DLPack."""
-    array = route.source.export_host(x)
-    return route.target.adopt_host(_protected(array) if plan.readonly else array)
+    calls: list[Call] = [route.source.export_host, route.target.adopt_host]
+    return [calls[0], _protected, calls[1]] if plan.readonly else calls
 
 
 def _protected(array: NDArray[Any]) -> NDArray[Any]:
@@ -44,26 +68,37 @@ def _protected(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _share_device(plan: Plan, step: Step, x: Any, route: Route) -> Any:
+def _share_device(plan: Plan, step: Step, route: Route) -> Call:
     """Hand device memory over for the stream that reads it next: the target's own, if it still has to copy."""
-    stream, asked = route.target.current_stream(step.device), route.wish.stream
-    if asked is not None and plan.steps[-1].verb == "share":
-        stream = stream._replace(ordered=False) if asked.handle == UNORDERED else asked
-    return route.target.adopt(route.source.export(x, stream), stream)
+    asked = route.wish.stream if plan.steps[-1].verb == "share" else None
+
+    def share(x: Any) -> Any:
+        stream = route.target.current_stream(step.device)
+        if asked is not None:
+            stream = stream._replace(ordered=False) if asked.handle == UNORDERED else asked
+        return route.target.adopt(route.source.export(x, stream), stream)
+
+    return share
 
 
 # -- `stream=` where something is copied: the copy is made on the framework's current stream ---------------------------
 
 
-def _order_before(plan: Plan, route: Route) -> None:
+def _order_before(asked: Stream, device: Device, source: Adapter) -> Call:
     """Download after the work of the stream that was asked for."""
-    asked, here = route.wish.stream, route.facts.device
-    if asked is not None and asked.handle != UNORDERED and plan.device.is_host and not here.is_host:
-        route.source.order(asked, route.source.current_stream(here), here)
+
+    def order(x: Any) -> Any:
+        source.order(asked, source.current_stream(device), device)
+        return x
+
+    return order
 
 
-def _order_after(plan: Plan, route: Route) -> None:
+def _order_after(asked: Stream, device: Device, target: Adapter) -> Call:
     """Let the stream that was asked for wait for a copy on the device."""
-    asked, there = route.wish.stream, plan.device
-    if asked is not None and asked.handle != UNORDERED and not there.is_host and plan.steps[-1].writes:
-        route.target.order(route.target.current_stream(there), asked, there)
+
+    def order(x: Any) -> Any:
+        target.order(target.current_stream(device), asked, device)
+        return x
+
+    return order

@@ -49,6 +49,7 @@ class Wish(NamedTuple):
 
 _NOTHING: Final = Wish()
 _defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=_NOTHING)
+defaults: Final = _defaults.get
 _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     "copy": (None, True, False),
     "detach": (True, False),

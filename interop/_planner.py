@@ -6,7 +6,7 @@ target's (move, cast). Memory changes hands where both frameworks can be: there 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interop import _dtypes, _layout, errors
 from interop._plan import Plan, Step, Verb
@@ -15,6 +15,10 @@ from interop.adapter import CPU
 if TYPE_CHECKING:
     from interop._options import Wish
     from interop.adapter import Adapter, Device, Facts
+
+
+_LARGE: Final = 64 * 1024
+"""Bytes from which on the speed of a copy matters more than what its call costs."""
 
 
 class Route(NamedTuple):
@@ -102,8 +106,15 @@ def _check(route: Route) -> str:
 
 
 def _at_either_side(route: Route, reason: str | None) -> tuple[str | None, str | None]:
-    """Let the source do what either side could, unless it is an object that nobody can ask for a copy."""
-    return (reason, None) if route.facts.device.kind in route.source.holds else (None, reason)
+    """Let one side do what either could: the quicker one, unless it is an object that nobody can ask for a copy."""
+    able = route.facts.device.kind in route.source.holds
+    return (reason, None) if able and not _is_quicker_at_target(route) else (None, reason)
+
+
+def _is_quicker_at_target(route: Route) -> bool:
+    """Whether the target copies this size faster, on the host."""
+    facts, source, target = route.facts, route.source, route.target
+    return target.copies_fast and not source.copies_fast and facts.device.is_host and facts.nbytes >= _LARGE
 
 
 def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) -> list[Step]:
@@ -177,7 +188,9 @@ def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str) -> s
     if strange or not able:
         return dtype if strange else facts.dtype
     growth = _dtypes.itemsize(dtype) - _dtypes.itemsize(facts.dtype)
-    at_source = device == here or growth < 0 or (growth == 0 and meet != here)
+    at_source = growth < 0 or (growth == 0 and meet != here)
+    if device == here:  # nothing travels
+        at_source = not _is_quicker_at_target(route)
     return dtype if at_source else facts.dtype
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interop import _layout, _registry, errors
+from interop import _layout, _quick, _registry, errors
 
 if TYPE_CHECKING:
     from interop.adapter import Device, Facts
@@ -25,12 +24,16 @@ class FrameworkInfo(NamedTuple):
         Whether this process has imported it.
     version : str or None
         None where it can't be told without importing it.
+    compiled : bool
+        Whether plain arrays take the compiled path in this process: False where it was not built, where
+        ``INTEROP_COMPILED=0`` turns it off, and as long as nobody has used the framework.
     """
 
     name: str
     installed: bool
     loaded: bool
     version: str | None
+    compiled: bool
 
 
 def framework_of(x: object, /) -> str:
@@ -161,10 +164,13 @@ class _Ghost:
 def _info(name: str) -> FrameworkInfo:
     module = sys.modules.get(name)
     installed = module is not None or importlib.util.find_spec(name) is not None
-    return FrameworkInfo(name, installed, module is not None, getattr(module, "__version__", None) or _version(name))
+    known = getattr(module, "__version__", None) or _version(name)
+    return FrameworkInfo(name, installed, module is not None, known, _quick.is_compiled(_registry.loaded(name)))
 
 
 def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes longer than all of interop
+
     try:
         return version(name)
     except PackageNotFoundError:

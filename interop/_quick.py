@@ -1,35 +1,97 @@
-"""The table in front of the flow: for a target and an exact class, a question and a native call.
+"""What is remembered in front of the flow: native calls for plain arrays, and the calls that plans came down to.
 
-A plain array without keywords then costs one look-up and one question more than the framework's own call. The halves
-are the adapters'; a native call either does what the plan would do with a plain array, or raises.
+For a target and an exact class there is a question and a native call: a plain array without keywords then costs one
+look-up and one question more than the framework's own call. The halves are the adapters'; a native call either does
+what the plan would do with a plain array, or raises. Where interop is compiled, a verb looks into such a table before
+the interpreter has made a frame for it (`_front.c`).
+
+Any other array of such a class has a fingerprint: what its plan depends on, besides what is asked for. So a plan on the
+host is made once, and from then on only done.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from interop.adapter import MAY_BE_COMPILED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
+    from types import ModuleType
 
     from interop.adapter import Adapter
 
+F = TypeVar("F")
+
 TABLE: Final[dict[object, dict[type, Any]]] = {"numpy": {}, "torch": {}}
-"""By target (a name, a module, a class), then by exact class of the array. A pair of None means: nothing to do."""
+"""By target (a name, a module, a class), then by exact class of the array: a question, a native call, and the one for
+an array that may lose its gradient. None three times means: nothing to do."""
 REFUSED: Final = (KeyError, TypeError, ValueError, RuntimeError)
 """Not in the table, or a native call refused: the flow decides, and says why."""
 
+FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
+"""By exact class of the array."""
+CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
+"""By target, class, fingerprint, defaults and keywords."""
+_MOST: Final = 1024  # many shapes come once and never again: then what is remembered is forgotten
+
+
+def _find_front() -> ModuleType | None:
+    """Return the compiled half, if there is one: optional, as a compiler is."""
+    try:
+        return import_module("interop._front") if MAY_BE_COMPILED else None
+    except ImportError:
+        return None
+
+
+front: Final = _find_front()
+
+
+def verb(to: str | None = None) -> Callable[[F], F]:
+    """Put the compiled look-up in front of a function that converts to `to`, or to what its second argument names."""
+
+    def decorate(function: F) -> F:
+        if front is None:
+            return function
+        from functools import update_wrapper  # noqa: PLC0415 - not needed without
+
+        return update_wrapper(front.verb(function, to), function)  # type: ignore[arg-type, return-value]
+
+    return decorate
+
+
+def is_compiled(adapter: Adapter | None) -> bool:
+    """Whether plain arrays of an adapter are converted without a Python frame in between."""
+    return bool(front and adapter and (adapter.ndarray_native or adapter.compiled_export_host()))
+
+
+def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
+    """Remember what a plan came down to."""
+    if len(CALLS) >= _MOST:
+        CALLS.clear()
+    with suppress(TypeError):  # a keyword's value that can't be hashed
+        CALLS[key] = calls
+
 
 def learn(source: Adapter, target: Adapter, to: Any) -> None:
-    """Remember how plain arrays of exactly the source's class get to `to`."""
+    """Remember how plain arrays of exactly the source's class get to `to`, and how to know the others again."""
+    FINGERPRINTS[source.array_type] = source.fingerprint
     if source is target:
-        pair: Any = (None, None)
+        _put(to, source.array_type, (None, None, None), (None, None, None))
     elif target.ndarray_native:
-        pair = source.quick_export_host()
-    else:
-        pair = target.quick_adopt_host() if source.ndarray_native else None
-    if pair:
-        TABLE.setdefault(to, {})[source.array_type] = pair
+        _put(to, source.array_type, source.quick_export_host(), source.compiled_export_host())
+    elif source.ndarray_native:
+        _put(to, source.array_type, target.quick_adopt_host(), target.compiled_adopt_host())
+
+
+def _put(to: Any, cls: type, quick: Any, compiled: Any) -> None:
+    if quick:
+        TABLE.setdefault(to, {})[cls] = quick
+    if compiled and front:
+        front.learn(to, cls, *compiled)
 
 
 def learn_all(adapters: Iterable[Adapter]) -> None:
@@ -42,3 +104,7 @@ def forget() -> None:
     """Forget everything: another adapter has come."""
     for remembered in TABLE.values():
         remembered.clear()
+    FINGERPRINTS.clear()
+    CALLS.clear()
+    if front:
+        front.forget()

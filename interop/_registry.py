@@ -87,7 +87,7 @@ def find(to: Any) -> Adapter:
         return adapter_named(to)
     if isinstance(to, ModuleType):
         parts = to.__name__.split(".")
-        return adapter_named(parts[0] if parts[0] in _all_names() else parts[-1])
+        return adapter_named(parts[0] if _is_name(parts[0]) else parts[-1])
     adapter = adapter_of(to) if isinstance(to, type) else None
     if adapter is None or adapter.array_type is not to:  # a subclass would be a promise that is not kept
         known = ", ".join(sorted(_all_names()))
@@ -100,7 +100,7 @@ def owner(spec: Any) -> Adapter | None:
     """Return the adapter whose framework defined an object such as a dtype or a device."""
     cls = spec if isinstance(spec, type) else type(spec)
     root = spec.partition(".")[0] if isinstance(spec, str) else cls.__module__.partition(".")[0]
-    return adapter_named(root) if root in _all_names() else None
+    return adapter_named(root) if _is_name(root) else None
 
 
 def adapter_named(name: str) -> Adapter:
@@ -151,6 +151,11 @@ def known_names() -> list[str]:
     return sorted(_all_names())
 
 
+def loaded(name: str) -> Adapter | None:
+    """Return the adapter of that name if it has been used."""
+    return _loaded.get(name)
+
+
 def loaded_adapters() -> list[Adapter]:
     """Return the adapters of shipped frameworks that this process has imported, NumPy among them; else none."""
     modules = {name: sys.modules.get(name) for name in TABLE}
@@ -159,6 +164,11 @@ def loaded_adapters() -> list[Adapter]:
 
 
 # -- looking up ----------------------------------------------------------------------------------------------------
+
+
+def _is_name(name: str) -> bool:
+    """Whether it is a framework's; only if it is none of the known, the installed packages are searched for it."""
+    return name in TABLE or name in _loaded or name in _plugins()
 
 
 def _all_names() -> set[str]:

@@ -6,20 +6,29 @@ A framework joins by one subclass of `Adapter`. It states what is so and does wh
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from interop.handoff import Stream
 
-    Quick = tuple[Callable[[Any], bool], Callable[[Any], Any]]
+    Call = Callable[[Any], Any]
+    Quick = tuple[Callable[[Any], bool], Call, Call]
+    Compiled = tuple[Call, Call, Call]
 
-__all__ = ["CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "NOWHERE", "PLAIN_DTYPES", "Adapter", "Device", "Facts"]
+__all__ = [
+    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "MAY_BE_COMPILED", "NOWHERE", "PLAIN_DTYPES",
+    "Adapter", "Device", "Facts",
+]  # fmt: skip
+
+MAY_BE_COMPILED: Final = os.environ.get("INTEROP_COMPILED", "1") != "0"
+"""Whether compiled halves may be used where they were built; ``INTEROP_COMPILED=0`` in the environment forbids it."""
 
 CURRENT: Final = -1
 """The id of a `Device` that means "the current one"."""
@@ -135,6 +144,9 @@ class Adapter:
     ndarray_native: ClassVar[bool] = False
     """Whether native arrays are ndarrays, so that `adopt_host` is the identity."""
 
+    copies_fast: ClassVar[bool] = False
+    """Whether large arrays on the host are copied near the memory's speed, at the price of a slower call."""
+
     # -- questions ---------------------------------------------------------------------------------------------
 
     def describe(self, x: Any, /) -> Facts:
@@ -225,13 +237,32 @@ class Adapter:
 
     # -- optional: quick ways for plain arrays of exactly `array_type` ------------------------------------------------
 
-    def quick_export_host(self) -> Quick | None:
-        """Return a question and a native call ``array -> ndarray``; the call shares memory as `export_host`, or raises.
+    def fingerprint(self, x: Any, /) -> Hashable | None:  # noqa: ARG002 - optional
+        """Return all that `describe` depends on in one value, quicker; None if it depends on more than the array.
 
-        The question must exclude what the call would get wrong in silence. Both are best written in C.
+        Of two arrays of exactly `array_type` with equal fingerprints a plan is made once. Host memory only.
+        """
+        return None
+
+    def quick_export_host(self) -> Quick | None:
+        """Return a question and two native calls ``array -> ndarray``, which share memory as `export_host`, or raise.
+
+        The question must exclude what the calls would get wrong in silence. All are best written in C. The second
+        call is for arrays that may lose their gradient (``detach=True``).
         """
         return None
 
     def quick_adopt_host(self) -> Quick | None:
-        """Return a question about an ndarray and a native call ``ndarray -> array`` that shares it, or raises."""
+        """Return a question about an ndarray and two native calls ``ndarray -> array`` that share it, or raise."""
+        return None
+
+    def compiled_export_host(self) -> Compiled | None:
+        """Return three calls ``array -> ndarray`` without a question: plain, with ``detach=True``, with ``copy=True``.
+
+        Where an array is not plain, or where something would have to be said, they answer NotImplemented.
+        """
+        return None
+
+    def compiled_adopt_host(self) -> Compiled | None:
+        """Return three calls ``ndarray -> array``, likewise."""
         return None

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 MODULES = {"cupy", "ml_dtypes", "mypy", "numpy", "pyright", "torch"}
-KNOWN = MODULES | {"gpu", "kernels", "simcuda"}
+KNOWN = MODULES | {"compiled", "gpu", "kernels", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -38,12 +38,21 @@ def has_gpu() -> bool:
     return False
 
 
+def is_compiled() -> bool:
+    """Whether interop's own extensions were built and are in use, here with torch."""
+    from interop import _quick, _registry
+
+    return _quick.is_compiled(_registry.adapter_named("torch"))
+
+
 @functools.cache
 def available(name: str) -> bool:
     if name == "gpu":
         return has_gpu()
     if name == "simcuda":
         return load_simcuda()
+    if name == "compiled":
+        return is_compiled()
     if name == "kernels":  # what computes on a GPU, which the simulated one can't
         return available("gpu") and not available("simcuda")
     return importlib.util.find_spec(name) is not None
@@ -66,6 +75,12 @@ def load_simcuda() -> bool:
     except simcuda.SimcudaError as error:
         raise pytest.UsageError(str(error)) from None
     return True
+
+
+def pytest_report_header() -> str:
+    import interop
+
+    return f"interop: {interop.__file__}, {'' if available('torch') and is_compiled() else 'not '}compiled"
 
 
 def pytest_configure() -> None:

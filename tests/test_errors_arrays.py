@@ -1,7 +1,6 @@
 """Arrays that can't be converted, or not like this: each is named, and the cure in the message works."""
 
 import re
-import sys
 import warnings
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import interop
+from hidden import hide_ml_dtypes
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
@@ -181,7 +181,7 @@ def test_a_dtype_that_the_target_lacks() -> None:
 def test_a_dtype_that_needs_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.ones((2, 3), dtype=torch.bfloat16)
     assert interop.to_numpy(x).dtype == ml_dtypes.bfloat16
-    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    hide_ml_dtypes(monkeypatch)
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_numpy(x)
     reason = 'NumPy has no bfloat16 without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'

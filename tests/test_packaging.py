@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout to compare with")
@@ -106,8 +108,13 @@ class Venv(NamedTuple):
 def test_the_wheel_is_what_git_knows(wheel: Path) -> None:
     shipped = {name for name in tracked() if name.endswith((".py", ".pyi", "/py.typed"))}
     expected = below(shipped, "interop") | {f"interop/{name}" for name in below(shipped, "adapters")}
-    assert files_of(wheel) == expected
+    assert {name for name in files_of(wheel) if not name.endswith(SUFFIX)} == expected
     assert "interop/py.typed" in expected
+
+
+def test_the_wheel_has_what_was_compiled(wheel: Path) -> None:
+    compiled = {name.removesuffix(SUFFIX) for name in files_of(wheel) if name.endswith(SUFFIX)}
+    assert compiled == {"interop/_front", "interop/adapters/_torch"}
 
 
 def test_the_wheel_owns_one_import_package(wheel: Path) -> None:
@@ -131,6 +138,42 @@ def test_the_sdist_is_what_git_knows(sdist: Path) -> None:
     beside = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md"}
     assert names >= beside | {"constraints.txt", "pyproject.toml"}
     assert "build/lib/interop/stale.py" not in names
+
+
+# With a compiler and without
+
+
+CONVERT = """
+import interop, numpy as np
+assert interop.to_numpy(memoryview(b"abc")).tolist() == [97, 98, 99]
+a = np.ones(3)
+assert interop.to_numpy(a) is a
+(info,) = (info for info in interop.frameworks() if info.name == "numpy")
+print(info.compiled)
+"""
+
+
+@pytest.fixture(scope="session")
+def pure_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is made of the sdist where nothing can be compiled."""
+    folder = tmp_path_factory.mktemp("pure")
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", sdist)
+    run("env", "CC=no-compiler-here", *pip, cwd=folder)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def test_without_a_compiler_it_is_the_same_but_compiled(wheel: Path, pure_wheel: Path) -> None:
+    assert files_of(pure_wheel) == {name for name in files_of(wheel) if not name.endswith(SUFFIX)}
+
+
+@pytest.mark.parametrize("kind", ["wheel", "pure_wheel"])
+def test_it_converts_compiled_or_not(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    venv = Venv.make(tmp_path)
+    venv.install(request.getfixturevalue(kind))
+    show(venv, "numpy")
+    assert venv.run(CONVERT) == str(kind == "wheel")
+    assert venv.run("import os; os.environ['INTEROP_COMPILED'] = '0'\n" + CONVERT) == "False"
 
 
 # Beside a distribution that owns the top-level name `adapters`
@@ -209,14 +252,20 @@ def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Venv:
     return venv
 
 
+def show(venv: Venv, *names: str, folder: Path | None = None) -> None:
+    """Show an environment packages of this one without installing them again."""
+    shown = folder or venv.folder / "shown"
+    shown.mkdir(exist_ok=True)
+    for name in names:
+        (shown / name).symlink_to(Path(np.__file__).parents[1] / name)
+    (site,) = venv.folder.glob("lib/python*/site-packages")
+    (site / "frameworks.pth").write_text(f"{shown}\n")
+
+
 @pytest.fixture(params=[True, False], ids=["with-torch", "without-torch"])
 def with_torch(request: pytest.FixtureRequest, venv: Venv, tmp_path: Path) -> bool:
-    """Show the environment this one's NumPy, and torch or not, without installing them again."""
-    packages = Path(np.__file__).parents[1]
-    for name in ("numpy", "torch", "typing_extensions.py") if request.param else ("numpy",):
-        (tmp_path / name).symlink_to(packages / name)
-    (site,) = venv.folder.glob("lib/python*/site-packages")
-    (site / "frameworks.pth").write_text(f"{tmp_path}\n")
+    """Show the environment this one's NumPy, and torch or not."""
+    show(venv, *(("numpy", "torch", "typing_extensions.py") if request.param else ("numpy",)), folder=tmp_path)
     return bool(request.param)
 
 

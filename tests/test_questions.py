@@ -145,7 +145,7 @@ def test_what_frameworks_there_are() -> None:
     infos = {info.name: info for info in interop.frameworks()}
     assert {"cupy", "numpy", "torch"} <= set(infos)
     for name, module in (("numpy", np), ("torch", torch)):
-        assert infos[name] == (name, True, True, module.__version__)
+        assert infos[name][:4] == (name, True, True, module.__version__)
 
 
 def test_telling_what_there_is_imports_nothing() -> None:
@@ -153,7 +153,7 @@ def test_telling_what_there_is_imports_nothing() -> None:
         import sys, interop
         for info in interop.frameworks():
             if info.name in ("numpy", "torch"):
-                print(*info)
+                print(*info[:4])
         print("numpy" in sys.modules, "torch" in sys.modules)
     """)
     versions = [importlib.metadata.version(name) for name in ("numpy", "torch")]

@@ -1,6 +1,5 @@
 """bfloat16 and float8."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 import interop
+from hidden import hide_ml_dtypes
 
 from .upstream import may_fail
 
@@ -98,7 +98,7 @@ class TestSmallFloats:
         self, dtype: str, ml_dtypes: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if ml_dtypes == "missing":
-            monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+            hide_ml_dtypes(monkeypatch)
         array = interop.to_numpy(self.powers(dtype), dtype="float32")
         assert (array.dtype, array.tolist()) == (np.dtype("float32"), [[0.25, 0.5, 1], [2, 4, 8]])
         tensor = interop.to_torch(array, dtype=dtype)
@@ -109,14 +109,14 @@ class TestSmallFloats:
     def test_without_ml_dtypes_the_error_names_it(
         self, dtype: str, keywords: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+        hide_ml_dtypes(monkeypatch)
         for convert in (interop.convert, interop.explain):
             with pytest.raises(interop.UnsupportedArrayError, match=r'pip install ml-dtypes.*dtype="float32"'):
                 convert(self.powers(dtype), "numpy", **keywords)
 
     @EVERY
     def test_within_torch_nothing_is_needed(self, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+        hide_ml_dtypes(monkeypatch)
         tensor = self.powers(dtype)
         assert interop.to_torch(tensor, copy=False) is tensor
         assert interop.to_torch(tensor, copy=True).tolist() == tensor.tolist()

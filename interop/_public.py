@@ -1,0 +1,58 @@
+"""The public names, loaded when the first of them is used: see `interop.__getattr__`."""
+
+from interop._convert import convert, convert_like, explain, to_cupy, to_numpy, to_torch
+from interop._options import options
+from interop._plan import Plan, Step
+from interop._questions import FrameworkInfo, device_of, framework_of, frameworks, namespace, shares_memory
+from interop._registry import register
+from interop._stack import stack
+from interop._stream import stream
+from interop._tree import convert_tree
+from interop.adapter import Device
+from interop.errors import (
+    CopyRequiredError,
+    DeviceUnavailableError,
+    FrameworkNotInstalledError,
+    GradientError,
+    HostCopyError,
+    InteropError,
+    InvalidOptionError,
+    NotAnArrayError,
+    ShapeError,
+    UnknownFrameworkError,
+    UnsupportedArrayError,
+)
+
+__all__ = [
+    "CopyRequiredError",
+    "Device",
+    "DeviceUnavailableError",
+    "FrameworkInfo",
+    "FrameworkNotInstalledError",
+    "GradientError",
+    "HostCopyError",
+    "InteropError",
+    "InvalidOptionError",
+    "NotAnArrayError",
+    "Plan",
+    "ShapeError",
+    "Step",
+    "UnknownFrameworkError",
+    "UnsupportedArrayError",
+    "convert",
+    "convert_like",
+    "convert_tree",
+    "device_of",
+    "explain",
+    "framework_of",
+    "frameworks",
+    "namespace",
+    "options",
+    "register",
+    "shares_memory",
+    "stack",
+    "stream",
+    "to_cupy",
+    "to_numpy",
+    "to_torch",
+]

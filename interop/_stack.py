@@ -1,0 +1,191 @@
+"""Several arrays to one: stacked once where they are, and then converted once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
+
+from interop import _registry, errors
+from interop._convert import convert
+from interop._options import make_wish
+from interop._questions import device_of, namespace
+from interop._survey import each, survey
+from interop.handoff import UNORDERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+    import cupy
+    import torch
+    from numpy.typing import NDArray
+
+    from interop._options import Keywords, Wish
+    from interop.adapter import Adapter, Device
+
+T = TypeVar("T")
+
+
+@overload
+def stack(
+    arrays: Iterable[Any], to: Literal["numpy"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> NDArray[Any]: ...
+@overload
+def stack(
+    arrays: Iterable[Any], to: Literal["torch"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> torch.Tensor: ...
+@overload
+def stack(
+    arrays: Iterable[Any], to: Literal["cupy"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> cupy.ndarray: ...
+@overload
+def stack(arrays: Iterable[Any], to: type[T], /, axis: int = 0, **keywords: Unpack[Keywords]) -> T: ...
+@overload
+def stack(arrays: Iterable[Any], to: str | ModuleType, /, axis: int = 0, **keywords: Unpack[Keywords]) -> Any: ...
+def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> Any:
+    """Stack arrays of one shape along a new axis, into one new array of a framework.
+
+    Arrays of one framework, device and dtype are stacked there, and the result is converted. Others are converted
+    first, to where the first one goes, and then stacked.
+
+    Parameters
+    ----------
+    arrays : iterable of arrays
+        Of any frameworks; not one array, even if it has rows.
+    to : str, module or class
+        ``"torch"``, ``torch`` or ``torch.Tensor``.
+    axis : int, default 0
+        Where the new axis is in the result.
+    **keywords
+        Those of `convert`. `copy` changes nothing if it is true, and is refused if it is false: to stack is to copy.
+
+    Returns
+    -------
+    array
+        Of the target framework, in memory of its own.
+
+    Raises
+    ------
+    ShapeError
+        The shapes differ, or there is no array at all.
+    UnsupportedArrayError
+        The dtypes differ, and no `dtype` is given; or it is one array already; or one has no plain numbers.
+    InvalidOptionError
+        There is no such axis.
+    CopyRequiredError
+        ``copy=False``.
+    InteropError
+        What `convert` raises.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> interop.stack([np.arange(3), np.ones(3, int)], "torch", axis=1)
+    tensor([[0, 1],
+            [1, 1],
+            [2, 1]])
+    """
+    job = _Job(to, _registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
+    items = _listed(arrays)
+    facts, alike = survey(items, job.wish)
+    axis = _parse_axis(axis, facts.shape)
+    if job.wish.copy is False:
+        msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
+        raise errors.CopyRequiredError(msg)
+    xp = _namespace(items[0]) if alike else None
+    return _stack_here(xp, items, axis, facts.device, job) if xp else _stack_there(items, axis, facts.device, job)
+
+
+class _Job(NamedTuple):
+    """Where the result goes: the target as it was named, its adapter, and the keywords, checked and as given."""
+
+    to: Any
+    target: Adapter
+    wish: Wish
+    keywords: dict[str, Any]
+
+    def ends_on_host(self, here: Device) -> bool:
+        """Whether the result of arrays that are `here` is on the host."""
+        return (self.wish.device or (here if here.kind in self.target.holds else self.target.home)).is_host
+
+
+def _stack_here(xp: Any, items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Stack in the arrays' own framework, and convert the result."""
+    keywords, source = job.keywords, _registry.adapter_of(type(items[0]))
+    if source and not here.is_host:
+        if job.ends_on_host(here):
+            _order(source, here, job.wish, before=True)
+        elif job.wish.device is None and here.kind in job.target.holds:
+            keywords = {**keywords, "device": here}  # a framework may stack on its current device instead
+    stacked = xp.stack(items, axis=axis)
+    result = convert(stacked, job.to, **keywords)
+    return _ordered(result, job) if result is stacked else result
+
+
+def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Convert each array to where the first one goes, and stack there."""
+    keywords = {**job.keywords, "readonly": "share"}  # nobody writes to what is only stacked
+    if not job.ends_on_host(here):
+        keywords.pop("stream", None)  # the target's current one stacks, and the one asked for waits for that
+
+    def verb(x: Any) -> Any:
+        result = convert(x, job.to, **keywords)
+        keywords["device"] = device_of(result)
+        return result
+
+    converted = list(each(verb, items))
+    xp = _namespace(converted[0])
+    if xp is None:
+        msg = (
+            f"array-api-compat has no namespace for arrays of {job.target.name}, which could stack them. "
+            f'Stack in another framework, and convert the result: interop.stack(arrays, "numpy").'
+        )
+        raise errors.UnsupportedArrayError(msg)
+    return _ordered(xp.stack(converted, axis=axis), job)
+
+
+# -- streams: what is stacked on a device is stacked on its framework's current one --------------------------------
+
+
+def _order(adapter: Adapter, device: Device, wish: Wish, *, before: bool) -> None:
+    """Order the stream that was asked for, before what is stacked now, or after it."""
+    if wish.stream is not None and wish.stream.handle != UNORDERED:
+        asked, current = wish.stream, adapter.current_stream(device)
+        first, second = (asked, current) if before else (current, asked)
+        adapter.order(first, second, device)
+
+
+def _ordered(result: Any, job: _Job) -> Any:
+    """Let the stream that was asked for wait for the result."""
+    if job.wish.stream is not None and not (device := device_of(result)).is_host:
+        _order(job.target, device, job.wish, before=False)
+    return result
+
+
+# -- questions ---------------------------------------------------------------------------------------------------
+
+
+def _listed(arrays: Iterable[Any]) -> list[Any]:
+    if adapter := _registry.adapter_of(type(arrays)):
+        facts = adapter.describe(arrays)
+        msg = f"stack takes a list of arrays, and {facts} is one array already. Pass it to interop.convert instead."
+        raise errors.UnsupportedArrayError(msg)
+    if items := list(arrays):
+        return items
+    msg = "there is nothing to stack: without an array, the result has no shape. Pass at least one."
+    raise errors.ShapeError(msg)
+
+
+def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
+    axes = range(-len(shape) - 1, len(shape) + 1)
+    if hasattr(axis, "__index__") and axis in axes:
+        return int(axis)
+    msg = f"axis={axis!r} is not an integer from {axes[0]} to {axes[-1]}, for arrays of shape {shape}"
+    raise errors.InvalidOptionError(msg)
+
+
+def _namespace(x: Any) -> Any:
+    """Return the namespace that stacks, or None for a framework that array-api-compat does not know."""
+    try:
+        return namespace(x)
+    except TypeError:
+        return None

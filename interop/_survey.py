@@ -1,0 +1,65 @@
+"""What several arrays have in common."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from interop import _registry, errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from interop._options import Wish
+    from interop.adapter import Adapter, Facts
+
+_SHOWN: Final = 5  # of the shapes or dtypes that differ
+_likeness: Final = attrgetter("dtype", "shape", "device")
+
+
+def survey(items: list[Any], wish: Wish) -> tuple[Facts, bool]:
+    """Return the facts of the first array, and whether all are of one framework, device and dtype."""
+    adapter = _registry.adapter_of(type(items[0]))
+    if adapter and _are_plain(items, adapter):
+        return adapter.describe(items[0]), True
+    found = list(each(_registry.identify, items))
+    facts = [one.adapter.describe(one.array) for one in found]
+    for i, fact in enumerate(facts):
+        if fact.unsupported:
+            msg = f"cannot stack {fact}, the array at {i}: {fact.unsupported}"
+            raise errors.UnsupportedArrayError(msg)
+    _insist_on_one("shape", [fact.shape for fact in facts], "Pad or crop them first.", errors.ShapeError)
+    if wish.dtype is None:
+        cure = "Pass dtype=, and each is converted to it."
+        _insist_on_one("dtype", [fact.dtype for fact in facts], cure, errors.UnsupportedArrayError)
+    kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
+    return facts[0], len(kinds) == 1 and not any(one.label for one in found)
+
+
+def _are_plain(items: list[Any], adapter: Adapter) -> bool:
+    """Whether the first array can speak for all; to describe each may take longer than to stack them."""
+    if {adapter.array_type} != set(map(type, items)):
+        return False
+    try:
+        likeness = list(map(_likeness, items))
+    except (AttributeError, RuntimeError):  # no such attribute, or a nested array, which has no shape
+        return False
+    return likeness.count(likeness[0]) == len(items)
+
+
+def _insist_on_one(what: str, values: list[Any], cure: str, error: type[errors.InteropError]) -> None:
+    if len(distinct := list(dict.fromkeys(values))) > 1:
+        where = ", ".join(f"{value} at {values.index(value)}" for value in distinct[:_SHOWN])
+        more = " and others" if len(distinct) > _SHOWN else ""
+        msg = f"arrays of one {what} can be stacked, and these are of several: {where}{more}. {cure}"
+        raise error(msg)
+
+
+def each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+    """Apply a verb; its refusal says which array it was."""
+    for i, x in enumerate(items):
+        try:
+            yield verb(x)
+        except errors.InteropError as error:
+            error.add_note(f"at arrays[{i}]")
+            raise

@@ -1,0 +1,202 @@
+"""Every array in a tree of containers: the containers are built anew, and each array is converted once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+from itertools import repeat
+from operator import is_
+from typing import TYPE_CHECKING, Any, Final, Unpack
+
+from interop import _containers, _registry, errors
+from interop._convert import convert
+from interop._options import make_wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from types import ModuleType
+
+    from interop._options import Keywords
+
+_ARRAY: Final = object()  # what is converted
+_MANY: Final = 16  # arrays: fewer are converted before one has asked what they are
+_OPEN: Final = object()  # the result of a container that is not done yet
+
+
+class _CycleError(errors.InteropError):
+    """A container was met inside itself."""
+
+
+def convert_tree(
+    tree: Any, to: str | ModuleType | type, /, *, foreign: bool = False, **keywords: Unpack[Keywords]
+) -> Any:
+    """Convert every array in a tree of containers, and let everything else pass through.
+
+    Containers are dicts, lists, tuples, named tuples, dataclasses and their subclasses. They are built anew, with
+    their class, order, ``default_factory``, attributes and fields that ``__init__`` doesn't take; only a tuple of a
+    class of its own that holds nothing to convert stays itself. An object that appears twice, array or container,
+    appears twice in the result.
+
+    Parameters
+    ----------
+    tree : object
+        Containers, arrays and others, nested.
+    to : str, module or class
+        ``"torch"``, ``torch`` or ``torch.Tensor``.
+    foreign : bool, default False
+        Whether to convert what is of no known framework, but speaks a protocol of arrays, too: `bytes`, for example,
+        and data frames.
+    **keywords
+        Those of `convert`, for each array.
+
+    Returns
+    -------
+    object
+        A tree like the one given. What is neither array nor container is the same object: None, strings, numbers
+        (NumPy's too), sets, and a container that its class does not let us build anew.
+
+    Raises
+    ------
+    InteropError
+        What `convert` raises, with a note that says where in the tree.
+    UnsupportedArrayError
+        A container contains itself.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> interop.convert_tree({"x": np.arange(3), "sizes": [np.ones(1), 5]}, "torch")
+    {'x': tensor([0, 1, 2]), 'sizes': [tensor([1.], dtype=torch.float64), 5]}
+    """
+    _registry.find(to)
+    make_wish(keywords)
+    walk = _Walk(to, keywords, foreign=foreign)
+    if type(tree) is dict and walk.is_flat(tree.values()):
+        with suppress(errors.InteropError):  # the walk meets it again, and says where
+            return dict(zip(tree, map(walk.verb, tree.values(), repeat(to)), strict=True))
+    try:
+        return walk.fill([None], [(0, tree)], lambda _: "tree")[0]
+    except _CycleError as error:
+        where = "".join(reversed(walk.path))
+        msg = f"the {error} at {where} contains itself, and such a tree has no end. Convert it without that reference."
+        raise errors.UnsupportedArrayError(msg) from None
+    except errors.InteropError as error:
+        error.add_note(f"at {''.join(reversed(walk.path))}")
+        raise
+
+
+class _Walk:
+    """One pass over a tree: what its classes are, what has been converted, and the way to what could not be."""
+
+    def __init__(self, to: Any, keywords: Keywords, *, foreign: bool) -> None:
+        self.to = to
+        self.verb: Any = (lambda x, to: convert(x, to, **keywords)) if keywords else convert
+        self.kinds = _Kinds()
+        self.kinds.foreign = foreign
+        self.results: dict[int, Any] = {}
+        self.kept: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
+        self.path: list[str] = []
+
+    def is_flat(self, children: Collection[Any]) -> bool:
+        """Whether these are many arrays and nothing else, none of them twice: none need be remembered."""
+        return (
+            len(children) >= _MANY
+            and all(self.kinds[cls] is _ARRAY for cls in set(map(type, children)))
+            and len(set(map(id, children))) == len(children)
+        )
+
+    def fill(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str] = _containers.INDEX) -> Any:
+        """Set each key of `out` to what becomes of its child. One loop, since every array of a tree passes here."""
+        kinds, results, to, verb = self.kinds, self.results, self.to, self.verb
+        key = last = kind = None
+        try:
+            for key, x in pairs:
+                if type(x) is not last:
+                    last = type(x)
+                    kind = kinds[last]
+                if kind is None:
+                    out[key] = x
+                elif kind is not _ARRAY:
+                    out[key] = self._enter(kind, x)
+                elif (i := id(x)) in results:
+                    out[key] = results[i]
+                else:
+                    out[key] = results[i] = verb(x, to)
+        except errors.InteropError:
+            self.path.append(spell(key))  # from the leaf to the root, as the error goes
+            raise
+        return out
+
+    def _enter(self, rebuild: Callable[[_Walk, Any], Any], x: Any) -> Any:
+        """Build a container anew, unless it was met before."""
+        results, i = self.results, id(x)
+        if i not in results:
+            results[i] = _OPEN
+            results[i] = rebuild(self, x)
+        elif results[i] is _OPEN:
+            raise _CycleError(type(x).__name__)
+        return results[i]
+
+
+class _Kinds(dict[type, Any]):
+    """By exact class: None passes through, `_ARRAY` is converted, and a function builds anew. For one walk only."""
+
+    foreign = False
+
+    def __missing__(self, cls: type) -> Any:
+        self[cls] = kind = _BUILT_IN.get(cls) or self._find(cls)
+        return kind
+
+    def _find(self, cls: type) -> Any:
+        if adapter := _registry.adapter_of(cls):
+            return _ARRAY if issubclass(cls, adapter.array_type) else None  # a scalar is a number
+        if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
+            return _named
+        return _other if _containers.is_container(cls) else _try_foreign if self.foreign else None
+
+
+def _try_foreign(walk: _Walk, x: Any) -> Any:
+    try:
+        return walk.verb(x, walk.to)
+    except errors.NotAnArrayError:
+        return x
+
+
+# -- containers --------------------------------------------------------------------------------------------------
+
+
+def _dict(walk: _Walk, tree: dict[Any, Any]) -> Any:
+    return walk.fill({}, tree.items())
+
+
+def _list(walk: _Walk, tree: list[Any]) -> Any:
+    return walk.fill(list(tree), enumerate(tree))
+
+
+def _tuple(walk: _Walk, tree: tuple[Any, ...]) -> Any:
+    return tuple(walk.fill(list(tree), enumerate(tree)))
+
+
+def _named(walk: _Walk, tree: Any) -> Any:
+    return tree._make(walk.fill(list(tree), enumerate(tree), lambda i: f".{tree._fields[i]}"))
+
+
+def _ordered(walk: _Walk, tree: OrderedDict[Any, Any]) -> Any:
+    """Quickly, because a state dict is one; its `_metadata` is an attribute."""
+    out = walk.fill(OrderedDict(), tree.items())
+    vars(out).update(vars(tree))
+    return out
+
+
+def _other(walk: _Walk, tree: Any) -> Any:
+    """Build a container of another class anew; where its class does not let us, it passes through."""
+    places = list(_containers.places(tree))
+    children = [place.child for place in places]
+    walk.kept.append(children)
+    values = walk.fill(list(children), enumerate(children), lambda i: places[i].spell(places[i].key))
+    if isinstance(tree, tuple) and all(map(is_, values, children)):
+        return tree
+    return _containers.rebuild(tree, values)
+
+
+_BUILT_IN: Final[dict[type, Any]] = {dict: _dict, list: _list, tuple: _tuple, OrderedDict: _ordered}

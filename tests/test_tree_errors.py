@@ -1,0 +1,79 @@
+"""What is refused in a tree: the message is the conversion's, and a note says where."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+from containers import Frozen, Output, Pair, Plain, Rows, Triple
+from interop import convert_tree
+
+pytestmark = pytest.mark.requires("torch")
+
+
+def test_a_refusal_says_where() -> None:
+    leaf = torch.ones(2, requires_grad=True)
+    tree = {"a": [1, Pair(0, Plain(None, Rows([Output(x={(1, 2): leaf})])))]}
+    with pytest.raises(interop.GradientError, match="requires grad") as caught:
+        convert_tree(tree, "numpy")
+    assert caught.value.__notes__ == ["at tree['a'][1].y.y[0]['x'][(1, 2)]"]
+    assert type(convert_tree(tree, "numpy", detach=True)["a"][1].y.y[0].x[1, 2]) is np.ndarray
+
+
+@pytest.mark.parametrize(
+    ("tree", "where"),
+    [(Frozen(np.array("a")), ".x"), (Triple(np.array("a")), "[0]"), (OrderedDict(k=np.array("a")), "['k']")],
+)
+def test_a_refusal_says_where_in_each_kind(tree: Any, where: str) -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        convert_tree((tree,), "torch")
+    assert caught.value.__notes__ == [f"at tree[0]{where}"]
+
+
+def test_a_refusal_says_which_of_many() -> None:
+    tree = {i: torch.ones(1, requires_grad=i == 33) for i in range(50)}
+    with pytest.raises(interop.GradientError) as caught:
+        convert_tree(tree, "numpy")
+    assert caught.value.__notes__ == ["at tree[33]"]
+    assert caught.value.__context__ is None
+
+
+def test_a_tree_that_is_an_array() -> None:
+    assert type(convert_tree(torch.ones(3), "numpy")) is np.ndarray
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        convert_tree(np.array("a"), "torch")
+    assert caught.value.__notes__ == ["at tree"]
+
+
+def cycles() -> Iterator[tuple[Any, str]]:
+    items: Any = {"a": [torch.ones(3), 1]}
+    items["a"][1] = items
+    yield items, "the dict at tree['a'][1]"
+    rows = Rows([1])
+    rows.append(rows)
+    yield rows, "the Rows at tree[1]"
+    plain = Plain(1)
+    plain.made = (plain,)
+    yield [plain], "the Plain at tree[0].made[0]"
+
+
+@pytest.mark.parametrize(("tree", "who"), [*cycles()])
+def test_a_cycle_has_no_end(tree: Any, who: str) -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        convert_tree(tree, "numpy")
+    message = "contains itself, and such a tree has no end. Convert it without that reference."
+    assert str(caught.value) == f"{who} {message}"
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_arguments_are_checked_before_the_tree() -> None:
+    with pytest.raises(interop.InvalidOptionError, match="readonly='shared' is not one of"):
+        convert_tree({}, "torch", readonly="shared")  # type: ignore[arg-type]
+    with pytest.raises(interop.UnknownFrameworkError, match="did you mean 'torch'"):
+        convert_tree(None, "torhc")
+    with pytest.raises(TypeError, match="there is no keyword 'devise'"):
+        convert_tree([], "torch", devise="cpu")  # type: ignore[call-arg]
