@@ -11,6 +11,8 @@ from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
@@ -163,6 +165,11 @@ class CuPyAdapter(Adapter):
             copied = _duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
         _order(place, x.device)
         return copied
+
+    def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
+        """Stack on the arrays' device, whatever is current: CuPy's own would stack on that one."""
+        with arrays[0].device:
+            return cupy.stack(arrays, axis=axis)
 
 
 def _is_pinned(x: NDArray[Any]) -> bool:

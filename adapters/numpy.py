@@ -94,8 +94,10 @@ class NumPyAdapter(Adapter):
         A cast is silent: the planner has asked whether it may lose something, and the caller has said so.
         """
         wanted = _dtype(dtype)
+        if isinstance(x, np.generic):
+            x = np.asarray(x)
         if wanted is None or x.dtype == wanted:  # one that can't leave NumPy stays what it is
-            return np.array(x, dtype=wanted, order="K", copy=True, subok=True)
+            return x.copy("K")
         return _cast(x, wanted)
 
     def fingerprint(self, x: Any, /) -> Any:

@@ -16,6 +16,8 @@ from interop.adapter import CPU, CURRENT, MAY_BE_COMPILED, NOWHERE, PLAIN_DTYPES
 from interop.handoff import LEGACY, UNORDERED, Lease, Stream, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 # NumPy's bridge knows none of these: they cross as integers of their size, and are ml_dtypes' on the other side.
@@ -179,15 +181,29 @@ class TorchAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
         wanted = _DTYPES.get(dtype)
+        if type(x) is Tensor and x.dtype is wanted and x.is_cpu and device == CPU and x.nbytes < _HUGE:
+            return _resolved(x.clone())
         with _behind_subclass():
             if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
             if device.is_host and _is_huge(x):
                 return _write_huge(x, wanted or x.dtype)
             there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
-            copied: Tensor = _move(x, there, wanted).resolve_conj().resolve_neg()
+            copied = _resolved(_move(x, there, wanted))
             keeps_class = type(x).__torch_function__ is not _no_function
             return copied.as_subclass(type(x)) if keeps_class and type(copied) is Tensor else copied
+
+    def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
+        """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
+        first = arrays[0]
+        if not all(type(x) is Tensor and _is_huge(x) for x in arrays):
+            return torch.stack(list(arrays), dim=axis)
+        axis %= first.ndim + 1
+        shape = (*first.shape[:axis], len(arrays), *first.shape[axis:])
+        out = _huge(first.numel() * len(arrays), first.dtype).view(shape)
+        for i, x in enumerate(arrays):
+            out.select(axis, i).copy_(x)
+        return out
 
     def fingerprint(self, x: Any, /) -> Any:
         """Return what `_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
@@ -292,16 +308,23 @@ def _move(x: Tensor, there: Any, dtype: torch.dtype | None) -> Tensor:
     return x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
 
 
+def _resolved(x: Tensor) -> Tensor:
+    return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
+
+
 def _is_huge(x: Tensor) -> bool:
     """Whether NumPy would ask for huge pages, which torch does not; a copy in a graph is torch's own affair."""
-    return x.numel() * x.element_size() >= _HUGE and x.is_cpu and not x.requires_grad and x.layout is torch.strided
+    return x.nbytes >= _HUGE and x.is_cpu and not x.requires_grad and x.layout is torch.strided
 
 
 def _write_huge(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Copy into memory of NumPy's allocator: half of the time of `clone` goes into the pages of its result."""
     strides = torch.empty_like(x, device="meta").stride()
-    memory = torch.from_numpy(np.empty(x.numel() * dtype.itemsize, np.uint8)).view(dtype)
-    return memory.as_strided(x.shape, strides).copy_(x)
+    return _huge(x.numel(), dtype).as_strided(x.shape, strides).copy_(x)
+
+
+def _huge(count: int, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.empty(count * dtype.itemsize, np.uint8)).view(dtype)
 
 
 def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:

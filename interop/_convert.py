@@ -7,6 +7,7 @@ That is `_prepare` and `_convert`. In front of them lies what `interop._quick` r
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
 from interop import _quick, _registry, errors
@@ -32,6 +33,7 @@ _to_torch: Final = _quick.TABLE["torch"]
 _REFUSED: Final = _quick.REFUSED
 _fingerprints: Final = _quick.FINGERPRINTS
 _calls: Final = _quick.CALLS
+_SMALL: Final = 64 * 1024
 
 
 @overload
@@ -195,9 +197,13 @@ def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
         key = (to, type(x), _fingerprints[type(x)](x), defaults())
         for item in keywords.items():
             key += (item, type(item[1]))  # 1 is equal to True, but no choice of copy=
-        return execute(_calls[key], x)
+        result = x
+        for call in _calls[key]:
+            result = call(result)
     except (*_REFUSED, BufferError):  # asked for the first time, not hashable, or sharing failed this time
         pass
+    else:
+        return result
     return _convert_afresh(x, to, keywords, key)  # out here, so that its errors have no context of ours
 
 
@@ -215,7 +221,7 @@ def _convert_afresh(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> A
         route = route._replace(facts=route.facts._replace(obstacle=str(refusal)))
         return execute(make_calls(make_plan(route), route), array)
     if _is_lasting(key, plan, route):
-        _quick.remember(key, calls)
+        _quick.remember(key, _shortened(calls, plan, route, array))
     return result
 
 
@@ -223,6 +229,19 @@ def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:
     """Whether the plan holds for all with this key: no device's state has decided, and no stream."""
     known = key is not None and key[2] is not None
     return known and route.wish.stream is None and route.facts.device.is_host and plan.device.is_host
+
+
+def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tuple[Any, ...]:
+    """Share by the framework's own call, where it takes such an array: tried once, on a small one."""
+    native, facts = _quick.native_call(route.source, route.target), route.facts
+    guarded = facts.readonly or plan.readonly  # the native call knows no such thing
+    if native is None or guarded or plan.steps[-1].verb != "share" or facts.nbytes >= _SMALL:
+        return calls
+    shortened = (*calls[:-2], native)
+    with suppress(*_REFUSED):
+        execute(shortened, x)
+        return shortened
+    return calls
 
 
 def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route]:

@@ -87,6 +87,14 @@ def learn(source: Adapter, target: Adapter, to: Any) -> None:
         _put(to, source.array_type, target.quick_adopt_host(), target.compiled_adopt_host())
 
 
+def native_call(source: Adapter, target: Adapter) -> Callable[[Any], Any] | None:
+    """Return the call that shares what a plan shares, without its question, or raises."""
+    quick = source.quick_export_host() if target.ndarray_native else None
+    if source.ndarray_native and not target.ndarray_native:
+        quick = target.quick_adopt_host()
+    return quick[1] if quick else None
+
+
 def _put(to: Any, cls: type, quick: Any, compiled: Any) -> None:
     if quick:
         TABLE.setdefault(to, {})[cls] = quick

@@ -191,8 +191,8 @@ def _name_of(cls: type) -> str | None:
 
 def _name_in_plugins(cls: type) -> str | None:
     """Load the plugins that are called like a package the class comes from, and no other; then look again."""
-    roots = {base.__module__.partition(".")[0] for base in cls.__mro__}
-    for root in roots & _plugins().keys():
+    roots = {base.__module__.partition(".")[0] for base in cls.__mro__} - {"builtins"}
+    for root in roots & _plugins().keys() if roots else ():
         _load_plugin(root)
     return _name_of(cls)
 

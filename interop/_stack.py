@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, ove
 from interop import _registry, errors
 from interop._convert import convert
 from interop._options import make_wish
-from interop._questions import device_of, namespace
+from interop._questions import device_of
 from interop._survey import each, survey
 from interop.handoff import UNORDERED
 
@@ -91,8 +91,8 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
     if job.wish.copy is False:
         msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
         raise errors.CopyRequiredError(msg)
-    xp = _namespace(items[0]) if alike else None
-    return _stack_here(xp, items, axis, facts.device, job) if xp else _stack_there(items, axis, facts.device, job)
+    result = _stack_here(items, axis, facts.device, job) if alike else NotImplemented
+    return _stack_there(items, axis, facts.device, job) if result is NotImplemented else result
 
 
 class _Job(NamedTuple):
@@ -108,16 +108,15 @@ class _Job(NamedTuple):
         return (self.wish.device or (here if here.kind in self.target.holds else self.target.home)).is_host
 
 
-def _stack_here(xp: Any, items: list[Any], axis: int, here: Device, job: _Job) -> Any:
-    """Stack in the arrays' own framework, and convert the result."""
-    keywords, source = job.keywords, _registry.adapter_of(type(items[0]))
-    if source and not here.is_host:
-        if job.ends_on_host(here):
-            _order(source, here, job.wish, before=True)
-        elif job.wish.device is None and here.kind in job.target.holds:
-            keywords = {**keywords, "device": here}  # a framework may stack on its current device instead
-    stacked = xp.stack(items, axis=axis)
-    result = convert(stacked, job.to, **keywords)
+def _stack_here(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Stack in the arrays' own framework, and convert the result; NotImplemented where it can't stack."""
+    source = _registry.identify(items[0]).adapter
+    if not here.is_host and job.ends_on_host(here):
+        _order(source, here, job.wish, before=True)
+    stacked = source.stack(items, axis)
+    if stacked is NotImplemented:
+        return NotImplemented
+    result = convert(stacked, job.to, **job.keywords)
     return _ordered(result, job) if result is stacked else result
 
 
@@ -132,15 +131,14 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         keywords["device"] = device_of(result)
         return result
 
-    converted = list(each(verb, items))
-    xp = _namespace(converted[0])
-    if xp is None:
+    stacked = job.target.stack(list(each(verb, items)), axis)
+    if stacked is NotImplemented:
         msg = (
             f"array-api-compat has no namespace for arrays of {job.target.name}, which could stack them. "
             f'Stack in another framework, and convert the result: interop.stack(arrays, "numpy").'
         )
         raise errors.UnsupportedArrayError(msg)
-    return _ordered(xp.stack(converted, axis=axis), job)
+    return _ordered(stacked, job)
 
 
 # -- streams: what is stacked on a device is stacked on its framework's current one --------------------------------
@@ -181,11 +179,3 @@ def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
         return int(axis)
     msg = f"axis={axis!r} is not an integer from {axes[0]} to {axes[-1]}, for arrays of shape {shape}"
     raise errors.InvalidOptionError(msg)
-
-
-def _namespace(x: Any) -> Any:
-    """Return the namespace that stacks, or None for a framework that array-api-compat does not know."""
-    try:
-        return namespace(x)
-    except TypeError:
-        return None

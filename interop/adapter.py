@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -234,6 +234,19 @@ class Adapter:
         its host arrays: `copy` gives one for a device of the host, and takes one to upload it.
         """
         raise NotImplementedError
+
+    def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
+        """Return native arrays of one shape, dtype and device stacked along a new axis, in new memory on their device.
+
+        By default by their array-API namespace, which array-api-compat knows; NotImplemented if it does not.
+        """
+        from array_api_compat import array_namespace  # noqa: PLC0415 - the contract itself loads nothing
+
+        try:
+            namespace = array_namespace(arrays[0])
+        except TypeError:
+            return NotImplemented
+        return namespace.stack(arrays, axis=axis)
 
     # -- optional: quick ways for plain arrays of exactly `array_type` ------------------------------------------------
 

@@ -23,6 +23,44 @@ def test_importing_interop_loads_no_framework() -> None:
     assert not loaded & FRAMEWORKS
 
 
+def test_importing_interop_loads_nothing_else_at_all() -> None:
+    """Not even the rest of interop, nor typing: both come with the first name that is used."""
+    said = run_child("""
+        import sys
+        before = set(sys.modules)
+        import interop
+        print(*set(sys.modules) - before)
+        interop.Device
+        print("interop._convert" in sys.modules, hasattr(interop, "no_such_name"), "__getattr__" in vars(interop))
+    """)
+    assert said.splitlines() == ["interop", "True False False"]
+
+
+def test_names_are_known_before_they_are_loaded() -> None:
+    said = run_child("""
+        import interop
+        print("to_numpy" in dir(interop), "__version__" in dir(interop))
+        from interop import *
+        print(to_numpy.__name__, errors.__name__ if "errors" in globals() else "no errors")
+    """)
+    assert said.splitlines() == ["True True", "to_numpy no errors"]
+
+
+@pytest.mark.requires("torch")
+def test_no_installed_package_is_searched_for_arrays_that_are_known() -> None:
+    said = run_child("""
+        import array, importlib.metadata
+        importlib.metadata.entry_points = lambda **_: print("searched") or ()
+        import interop, numpy as np, torch
+        interop.to_torch(np.ones(3), dtype=torch.float16, device=torch.device("cpu")), interop.to_numpy(torch.ones(3))
+        interop.to_torch(np.ones(3, ">f4")), interop.convert(torch.ones(3), np, dtype=np.float64)
+        interop.convert_tree([np.ones(3), None, "text"], torch), interop.stack([np.ones(3)] * 2, "torch")
+        print("unknown:")
+        interop.to_numpy(array.array("i", [1])), interop.to_numpy(array.array("i", [1]))
+    """)
+    assert said.splitlines() == ["unknown:", "searched"]
+
+
 def test_importtime_agrees() -> None:
     command = [sys.executable, "-X", "importtime", "-c", "import interop"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr

@@ -144,6 +144,8 @@ def test_the_sdist_is_what_git_knows(sdist: Path) -> None:
 
 
 CONVERT = """
+import os
+os.environ["INTEROP_COMPILED"] = "{may}"
 import interop, numpy as np
 assert interop.to_numpy(memoryview(b"abc")).tolist() == [97, 98, 99]
 a = np.ones(3)
@@ -172,8 +174,8 @@ def test_it_converts_compiled_or_not(kind: str, request: pytest.FixtureRequest, 
     venv = Venv.make(tmp_path)
     venv.install(request.getfixturevalue(kind))
     show(venv, "numpy")
-    assert venv.run(CONVERT) == str(kind == "wheel")
-    assert venv.run("import os; os.environ['INTEROP_COMPILED'] = '0'\n" + CONVERT) == "False"
+    assert venv.run(CONVERT.format(may=1)) == str(kind == "wheel")
+    assert venv.run(CONVERT.format(may=0)) == "False"
 
 
 # Beside a distribution that owns the top-level name `adapters`
