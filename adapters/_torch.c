@@ -26,7 +26,7 @@ typedef struct {
 } Method;
 
 static const DLPackExchangeAPI *exchange;
-static PyTypeObject *tensor_class;
+static PyTypeObject *tensor_class, *parameter_class;
 static Method is_neg, is_conj, untyped_storage, resizable, numpy, detach, function_mode;
 static PyGetSetDef *requires_grad, *dtype;
 static PyObject *int8, *uint8;
@@ -47,6 +47,11 @@ static int is_false(PyObject *answer)
 {
     Py_XDECREF(answer);
     return answer == Py_False;
+}
+
+static int is_tensor(PyObject *x)
+{
+    return Py_IS_TYPE(x, tensor_class) || Py_IS_TYPE(x, parameter_class);
 }
 
 /* Whether no TorchFunctionMode watches, or changes, every call of a method. */
@@ -183,7 +188,7 @@ static PyObject *hold_resolved(PyObject *x, DLTensor *seen)
 static PyObject *share_checked(PyObject *x, int may_detach)
 {
     DLTensor seen;
-    if (!Py_IS_TYPE(x, tensor_class))
+    if (!is_tensor(x))
         Py_RETURN_NOTIMPLEMENTED;
     if (!is_unwatched()) /* then the fewer calls the better */
         return look(x, &seen) && !may_detach ? by_torch(x) : not_plain();
@@ -216,7 +221,7 @@ static PyObject *share_copy(PyObject *module, PyObject *x)
 {
     (void)module;
     DLTensor seen;
-    int plain = Py_IS_TYPE(x, tensor_class) && is_unwatched() && is_false(requires_grad->get(x, requires_grad->closure));
+    int plain = is_tensor(x) && is_unwatched() && is_false(requires_grad->get(x, requires_grad->closure));
     PyObject *storage = plain ? hold_resolved(x, &seen) : NULL;
     PyObject *view = storage ? over(&seen, storage) : NULL; /* not frozen, and gone in a moment */
     if (view == NULL)
@@ -380,19 +385,20 @@ static int find_exchange(PyObject *cls)
     return exchange ? 0 : -1;
 }
 
-PyDoc_STRVAR(bind_doc, "bind(Tensor, UntypedStorage, is_mode_enabled, int8, uint8)\n--\n\n"
+PyDoc_STRVAR(bind_doc, "bind(Tensor, Parameter, UntypedStorage, is_mode_enabled, int8, uint8)\n--\n\n"
              "Find torch's functions. AttributeError where this torch has none to offer.");
 
 static PyObject *bind(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *cls, *storage, *mode;
-    if (!PyArg_ParseTuple(args, "OOOOO", &cls, &storage, &mode, &int8, &uint8))
+    PyObject *cls, *parameter, *storage, *mode;
+    if (!PyArg_ParseTuple(args, "OOOOOO", &cls, &parameter, &storage, &mode, &int8, &uint8))
         return NULL;
     Py_INCREF(int8);
     Py_INCREF(uint8);
     take_function(&function_mode, mode);
     tensor_class = (PyTypeObject *)Py_NewRef(cls);
+    parameter_class = (PyTypeObject *)Py_NewRef(parameter);
     if (find_exchange(cls) || find_attribute(&requires_grad, cls, "requires_grad") ||
         find_attribute(&dtype, cls, "dtype") || find_method(&is_neg, cls, "is_neg") ||
         find_method(&is_conj, cls, "is_conj") || find_method(&untyped_storage, cls, "untyped_storage") ||

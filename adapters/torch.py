@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, MAY_BE_COMPILED, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CPU, CURRENT, NOWHERE, Adapter, Device, Facts
 from interop.handoff import LEGACY, UNORDERED, Lease, Stream, settle
+
+from . import _torch_host as host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-# NumPy's bridge knows none of these: they cross as integers of their size, and are ml_dtypes' on the other side.
-_CARRIED: Final = {
-    "bfloat16": torch.int16, "float8_e4m3fn": torch.uint8, "float8_e4m3fnuz": torch.uint8,
-    "float8_e5m2": torch.uint8, "float8_e5m2fnuz": torch.uint8, "float8_e8m0fnu": torch.uint8,
-}  # fmt: skip
-_DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)}
-_CARRIERS: Final = {_DTYPES[name]: carrier for name, carrier in _CARRIED.items()}
-_NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
-_BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
-_HUGE: Final = 4 * 1024 * 1024  # from here on NumPy asks for huge pages (madvise)
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
@@ -37,7 +27,6 @@ _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 _behind_subclass: Final = torch._C.DisableTorchFunctionSubclass
 _no_dispatch: Final = torch._C._disabled_torch_dispatch_impl
 _no_function: Final = torch._C._disabled_torch_function_impl
-_is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class TorchAdapter(Adapter):
@@ -77,7 +66,7 @@ class TorchAdapter(Adapter):
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss the dtypes that only ml_dtypes has."""
-        return None if dtype in _DTYPES else f'torch has no {dtype}. Pass dtype="float32".'
+        return None if dtype in host.DTYPES else f'torch has no {dtype}. Pass dtype="float32".'
 
     def refuses(self, facts: Facts, /) -> str | None:
         """Refuse negative strides: torch ends the process when it meets one (pytorch#188023)."""
@@ -95,7 +84,7 @@ class TorchAdapter(Adapter):
     def parse_dtype(self, spec: Any, /) -> str:
         """Read a `torch.dtype`, or its name with torch in front: ``"torch.half"``."""
         dtype = getattr(torch, spec.partition(".")[2], None) if isinstance(spec, str) else spec
-        return _NAMES[dtype] if dtype in _NAMES else super().parse_dtype(spec)
+        return host.NAMES[dtype] if dtype in host.NAMES else super().parse_dtype(spec)
 
     def current_stream(self, device: Device, /) -> Stream:
         """Return torch's current stream of the device."""
@@ -158,52 +147,37 @@ class TorchAdapter(Adapter):
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return `Tensor.numpy`, which keeps torch from resizing the memory under its reader."""
-        if type(x) is Tensor and x.dtype not in _CARRIERS:
-            return x.detach().numpy() if x.requires_grad else x.numpy()
+        if type(x) is Tensor and not x.requires_grad:
+            return host.share(x)
         with _behind_subclass():
-            tensor = x.detach()
-            carrier = _CARRIERS.get(tensor.dtype)
-            if carrier is None:
-                return tensor.numpy()
-            import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
-
-            return tensor.view(carrier).numpy().view(getattr(ml_dtypes, _NAMES[tensor.dtype]))
+            return host.share(x.detach())
 
     def adopt_host(self, array: NDArray[Any], /) -> Tensor:
-        """Return a tensor over an ndarray; read-only memory by DLPack, since `torch.from_numpy` warns of it."""
-        if not array.flags.writeable:
-            return _adopt_odd(array)
-        try:
-            return torch.from_numpy(array)
-        except (TypeError, ValueError):  # a dtype of ml_dtypes, or strides that are never stepped over
-            return _adopt_odd(array)
+        """Return a tensor over an ndarray, by `torch.from_numpy` where it can."""
+        return host.adopt(array)
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
-        wanted = _DTYPES.get(dtype)
-        if type(x) is Tensor and x.dtype is wanted and x.is_cpu and device == CPU and x.nbytes < _HUGE:
-            return _resolved(x.clone())
+        wanted = host.DTYPES.get(dtype)
+        if type(x) is Tensor and x.dtype is wanted and x.is_cpu and device == CPU and x.nbytes < host.HUGE:
+            return host.resolved(x.clone())
         with _behind_subclass():
             if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
-            if device.is_host and _is_huge(x):
-                return _write_huge(x, wanted or x.dtype)
-            there = x.device if device == _device(x) else f"{_TYPES[device.kind]}:{device.id}"
-            copied = _resolved(_move(x, there, wanted))
+            copied = host.write_huge(x, wanted) if device.is_host and host.is_huge(x) else _move(x, device, wanted)
             keeps_class = type(x).__torch_function__ is not _no_function
             return copied.as_subclass(type(x)) if keeps_class and type(copied) is Tensor else copied
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
         """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
-        first = arrays[0]
-        if not all(type(x) is Tensor and _is_huge(x) for x in arrays):
-            return torch.stack(list(arrays), dim=axis)
-        axis %= first.ndim + 1
-        shape = (*first.shape[:axis], len(arrays), *first.shape[axis:])
-        out = _huge(first.numel() * len(arrays), first.dtype).view(shape)
-        for i, x in enumerate(arrays):
-            out.select(axis, i).copy_(x)
-        return out
+        if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
+            return host.stack_huge(arrays, axis)
+        return torch.stack(list(arrays), dim=axis)
+
+    @property
+    def plain_types(self) -> tuple[type[Any], ...]:
+        """Parameters, too: they differ in what a module makes of them."""
+        return Tensor, torch.nn.Parameter
 
     def fingerprint(self, x: Any, /) -> Any:
         """Return what `_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
@@ -214,7 +188,7 @@ class TorchAdapter(Adapter):
 
     def quick_export_host(self) -> Any:
         """Let `Tensor.numpy` do it: it refuses what can't be shared, except elements that overlap."""
-        return Tensor.is_contiguous, Tensor.numpy, _numpy_without_gradient
+        return Tensor.is_contiguous, Tensor.numpy, host.share_without_gradient
 
     def quick_adopt_host(self) -> Any:
         """Let `torch.from_numpy` do it, where the array is contiguous, aligned and writeable: it minds no flag."""
@@ -222,42 +196,11 @@ class TorchAdapter(Adapter):
 
     def compiled_export_host(self) -> Any:
         """Let `_torch.c` do it, where it was built."""
-        return _compiled and (_compiled.share, _compiled.share_detached, _compiled.share_copy)
+        return host.compiled and (host.compiled.share, host.compiled.share_detached, host.compiled.share_copy)
 
     def compiled_adopt_host(self) -> Any:
         """Let `_torch.c` do it, where it was built."""
-        return _compiled and (_compiled.adopt, _compiled.adopt, _compiled.adopt_copy)
-
-
-def _find_compiled() -> Any:
-    """Return the compiled half, if there is one, and if this torch offers what it needs."""
-    if not MAY_BE_COMPILED:
-        return None
-    try:
-        compiled = import_module(f"{__package__}._torch")
-        is_mode_enabled = torch._C._is_torch_function_mode_enabled
-        compiled.bind(Tensor, torch.UntypedStorage, is_mode_enabled, torch.int8, torch.uint8)
-    except (ImportError, AttributeError):
-        return None
-    return compiled
-
-
-_compiled: Final = _find_compiled()
-
-
-def _numpy_without_gradient(x: Tensor) -> NDArray[Any]:
-    """Let `Tensor.numpy` detach, but not download, which is for a plan to say."""
-    if not x.is_cpu or _is_transformed(x):
-        raise TypeError
-    return x.numpy(force=True)
-
-
-def _adopt_odd(array: NDArray[Any]) -> Tensor:
-    if array.dtype.isbuiltin == _BY_ML_DTYPES:
-        name = array.dtype.name
-        return adapter.adopt_host(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(_DTYPES[name])
-    array = _with_plain_strides(array)
-    return torch.from_numpy(array) if array.flags.writeable else from_dlpack(array.__dlpack__(max_version=(1, 0)))
+        return host.compiled and (host.compiled.adopt, host.compiled.adopt, host.compiled.adopt_copy)
 
 
 def _facts(x: Tensor) -> Facts:
@@ -269,7 +212,7 @@ def _facts(x: Tensor) -> Facts:
     strides = tuple([s * size for s in x.stride()])
     pending = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
     return Facts(
-        "torch", tuple(x.shape), _NAMES[x.dtype], _device(x), strides, x.numel() * size,
+        "torch", tuple(x.shape), host.NAMES[x.dtype], _device(x), strides, x.numel() * size,
         gradient=x.requires_grad, obstacle=pending,
     )  # fmt: skip
 
@@ -285,7 +228,7 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
         return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
     if type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
         return f"a {type(x).__name__} has no memory of its own. Convert the tensor that it stands for."
-    if _is_transformed(x):
+    if host.is_transformed(x):
         return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
     if x.device.type not in _KINDS:
         return f"a tensor on the device {x.device.type!r} has no values to read. Make it with values on another one."
@@ -295,47 +238,19 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
         return "it is quantized. Use x.dequantize() or x.int_repr()."
     if x._is_zerotensor():
         return "it is a gradient of zeros without memory. Use torch.zeros_like(x)."
-    if x.dtype not in _NAMES:
+    if x.dtype not in host.NAMES:
         fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.view(torch.uint8) for its bytes"
         return f"{x.dtype} has no counterpart elsewhere. Use {fix}."
     return None
 
 
-def _move(x: Tensor, there: Any, dtype: torch.dtype | None) -> Tensor:
+def _move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
     """Copy; to another device with a cast on the side where fewer bytes travel, which torch leaves to the host."""
-    if dtype is None or dtype == x.dtype or torch.device(there) == x.device:
-        return x.to(device=there, dtype=dtype, copy=True)
-    return x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
-
-
-def _resolved(x: Tensor) -> Tensor:
-    return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
-
-
-def _is_huge(x: Tensor) -> bool:
-    """Whether NumPy would ask for huge pages, which torch does not; a copy in a graph is torch's own affair."""
-    return x.nbytes >= _HUGE and x.is_cpu and not x.requires_grad and x.layout is torch.strided
-
-
-def _write_huge(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Copy into memory of NumPy's allocator: half of the time of `clone` goes into the pages of its result."""
-    strides = torch.empty_like(x, device="meta").stride()
-    return _huge(x.numel(), dtype).as_strided(x.shape, strides).copy_(x)
-
-
-def _huge(count: int, dtype: torch.dtype) -> Tensor:
-    return torch.from_numpy(np.empty(count * dtype.itemsize, np.uint8)).view(dtype)
-
-
-def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
-    """Replace strides that are never stepped over (axes of length 1, empty arrays): torch refuses odd ones even so."""
-    size = array.itemsize
-    if not any(s < 0 or s % size for s in array.strides):
-        return array
-    from numpy.lib.stride_tricks import as_strided  # noqa: PLC0415
-
-    strides = [s if n > 1 and array.size else size for s, n in zip(array.strides, array.shape, strict=True)]
-    return as_strided(array, strides=strides, writeable=array.flags.writeable)
+    there = x.device if device == _device(x) else torch.device(_TYPES[device.kind], device.id)
+    if dtype is None or dtype == x.dtype or there == x.device:
+        return host.resolved(x.to(device=there, dtype=dtype, copy=True))
+    moved = x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
+    return host.resolved(moved)
 
 
 def _stream(stream: Stream, device: Device) -> Any:

@@ -211,7 +211,7 @@ def _convert_afresh(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> A
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
     plan, array, route = _prepare(x, to, keywords)
     calls = make_calls(plan, route)
-    if type(x) is route.source.array_type:
+    if type(x) in route.source.plain_types:
         _quick.learn(route.source, route.target, to)
     try:
         result = execute(calls, array)

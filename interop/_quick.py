@@ -12,15 +12,13 @@ host is made once, and from then on only done.
 from __future__ import annotations
 
 from contextlib import suppress
-from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from interop.adapter import MAY_BE_COMPILED
+from interop.adapter import find_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
-    from types import ModuleType
 
     from interop.adapter import Adapter
 
@@ -39,15 +37,7 @@ CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 _MOST: Final = 1024  # many shapes come once and never again: then what is remembered is forgotten
 
 
-def _find_front() -> ModuleType | None:
-    """Return the compiled half, if there is one: optional, as a compiler is."""
-    try:
-        return import_module("interop._front") if MAY_BE_COMPILED else None
-    except ImportError:
-        return None
-
-
-front: Final = _find_front()
+front: Final = find_compiled("interop._front")
 
 
 def verb(to: str | None = None) -> Callable[[F], F]:
@@ -77,29 +67,30 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
 
 
 def learn(source: Adapter, target: Adapter, to: Any) -> None:
-    """Remember how plain arrays of exactly the source's class get to `to`, and how to know the others again."""
-    FINGERPRINTS[source.array_type] = source.fingerprint
+    """Remember how plain arrays of exactly the source's classes get to `to`, and how to know the others again."""
+    quick, compiled = _calls(source, target)
+    for cls in source.plain_types:
+        FINGERPRINTS[cls] = source.fingerprint
+        if quick:
+            TABLE.setdefault(to, {})[cls] = quick
+        if compiled and front:
+            front.learn(to, cls, *compiled)
+
+
+def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
     if source is target:
-        _put(to, source.array_type, (None, None, None), (None, None, None))
-    elif target.ndarray_native:
-        _put(to, source.array_type, source.quick_export_host(), source.compiled_export_host())
-    elif source.ndarray_native:
-        _put(to, source.array_type, target.quick_adopt_host(), target.compiled_adopt_host())
+        return (None, None, None), (None, None, None)
+    if target.ndarray_native:
+        return source.quick_export_host(), source.compiled_export_host()
+    if source.ndarray_native:
+        return target.quick_adopt_host(), target.compiled_adopt_host()
+    return None, None
 
 
 def native_call(source: Adapter, target: Adapter) -> Callable[[Any], Any] | None:
     """Return the call that shares what a plan shares, without its question, or raises."""
-    quick = source.quick_export_host() if target.ndarray_native else None
-    if source.ndarray_native and not target.ndarray_native:
-        quick = target.quick_adopt_host()
+    quick, _ = _calls(source, target)
     return quick[1] if quick else None
-
-
-def _put(to: Any, cls: type, quick: Any, compiled: Any) -> None:
-    if quick:
-        TABLE.setdefault(to, {})[cls] = quick
-    if compiled and front:
-        front.learn(to, cls, *compiled)
 
 
 def learn_all(adapters: Iterable[Adapter]) -> None:

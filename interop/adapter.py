@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from contextlib import AbstractContextManager
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -23,12 +25,9 @@ if TYPE_CHECKING:
     Compiled = tuple[Call, Call, Call]
 
 __all__ = [
-    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "MAY_BE_COMPILED", "NOWHERE", "PLAIN_DTYPES",
-    "Adapter", "Device", "Facts",
+    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "NOWHERE", "PLAIN_DTYPES",
+    "Adapter", "Device", "Facts", "find_compiled",
 ]  # fmt: skip
-
-MAY_BE_COMPILED: Final = os.environ.get("INTEROP_COMPILED", "1") != "0"
-"""Whether compiled halves may be used where they were built; ``INTEROP_COMPILED=0`` in the environment forbids it."""
 
 CURRENT: Final = -1
 """The id of a `Device` that means "the current one"."""
@@ -95,6 +94,14 @@ EXTENDED_DTYPES: Final = (
     "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
 )  # fmt: skip
 """What some have natively, and NumPy through ml_dtypes."""
+
+
+def find_compiled(module: str) -> ModuleType | None:
+    """Import the compiled half of a module, if it was built; ``INTEROP_COMPILED=0`` in the environment forbids it."""
+    try:
+        return None if os.environ.get("INTEROP_COMPILED") == "0" else import_module(module)
+    except ImportError:
+        return None
 
 
 class Facts(NamedTuple):
@@ -248,12 +255,17 @@ class Adapter:
             return NotImplemented
         return namespace.stack(arrays, axis=axis)
 
-    # -- optional: quick ways for plain arrays of exactly `array_type` ------------------------------------------------
+    # -- optional: quick ways for plain arrays of exactly one of the `plain_types` -------------------------------------
+
+    @property
+    def plain_types(self) -> tuple[type[Any], ...]:
+        """`array_type`, and subclasses of it that redefine nothing of what an adapter asks or calls."""
+        return (self.array_type,)
 
     def fingerprint(self, x: Any, /) -> Hashable | None:  # noqa: ARG002 - optional
         """Return all that `describe` depends on in one value, quicker; None if it depends on more than the array.
 
-        Of two arrays of exactly `array_type` with equal fingerprints a plan is made once. Host memory only.
+        Of two arrays of one class with equal fingerprints a plan is made once. Host memory only.
         """
         return None
 

@@ -20,10 +20,13 @@ def explain(case: Case, to: str, wish: dict[str, Any]) -> interop.Plan | interop
 
 
 def convert(case: Case, to: str, wish: dict[str, Any]) -> tuple[interop.Plan, Any]:
-    """Convert what can be converted, and hold the conversion to the plan; an error has to be the plan's."""
+    """Convert what can be converted, and hold the conversion to the plan; an error has to be the plan's.
+
+    It is done three times, and the last by heart, if it is remembered at all.
+    """
     plan = explain(case, to, wish)
     if isinstance(plan, interop.Plan):
-        return plan, interop.convert(case.x, to, **wish)
+        return plan, [interop.convert(case.x, to, **wish) for _ in range(3)][-1]
     with pytest.raises(type(plan)) as caught:
         interop.convert(case.x, to, **wish)
     assert str(caught.value) == str(plan)

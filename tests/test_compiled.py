@@ -43,8 +43,9 @@ class TestTaken:
         assert interop.shares_memory(adopt(array), array)
         assert bits(share_copy(tensor)) == bits(adopt_copy(array)) == bits(array)
 
-    def test_a_gradient_may_be_given_up(self) -> None:
-        tensor = torch.ones(3, requires_grad=True)
+    @pytest.mark.parametrize("make", [torch.Tensor.requires_grad_, torch.nn.Parameter])
+    def test_a_gradient_may_be_given_up(self, make: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        tensor = make(torch.ones(3))
         for _ in range(2):
             assert interop.shares_memory(share_detached(tensor), tensor)
         assert share(tensor) is NotImplemented

@@ -179,3 +179,17 @@ def test_a_limit_that_shows_on_the_attempt_is_planned_around_each_time() -> None
             assert result.rows.tolist() == [number, 2]
         assert Picky.refused >= 2
     _registry._classes.clear()
+
+
+def test_parameters_are_tensors_here() -> None:
+    weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
+    for _ in range(4):
+        array = interop.to_numpy(weight.data.T, detach=True)
+        assert interop.shares_memory(array, weight)
+        assert interop.to_numpy(weight, dtype="float64", detach=True).tolist() == weight.tolist()
+        assert interop.to_torch(weight) is weight
+        copied = interop.to_torch(weight, copy=True)
+        assert type(copied) is torch.Tensor
+        assert copied.grad_fn is not None
+        with pytest.raises(interop.GradientError):
+            interop.to_numpy(weight)

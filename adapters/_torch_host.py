@@ -1,0 +1,119 @@
+"""torch's tensors in host memory: what crosses to NumPy and back, and copies near the memory's speed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.dlpack import from_dlpack
+
+from interop.adapter import PLAIN_DTYPES, find_compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+# NumPy's bridge knows none of these: they cross as integers of their size, and are ml_dtypes' on the other side.
+_CARRIED: Final = {
+    "bfloat16": torch.int16, "float8_e4m3fn": torch.uint8, "float8_e4m3fnuz": torch.uint8,
+    "float8_e5m2": torch.uint8, "float8_e5m2fnuz": torch.uint8, "float8_e8m0fnu": torch.uint8,
+}  # fmt: skip
+DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)}
+_CARRIERS: Final = {DTYPES[name]: carrier for name, carrier in _CARRIED.items()}
+NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
+_BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
+HUGE: Final = 4 * 1024 * 1024  # from here on NumPy asks for huge pages (madvise)
+is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _bind() -> Any:
+    """Return `_torch.c`, if it was built, and if this torch offers what it needs."""
+    if compiled := find_compiled("interop.adapters._torch"):
+        try:
+            is_mode_enabled = torch._C._is_torch_function_mode_enabled
+            compiled.bind(Tensor, torch.nn.Parameter, torch.UntypedStorage, is_mode_enabled, torch.int8, torch.uint8)
+        except AttributeError:
+            return None
+    return compiled
+
+
+compiled: Final = _bind()
+
+
+def share(x: Tensor) -> NDArray[Any]:
+    """Return an ndarray over the memory of a tensor without a gradient; of ml_dtypes, where NumPy has no such dtype."""
+    carrier = _CARRIERS.get(x.dtype)
+    if carrier is None:
+        return x.numpy()
+    import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
+
+    return x.view(carrier).numpy().view(getattr(ml_dtypes, NAMES[x.dtype]))
+
+
+def share_without_gradient(x: Tensor) -> NDArray[Any]:
+    """Let `Tensor.numpy` detach, but not download, which is for a plan to say."""
+    if not x.is_cpu or is_transformed(x):
+        raise TypeError
+    return x.numpy(force=True)
+
+
+def adopt(array: NDArray[Any]) -> Tensor:
+    """Return a tensor over an ndarray; read-only memory by DLPack, since `torch.from_numpy` warns of it."""
+    if array.flags.writeable:
+        try:
+            return torch.from_numpy(array)
+        except (TypeError, ValueError):  # a dtype of ml_dtypes, or strides that are never stepped over
+            pass
+    if array.dtype.isbuiltin == _BY_ML_DTYPES:
+        name = array.dtype.name
+        return adopt(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(DTYPES[name])
+    array = _with_plain_strides(array)
+    return torch.from_numpy(array) if array.flags.writeable else from_dlpack(array.__dlpack__(max_version=(1, 0)))
+
+
+def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
+    """Replace strides that are never stepped over (axes of length 1, empty arrays): torch refuses odd ones even so."""
+    size = array.itemsize
+    if not any(s < 0 or s % size for s in array.strides):
+        return array
+    from numpy.lib.stride_tricks import as_strided  # noqa: PLC0415
+
+    strides = [s if n > 1 and array.size else size for s, n in zip(array.strides, array.shape, strict=True)]
+    return as_strided(array, strides=strides, writeable=array.flags.writeable)
+
+
+# -- copies ------------------------------------------------------------------------------------------------------
+
+
+def resolved(x: Tensor) -> Tensor:
+    """Return a tensor without a conjugation or negation pending."""
+    return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
+
+
+def is_huge(x: Tensor) -> bool:
+    """Whether NumPy would ask for huge pages, which torch does not; a copy in a graph is torch's own affair."""
+    return x.layout is torch.strided and x.nbytes >= HUGE and x.is_cpu and not x.requires_grad
+
+
+def write_huge(x: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Copy into memory of NumPy's allocator: half of the time of `clone` goes into the pages of its result."""
+    strides = torch.empty_like(x, device="meta").stride()
+    return _empty_huge(x.numel(), dtype or x.dtype).as_strided(x.shape, strides).copy_(x)
+
+
+def stack_huge(tensors: Sequence[Tensor], axis: int) -> Tensor:
+    """Stack along a new axis."""
+    first = tensors[0]
+    axis %= first.ndim + 1
+    shape = (*first.shape[:axis], len(tensors), *first.shape[axis:])
+    out = _empty_huge(first.numel() * len(tensors), first.dtype).view(shape)
+    for i, x in enumerate(tensors):
+        out.select(axis, i).copy_(x)
+    return out
+
+
+def _empty_huge(count: int, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.empty(count * dtype.itemsize, np.uint8)).view(dtype)
