@@ -2,7 +2,7 @@
 # or later) and make, nothing else.
 
 PYTHON ?= python3
-# For pytest: make test ARGS="-k handoff"
+# For pytest: make test ARGS="-k handoff"; and for make bench: ARGS=--quick
 ARGS ?=
 # The torch of .venv, and the other one: the oldest that is supported, unless told.
 NEWEST := 2.14.1
@@ -56,8 +56,9 @@ lint: .venv/made ## style, types, and which module may import which
 	cp -R interop .venv/layout/ && cp -R adapters .venv/layout/interop/
 	cd .venv/layout && ../bin/lint-imports --no-cache --config ../../pyproject.toml
 
-bench: .venv/compiled ## the ratios that are promised
-	$(bin)/python bench
+bench: .venv/compiled ## the ratios that are promised, compiled and in pure Python; it is no test
+	$(bin)/python bench $(ARGS)
+	INTEROP_COMPILED=0 $(bin)/python bench $(ARGS)
 
 docs: .venv/compiled ## the pages, below docs/_build/html
 	$(bin)/sphinx-build -W --keep-going docs docs/_build/html
@@ -73,7 +74,7 @@ clean: ## back to what git knows, environments included
 	$(PYTHON) -m venv .venv
 	$(bin)/python $(install) --upgrade 'pip>=25.1'
 	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' \
-	    --group test --group simcuda --group lint --group docs --group demo
+	    --group test --group simcuda --group lint --group docs --group demo --group bench
 	# CuPy's source, of which tests/simcuda compiles one module; STUB: no CUDA is looked for.
 	CUPY_INSTALL_USE_STUB=1 $(bin)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 	    --no-binary cupy --no-build-isolation cupy==$(CUPY) --dest .venv/src

@@ -1,62 +1,71 @@
-"""What a conversion costs, as ratios to the fastest call that a user has for the same work: `make bench`.
+"""What a conversion costs, as ratios to what a user would write instead: `make bench`.
 
-The two sides of a row take turns in one process, so that a machine that slows down slows both. A ratio is that of the
-two minima; the median of the rounds' own ratios stands beside it. Absolute times mean nothing elsewhere: none is shown.
+A ratio is that of two minima, and the median of the rounds' own ratios stands beside it. Absolute times mean nothing on
+another machine: none is shown, but what `import interop` adds.
 """
 
-import os
-import statistics
-import timeit
-from typing import NamedTuple
+import argparse
+import platform
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
+import goals
+import gpu
+import growth
+import imports
+import measure
 import numpy as np
+import others
+import rows
 import torch
-
-import interop
-
-ROUNDS = 41
-CALLS = 5_000
-SLACK = 1.12  # the same ratio moves by up to 7 % between runs
-
-NAMES = {"interop": interop, "np": np, "torch": torch, "t": torch.arange(16.0), "a": np.arange(16.0)}
+from measure import FULL, QUICK, Effort
+from tables import Table
 
 
-class Row(NamedTuple):
-    """Two ways to do the same, as a user writes them, and the ratio that is aimed at."""
-
-    work: str
-    ours: str
-    theirs: str
-    goal: float
-
-
-ROWS = (
-    Row("torch to NumPy", "interop.to_numpy(t)", "t.numpy()", 1.30),
-    Row("torch to NumPy", "interop.to_numpy(t)", "t.detach().cpu().numpy()", 0.75),
-    Row("NumPy to torch", "interop.to_torch(a)", "torch.from_numpy(a)", 1.30),
-    Row("NumPy to torch", "interop.to_torch(a)", "torch.as_tensor(a)", 0.50),
-    Row("torch to torch", "interop.to_torch(t)", "torch.as_tensor(t)", 0.35),
-    Row("NumPy to NumPy", "interop.to_numpy(a)", "np.asarray(a)", 2.70),
-)
+def introduction(effort: Effort, cpu: int | None, *, compiled: bool) -> str:
+    """Return what a reader must know before the first number."""
+    versions = f"CPython {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
+    place = "on any CPU (this system pins no process)" if cpu is None else "pinned to one CPU"
+    return (
+        f"interop {'compiled' if compiled else 'in pure Python'}; {versions}. One thread, {place}, the copies of "
+        f"64 MiB too. Both sides of a row take turns, up to {effort.rounds} rounds of at least "
+        f"{effort.seconds * 1e3:g} ms each, the garbage collector off; the time of an empty loop is taken off both."
+    )
 
 
-def measure(row: Row) -> tuple[float, float]:
-    """Return the ratio of the minima, and the median of the ratios."""
-    ours, theirs = (timeit.Timer(code, globals=NAMES) for code in (row.ours, row.theirs))
-    pairs = [(ours.timeit(CALLS), theirs.timeit(CALLS)) for _ in range(ROUNDS)]
-    return min(a for a, _ in pairs) / min(b for _, b in pairs), statistics.median(a / b for a, b in pairs)
+def tables(effort: Effort, *, compiled: bool) -> Iterator[Table]:
+    """Measure one table after the other."""
+    names = rows.names()
+    yield goals.table(names, effort, compiled=compiled)
+    yield imports.table(effort)
+    yield gpu.table()
+    yield goals.without(names, effort)
+    yield from growth.tables(names, effort)
+    yield from others.tables(names, effort)  # last: who knows what the other libraries change when they are imported
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: less than a minute, and more noise")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Print a table."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    print(f"torch {torch.__version__}, NumPy {np.__version__}; {ROUNDS} rounds of {CALLS:,} calls")
-    print(f"{'work':16}{'against':26}{'ratio':>7}{'median':>8}{'goal':>7}")
-    for row in ROWS:
-        ratio, median = measure(row)
-        verdict = "met" if ratio <= row.goal else "within noise" if ratio <= row.goal * SLACK else "not met"
-        print(f"{row.work:16}{row.theirs:26}{ratio:7.2f}{median:8.2f}{row.goal:7.2f}  {verdict}")
+    """Print the tables as they come, and write them where they are wanted."""
+    options = parse()
+    warnings.filterwarnings("ignore", "Creating a tensor from a list")  # that it is slow: a row shows how slow
+    effort, cpu = QUICK if options.quick else FULL, measure.pin()
+    compiled = rows.is_compiled()
+    text = introduction(effort, cpu, compiled=compiled)
+    print(text, flush=True)
+    written = [f"{text}\n"]
+    for table in tables(effort, compiled=compiled):
+        print(f"\n{table.text()}", flush=True)
+        written.append(table.markdown())
+    if options.markdown:
+        options.markdown.write_text("\n".join(written), encoding="utf-8")
 
 
 if __name__ == "__main__":

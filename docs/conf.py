@@ -6,7 +6,8 @@ from pathlib import Path
 here = Path(__file__).parent
 sys.path.insert(0, str(here))
 
-import _handoffs  # noqa: E402 - they lie beside this file
+import _bench  # noqa: E402 - they lie beside this file
+import _handoffs  # noqa: E402
 import _traps  # noqa: E402
 
 import interop  # noqa: E402
@@ -14,6 +15,7 @@ import interop  # noqa: E402
 (here / "generated").mkdir(exist_ok=True)
 _traps.write(here / "generated" / "traps.md")
 _handoffs.write(here / "generated" / "handoffs.md")
+_bench.write(here / "generated")
 
 project = "interop"
 author = "the interop developers"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from interop.adapter import Adapter, Device, Facts
 
 
-_LARGE: Final = 64 * 1024
-"""Bytes from which on the speed of a copy matters more than what its call costs."""
+_LARGE: Final = 4 * 1024 * 1024
+"""Bytes from which on the speed of a copy matters more than what its call costs. Casts are slow at any size."""
 
 
 class Route(NamedTuple):
@@ -80,11 +80,11 @@ def _plan_across(route: Route, device: Device) -> Plan:
     facts = route.facts
     dtype = _check(route)
     meet = _meeting_point(route, device, dtype)
-    crossing = _crossing_dtype(route, meet, device, dtype)
-    first = _join(
-        facts.materialises, facts.obstacle, _moves(facts.device, meet), _casts(facts.dtype, crossing),
-        route.target.refuses(facts),
-    )  # fmt: skip
+    before = facts.materialises, facts.obstacle, _moves(facts.device, meet)
+    unwilling = route.target.refuses(facts)
+    writes_first = any((*before, unwilling))
+    crossing = _crossing_dtype(route, meet, device, dtype, writes_first=writes_first)
+    first = _join(*before, _casts(facts.dtype, crossing), unwilling)
     last = _join(_moves(meet, device), _casts(crossing, dtype))
     if not first and not last:
         first, last = _at_either_side(route, _asks_copy(route) or _protects(route))
@@ -106,15 +106,14 @@ def _check(route: Route) -> str:
 
 
 def _at_either_side(route: Route, reason: str | None) -> tuple[str | None, str | None]:
-    """Let one side do what either could: the quicker one, unless it is an object that nobody can ask for a copy."""
+    """Let one side do what either could: the faster one, unless it is an object that nobody can ask for a copy."""
     able = route.facts.device.kind in route.source.holds
-    return (reason, None) if able and not _is_quicker_at_target(route) else (None, reason)
+    later = route.facts.nbytes >= _LARGE and _is_faster_at_target(route)
+    return (reason, None) if able and not later else (None, reason)
 
 
-def _is_quicker_at_target(route: Route) -> bool:
-    """Whether the target copies this size faster, on the host."""
-    facts, source, target = route.facts, route.source, route.target
-    return target.copies_fast and not source.copies_fast and facts.device.is_host and facts.nbytes >= _LARGE
+def _is_faster_at_target(route: Route) -> bool:
+    return route.facts.device.is_host and route.target.copies_fast and not route.source.copies_fast
 
 
 def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) -> list[Step]:
@@ -174,10 +173,10 @@ def _reachable(route: Route, here: Device) -> Device:
     return placed
 
 
-def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str) -> str:
+def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str, *, writes_first: bool) -> str:
     """Choose the dtype that travels: the one with fewer bytes, among those that both sides have.
 
-    Where it is all the same, the side casts that writes anyway.
+    Where it is all the same, the side casts that writes anyway, and on the host the faster one.
     """
     facts, here, source = route.facts, route.facts.device, route.source
     if dtype == facts.dtype:
@@ -190,7 +189,7 @@ def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str) -> s
     growth = _dtypes.itemsize(dtype) - _dtypes.itemsize(facts.dtype)
     at_source = growth < 0 or (growth == 0 and meet != here)
     if device == here:  # nothing travels
-        at_source = not _is_quicker_at_target(route)
+        at_source = writes_first or not _is_faster_at_target(route)
     return dtype if at_source else facts.dtype
 
 

@@ -27,6 +27,7 @@ class Stub(Adapter):
         self.holds = frozenset(device.kind for device in devices)  # type: ignore[misc]
         self.home = devices[0]  # type: ignore[misc]
         self.honours_readonly = facts.get("honours_readonly", False)  # type: ignore[misc]
+        self.copies_fast = facts.get("copies_fast", False)  # type: ignore[misc]
         self.minds_negative_strides = facts.get("minds_negative_strides", False)
 
     def __repr__(self) -> str:
@@ -43,7 +44,7 @@ class Stub(Adapter):
 
 
 HOST = Stub("host", CPU, honours_readonly=True)  # as NumPy
-BOTH = Stub("both", CPU, CUDA0, CUDA1, minds_negative_strides=True)  # as PyTorch
+BOTH = Stub("both", CPU, CUDA0, CUDA1, minds_negative_strides=True, copies_fast=True)  # as PyTorch
 GPU = Stub("gpu", CUDA0, CUDA1, lacking="bfloat16")  # as CuPy
 AMD = Stub("amd", CPU, ROCM, lacking="float64")
 MAC = Stub("mac", CPU, METAL, honours_readonly=True)

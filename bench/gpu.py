@@ -1,0 +1,105 @@
+"""What a handoff on a GPU costs: CUDA calls, counted by the simulated runtime of tests/simcuda.
+
+It must be there before torch is imported: a child process runs this file, and prints what it counted.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+STREAMS = {"same stream": ("side", "the producer's"), "other stream": ("side", "side")}
+WHEN = ("handover", "the result is dropped", "then the source")
+GOALS = {"same stream": ((0, 0), (0, 0), (0, 0)), "other stream": ((1, 1), (1, 1), None)}
+HEAD = ("GPU handoff", "streams", "when", "memcpys", "syncs", "kernels", "records", "waits", "goal", "verdict")
+NOTES = (
+    "goal: no memcpy, no synchronisation, no kernel, and so many event records + waits.",
+    "then the source: torch's allocator itself records an event for a block that another stream has used.",
+)
+
+
+class Calls(NamedTuple):
+    """How often CUDA was called."""
+
+    memcpys: int
+    syncs: int
+    kernels: int
+    records: int
+    waits: int
+
+    def verdict(self, goal: tuple[int, int] | None) -> str:
+        return "" if goal is None else "met" if self == (0, 0, 0, *goal) else "NOT MET"
+
+
+class Handoff(NamedTuple):
+    """What was counted at each of `WHEN`."""
+
+    direction: str
+    streams: str
+    calls: tuple[Calls, ...]
+
+    def lines(self) -> Iterator[tuple[str, ...]]:
+        for when, calls, goal in zip(WHEN, self.calls, GOALS[self.streams], strict=True):
+            aim = "-" if goal is None else "{} + {}".format(*goal)
+            yield self.direction, self.streams, when, *map(str, calls), aim, calls.verdict(goal)
+
+
+def table() -> Any:
+    """Count in a child process; where CUDA can't be simulated, the only row says why."""
+    from tables import Table  # noqa: PLC0415 - the child process has no use for it
+
+    found = ask()
+    if isinstance(found, str):
+        return Table("GPU handoffs", ("GPU handoff", "not counted, because"), [("torch and CuPy", found)])
+    return Table("GPU handoffs", HEAD, [line for handoff in found for line in handoff.lines()], NOTES)
+
+
+def ask() -> list[Handoff] | str:
+    """Return what a child process counted, or why it could not."""
+    folders = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "INTEROP_SIMCUDA": "1", "PYTHONPATH": os.pathsep.join(folders)}
+    child = [sys.executable, "-W", "ignore", __file__]
+    done = subprocess.run(child, env=environment, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603
+    if done.returncode:
+        return (done.stderr.strip() or f"the child process ended with {done.returncode}").splitlines()[-1]
+    found = json.loads(done.stdout.splitlines()[-1])
+    return found if isinstance(found, str) else [Handoff(way, streams, _calls(x)) for way, streams, x in found]
+
+
+def _calls(counted: list[list[int]]) -> tuple[Calls, ...]:
+    return tuple(Calls(*numbers) for numbers in counted)
+
+
+# -- in the child process -----------------------------------------------------------------------------------------
+
+
+def play() -> list[Handoff] | str:
+    """Count, or say why that can't be."""
+    import simcuda  # noqa: PLC0415
+
+    try:
+        simcuda.load()
+        import cupy  # noqa: PLC0415
+        import torch  # noqa: PLC0415
+    except (ImportError, simcuda.SimcudaError) as error:
+        return f"the simulated CUDA runtime can't be loaded: {error}".partition("\n")[0]
+    if not (torch.cuda.is_available() and cupy.cuda.is_available()):
+        return f"torch {torch.__version__} or CuPy {cupy.__version__} is built without CUDA"
+    from handoffs.collect import WAYS  # noqa: PLC0415
+    from handoffs.test_costs import counted  # noqa: PLC0415 - what the tests assert is what is shown
+
+    def handoff(source: Any, target: Any, streams: str) -> Handoff:
+        simcuda.schedule("lazy")
+        counts = counted(source, target, *STREAMS[streams], 0)
+        calls = (Calls(c.memcpys, c.synchronisations, c.launches, c.records, c.waits) for c in counts)
+        return Handoff(f"{source.name} to {target.name}", streams, tuple(calls))
+
+    return [handoff(*way, streams) for way in WAYS for streams in STREAMS]
+
+
+if __name__ == "__main__":
+    print(json.dumps(play()))

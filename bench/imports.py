@@ -1,0 +1,51 @@
+"""What `import interop` takes, beside a module that is empty: in child processes that take turns."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import Effort, show, show_goal, verdict
+from tables import Table
+
+EMPTY, OURS, FIRST = "import empty", "import interop", "from interop import to_numpy"
+GOALS = {OURS: 3.0, FIRST: None}  # milliseconds more
+FRAMEWORKS = ("array_api_compat", "cupy", "jax", "ml_dtypes", "torch")
+CLOCK = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
+LOADED = "import sys; {}; print(*(name for name in {} if name in sys.modules))"
+HEAD = ("work", "against", "ms more", "goal", "verdict", "frameworks loaded", "numpy loaded")
+NOTES = ("The difference of the minima of the time inside of the child process, its bytecode cached.",)
+
+
+def table(effort: Effort) -> Table:
+    """Time the import itself, and the one with the first name that is used, which loads the rest of interop."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = surroundings(Path(folder))
+        for statement in (EMPTY, *GOALS):  # writes the bytecode
+            _say(CLOCK.format(statement), environment)
+        times: dict[str, list[float]] = {statement: [] for statement in (EMPTY, *GOALS)}
+        for _ in range(effort.rounds):
+            for statement, taken in times.items():
+                taken.append(float(_say(CLOCK.format(statement), environment)))
+        return Table("Import", HEAD, [_line(statement, times, environment) for statement in GOALS], NOTES)
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Return an environment in which `empty` is a module, and bytecode goes to a folder of its own."""
+    (folder / "empty.py").touch()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**environment, "PYTHONPATH": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "cache")}
+
+
+def _line(statement: str, times: dict[str, list[float]], environment: dict[str, str]) -> tuple[str, ...]:
+    more, goal = 1e3 * (min(times[statement]) - min(times[EMPTY])), GOALS[statement]
+    loaded = _say(LOADED.format(statement, (*FRAMEWORKS, "numpy")), environment).split()
+    frameworks = ", ".join(name for name in loaded if name != "numpy") or "none"
+    answer = "yes" if "numpy" in loaded else "no"
+    return f"`{statement}`", "an empty module", show(more), show_goal(goal), verdict(more, goal), frameworks, answer
+
+
+def _say(code: str, environment: dict[str, str]) -> str:
+    child = [sys.executable, "-c", code]
+    return subprocess.run(child, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
