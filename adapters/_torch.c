@@ -185,6 +185,11 @@ static PyObject *hold_resolved(PyObject *x, DLTensor *seen)
     return storage;
 }
 
+/* Asked for the first time for its storage, a tensor takes longer to answer than to be shared by torch. Who converts
+   fresh tensors all the time is therefore asked only now and then. */
+enum { PATIENCE = 4, REST = 16 };
+static int misses, rest;
+
 static PyObject *share_checked(PyObject *x, int may_detach)
 {
     DLTensor seen;
@@ -193,14 +198,24 @@ static PyObject *share_checked(PyObject *x, int may_detach)
     if (!is_unwatched()) /* then the fewer calls the better */
         return look(x, &seen) && !may_detach ? by_torch(x) : not_plain();
     int gradient = !is_false(requires_grad->get(x, requires_grad->closure));
-    PyObject *storage = gradient && !may_detach ? NULL : hold_resolved(x, &seen);
+    if (gradient && !may_detach)
+        return not_plain();
+    if (rest > 0) {
+        rest--;
+        return !look(x, &seen) ? not_plain() : gradient ? by_torch_detached(x) : by_torch(x);
+    }
+    PyObject *storage = hold_resolved(x, &seen);
     if (storage == NULL)
         return not_plain();
     /* The storage owns the memory, whatever becomes of the tensor (`t.data = ...`); it must not be resized any more,
        and it is `Tensor.numpy` that forbids it, once for all. */
-    if (is_false(call(&resizable, storage)))
+    if (is_false(call(&resizable, storage))) {
+        misses = 0;
         return over(&seen, storage);
+    }
     Py_DECREF(storage);
+    if (++misses > PATIENCE)
+        rest = REST;
     return gradient ? by_torch_detached(x) : by_torch(x);
 }
 

@@ -55,7 +55,7 @@ def share(x: Tensor) -> NDArray[Any]:
 
 def share_without_gradient(x: Tensor) -> NDArray[Any]:
     """Let `Tensor.numpy` detach, but not download, which is for a plan to say."""
-    if not x.is_cpu or is_transformed(x):
+    if not x.is_cpu or is_transformed(x) or x._is_zerotensor():
         raise TypeError
     return x.numpy(force=True)
 

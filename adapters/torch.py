@@ -159,8 +159,8 @@ class TorchAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
         wanted = host.DTYPES.get(dtype)
-        if type(x) is Tensor and x.dtype is wanted and x.is_cpu and device == CPU and x.nbytes < host.HUGE:
-            return host.resolved(x.clone())
+        if type(x) is Tensor and wanted and x.is_cpu and device == CPU and not x.is_complex() and x.nbytes < host.HUGE:
+            return host.resolved(x.clone() if x.dtype is wanted else x.to(wanted))
         with _behind_subclass():
             if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
