@@ -55,7 +55,9 @@ class TestWithoutNumbers:
         assert lines[1:] != ["[7.0, 7.0, 7.0]"], "where should it have them from?"
 
     @pytest.mark.parametrize(("make", "words"), WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
-    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"copy": False}, {"detach": True}, {"dtype": "float64"}], ids=str)
+    @pytest.mark.parametrize(
+        "keywords", [{}, {"copy": True}, {"copy": False}, {"detach": True}, {"dtype": "float64"}], ids=str
+    )
     def test_it_is_refused_by_name(self, make: Callable[[], Any], words: str, keywords: Any) -> None:
         tensor = make()
         for convert in (interop.convert, interop.explain):
