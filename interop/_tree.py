@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import suppress
 from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, Unpack
@@ -70,10 +69,13 @@ def convert_tree(
     """
     _registry.find(to)
     make_wish(keywords)
-    walk = _Walk(to, keywords, foreign=foreign)
-    if type(tree) is dict and walk.is_flat(tree.values()):
-        with suppress(errors.InteropError):  # the walk meets it again, and says where
-            return dict(zip(tree, map(walk.verb, tree.values(), repeat(to)), strict=True))
+    verb: Any = (lambda x, to: convert(x, to, **keywords)) if keywords else convert
+    if type(tree) is dict and _is_flat(tree.values()):
+        try:
+            return dict(zip(tree, map(verb, tree.values(), repeat(to)), strict=True))
+        except errors.InteropError:  # the walk meets it again, and says where
+            pass
+    walk = _Walk(to, verb, foreign=foreign)
     try:
         return walk.fill([None], [(0, tree)], lambda _: "tree")[0]
     except _CycleError as error:
@@ -85,25 +87,32 @@ def convert_tree(
         raise
 
 
+def _is_flat(children: Collection[Any]) -> bool:
+    """Whether these are many arrays and nothing else, none of them twice: none need be remembered."""
+    return (
+        len(children) >= _MANY
+        and all(map(_is_array, set(map(type, children))))
+        and len(set(map(id, children))) == len(children)
+    )
+
+
+def _is_array(cls: type) -> bool:
+    """Whether a class is one of arrays of a known framework; a scalar's is not, it is a number's."""
+    adapter = _registry.adapter_of(cls)
+    return adapter is not None and issubclass(cls, adapter.array_type)
+
+
 class _Walk:
     """One pass over a tree: what its classes are, what has been converted, and the way to what could not be."""
 
-    def __init__(self, to: Any, keywords: Keywords, *, foreign: bool) -> None:
+    def __init__(self, to: Any, verb: Any, *, foreign: bool) -> None:
         self.to = to
-        self.verb: Any = (lambda x, to: convert(x, to, **keywords)) if keywords else convert
+        self.verb = verb
         self.kinds = _Kinds()
         self.kinds.foreign = foreign
         self.results: dict[int, Any] = {}
         self.kept: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
         self.path: list[str] = []
-
-    def is_flat(self, children: Collection[Any]) -> bool:
-        """Whether these are many arrays and nothing else, none of them twice: none need be remembered."""
-        return (
-            len(children) >= _MANY
-            and all(self.kinds[cls] is _ARRAY for cls in set(map(type, children)))
-            and len(set(map(id, children))) == len(children)
-        )
 
     def fill(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str] = _containers.INDEX) -> Any:
         """Set each key of `out` to what becomes of its child. One loop, since every array of a tree passes here."""
@@ -148,8 +157,8 @@ class _Kinds(dict[type, Any]):
         return kind
 
     def _find(self, cls: type) -> Any:
-        if adapter := _registry.adapter_of(cls):
-            return _ARRAY if issubclass(cls, adapter.array_type) else None  # a scalar is a number
+        if _registry.adapter_of(cls):
+            return _ARRAY if _is_array(cls) else None
         if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
             return _named
         return _other if _containers.is_container(cls) else _try_foreign if self.foreign else None
