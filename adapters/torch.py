@@ -25,6 +25,7 @@ _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
 # A subclass may redefine every attribute in __torch_function__: facts are read, and memory lent, behind its back.
 _behind_subclass: Final = torch._C.DisableTorchFunctionSubclass
+_dispatch_keys: Final = torch._C._dispatch_keys
 _no_dispatch: Final = torch._C._disabled_torch_dispatch_impl
 _no_function: Final = torch._C._disabled_torch_function_impl
 
@@ -160,7 +161,7 @@ class TorchAdapter(Adapter):
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
         wanted = host.DTYPES.get(dtype)
         if type(x) is Tensor and wanted and x.is_cpu and device == CPU and not x.is_complex() and x.nbytes < host.HUGE:
-            return host.resolved(x.clone() if x.dtype is wanted else x.to(wanted))
+            return x.clone() if x.dtype is wanted else x.to(wanted)  # a negation that was pending is done, too
         with _behind_subclass():
             if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
@@ -182,7 +183,7 @@ class TorchAdapter(Adapter):
     def fingerprint(self, x: Any, /) -> Any:
         """Return what `_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
         try:
-            return x.dtype, x.shape, x.stride(), x.requires_grad, torch._C._dispatch_keys(x).raw_repr()
+            return x.dtype, x.shape, x.stride(), x.requires_grad, _dispatch_keys(x).raw_repr()
         except RuntimeError:  # nested tensors have no shape, sparse ones no strides
             return None
 
