@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 import interop
 from attempt import thorough
 from child import run_child
-from interop import _registry
+from interop import _planner, _registry
 from memory import bits
 from strategies import PLAIN, Case, numpy_cases, torch_cases, torch_dtype
 
@@ -75,6 +75,14 @@ class TestTaken:
 
 class TestAgreement:
     """It does what the plan would do, or answers NotImplemented."""
+
+    def test_large_copies_are_for_the_planner(self) -> None:
+        """Which side makes them is decided there, by the same size."""
+        for n, is_large in ((_planner._LARGE - 1, False), (_planner._LARGE, True)):
+            array, tensor = np.zeros(n, "uint8"), torch.zeros(n, dtype=torch.uint8)
+            assert (adopt_copy(array) is NotImplemented) == is_large
+            assert (adopt(array[::-1]) is NotImplemented) == is_large
+            assert (share_copy(tensor) is NotImplemented) == is_large
 
     @thorough
     @given(case=torch_cases())
