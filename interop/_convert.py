@@ -33,7 +33,7 @@ _to_torch: Final = _quick.TABLE["torch"]
 _REFUSED: Final = _quick.REFUSED
 _fingerprints: Final = _quick.FINGERPRINTS
 _calls: Final = _quick.CALLS
-_SMALL: Final = 64 * 1024
+_SMALL: Final = 64 * 1024  # bytes: done twice at the first time, and later the quicker way counts
 
 
 @overload

@@ -34,6 +34,7 @@ FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
 """By exact class of the array."""
 CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """By target, class, fingerprint, defaults and keywords."""
+_learned: Final[set[tuple[Adapter, Adapter, object]]] = set()
 _MOST: Final = 1024  # many shapes come once and never again: then what is remembered is forgotten
 
 
@@ -67,7 +68,13 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
 
 
 def learn(source: Adapter, target: Adapter, to: Any) -> None:
-    """Remember how plain arrays of exactly the source's classes get to `to`, and how to know the others again."""
+    """Remember how plain arrays of exactly the source's classes get to `to`, and how to know the others again.
+
+    Asked of every conversion that is planned, a handoff on a GPU among them: so the same is learned once.
+    """
+    if (source, target, to) in _learned:
+        return
+    _learned.add((source, target, to))
     quick, compiled = _calls(source, target)
     for cls in source.plain_types:
         FINGERPRINTS[cls] = source.fingerprint
@@ -105,5 +112,6 @@ def forget() -> None:
         remembered.clear()
     FINGERPRINTS.clear()
     CALLS.clear()
+    _learned.clear()
     if front:
         front.forget()
