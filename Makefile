@@ -83,7 +83,7 @@ clean: ## back to what git knows, environments included
 $(other)/made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(other)
 	$(other)/bin/python $(install) --upgrade 'pip>=25.1'
-	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes]' --group test
+	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes,progress,doctor]' --group test
 	touch $@
 
 # The extensions, built beside their sources: all environments of one Python share them.

@@ -10,14 +10,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 
-from interop import _quick, _registry, errors
+from interop import _policy, _quick, _registry, errors
 from interop._execute import execute, make_calls
 from interop._options import Keywords, defaults, make_wish
 from interop._planner import Route, make_plan
 from interop._questions import native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     import cupy
@@ -204,12 +204,13 @@ def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
         pass
     else:
         return result
-    return _convert_afresh(x, to, keywords, key)  # out here, so that its errors have no context of ours
+    return flow(x, to, keywords, key)[0]  # out here, so that its errors have no context of ours
 
 
-def _convert_afresh(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> Any:
+def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
     plan, array, route = _prepare(x, to, keywords)
+    _policy.warn(plan, route.wish)
     calls = make_calls(plan, route)
     if type(x) in route.source.plain_types:
         _quick.learn(route.source, route.target, to)
@@ -219,10 +220,15 @@ def _convert_afresh(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> A
         if isinstance(refusal, errors.InteropError) or route.facts.obstacle:
             raise
         route = route._replace(facts=route.facts._replace(obstacle=str(refusal)))
-        return execute(make_calls(make_plan(route), route), array)
+        plan = make_plan(route)
+        return execute(make_calls(plan, route), array), plan
     if _is_lasting(key, plan, route):
         _quick.remember(key, _shortened(calls, plan, route, array))
-    return result
+    return result, plan
+
+
+flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_by_plan
+"""What is called above: `interop._watch` puts another function in its place while somebody watches."""
 
 
 def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, get_args
@@ -16,27 +17,23 @@ if TYPE_CHECKING:
 
 ReadOnly = Literal["copy", "share", "error"]
 Casting = Literal["same_kind", "unsafe"]
+HostCopy = Literal["allow", "warn", "error"]
 
 
-class Defaults(TypedDict, total=False):
-    """The keywords of `options`."""
-
-    detach: bool
-    readonly: ReadOnly
-
-
-class Keywords(Defaults, total=False):
+class Keywords(TypedDict, total=False):
     """The keywords of every call that converts; `interop.convert` explains them."""
 
     device: object
     dtype: object
     copy: bool | None
     stream: object
+    detach: bool
+    readonly: ReadOnly
     casting: Casting
 
 
 class Wish(NamedTuple):
-    """The keywords, checked and in the core's own terms."""
+    """The keywords, checked and in the core's own terms, and the policy, which only `options` sets."""
 
     device: Device | None = None
     dtype: str | None = None
@@ -45,8 +42,11 @@ class Wish(NamedTuple):
     detach: bool = False
     readonly: ReadOnly = "copy"
     casting: Casting = "same_kind"
+    host_copy: HostCopy = "allow"
+    max_host_bytes: float = math.inf
 
 
+_KEYWORDS: Final = tuple(Keywords.__annotations__)
 _NOTHING: Final = Wish()
 _defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=_NOTHING)
 defaults: Final = _defaults.get
@@ -55,16 +55,33 @@ _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     "detach": (True, False),
     "readonly": get_args(ReadOnly),
     "casting": get_args(Casting),
+    "host_copy": get_args(HostCopy),
 }
 
 
-def options(*, detach: bool | None = None, readonly: ReadOnly | None = None) -> AbstractContextManager[None]:
-    """Set defaults for every conversion inside the ``with`` block; a keyword of a call still wins.
+def options(
+    *,
+    host_copy: HostCopy | None = None,
+    max_host_bytes: float | None = None,
+    detach: bool | None = None,
+    readonly: ReadOnly | None = None,
+) -> AbstractContextManager[None]:
+    """Set the policy and the defaults of every conversion inside the ``with`` block; a keyword of a call still wins.
 
-    They hold for the current thread or task (a `contextvars.ContextVar`), nest, and end with the block.
+    They hold for the current thread or task (a `contextvars.ContextVar`), nest, and end with the block. What is not
+    given stays as it is around the block.
+
+    The policy is about bytes that travel between the host and a device, in either direction: `Plan.host_bytes`. A copy
+    within the host's memory is none, nor is one within a device or from one device to another. `explain` is refused
+    what `convert` would be, and never warns.
 
     Parameters
     ----------
+    host_copy : {"allow", "warn", "error"}, optional
+        What becomes of a conversion that makes bytes travel: done ("allow", where nothing is set), done with a
+        `HostCopyWarning`, or refused before anything has moved.
+    max_host_bytes : int, optional
+        How many bytes of one conversion may travel where they may at all. ``math.inf`` takes an outer limit back.
     detach : bool, optional
         Whether a tensor that requires grad may leave its framework without its gradient.
     readonly : {"copy", "share", "error"}, optional
@@ -77,11 +94,12 @@ def options(*, detach: bool | None = None, readonly: ReadOnly | None = None) -> 
 
     Examples
     --------
-    >>> import interop
-    >>> with interop.options(readonly="error"):
-    ...     pass
+    >>> import numpy as np, interop
+    >>> with interop.options(host_copy="error", readonly="error"):
+    ...     interop.to_torch(np.arange(3))  # it stays on the host
+    tensor([0, 1, 2])
     """
-    given = {"detach": detach, "readonly": readonly}
+    given = {"host_copy": host_copy, "max_host_bytes": max_host_bytes, "detach": detach, "readonly": readonly}
     return _scope(_defaults.get()._replace(**_checked({k: v for k, v in given.items() if v is not None})))
 
 
@@ -104,7 +122,14 @@ def make_wish(keywords: Mapping[str, Any]) -> Wish:
     TypeError
         There is no such keyword.
     """
-    return _defaults.get()._replace(**_checked(keywords)) if keywords else _defaults.get()
+    if not keywords:
+        return _defaults.get()
+    for name in keywords:
+        if name not in _KEYWORDS:
+            hint = "it belongs to interop.options" if name in Wish._fields else f"there are {', '.join(_KEYWORDS)}"
+            msg = f"there is no keyword {name!r}; {hint}"
+            raise TypeError(msg)
+    return _defaults.get()._replace(**_checked(keywords))
 
 
 def _checked(keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,9 +139,6 @@ def _checked(keywords: Mapping[str, Any]) -> dict[str, Any]:
 def _check(name: str, value: Any) -> Any:
     if name in _PARSERS:
         return None if value is None else _PARSERS[name](value)
-    if name not in _CHOICES:
-        msg = f"there is no keyword {name!r}; there are {', '.join(Wish._fields)}"
-        raise TypeError(msg)
     if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in _CHOICES[name]):
         raise _invalid(name, value, "one of " + ", ".join(map(repr, _CHOICES[name])))
     return value
@@ -156,8 +178,20 @@ def parse_stream(spec: Any) -> Stream:
     raise _invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
 
 
+def _parse_limit(spec: Any) -> float:
+    whole = isinstance(spec, int) and not isinstance(spec, bool)
+    if (whole and spec >= 0) or (isinstance(spec, float) and spec == math.inf):
+        return spec
+    raise _invalid("max_host_bytes", spec, "a number of bytes, or math.inf for no limit")
+
+
 def _invalid(name: str, value: object, wanted: str) -> errors.InvalidOptionError:
     return errors.InvalidOptionError(f"{name}={value!r} is not {wanted}")
 
 
-_PARSERS: Final = {"device": _parse_device, "dtype": _parse_dtype, "stream": parse_stream}
+_PARSERS: Final = {
+    "device": _parse_device,
+    "dtype": _parse_dtype,
+    "stream": parse_stream,
+    "max_host_bytes": _parse_limit,
+}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from interop import _html
 
 if TYPE_CHECKING:
     from interop.adapter import Device
@@ -49,6 +50,8 @@ class Plan(NamedTuple):
         Names of the frameworks; of a foreign object, its class.
     shape : tuple of int
         Of source and result alike.
+    source_device : Device
+        Where the source lives.
     device : Device
         Where the result lives.
     dtype : str
@@ -64,6 +67,7 @@ class Plan(NamedTuple):
     source: str
     target: str
     shape: tuple[int, ...]
+    source_device: Device
     device: Device
     dtype: str
     steps: tuple[Step, ...]
@@ -80,20 +84,32 @@ class Plan(NamedTuple):
         """Bytes written by all steps together."""
         return sum(step.bytes for step in self.steps)
 
+    @property
+    def host_bytes(self) -> int:
+        """Bytes that travel between the host and a device: what the policy of `options` is about."""
+        places = [self.source_device, *(step.device for step in self.steps)]
+        return sum(
+            step.bytes
+            for here, step in zip(places, self.steps, strict=False)
+            if step.writes and here.is_host != step.device.is_host
+        )
+
     def __str__(self) -> str:
         """Say it for a terminal: a headline, then a line a step."""
-        return "\n".join([f"{self._title()}: {self._cost()}, because {self.reason}", *(f"  {s}" for s in self.steps)])
+        return "\n".join([f"{self.title}: {self.cost}, because {self.reason}", *(f"  {s}" for s in self.steps)])
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>step</th><th>by</th><th>device</th><th>dtype</th><th>bytes</th></tr>"
-        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in step.cells())}</tr>" for step in self.steps)
-        words = f"<b>{html.escape(self._title())}</b>: {self._cost()}, because {html.escape(self.reason)}"
-        return f"<div>{words}<table>{head}{rows}</table></div>"
+        title = f"{self.title}: {self.cost}, because {self.reason}"
+        return _html.table(title, ("step", "by", "device", "dtype", "bytes"), (step.cells() for step in self.steps))
 
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
+        """Who gives what to whom: ``torch -> numpy, float32 (3, 4) on cpu``."""
         return f"{self.source} -> {self.target}, {self.dtype} {self.shape} on {self.device}"
 
-    def _cost(self) -> str:
+    @property
+    def cost(self) -> str:
+        """What it costs: ``zero-copy``, or ``48 bytes copied``."""
         cost = "zero-copy" if self.zero_copy else f"{_bytes(self.bytes_copied)} copied"
         return f"{cost}, read-only" if self.readonly else cost
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from interop import _dtypes, _layout, errors
+from interop import _dtypes, _layout, _policy, errors
 from interop._plan import Plan, Step, Verb
 from interop.adapter import CPU
 
@@ -35,11 +35,11 @@ class Route(NamedTuple):
 
 
 def make_plan(route: Route) -> Plan:
-    """Decide. What can't be done is an error, in this order: device, numbers, dtype, gradient, copy.
+    """Decide. What can't be done is an error, in this order: device, numbers, dtype, gradient, copy, policy.
 
     Raises
     ------
-    DeviceUnavailableError, InvalidOptionError, UnsupportedArrayError, GradientError, CopyRequiredError
+    DeviceUnavailableError, InvalidOptionError, UnsupportedArrayError, GradientError, CopyRequiredError, HostCopyError
     """
     device = _place(route)
     within = route.facts.framework == route.target.name
@@ -47,6 +47,7 @@ def make_plan(route: Route) -> Plan:
     if route.wish.copy is False and not plan.zero_copy:
         reason = f"it takes a copy, because {plan.reason}. {_way_out(route, plan)}"
         raise route.refusal(errors.CopyRequiredError, reason)
+    _policy.forbid(plan, route.wish)
     return plan
 
 
@@ -139,7 +140,8 @@ def _finish(route: Route, steps: list[Step], reason: str | None) -> Plan:
     protected = end.verb == "share" and reason is None and target.honours_readonly
     readonly = protected and (facts.readonly or _layout.overlaps(facts))
     return Plan(
-        facts.framework, target.name, facts.shape, end.device, end.dtype, tuple(steps), reason or free, readonly
+        facts.framework, target.name, facts.shape, facts.device, end.device, end.dtype, tuple(steps), reason or free,
+        readonly,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from interop._registry import register
 from interop._stack import stack
 from interop._stream import stream
 from interop._tree import convert_tree
+from interop._watch import watch
 from interop.adapter import Device
 from interop.errors import (
     CopyRequiredError,
@@ -15,6 +16,7 @@ from interop.errors import (
     FrameworkNotInstalledError,
     GradientError,
     HostCopyError,
+    HostCopyWarning,
     InteropError,
     InvalidOptionError,
     NotAnArrayError,
@@ -31,6 +33,7 @@ __all__ = [
     "FrameworkNotInstalledError",
     "GradientError",
     "HostCopyError",
+    "HostCopyWarning",
     "InteropError",
     "InvalidOptionError",
     "NotAnArrayError",
@@ -55,4 +58,5 @@ __all__ = [
     "to_cupy",
     "to_numpy",
     "to_torch",
+    "watch",
 ]

@@ -11,14 +11,15 @@ host is made once, and from then on only done.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from interop.adapter import find_compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from interop.adapter import Adapter
 
@@ -34,6 +35,9 @@ FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
 """By exact class of the array."""
 CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """By target, class, fingerprint, defaults and keywords."""
+_pauses: Final[list[None]] = []
+"""One for each who wants that nothing is remembered."""
+_lock: Final = threading.RLock()
 _learned: Final[set[tuple[Adapter, Adapter, object]]] = set()
 _MOST: Final = 1024  # many shapes come once and never again: then what is remembered is forgotten
 
@@ -63,8 +67,9 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
     """Remember what a plan came down to."""
     if len(CALLS) >= _MOST:
         CALLS.clear()
-    with suppress(TypeError):  # a keyword's value that can't be hashed
-        CALLS[key] = calls
+    with _lock, suppress(TypeError):  # a keyword's value that can't be hashed
+        if not _pauses:
+            CALLS[key] = calls
 
 
 def learn(source: Adapter, target: Adapter, to: Any) -> None:
@@ -74,6 +79,12 @@ def learn(source: Adapter, target: Adapter, to: Any) -> None:
     """
     if (source, target, to) in _learned:
         return
+    with _lock:
+        if not _pauses:
+            _learn(source, target, to)
+
+
+def _learn(source: Adapter, target: Adapter, to: Any) -> None:
     _learned.add((source, target, to))
     quick, compiled = _calls(source, target)
     for cls in source.plain_types:
@@ -106,8 +117,20 @@ def learn_all(adapters: Iterable[Adapter]) -> None:
         learn(source, target, target.name)
 
 
+@contextmanager
+def paused() -> Iterator[None]:
+    """Forget everything, and remember nothing: for a while, every conversion takes the flow."""
+    with _lock:
+        _pauses.append(None)
+        forget()
+    try:
+        yield
+    finally:
+        _pauses.pop()
+
+
 def forget() -> None:
-    """Forget everything: another adapter has come."""
+    """Forget everything: another adapter has come, or somebody watches."""
     for remembered in TABLE.values():
         remembered.clear()
     FINGERPRINTS.clear()

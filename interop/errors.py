@@ -13,6 +13,8 @@ The tree, with the built-in classes that each is also caught by::
       DeviceUnavailableError      RuntimeError               no such device in this process
       InvalidOptionError          ValueError                 a keyword's value is none of its choices
       ShapeError                  ValueError                 shapes that don't fit together
+
+A warning, `HostCopyWarning` (a UserWarning), is what the policy ``host_copy="warn"`` gives in the place of an error.
 """
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "FrameworkNotInstalledError",
     "GradientError",
     "HostCopyError",
+    "HostCopyWarning",
     "InteropError",
     "InvalidOptionError",
     "NotAnArrayError",
@@ -56,6 +59,10 @@ class CopyRequiredError(InteropError, BufferError, ValueError):
 
 class HostCopyError(CopyRequiredError):
     """A copy through host memory that the policy forbids."""
+
+
+class HostCopyWarning(UserWarning):
+    """A copy through host memory that the policy permits, and wants to be told of."""
 
 
 class GradientError(InteropError, RuntimeError):

@@ -17,7 +17,7 @@ CPU = Device(1, 0)
 def test_fields_of_a_shared_array() -> None:
     plan = interop.explain(np.ones((2, 3), "float32"), "torch")
     assert plan == Plan(
-        source="numpy", target="torch", shape=(2, 3), device=CPU, dtype="float32", readonly=False,
+        source="numpy", target="torch", shape=(2, 3), source_device=CPU, device=CPU, dtype="float32", readonly=False,
         steps=(Step("share", "source", CPU, "float32", 0),), reason="both can use the same memory on cpu",
     )  # fmt: skip
     assert plan.zero_copy
@@ -75,7 +75,7 @@ WORDS = {
     ),
     "an upload": (
         Plan(
-            "numpy", "cupy", (4,), Device(2, 1), "int8",
+            "numpy", "cupy", (4,), CPU, Device(2, 1), "int8",
             (Step("share", "source", CPU, "int8"), Step("move", "target", Device(2, 1), "int8", 4)), "it moves",
         ),
         ("numpy -> cupy, int8 (4,) on cuda:1: 4 bytes copied, because it moves\n"

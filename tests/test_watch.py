@@ -1,0 +1,283 @@
+"""Watching: every conversion is seen, by whatever way it would have gone, and nothing is left behind."""
+
+import logging
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+from interop import _convert, _quick, watch
+
+pytestmark = pytest.mark.requires("torch")
+
+
+def line() -> int:
+    return sys._getframe(1).f_lineno
+
+
+def test_every_way_is_seen() -> None:
+    """Compiled, from the table, remembered, and by a plan; warm, so that without a watch each would be taken."""
+    t, a = torch.ones(3), np.ones(3)
+    calls: list[Any] = [
+        lambda: interop.to_numpy(t),
+        lambda: interop.to_numpy(t, detach=True),
+        lambda: interop.to_numpy(t, copy=True),
+        lambda: interop.to_torch(a),
+        lambda: interop.to_torch(t),
+        lambda: interop.convert(a, torch),
+        lambda: interop.convert(a, "torch", dtype="float32"),
+        lambda: interop.to_torch(a[::-1]),
+        lambda: interop.convert_like(a, t),
+    ]
+    for call in calls * 3:
+        call()
+    with watch() as seen:
+        for call in calls:
+            call()
+    assert [(r.source, r.target, r.bytes_copied) for r in seen.records] == [
+        ("torch", "numpy", 0), ("torch", "numpy", 0), ("torch", "numpy", 12), ("numpy", "torch", 0),
+        ("torch", "torch", 0), ("numpy", "torch", 0), ("numpy", "torch", 12), ("numpy", "torch", 24),
+        ("numpy", "torch", 0),
+    ]  # fmt: skip
+
+
+def test_trees_and_stacks_are_seen_by_their_arrays() -> None:
+    with watch() as seen:
+        interop.convert_tree({"a": np.ones(3), "b": [torch.ones(2), 1, None]}, "torch")
+        interop.stack([np.ones(3), torch.ones(3, dtype=torch.float64)], "torch")
+    assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch"), ("torch", "torch")] * 2
+
+
+def test_a_record_says_what_and_where() -> None:
+    with watch() as seen:
+        interop.to_torch(np.arange(4, dtype="int16")[::-1])
+        here = line() - 1
+    (record,) = seen.records
+    assert record.plan == interop.explain(np.arange(4, dtype="int16")[::-1], "torch")
+    assert (record.source, record.target, record.zero_copy, record.bytes_copied, record.host_bytes) == (
+        "numpy", "torch", False, 8, 0,
+    )  # fmt: skip
+    assert record.route == "numpy on cpu -> torch on cpu"
+    assert record.reason == "torch has no negative strides"
+    assert record.where == f"{__file__}:{here} in test_a_record_says_what_and_where"
+    assert 0 < record.seconds < 60
+    assert str(record) == (
+        "numpy -> torch, int16 (4,) on cpu: 8 bytes copied, because torch has no negative strides "
+        f"({__file__}:{here} in test_a_record_says_what_and_where)"
+    )
+    assert str(seen) == str(record)
+
+
+def test_what_is_refused_is_no_conversion() -> None:
+    with watch() as seen:
+        with pytest.raises(interop.CopyRequiredError):
+            interop.to_torch(np.ones(3)[::-1], copy=False)
+        with pytest.raises(interop.NotAnArrayError):
+            interop.to_torch([1])
+    assert not seen.records
+
+
+def test_a_plan_made_anew_is_the_one_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter: Any = interop._registry.adapter_named("torch")
+    adopt, answers = adapter.adopt_host, iter([BufferError("it is the wrong day")])
+
+    def refuse_once(array: Any) -> Any:
+        for answer in answers:
+            raise answer
+        return adopt(array)
+
+    monkeypatch.setattr(type(adapter), "adopt_host", lambda _, array: refuse_once(array))
+    with watch() as seen:
+        interop.to_torch(np.ones(3))
+    assert [(r.bytes_copied, r.reason) for r in seen.records] == [(24, "it is the wrong day")]
+
+
+def state() -> Any:
+    table = {(to, cls) for to, row in _quick.TABLE.items() for cls in row if isinstance(to, str)}
+    return table, set(_quick.FINGERPRINTS), _convert.flow
+
+
+def test_nothing_is_left_behind() -> None:
+    interop.to_numpy(torch.ones(3))
+    interop.to_torch(np.ones(3))
+    before = state()
+    with watch():
+        interop.to_numpy(torch.ones(3))
+        assert _convert.flow is not before[-1]
+        assert not any(_quick.TABLE.values())
+        assert not _quick.CALLS
+    assert state() == before
+    with pytest.raises(ZeroDivisionError), watch():
+        _ = 1 / 0
+    assert state() == before
+
+
+@pytest.mark.requires("compiled")
+def test_nothing_is_paid_when_nobody_watches() -> None:
+    """After a watch, a plain conversion makes no Python frame, as before the first one."""
+    t = torch.ones(3)
+    with watch():
+        interop.to_numpy(t)
+    frames: list[str] = []
+    sys.setprofile(lambda frame, event, _: frames.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        interop.to_numpy(t)
+    finally:
+        sys.setprofile(None)
+    assert not frames
+
+
+def test_watches_nest() -> None:
+    with watch() as outer:
+        interop.to_torch(np.ones(1))
+        with watch() as inner:
+            interop.to_torch(np.ones(2))
+        interop.to_torch(np.ones(3))
+    assert [r.plan.shape for r in outer.records] == [(1,), (2,), (3,)]
+    assert [r.plan.shape for r in inner.records] == [(2,)]
+    interop.to_torch(np.ones(4))
+    assert len(outer.records) == 3
+
+
+def test_only_the_latest_are_kept() -> None:
+    with watch(keep=2) as seen:
+        for n in range(5):
+            interop.to_torch(np.ones(n))
+    assert [r.plan.shape for r in seen.records] == [(3,), (4,)]
+
+
+@pytest.mark.parametrize("keep", [-1, 1.5, True, "all"])
+def test_a_number_of_records_is_one(keep: Any) -> None:
+    with pytest.raises(interop.InvalidOptionError) as caught:
+        watch(keep=keep)
+    assert str(caught.value) == f"keep={keep!r} is not a number of records, or None for all of them"
+
+
+def test_all_threads_are_watched() -> None:
+    """Whoever watches, and while others start and stop to watch, too."""
+    begun, stop = threading.Event(), threading.Event()
+
+    def disturb() -> None:
+        while not stop.is_set():
+            with watch():
+                begun.set()
+
+    def work(_: int) -> None:
+        for n in range(200):
+            interop.to_torch(np.ones(n))
+
+    with ThreadPoolExecutor(9) as pool:
+        other = pool.submit(disturb)
+        begun.wait()
+        with watch() as seen:
+            list(pool.map(work, range(8)))
+        stop.set()
+        other.result()
+    assert len(seen.records) == 8 * 200
+    assert _convert.flow is _convert.convert_by_plan
+
+
+def test_no_array_is_kept_alive() -> None:
+    import weakref
+
+    t = torch.ones(3)
+    alive = weakref.ref(t)
+    with watch() as seen:
+        interop.to_numpy(t)
+        del t
+        assert alive() is None
+    assert len(seen.records) == 1
+
+
+# -- the summary ---------------------------------------------------------------------------------------------------
+
+
+def busy() -> Any:
+    with watch() as seen:
+        for _ in range(3):
+            interop.to_numpy(torch.ones(4))
+        interop.to_torch(np.ones(2)[::-1])
+    return seen
+
+
+def test_a_summary_adds_up_by_line() -> None:
+    first, second = busy().summary()
+    assert (first.route, first.calls, first.bytes_copied, first.host_bytes) == (
+        "numpy on cpu -> torch on cpu",
+        1,
+        16,
+        0,
+    )
+    assert (second.route, second.calls, second.bytes_copied) == ("torch on cpu -> numpy on cpu", 3, 0)
+    assert second.where.endswith(" in busy")
+    assert second.reason == "both can use the same memory on cpu"
+
+
+def test_a_summary_in_words() -> None:
+    lines = str(busy().summary()).splitlines()
+    assert lines[0] == "4 conversions, 3 without a copy; 16 bytes copied, 0 of them between the host and a device"
+    assert lines[1].startswith("      1 x numpy on cpu -> torch on cpu: 16 bytes copied, 0 of them host copies, ")
+    assert lines[2].startswith(f"          at {__file__}:")
+    assert lines[2].endswith(" in busy, because torch has no negative strides")
+    assert len(lines) == 5
+
+
+def test_a_summary_in_a_notebook() -> None:
+    seen = busy()
+    page = seen._repr_html_()
+    assert "<b>4 conversions, 3 without a copy" in page
+    assert page.count("<tr>") == 3
+    assert "numpy on cpu -&gt; torch on cpu" in page
+
+
+def test_a_summary_of_nothing() -> None:
+    with watch() as seen:
+        pass
+    assert str(seen.summary()) == (
+        "0 conversions, 0 without a copy; 0 bytes copied, 0 of them between the host and a device"
+    )
+
+
+@pytest.mark.requires("cupy", "gpu")
+def test_host_copies_come_first() -> None:
+    gpu = interop.to_cupy(np.ones(1, "u1"))
+    with watch() as seen:
+        interop.to_torch(gpu)
+        interop.to_torch(np.ones(100), copy=True)
+        interop.to_numpy(gpu)
+    assert [(one.route, one.host_bytes) for one in seen.summary()] == [
+        ("cupy on cuda:0 -> numpy on cpu", 1),
+        ("numpy on cpu -> torch on cpu", 0),
+        ("cupy on cuda:0 -> torch on cuda:0", 0),
+    ]
+
+
+# -- the log -------------------------------------------------------------------------------------------------------
+
+
+def test_records_are_logged_at_the_callers_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "interop")
+    with watch():
+        interop.to_torch(np.ones(3))
+        interop.to_torch(np.ones(3), copy=True)
+        here = line() - 1
+    interop.to_torch(np.ones(3))
+    free, copied = caplog.records
+    assert (free.levelname, copied.levelname, free.name) == ("DEBUG", "INFO", "interop")
+    assert (copied.pathname, copied.lineno, copied.funcName) == (
+        __file__, here, "test_records_are_logged_at_the_callers_line",
+    )  # fmt: skip
+    assert copied.getMessage().startswith(
+        "numpy -> torch, float64 (3,) on cpu: 24 bytes copied, because copy=True asks"
+    )
+
+
+def test_nothing_is_logged_by_default(capfd: pytest.CaptureFixture[str]) -> None:
+    with watch():
+        interop.to_torch(np.ones(3), copy=True)
+    assert capfd.readouterr() == ("", "")
