@@ -11,7 +11,7 @@ from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -121,12 +121,11 @@ class CuPyAdapter(Adapter):
         if stream.ordered:
             self.order(own, stream, device)
         lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
-        # DLPack calls managed memory another kind of device, which torch does not import.
-        return Interface(lent, device) if x.__dlpack_device__()[0] == _MANAGED else _Exported(lent)
+        return _ExportedManaged(lent, device) if x.__dlpack_device__()[0] == _MANAGED else _Exported(lent)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:
         """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
-        if not hasattr(source, "__dlpack__"):
+        if isinstance(source, Interface):
             return self._adopt_interface(source, stream)
         array = cupy.from_dlpack(source)
         lease = getattr(source, "lease", None)
@@ -154,7 +153,8 @@ class CuPyAdapter(Adapter):
         if x.dtype.kind == "c" and wanted.kind not in "bc":
             x = x.real  # what the cast does, without NumPy's warning: the caller has asked for it
         if device.is_host:
-            return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
+            with x.device:  # of which the current stream is meant
+                return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
         place = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
             with place:
@@ -165,6 +165,43 @@ class CuPyAdapter(Adapter):
             copied = _duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
         _order(place, x.device)
         return copied
+
+    def part(self, x: Any, index: Any, /) -> Any:
+        """Return a view."""
+        return x[index]
+
+    def assign(self, x: Any, source: Any, /) -> None:
+        """Write by one copy where both are in one piece and of one dtype, else by a kernel."""
+        if isinstance(source, np.ndarray):
+            with x.device:
+                _upload(x, source)
+            return
+        if source.device != x.device and not _is_one_copy(x, source):
+            source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
+        _order(source.device, x.device)
+        with x.device:
+            if _is_one_copy(x, source):
+                x.data.copy_from_device_async(source.data, source.nbytes)
+            else:
+                x[...] = source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
+        _order(x.device, source.device)
+
+    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+        """Write by `cupy.ndarray.get`."""
+        if x.size:
+            with x.device:
+                x.get(out=out, blocking=False)
+
+    def pinned(self, nbytes: int, /) -> NDArray[Any]:
+        """Return memory of CuPy's own pool."""
+        return np.frombuffer(cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
+
+    def mark(self, device: Device, /) -> Callable[[], object]:
+        """Record an event whose waiting costs no processor time."""
+        with cupy.cuda.Device(device.id):
+            event = cupy.cuda.Event(block=True, disable_timing=True)
+            event.record(cupy.cuda.get_current_stream())
+        return event.synchronize
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
         """Stack on the arrays' device, whatever is current: CuPy's own would stack on that one."""
@@ -184,6 +221,20 @@ def _duplicate(x: Any) -> Any:
     out = cupy.empty_like(x)
     out.data.copy_from_device_async(x.data, x.nbytes)
     return out
+
+
+def _upload(x: Any, source: NDArray[Any]) -> None:
+    """Upload in one piece; what lies otherwise on the device, or has another dtype, is written there by a kernel."""
+    if x.flags.c_contiguous and x.dtype == source.dtype:
+        x.set(source)
+        return
+    uploaded = cupy.empty(source.shape, source.dtype)
+    uploaded.set(source)
+    x[...] = uploaded.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else uploaded
+
+
+def _is_one_copy(x: Any, source: Any) -> bool:
+    return x.dtype == source.dtype and x.flags.c_contiguous and source.flags.c_contiguous
 
 
 def _order(first: Any, second: Any) -> None:
@@ -226,6 +277,14 @@ class _Exported:
     def __dlpack__(self, **keywords: Any) -> Any:
         with self._array.device:
             return self._array.__dlpack__(**{**keywords, "stream": UNORDERED})
+
+
+class _ExportedManaged(_Exported, Interface):
+    """Managed memory: another kind of device for DLPack, which torch does not import; the other interface has none."""
+
+    def __init__(self, array: Any, device: Device) -> None:
+        _Exported.__init__(self, array)
+        Interface.__init__(self, array, device)
 
 
 adapter = CuPyAdapter()

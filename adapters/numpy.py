@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # A dict by dtype answers in 30 ns, `dtype.name` in 1500.
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(name) for name in PLAIN_DTYPES}
 _NAME: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
+_SHARED: Final = ("r", "r+", "w+")  # modes of a `numpy.memmap`
 _ADDED: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added
 _OWN: Final = frozenset(map(id, _DTYPES.values()))
 _CURES: Final = {
@@ -100,18 +103,52 @@ class NumPyAdapter(Adapter):
             return x.copy("K")
         return _cast(x, wanted)
 
+    def part(self, x: Any, index: Any, /) -> NDArray[Any]:
+        """Return a view, of no subclass."""
+        return self.export_host(x)[index]
+
+    def assign(self, x: NDArray[Any], source: NDArray[Any], /) -> None:
+        """Write values, whatever the layouts and byte orders; the cast is that of `copy`."""
+        with np.errstate(all="ignore"):
+            np.copyto(x, _castable(source, x.dtype), casting="unsafe")
+
+    def page_out(self, x: NDArray[Any], /) -> None:
+        """Let go of the pages of a `numpy.memmap` that writes to its file, or to nothing: they are the file's cache."""
+        mapped = _shared_mapping(x)
+        if mapped is None or not x.size:
+            return
+        start = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
+        low, high = np.lib.array_utils.byte_bounds(x)
+        first = (low - start) // mmap.PAGESIZE * mmap.PAGESIZE
+        with suppress(OSError):  # a file system whose pages are others
+            mapped.madvise(mmap.MADV_DONTNEED, first, high - start - first)
+
     def fingerprint(self, x: Any, /) -> Any:
         """Return what `_facts` reads; the flags tell alignment too."""
         return x.dtype, x.shape, x.strides, x.flags.num
 
 
 def _cast(x: Any, wanted: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        return np.array(_castable(x, wanted), dtype=wanted, order="K", copy=True, subok=True)
+
+
+def _castable(x: Any, wanted: np.dtype[Any]) -> Any:
+    """Return an array with the same values that NumPy casts without a warning."""
     if x.dtype.kind == "c" and wanted.kind not in "bc":
         x = x.real  # what the cast does, without NumPy's warning
-    if _is_extended(x.dtype) and _is_extended(wanted):
+    if x.dtype != wanted and _is_extended(x.dtype) and _is_extended(wanted):
         x = x.astype(np.float32)  # ml_dtypes casts few of its dtypes to each other
-    with np.errstate(all="ignore"):
-        return np.array(x, dtype=wanted, order="K", copy=True, subok=True)
+    return x
+
+
+def _shared_mapping(x: Any) -> mmap.mmap | None:
+    """Return what an array is mapped by, unless it is private: then there are changes that the file has not."""
+    while isinstance(x, np.ndarray) and not isinstance(x, np.memmap):
+        x = x.base
+    if not isinstance(x, np.memmap) or x.mode not in _SHARED or not hasattr(mmap, "MADV_DONTNEED"):
+        return None
+    return cast("Any", x)._mmap
 
 
 def _facts(x: NDArray[Any]) -> Facts:

@@ -11,16 +11,17 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, NOWHERE, Adapter, Device, Facts
-from interop.handoff import LEGACY, UNORDERED, Lease, Stream, settle
+from interop.handoff import LEGACY, UNORDERED, Interface, Lease, Stream, settle
 
 from . import _torch_host as host
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
+_LARGEST: Final = 16  # bytes of an element
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
 # A subclass may redefine every attribute in __torch_function__: facts are read, and memory lent, behind its back.
@@ -87,6 +88,10 @@ class TorchAdapter(Adapter):
         dtype = getattr(torch, spec.partition(".")[2], None) if isinstance(spec, str) else spec
         return host.NAMES[dtype] if dtype in host.NAMES else super().parse_dtype(spec)
 
+    def is_tracing(self) -> bool:
+        """Ask `torch.compiler`, whose answer is a constant to Dynamo."""
+        return torch.compiler.is_compiling()
+
     def current_stream(self, device: Device, /) -> Stream:
         """Return torch's current stream of the device."""
         stream = torch.cuda.current_stream(device.id)
@@ -126,6 +131,8 @@ class TorchAdapter(Adapter):
         """Return the tensor for DLPack, cut off its graph, ordered for `stream`, and with a lease if it is another."""
         with _behind_subclass():
             tensor = x.detach()
+        if tensor.is_cpu:
+            return tensor
         settle()
         device, stream = _device(tensor), stream or Stream(LEGACY)
         own = self.current_stream(device)
@@ -137,9 +144,17 @@ class TorchAdapter(Adapter):
         back_to = _gate(tensor, device) if tensor.untyped_storage().resizable() else own
         return _Exported(tensor, Lease(tensor, device, stream, back_to, self))
 
+    def owned(self, x: Any, owner: Any, /) -> Tensor:
+        """Return a tensor over the CUDA Array Interface of itself: torch keeps the object that has offered it."""
+        if not x.numel():
+            return x.detach()
+        with _behind_subclass():
+            lent = torch.as_tensor(_Owned(x.detach(), owner), device=x.device)
+            return lent.view(x.dtype)
+
     def adopt(self, source: Any, stream: Stream | None, /) -> Tensor:
         """Return a tensor over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
-        if hasattr(source, "__dlpack__"):
+        if not isinstance(source, Interface):
             return from_dlpack(source)
         tensor = torch.as_tensor(source, device=f"cuda:{source.device.id}")
         if source.producer and stream and stream.ordered:
@@ -174,6 +189,45 @@ class TorchAdapter(Adapter):
         if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
             return host.stack_huge(arrays, axis)
         return torch.stack(list(arrays), dim=axis)
+
+    def part(self, x: Any, index: Any, /) -> Tensor:
+        """Return a view that is detached, and counted as the same memory by autograd."""
+        with _behind_subclass():
+            return x.detach()[index]
+
+    def assign(self, x: Any, source: Any, /) -> None:
+        """Write by `Tensor.copy_`; what is uploaded is cast on the device."""
+        with _behind_subclass():
+            x = x.detach()
+            source = source.detach() if isinstance(source, Tensor) else host.adopt(source)
+            if source.is_complex() and not x.is_complex() and x.dtype is not torch.bool:
+                source = source.real  # what the cast does, without torch's warning
+            if source.is_cpu and not x.is_cpu and source.dtype is not x.dtype:
+                source = source.to(x.device, non_blocking=True)
+            x.copy_(source, non_blocking=True)
+
+    def touch(self, x: Any, /) -> None:
+        """Let autograd see that values which it has saved are no longer the same."""
+        if not x.is_inference():
+            torch.autograd.graph.increment_version(x)
+
+    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+        """Write by `Tensor.copy_`."""
+        with _behind_subclass():
+            host.adopt(out).copy_(x.detach(), non_blocking=True)
+
+    def pinned(self, nbytes: int, /) -> NDArray[Any]:
+        """Return memory of torch's own allocator, where torch has CUDA."""
+        return torch.empty(nbytes, dtype=torch.uint8, pin_memory=torch.cuda.is_available()).numpy()
+
+    def mark(self, device: Device, /) -> Callable[[], object]:
+        """Record an event whose waiting costs no processor time; of other devices than CUDA's, wait at once."""
+        if device.kind != _KINDS["cuda"]:
+            torch.accelerator.synchronize(device.id)
+            return super().mark(device)
+        event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(device.id))
+        return event.synchronize
 
     @property
     def plain_types(self) -> tuple[type[Any], ...]:
@@ -271,6 +325,21 @@ def _gate(tensor: Tensor, device: Device) -> Stream:
     gate = _gates.get(device.id) or _gates.setdefault(device.id, torch.cuda.Stream(device.id))  # type: ignore[no-untyped-call]
     tensor.record_stream(gate)
     return Stream(gate.cuda_stream, gate)
+
+
+class _Owned:
+    """A tensor's memory as integers of the same size, which the CUDA Array Interface has for every dtype."""
+
+    def __init__(self, tensor: Tensor, owner: Any) -> None:
+        self._owner = owner
+        size = tensor.element_size()
+        self.__cuda_array_interface__ = {
+            "version": 2,  # the last without a stream: it is in order already
+            "typestr": "<c16" if size == _LARGEST else f"<i{size}",
+            "shape": tuple(tensor.shape),
+            "strides": tuple([s * size for s in tensor.stride()]),
+            "data": (tensor.data_ptr(), False),
+        }
 
 
 class _Exported:

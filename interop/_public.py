@@ -1,13 +1,19 @@
 """The public names, loaded when the first of them is used: see `interop.__getattr__`."""
 
+from interop._batches import batches
 from interop._convert import convert, convert_like, explain, to_cupy, to_numpy, to_torch
+from interop._copyto import copyto
+from interop._export import export
+from interop._frameworks import FrameworkInfo, frameworks
+from interop._implemented_in import implemented_in
 from interop._options import options
 from interop._plan import Plan, Step
-from interop._questions import FrameworkInfo, device_of, framework_of, frameworks, namespace, shares_memory
+from interop._questions import device_of, framework_of, namespace, shares_memory
 from interop._registry import register
 from interop._stack import stack
 from interop._stream import stream
 from interop._tree import convert_tree
+from interop._unify import unify
 from interop._watch import watch
 from interop.adapter import Device
 from interop.errors import (
@@ -42,13 +48,17 @@ __all__ = [
     "Step",
     "UnknownFrameworkError",
     "UnsupportedArrayError",
+    "batches",
     "convert",
     "convert_like",
     "convert_tree",
+    "copyto",
     "device_of",
     "explain",
+    "export",
     "framework_of",
     "frameworks",
+    "implemented_in",
     "namespace",
     "options",
     "register",
@@ -58,5 +68,6 @@ __all__ = [
     "to_cupy",
     "to_numpy",
     "to_torch",
+    "unify",
     "watch",
 ]

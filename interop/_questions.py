@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interop import _layout, _quick, _registry, errors
+from interop import _layout, _registry, errors
 
 if TYPE_CHECKING:
     from interop.adapter import Device, Facts
-
-
-class FrameworkInfo(NamedTuple):
-    """What `frameworks` tells of one framework. Nothing is imported to tell.
-
-    Attributes
-    ----------
-    name : str
-    installed : bool
-        Whether it could be imported.
-    loaded : bool
-        Whether this process has imported it.
-    version : str or None
-        None where it can't be told without importing it.
-    compiled : bool
-        Whether plain arrays take the compiled path in this process: False where it was not built, where
-        ``INTEROP_COMPILED=0`` turns it off, and as long as nobody has used the framework.
-    """
-
-    name: str
-    installed: bool
-    loaded: bool
-    version: str | None
-    compiled: bool
 
 
 def framework_of(x: object, /) -> str:
@@ -90,11 +64,6 @@ def shares_memory(a: object, b: object, /) -> bool:
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
     return np.shares_memory(np.asarray(_Ghost(*first)), np.asarray(_Ghost(*second)))
-
-
-def frameworks() -> tuple[FrameworkInfo, ...]:
-    """Return what there is to convert between: every framework that has an adapter, installed or not."""
-    return tuple(_info(name) for name in _registry.known_names())
 
 
 def namespace(*arrays: Any) -> Any:
@@ -159,19 +128,3 @@ class _Ghost:
             "strides": facts.strides,
             "data": (address, True),
         }
-
-
-def _info(name: str) -> FrameworkInfo:
-    module = sys.modules.get(name)
-    installed = module is not None or importlib.util.find_spec(name) is not None
-    known = getattr(module, "__version__", None) or _version(name)
-    return FrameworkInfo(name, installed, module is not None, known, _quick.is_compiled(_registry.loaded(name)))
-
-
-def _version(name: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes longer than all of interop
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

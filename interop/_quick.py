@@ -37,6 +37,8 @@ CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """By target, class, fingerprint, defaults and keywords."""
 _pauses: Final[list[None]] = []
 """One for each who wants that nothing is remembered."""
+KEPT: Final[dict[object, dict[type, Any]]] = {}
+"""What was in the table before: for a compiler of programs, which can follow a native call, but not the flow."""
 _lock: Final = threading.RLock()
 _learned: Final[set[tuple[Adapter, Adapter, object]]] = set()
 _MOST: Final = 1024  # many shapes come once and never again: then what is remembered is forgotten
@@ -121,6 +123,8 @@ def learn_all(adapters: Iterable[Adapter]) -> None:
 def paused() -> Iterator[None]:
     """Forget everything, and remember nothing: for a while, every conversion takes the flow."""
     with _lock:
+        if not _pauses:
+            KEPT.update({to: dict(row) for to, row in TABLE.items()})
         _pauses.append(None)
         forget()
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
 
-from interop import _registry, errors
+from interop import _registry, _watch, errors
 from interop._convert import convert
 from interop._options import make_wish
+from interop._plan import Plan, Step
 from interop._questions import device_of
 from interop._survey import each, survey
 from interop.handoff import UNORDERED
@@ -113,7 +115,7 @@ def _stack_here(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
     source = _registry.identify(items[0]).adapter
     if not here.is_host and job.ends_on_host(here):
         _order(source, here, job.wish, before=True)
-    stacked = source.stack(items, axis)
+    stacked = _join(source, items, axis)
     if stacked is NotImplemented:
         return NotImplemented
     result = convert(stacked, job.to, **job.keywords)
@@ -131,7 +133,7 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         keywords["device"] = device_of(result)
         return result
 
-    stacked = job.target.stack(list(each(verb, items)), axis)
+    stacked = _join(job.target, list(each(verb, items)), axis)
     if stacked is NotImplemented:
         msg = (
             f"array-api-compat has no namespace for arrays of {job.target.name}, which could stack them. "
@@ -139,6 +141,18 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         )
         raise errors.UnsupportedArrayError(msg)
     return _ordered(stacked, job)
+
+
+def _join(adapter: Adapter, items: list[Any], axis: int) -> Any:
+    """Stack in one framework, and tell those who watch: all that is stacked is copied."""
+    start = perf_counter()
+    stacked = adapter.stack(items, axis)
+    if _watch.is_open() and stacked is not NotImplemented:
+        name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
+        step = Step("copy", "source", device, dtype, nbytes)
+        plan = Plan(name, name, shape, device, device, dtype, (step,), "to stack is to copy")
+        _watch.note(plan, perf_counter() - start)
+    return stacked
 
 
 # -- streams: what is stacked on a device is stacked on its framework's current one --------------------------------

@@ -75,16 +75,7 @@ def convert_tree(
             return dict(zip(tree, map(verb, tree.values(), repeat(to)), strict=True))
         except errors.InteropError:  # the walk meets it again, and says where
             pass
-    walk = _Walk(to, verb, foreign=foreign)
-    try:
-        return walk.fill([None], [(0, tree)], lambda _: "tree")[0]
-    except _CycleError as error:
-        where = "".join(reversed(walk.path))
-        msg = f"the {error} at {where} contains itself, and such a tree has no end. Convert it without that reference."
-        raise errors.UnsupportedArrayError(msg) from None
-    except errors.InteropError as error:
-        error.add_note(f"at {''.join(reversed(walk.path))}")
-        raise
+    return Walk(to, verb, foreign=foreign).start([None], [(0, tree)], lambda _: "tree")[0]
 
 
 def _is_flat(children: Collection[Any]) -> bool:
@@ -102,17 +93,47 @@ def _is_array(cls: type) -> bool:
     return adapter is not None and issubclass(cls, adapter.array_type)
 
 
-class _Walk:
-    """One pass over a tree: what its classes are, what has been converted, and the way to what could not be."""
+class Walk:
+    """One pass over trees: what their classes are, what has been converted, and the way to what could not be.
 
-    def __init__(self, to: Any, verb: Any, *, foreign: bool) -> None:
+    Parameters
+    ----------
+    to : object
+        Second argument of `verb`.
+    verb : callable
+        From an array and `to` to what takes its place.
+    foreign : bool, default False
+        Whether to try objects of no known framework, too.
+    anew : bool, default True
+        Whether a container in which nothing changes is built anew. If not, it stays itself.
+    """
+
+    def __init__(self, to: Any, verb: Any, *, foreign: bool = False, anew: bool = True) -> None:
         self.to = to
         self.verb = verb
+        self.anew = anew
         self.kinds = _Kinds()
         self.kinds.foreign = foreign
         self.results: dict[int, Any] = {}
         self.kept: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
         self.path: list[str] = []
+
+    def start(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str], whose: str = "") -> Any:
+        """Do as `fill`, from outside: a refusal gets a note that says where, and `whose` in front of that."""
+        try:
+            return self.fill(out, pairs, spell)
+        except _CycleError as error:
+            where = "".join(reversed(self.path))
+            cure = "Convert it without that reference."
+            refusal = errors.UnsupportedArrayError(
+                f"the {error} at {where} contains itself, and such a tree has no end. {cure}"
+            )
+            if whose:
+                refusal.add_note(f"{whose}at {where}")
+            raise refusal from None
+        except errors.InteropError as error:
+            error.add_note(f"{whose}at {''.join(reversed(self.path))}")
+            raise
 
     def fill(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str] = _containers.INDEX) -> Any:
         """Set each key of `out` to what becomes of its child. One loop, since every array of a tree passes here."""
@@ -136,7 +157,7 @@ class _Walk:
             raise
         return out
 
-    def _enter(self, rebuild: Callable[[_Walk, Any], Any], x: Any) -> Any:
+    def _enter(self, rebuild: Callable[[Walk, Any], Any], x: Any) -> Any:
         """Build a container anew, unless it was met before."""
         results, i = self.results, id(x)
         if i not in results:
@@ -153,7 +174,7 @@ class _Kinds(dict[type, Any]):
     foreign = False
 
     def __missing__(self, cls: type) -> Any:
-        self[cls] = kind = _BUILT_IN.get(cls) or self._find(cls)
+        self[cls] = kind = _BUILT_IN[cls] if cls in _BUILT_IN else self._find(cls)
         return kind
 
     def _find(self, cls: type) -> Any:
@@ -164,7 +185,7 @@ class _Kinds(dict[type, Any]):
         return _other if _containers.is_container(cls) else _try_foreign if self.foreign else None
 
 
-def _try_foreign(walk: _Walk, x: Any) -> Any:
+def _try_foreign(walk: Walk, x: Any) -> Any:
     try:
         return walk.verb(x, walk.to)
     except errors.NotAnArrayError:
@@ -174,38 +195,51 @@ def _try_foreign(walk: _Walk, x: Any) -> Any:
 # -- containers --------------------------------------------------------------------------------------------------
 
 
-def _dict(walk: _Walk, tree: dict[Any, Any]) -> Any:
-    return walk.fill({}, tree.items())
+def _dict(walk: Walk, tree: dict[Any, Any]) -> Any:
+    out = walk.fill({}, tree.items())
+    return out if walk.anew or _differ(out.values(), tree.values()) else tree
 
 
-def _list(walk: _Walk, tree: list[Any]) -> Any:
-    return walk.fill(list(tree), enumerate(tree))
+def _list(walk: Walk, tree: list[Any]) -> Any:
+    out = walk.fill(list(tree), enumerate(tree))
+    return out if walk.anew or _differ(out, tree) else tree
 
 
-def _tuple(walk: _Walk, tree: tuple[Any, ...]) -> Any:
-    return tuple(walk.fill(list(tree), enumerate(tree)))
+def _tuple(walk: Walk, tree: tuple[Any, ...]) -> Any:
+    out = walk.fill(list(tree), enumerate(tree))
+    return tuple(out) if walk.anew or _differ(out, tree) else tree
 
 
-def _named(walk: _Walk, tree: Any) -> Any:
-    return tree._make(walk.fill(list(tree), enumerate(tree), lambda i: f".{tree._fields[i]}"))
+def _named(walk: Walk, tree: Any) -> Any:
+    out = walk.fill(list(tree), enumerate(tree), lambda i: f".{tree._fields[i]}")
+    return tree._make(out) if walk.anew or _differ(out, tree) else tree
 
 
-def _ordered(walk: _Walk, tree: OrderedDict[Any, Any]) -> Any:
+def _ordered(walk: Walk, tree: OrderedDict[Any, Any]) -> Any:
     """Quickly, because a state dict is one; its `_metadata` is an attribute."""
     out = walk.fill(OrderedDict(), tree.items())
+    if not walk.anew and not _differ(out.values(), tree.values()):
+        return tree
     vars(out).update(vars(tree))
     return out
 
 
-def _other(walk: _Walk, tree: Any) -> Any:
+def _other(walk: Walk, tree: Any) -> Any:
     """Build a container of another class anew; where its class does not let us, it passes through."""
     places = list(_containers.places(tree))
     children = [place.child for place in places]
     walk.kept.append(children)
     values = walk.fill(list(children), enumerate(children), lambda i: places[i].spell(places[i].key))
-    if isinstance(tree, tuple) and all(map(is_, values, children)):
-        return tree
-    return _containers.rebuild(tree, values)
+    may_stay = isinstance(tree, tuple) or not walk.anew
+    return tree if may_stay and not _differ(values, children) else _containers.rebuild(tree, values)
 
 
-_BUILT_IN: Final[dict[type, Any]] = {dict: _dict, list: _list, tuple: _tuple, OrderedDict: _ordered}
+def _differ(values: Iterable[Any], children: Iterable[Any]) -> bool:
+    """Whether one of these is another object than before."""
+    return not all(map(is_, values, children))
+
+
+_BUILT_IN: Final[dict[type, Any]] = {
+    dict: _dict, list: _list, tuple: _tuple, OrderedDict: _ordered,
+    int: None, float: None, bool: None, str: None, type(None): None,
+}  # fmt: skip

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from interop._plan import Plan
+    from interop.adapter import Adapter
 
 
 class Watch:
@@ -44,6 +45,7 @@ class Watch:
 
 
 _open: Final[list[Watch]] = []
+_tracers: Final[list[Adapter]] = []
 _lock: Final = threading.Lock()
 
 
@@ -103,6 +105,7 @@ def _scope(seen: Watch) -> Iterator[Watch]:
 def _enter(seen: Watch) -> None:
     with _lock:
         _open.append(seen)
+        _tracers[:] = _registry.loaded_adapters()
         _convert.flow = _watched
 
 
@@ -118,7 +121,10 @@ def is_open() -> bool:
     return bool(_open)
 
 
-def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
+def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Any]:
+    for adapter in _tracers:
+        if adapter.is_tracing():  # there is no conversion yet, and what is compiled will call interop no more
+            return _quick.KEPT[to][type(x)][1](x), None
     start = perf_counter()
     result, plan = _convert.convert_by_plan(x, to, keywords, key)
     note(plan, perf_counter() - start)

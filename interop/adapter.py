@@ -104,6 +104,10 @@ def find_compiled(module: str) -> ModuleType | None:
         return None
 
 
+def _nothing_to_wait_for() -> None:
+    pass
+
+
 class Facts(NamedTuple):
     """What an array is, read without a copy, a synchronisation or a computation."""
 
@@ -186,6 +190,10 @@ class Adapter:
         msg = f"{spec!r} is no dtype of {self.name}"
         raise TypeError(msg)
 
+    def is_tracing(self) -> bool:
+        """Whether the framework's compiler is reading the program, instead of the interpreter running it."""
+        return False
+
     # -- the same memory: BufferError with the reason where it can't be done --------------------------------------
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
@@ -193,6 +201,13 @@ class Adapter:
 
         If the memory can be reused before `stream` is done with it, the object has a `lease` that must outlive every
         use: an attribute with an `interop.handoff.Lease`, or memory that owns one. Host memory has no stream: None.
+        """
+        raise NotImplementedError
+
+    def owned(self, x: Any, owner: Any, /) -> Any:
+        """Return a native array over the same device memory that keeps `owner` alive, in what it exports, too.
+
+        Only a framework whose `export` has a lease as an attribute is asked: for consumers that know of none.
         """
         raise NotImplementedError
 
@@ -254,6 +269,46 @@ class Adapter:
         except TypeError:
             return NotImplemented
         return namespace.stack(arrays, axis=axis)
+
+    # -- memory that is there: for `interop.copyto`. Without device memory, the defaults do ----------------------------
+
+    def part(self, x: Any, index: Any, /) -> Any:
+        """Return a view of a native array by basic slices, without its gradient, whatever its subclass redefines."""
+        return self.adopt_host(self.export_host(x)[index])
+
+    def assign(self, x: Any, source: Any, /) -> None:
+        """Write the values of another native array of this shape into `x`, cast to its dtype in silence.
+
+        On a device in the order of the framework's current stream there; from another device, too. Then `source` may
+        also be a C-contiguous ndarray, which must not change before a `mark` that is made later has passed.
+        """
+        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
+
+        np.copyto(self.export_host(x), self.export_host(source), casting="unsafe")
+
+    def touch(self, x: Any, /) -> None:
+        """Take note that the host memory of a native array is about to be written to behind the framework's back."""
+
+    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+        """Write the values of an array on a device into a C-contiguous ndarray of its shape and dtype.
+
+        Pinned memory may be written in the order of the current stream: it is complete when a later `mark` has passed.
+        """
+        host = self.copy(x, CPU, self.describe(x).dtype)
+        out[...] = self.export_host(host)
+
+    def pinned(self, nbytes: int, /) -> NDArray[Any]:
+        """Return new uint8 memory of the host that devices read and write in the background; without such, plain."""
+        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
+
+        return np.empty(nbytes, np.uint8)
+
+    def mark(self, device: Device, /) -> Callable[[], object]:  # noqa: ARG002
+        """Mark the end of what is pending on a device's current stream; return a function that waits for it."""
+        return _nothing_to_wait_for
+
+    def page_out(self, x: Any, /) -> None:
+        """Let go of the pages of a file that an array is mapped from, read or written: they need not be resident."""
 
     # -- optional: quick ways for plain arrays of exactly one of the `plain_types` -------------------------------------
 

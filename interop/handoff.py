@@ -30,6 +30,8 @@ class Stream(NamedTuple):
     owner: Any = None
     ordered: bool = True
     """Whether the consumer's stream is to wait for the producer's; it is waited for on release all the same."""
+    lasts: bool = True
+    """Whether it is there as long as the memory is lent. If nobody knows, the release waits for the device instead."""
 
     def is_same(self, other: Stream) -> bool:
         """Whether work on both is in order by itself."""
@@ -80,11 +82,15 @@ class _Release(NamedTuple):
 
     def is_done(self) -> bool:
         """Order the streams if that can be done now. What can't be ordered at all is lost: better than reused early."""
-        first, second = self.used_on.of_any_thread(), self.back_to.of_any_thread()
+        first = self.used_on.of_any_thread() if self.used_on.lasts else Stream(LEGACY)
+        second = self.back_to.of_any_thread()
         try:
             if self.lender.captures(first, self.device) or self.lender.captures(second, self.device):
                 return False
-            self.lender.order(first, second, self.device)
+            if self.used_on.lasts:
+                self.lender.order(first, second, self.device)
+            else:
+                self._wait_or_keep()
         except Exception:  # noqa: BLE001 - a stream that is gone, a device in error: nothing may leave a finaliser
             self._wait_or_keep()
         return True

@@ -33,7 +33,12 @@ def test_an_error_is_of_its_kinds(error: type[interop.InteropError]) -> None:
 
 def test_the_tree_is_complete() -> None:
     public = {value for name in interop.__all__ if isinstance(value := getattr(interop, name), type)}
-    assert {cls for cls in public if issubclass(cls, Exception)} == set(TREE)
+    assert {cls for cls in public if issubclass(cls, Exception)} - {interop.HostCopyWarning} == set(TREE)
+
+
+def test_the_warning_is_the_users() -> None:
+    assert interop.HostCopyWarning.__bases__ == (UserWarning,)
+    assert interop.HostCopyWarning.__doc__
 
 
 class Case(NamedTuple):

@@ -46,11 +46,23 @@ def test_every_way_is_seen() -> None:
     ]  # fmt: skip
 
 
-def test_trees_and_stacks_are_seen_by_their_arrays() -> None:
+def test_trees_are_seen_by_their_arrays() -> None:
     with watch() as seen:
         interop.convert_tree({"a": np.ones(3), "b": [torch.ones(2), 1, None]}, "torch")
+    assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch"), ("torch", "torch")]
+
+
+def test_to_stack_is_seen_as_the_copy_that_it_is() -> None:
+    with watch() as here:
+        interop.stack([np.ones(3), np.ones(3)], "torch")
+    assert [(r.source, r.target, r.bytes_copied) for r in here.records] == [
+        ("numpy", "numpy", 48),
+        ("numpy", "torch", 0),
+    ]
+    with watch() as there:
         interop.stack([np.ones(3), torch.ones(3, dtype=torch.float64)], "torch")
-    assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch"), ("torch", "torch")] * 2
+    assert [(r.source, r.bytes_copied, r.reason) for r in there.records][2:] == [("torch", 48, "to stack is to copy")]
+    assert [(r.source, r.bytes_copied) for r in there.records][:2] == [("numpy", 0), ("torch", 0)]
 
 
 def test_a_record_says_what_and_where() -> None:
@@ -192,6 +204,22 @@ def test_no_array_is_kept_alive() -> None:
         del t
         assert alive() is None
     assert len(seen.records) == 1
+
+
+def test_a_compiled_function_goes_on_while_somebody_watches() -> None:
+    """`torch.compile(fullgraph=True)` can't follow the flow, and must compile again when the table has changed."""
+
+    def double(t: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(interop.to_numpy(t)) * 2
+
+    compiled = torch.compile(double, fullgraph=True, backend="eager")
+    assert compiled(torch.ones(3)).tolist() == [2, 2, 2]
+    with watch() as outer, watch():
+        assert compiled(torch.ones(3)).tolist() == [2, 2, 2]
+        assert compiled(torch.ones(2, 2)).tolist() == [[2, 2], [2, 2]]
+        interop.to_numpy(torch.ones(3))
+    assert compiled(torch.ones(3)).tolist() == [2, 2, 2]
+    assert len(outer.records) == 1
 
 
 # -- the summary ---------------------------------------------------------------------------------------------------

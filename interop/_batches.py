@@ -1,0 +1,158 @@
+"""An array in pieces along an axis, each converted when its turn comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
+
+from interop import _progress, _registry, errors
+from interop._convert import convert
+from interop._options import make_wish
+from interop._pieces import is_lazy, runs, spell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    import cupy
+    import torch
+    from numpy.typing import NDArray
+
+    from interop._options import Keywords
+    from interop._progress import Progress
+
+T = TypeVar("T")
+
+
+@overload
+def batches(
+    x: object, to: Literal["numpy"], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[NDArray[Any]]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: Literal["torch"], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[torch.Tensor]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: Literal["cupy"], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[cupy.ndarray]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: type[T], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[T]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: str | ModuleType, /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[Any]: ...  # fmt: skip
+def batches(
+    x: Any, to: Any, /, *, size: int, axis: int = 0, progress: Progress = False, **keywords: Any
+) -> Batches[Any]:
+    """Cut an array into pieces along an axis, and convert each of them when its turn comes.
+
+    Pieces are slices, so where `convert` shares memory, nothing is copied.
+
+    Parameters
+    ----------
+    x : array
+        Of at least one dimension. What is read as it is sliced (a dataset of h5py or zarr) is read by pieces.
+    to : str, module or class
+        ``"torch"``, ``torch`` or ``torch.Tensor``.
+    size : int
+        How many rows a piece has along `axis`; the last one has what is left.
+    axis : int, default 0
+        Counted from the end if it is negative.
+    progress : bool or function, default False
+        True shows a bar (`tqdm`). A function is called with the number of rows done, when the next piece is asked for.
+    **keywords
+        Those of `convert`, for each piece.
+
+    Returns
+    -------
+    Batches
+        An iterable of arrays of the target framework. It has a length, and each iteration starts anew.
+
+    Raises
+    ------
+    ShapeError
+        `x` has no dimension.
+    InvalidOptionError
+        There is no such axis, or no such size. Raised at once, as are all errors of the arguments.
+    InteropError
+        What `convert` raises for a piece, with a note that says for which.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> [t.tolist() for t in interop.batches(np.arange(5), "torch", size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    _registry.find(to)
+    make_wish(keywords)
+    _progress.check(progress)
+    shape, cut = _open(x)
+    axis = _parse_axis(axis, shape)
+    pieces = range(0, shape[axis], _parse_size(size))
+    return Batches(lambda index: convert(cut(index), to, **keywords), pieces, axis, progress)
+
+
+class Batches(Generic[T]):
+    """What `batches` returns: `len` tells the number of pieces, and each iteration starts anew."""
+
+    def __init__(self, take: Callable[[Any], T], starts: range, axis: int, progress: Progress) -> None:
+        self._take = take
+        self._starts = starts
+        self._axis = axis
+        self._progress = progress
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[T]:
+        with _progress.following(self._progress, self._starts.stop, " rows") as tell:
+            for run in runs(self._starts.stop, self._starts.step):
+                yield self._convert((*(slice(None),) * self._axis, run) if self._axis else run)
+                tell(run.stop)
+
+    def _convert(self, index: Any) -> T:
+        try:
+            return self._take(index)
+        except Exception as error:
+            error.add_note(f"at x{spell(index)}")
+            raise
+
+
+def _open(x: Any) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
+    """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
+    if _registry.adapter_of(type(x)) is None and is_lazy(x):
+        return x.shape, x.__getitem__
+    adapter, array, label = _registry.identify(x)
+    facts = adapter.describe(array)
+    if hasattr(array, "__getitem__") and _registry.adapter_of(type(array)):
+        return facts.shape, array.__getitem__
+    if label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
+        return facts.shape, x.__getitem__
+    if facts.materialises:
+        return facts.shape, convert(x, "numpy").__getitem__
+    return facts.shape, lambda index: adapter.part(array, index)
+
+
+def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
+    if not shape:
+        msg = "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."
+        raise errors.ShapeError(msg)
+    axes = range(-len(shape), len(shape))
+    if hasattr(axis, "__index__") and axis in axes:
+        return range(len(shape))[axis]
+    msg = f"axis={axis!r} is not an integer from {axes[0]} to {axes[-1]}, for an array of shape {shape}"
+    raise errors.InvalidOptionError(msg)
+
+
+def _parse_size(size: Any) -> int:
+    if isinstance(size, int) and not isinstance(size, bool) and size >= 1:
+        return size
+    msg = f"size={size!r} is not a number of rows from 1 up"
+    raise errors.InvalidOptionError(msg)

@@ -1,0 +1,192 @@
+"""Into memory that is there, of any framework, by pieces: for arrays larger than the memory to spare."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from interop import _dtypes, _layout, _progress, _registry, _watch, errors
+from interop._landing import Landing
+from interop._options import make_wish
+from interop._pieces import is_lazy, pieces, spell
+from interop._staging import Carrier, End
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from interop._options import Casting
+    from interop._progress import Progress
+
+    Part = tuple[End, End]  # of dst, and what is written there
+
+_BATCH: Final = 64 * 1024 * 1024
+
+
+def copyto(  # noqa: PLR0913 - keywords
+    dst: Any,
+    src: Any,
+    /,
+    *,
+    batch_bytes: int | None = None,
+    progress: Progress = False,
+    casting: Casting = "same_kind",
+    detach: bool | None = None,
+) -> None:
+    """Write the values of one array into the memory of another, of whatever frameworks, by pieces.
+
+    The pieces are runs of rows in row-major order. Within the host's memory, nothing is allocated; between the host
+    and a device, the pieces pass through two pinned buffers in turn, in the smaller of both dtypes. Pages of
+    memory-mapped files (`numpy.memmap`) are let go of as soon as they have been read or written. What is refused has
+    written nothing.
+
+    Parameters
+    ----------
+    dst : array
+        Of a framework, `numpy.memmap` included, or writeable host memory such as a `bytearray`. A tensor that requires
+        grad gets the values only.
+    src : array, or iterable of arrays
+        With the shape of `dst`: nothing is broadcast. What is read as it is sliced (a dataset of h5py or zarr) is read
+        by pieces. Of an iterable (a generator, a data loader), each array must have the shape
+        ``(n, *dst.shape[1:])``; they are laid one after the other along axis 0, whatever their frameworks.
+    batch_bytes : int, optional
+        How large a piece is at most, and both pinned buffers together. By default 64 MiB. An element is never split.
+    progress : bool or function, default False
+        True shows a bar (`tqdm`). A function is called with the number of bytes of `dst` written so far, after each
+        piece.
+    casting : {"same_kind", "unsafe"}, default "same_kind"
+        Whether the kind of number may be lost (complex to real, float to integer), if the dtypes differ.
+    detach : bool, optional
+        Whether a source that requires grad may be written without its gradient. By default as in `options`.
+
+    Raises
+    ------
+    ShapeError
+        The shapes differ; or an iterable has too few rows, or too many.
+    UnsupportedArrayError
+        `dst` can't be written to; or one has no plain numbers, the dtypes don't fit, or both share memory in different
+        layouts.
+    GradientError, HostCopyError, InvalidOptionError, FrameworkNotInstalledError, NotAnArrayError
+        As `convert` raises them. `progress=True` needs tqdm.
+
+    Notes
+    -----
+    The call returns when the values are there; from device to device, when all is asked for in the order of the current
+    stream of `dst`'s framework. Whatever exception ends it early, KeyboardInterrupt among them, what has been written
+    is complete up to an element that the exception's note names.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> whole = np.zeros((4, 2))
+    >>> interop.copyto(whole, (np.full((2, 2), i) for i in range(2)), casting="unsafe")
+    >>> whole[:, 0]
+    array([0., 0., 1., 1.])
+    """
+    wish = make_wish({"casting": casting} | ({} if detach is None else {"detach": detach}))
+    carrier = Carrier(_parse_batch(batch_bytes))
+    _progress.check(progress)
+    start = perf_counter()
+    landing = Landing.open(dst, wish)
+    parts = _parts(landing, src, carrier)
+    with _progress.following(progress, landing.facts.nbytes, "B") as tell:
+        _write(landing, parts, carrier, tell)
+    if landing.plan and _watch.is_open():
+        _watch.note(landing.plan, perf_counter() - start)
+
+
+def _write(landing: Landing, parts: Iterator[Part], carrier: Carrier, tell: Callable[[int], object]) -> None:
+    """Write part after part; if something comes between, wait for what is under way, and say how far it came."""
+    done, total, size = 0, _layout.count(landing.facts), _dtypes.itemsize(landing.facts.dtype)
+    try:
+        try:
+            for target, source in parts:
+                for count in carrier.carry(target, source):
+                    done += count
+                    tell(done * size)
+                del target, source  # while the next one is made
+        finally:
+            carrier.drain()
+    except BaseException as error:
+        error.add_note(
+            f"interop.copyto had written {done * size} of {total * size} bytes of dst: "
+            f"its first {done} of {total} elements in row-major order"
+        )
+        raise
+
+
+# -- sources: each gives parts of dst, in row-major order, with what is written there ------------------------------
+
+
+def _parts(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
+    """Find out what the source is. All but the arrays of an iterable is checked here, before anything is written."""
+    if _registry.adapter_of(type(src)) is None and is_lazy(src):
+        return _read(landing, src, carrier)
+    try:
+        found = _registry.identify(src)
+    except errors.NotAnArrayError:
+        try:
+            arrays = iter(src)
+        except TypeError:
+            arrays = None
+        if arrays is None:
+            raise
+        return _lay(landing, arrays, f"an iterable ({type(src).__name__})")
+    whole = landing.whole()
+    return iter([(whole, landing.admit(found, whole))])
+
+
+def _read(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
+    """Read what is read as it is sliced."""
+    facts = landing.admit_lazy(src)
+
+    def read() -> Iterator[Part]:
+        for piece in pieces(facts.shape, carrier.limit(facts, landing.facts)):
+            part = _registry.identify(src[piece.index])
+            if (shape := part.adapter.describe(part.array).shape) != piece.shape:
+                reason = f"its part {spell(piece.index)} has the shape {shape}, which is not {piece.shape}."
+                raise landing.refusal(errors.ShapeError, facts, reason)
+            target = landing.part(piece.index)
+            yield target, landing.admit(part, target)
+
+    return read()
+
+
+def _lay(landing: Landing, arrays: Iterable[Any], name: str) -> Iterator[Part]:
+    """Lay arrays one after the other along axis 0."""
+    landing.check(name)
+    if not (shape := landing.facts.shape):
+        raise landing.refusal(errors.ShapeError, name, "dst has no axis along which arrays could be laid.")
+    return _lay_rows(landing, arrays, name, shape)
+
+
+def _lay_rows(landing: Landing, arrays: Iterable[Any], name: str, shape: tuple[int, ...]) -> Iterator[Part]:
+    row, rows = 0, shape[0]
+    for x in arrays:
+        found = _registry.identify(x)
+        facts = found.adapter.describe(found.array)
+        if facts.shape[1:] != shape[1:] or len(facts.shape) != len(shape):
+            reason = f"each array of an iterable must have the shape {_any_number_of(shape)}."
+            raise landing.refusal(errors.ShapeError, facts, reason)
+        if (end := row + facts.shape[0]) > rows:
+            reason = f"it brings {facts.shape[0]} rows, and after {row} of {rows} there is room for {rows - row}."
+            raise landing.refusal(errors.ShapeError, name, f"{reason} Pass fewer.")
+        target = landing.part(slice(row, end))
+        yield target, landing.admit(found, target)
+        row = end
+        del x, found, target  # while the next one is made
+    if row < rows:
+        reason = f"it ended after {row} of {rows} rows. Pass more, or write to a part of it: dst[:{row}]."
+        raise landing.refusal(errors.ShapeError, name, reason)
+
+
+def _any_number_of(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(['n', *map(str, shape[1:])])}{',' * (len(shape) == 1)})"
+
+
+def _parse_batch(spec: Any) -> int:
+    if spec is None:
+        return _BATCH
+    if isinstance(spec, int) and not isinstance(spec, bool) and spec >= 1:
+        return spec
+    msg = f"batch_bytes={spec!r} is not a number of bytes from 1 up, or None for 64 MiB"
+    raise errors.InvalidOptionError(msg)

@@ -1,0 +1,204 @@
+"""Lend an array to a consumer that interop doesn't know: DLPack that tells the truth.
+
+The plan here has one step at most, a copy in the array's own framework: for what DLPack can't say, or what the consumer
+asks for. Everything else is the framework's own capsule, with the flags that it may have left out.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from interop import _layout, _policy, _registry, _watch, errors
+from interop._options import make_wish
+from interop._plan import Plan, Step
+from interop.adapter import CPU, Device
+from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Stream
+
+if TYPE_CHECKING:
+    from interop._plan import Verb
+
+# dlpack.h (DLPack 1.1), DLManagedTensorVersioned: the version's two uint32, two pointers, then the flags.
+_NAME: Final = b"dltensor_versioned"
+_MAJOR: Final = 1
+_FLAGS_AT: Final = 24
+_READ_ONLY: Final = 1
+_IS_COPIED: Final = 2
+
+
+def export(x: object, /) -> Exported:
+    """Wrap an array for a consumer of DLPack that interop doesn't know.
+
+    What consumers get wrong with a framework's own ``__dlpack__`` is seen to: a pending conjugation or negation and
+    foreign byte order are resolved, read-only memory is flagged or copied, and memory on a GPU is ordered for the
+    consumer's stream, and not reused before that stream is done with it.
+
+    Parameters
+    ----------
+    x : array
+        Of any known framework, or anything that `convert` takes.
+
+    Returns
+    -------
+    Exported
+        It has ``__dlpack__`` and ``__dlpack_device__``, and may be asked more than once.
+
+    Raises
+    ------
+    NotAnArrayError
+        It is no array.
+    UnsupportedArrayError
+        It has no plain numbers to give.
+    GradientError
+        It requires grad: ``with interop.options(detach=True)`` allows that.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> a = np.arange(3)
+    >>> b = np.from_dlpack(interop.export(a))  # any library's from_dlpack
+    >>> interop.shares_memory(a, b)
+    True
+    """
+    return Exported(x)
+
+
+class Exported:
+    """An array that speaks DLPack, as the Python array API standard (2024.12) specifies it."""
+
+    def __init__(self, x: object) -> None:
+        self._source, self._array, label = _registry.identify(x)
+        facts = self._source.describe(self._array)
+        self._facts = facts._replace(framework=label) if label else facts
+        if facts.unsupported:
+            self._refuse(errors.UnsupportedArrayError, facts.unsupported)
+        if facts.gradient and not make_wish({}).detach:
+            reason = "it requires grad, and the consumer would cut it off its graph."
+            self._refuse(errors.GradientError, f"{reason} Export it within interop.options(detach=True) to allow that.")
+
+    def __repr__(self) -> str:
+        """Name the array."""
+        return f"<{self._facts}, for any consumer of DLPack>"
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return the kind and the id of the device, as DLPack numbers them."""
+        if self._facts.device.is_host:
+            return CPU
+        kind, index = self._lend(self._array, UNORDERED).__dlpack_device__()
+        return int(kind), int(index)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Return a capsule.
+
+        Parameters
+        ----------
+        stream : int, optional
+            The consumer's stream, which waits for what is pending on the array. None is the legacy default one, and
+            -1 orders nothing. The host has none.
+        max_version : pair of int, optional
+            The newest DLPack that the consumer knows. Before (1, 0) there is no flag for read-only memory: it is
+            copied.
+        dl_device : pair of int, optional
+            Where the consumer wants the memory.
+        copy : bool, optional
+            None copies only when needed, True always, False never.
+
+        Raises
+        ------
+        CopyRequiredError
+            ``copy=False``, and it takes a copy.
+        UnsupportedArrayError
+            The framework can't be on that device, or has no DLPack for this dtype. Both are BufferErrors.
+        HostCopyError
+            The policy of `options` forbids the copy.
+        """
+        start = perf_counter()
+        versioned = max_version is not None and max_version[0] >= _MAJOR
+        plan = self._plan(self._place(dl_device), copy, versioned=versioned)
+        _policy.permit(plan, make_wish({}))
+        capsule = self._capsule(plan, stream, max_version)
+        _mark(capsule, _READ_ONLY * plan.readonly | _IS_COPIED * (not plan.zero_copy))
+        if _watch.is_open():
+            _watch.note(plan, perf_counter() - start)
+        return capsule
+
+    def _place(self, asked: tuple[int, int] | None) -> Device:
+        if asked is None or tuple(map(int, asked)) == self.__dlpack_device__():
+            return self._facts.device
+        if (wanted := Device(*map(int, asked))).is_host:
+            return CPU
+        placed = self._source.place(wanted)
+        if isinstance(placed, str):
+            self._refuse(errors.UnsupportedArrayError, placed)
+        return placed
+
+    def _plan(self, device: Device, copy: bool | None, *, versioned: bool) -> Plan:
+        """Decide whether it takes a copy, and why."""
+        facts = self._facts
+        readonly = facts.readonly or _layout.overlaps(facts)
+        moves = f"it moves from {facts.device} to {device}" if device != facts.device else None
+        reason = facts.materialises or facts.obstacle or moves
+        if not reason and readonly and not versioned:
+            reason = "it is read-only, and a consumer before DLPack 1.0 would write to it all the same"
+        if reason and copy is False:
+            msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
+            self._refuse(errors.CopyRequiredError, msg)
+        reason = reason or ("copy=True asks for an independent array" if copy else None)
+        verb: Verb = "share" if not reason else "read" if facts.materialises else "move" if moves else "copy"
+        step = Step(verb, "source", device, facts.dtype, facts.nbytes if reason else 0)
+        why = reason or f"the consumer can use the same memory on {device}"
+        return Plan(
+            facts.framework, "DLPack", facts.shape, facts.device, device, facts.dtype, (step,), why,
+            readonly=readonly and not reason,
+        )  # fmt: skip
+
+    def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> Any:
+        x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
+        try:
+            lent = x if plan.device.is_host and not plan.zero_copy else self._lend(x, stream)
+            return lent.__dlpack__(max_version=max_version)
+        except Exception as error:  # noqa: BLE001 - a framework may answer anything
+            reason = f"its framework's DLPack answers {type(error).__name__}: {error}. Convert it to another one first."
+            self._refuse(errors.UnsupportedArrayError, reason, error)
+
+    def _lend(self, x: Any, stream: int | None) -> Any:
+        """Let the framework export it. A lease goes into the capsule, since this consumer knows of none."""
+        source, here = self._source, self._source.describe(x).device
+        if here.is_host:
+            return source.export(x, None)
+        own = source.current_stream(here) if here.kind in source.holds else Stream(UNORDERED)
+        unordered = own._replace(ordered=False)
+        lent = source.export(x, unordered if stream == UNORDERED else _stream(stream or LEGACY, here))
+        lease = getattr(lent, "lease", None)
+        return lent if lease is None else source.export(source.owned(x, lease), unordered)
+
+    def _refuse(self, error: type[errors.InteropError], reason: str, cause: Exception | None = None) -> NoReturn:
+        raise error(f"cannot export {self._facts}: {reason}") from cause
+
+
+def _stream(handle: int, device: Device) -> Stream:
+    """Find the object that keeps a stream alive: it is likely the current one of the framework that asks."""
+    able = (adapter for adapter in _registry.loaded_adapters() if device.kind in adapter.holds)
+    known = next((s for s in (adapter.current_stream(device) for adapter in able) if s.handle == handle), None)
+    return known or Stream(handle, lasts=handle in (LEGACY, PER_THREAD))
+
+
+def _mark(capsule: Any, flags: int) -> None:
+    """Add flags to those of a capsule, if it is a versioned one: its framework may know of none."""
+    is_named = ctypes.pythonapi.PyCapsule_IsValid
+    is_named.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    if not is_named(capsule, _NAME):
+        return
+    find = ctypes.pythonapi.PyCapsule_GetPointer
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    start = find(capsule, _NAME)
+    if ctypes.c_uint32.from_address(start).value == _MAJOR:
+        ctypes.c_uint64.from_address(start + _FLAGS_AT).value |= flags

@@ -1,0 +1,91 @@
+"""An array too large for the memory to spare, in pieces: which ones, and which objects can be read so."""
+
+from __future__ import annotations
+
+from inspect import getattr_static
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LENDING: Final = ("__dlpack__", "__cuda_array_interface__", "__array_interface__", "__array_struct__")
+
+
+class Piece(NamedTuple):
+    """A part of an array by basic slices, so that it is a view wherever views are made of slices."""
+
+    index: Any
+    """A slice of axis 0, a tuple of slices of the first axes, or ``...`` for all of an array without axes."""
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+
+def pieces(shape: tuple[int, ...], limit: int) -> Iterator[Piece]:
+    """Cut a shape into runs of rows, in row-major order; a row that is too large is cut along the next axis, and so on.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    limit : int
+        How many elements a piece has at most, from 1 up.
+
+    >>> [piece.shape for piece in pieces((5, 4), 8)], [piece.shape for piece in pieces((2, 4), 3)]
+    ([(2, 4), (2, 4), (1, 4)], [(1, 3), (1, 1), (1, 3), (1, 1)])
+    """
+    if not shape:
+        yield Piece(..., ())
+    if not shape or not prod(shape):
+        return
+    axis = next(axis for axis in range(len(shape)) if prod(shape[axis + 1 :]) <= limit)
+    rest = shape[axis + 1 :]
+    rows = limit // prod(rest)
+    for place in product(*map(range, shape[:axis])):
+        before = tuple(slice(i, i + 1) for i in place)
+        for run in runs(shape[axis], rows):
+            yield Piece((*before, run) if before else run, (*(1 for _ in before), run.stop - run.start, *rest))
+
+
+def runs(length: int, size: int) -> Iterator[slice]:
+    """Cut an axis into slices of one size, the last of which may be shorter.
+
+    >>> list(runs(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
+
+
+def spell(index: Any) -> str:
+    """Write an index as Python does.
+
+    >>> spell((slice(None), slice(2, 4))), spell(slice(0, 1)), spell(...)
+    ('[:, 2:4]', '[0:1]', '[...]')
+    """
+    if index is ...:
+        return "[...]"
+    slices = index if isinstance(index, tuple) else (index,)
+    return f"[{', '.join(':' if s == slice(None) else f'{s.start}:{s.stop}' for s in slices)}]"
+
+
+def is_lazy(x: Any) -> bool:
+    """Whether an object of no known framework is read as it is sliced, as datasets of h5py and zarr are.
+
+    What lends memory need not be read, and slices of what has labels (pandas) may mean these.
+    """
+    lends = isinstance(x, type) or any(getattr_static(x, name, None) is not None for name in _LENDING)
+    if lends or hasattr(x, "iloc") or not hasattr(type(x), "__getitem__"):
+        return False
+    return isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype") and not _has_buffer(x)
+
+
+def _has_buffer(x: Any) -> bool:
+    try:
+        memoryview(x).release()
+    except TypeError:
+        return False
+    return True

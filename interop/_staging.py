@@ -1,0 +1,232 @@
+"""Values from an array into another one that is there, piece by piece: on the host, on a device, or between the two.
+
+Between host and device they pass through two pinned buffers in turn, so that one is transferred while the host reads
+or writes the other. A mark in the device's stream says when a buffer is free.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from interop import _dtypes, _registry
+from interop._execute import execute, make_calls
+from interop._options import Wish
+from interop._pieces import Piece, pieces
+from interop._planner import Route, make_plan
+from interop.adapter import CPU, Adapter, Device, Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+class End(NamedTuple):
+    """What is copied from, or into: a native array, its adapter, and its facts."""
+
+    adapter: Adapter
+    array: Any
+    facts: Facts
+
+    def part(self, index: Any) -> Any:
+        """Return a view of the array, without its gradient."""
+        return self.adapter.part(self.array, index)
+
+    def at(self, index: Any) -> End:
+        """Return the end that such a view is."""
+        part = self.part(index)
+        return self._replace(array=part, facts=self.adapter.describe(part))
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it lies in the host's memory."""
+        return self.facts.device.is_host
+
+    def is_beside(self, other: End) -> bool:
+        """Whether the same framework has both, and no transfer lies between."""
+        return self.adapter is other.adapter and self.is_host == other.is_host
+
+    def on_host(self) -> End:
+        """Return the same host memory as an ndarray; what has an obstacle keeps it, and is copied by pieces."""
+        if self.adapter.ndarray_native or self.facts.obstacle:
+            return self
+        return self._replace(adapter=_numpy(), array=self.adapter.export_host(self.array))
+
+
+def crossing_dtype(source: End, target: End) -> str:
+    """Choose the dtype that travels between host and device: the smaller one, if the device's framework has it.
+
+    Only what shrinks on a download, or grows after an upload, is cast on the device.
+    """
+    start, end = source.facts.dtype, target.facts.dtype
+    if target.is_host:
+        return end if _dtypes.itemsize(end) < _dtypes.itemsize(start) and not source.adapter.lacks(end) else start
+    return start if _dtypes.itemsize(start) < _dtypes.itemsize(end) and not target.adapter.lacks(start) else end
+
+
+class Buffers:
+    """Two pinned buffers for one device, used in turn, each again after its mark. They grow to what is asked for.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        Of the framework that holds the device's memory: its allocator of pinned memory, and its current stream.
+    device : Device
+    """
+
+    def __init__(self, adapter: Adapter, device: Device) -> None:
+        self.adapter = adapter
+        self.device = device
+        self._memory: list[Any] = [None, None]
+        self._marks: list[Callable[[], object] | None] = [None, None]
+        self._turn = 0
+        self._in_use = False
+
+    def take(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+        """Return the next buffer as an array, once the device has done with it."""
+        import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
+
+        self._turn = 1 - self._turn
+        self.wait(self._turn)
+        nbytes = math.prod(shape) * _dtypes.itemsize(dtype)
+        memory = self._memory[self._turn]
+        if memory is None or memory.nbytes < nbytes:
+            self._memory[self._turn] = memory = None  # the old one goes first
+            self._memory[self._turn] = memory = self.adapter.pinned(nbytes)
+        self._in_use = True
+        return memory[:nbytes].view(np.dtype(dtype)).reshape(shape)
+
+    def mark(self) -> int:
+        """Note that all work on the buffer that was taken last has been asked for; return its number, for `wait`."""
+        self._marks[self._turn] = self.adapter.mark(self.device)
+        self._in_use = False
+        return self._turn
+
+    def wait(self, number: int) -> None:
+        """Wait until the device has done with a buffer."""
+        if mark := self._marks[number]:
+            mark()
+            self._marks[number] = None
+
+    def drain(self) -> None:
+        """Wait for all that is pending, also after an error between a transfer and its mark."""
+        if self._in_use:
+            self.mark()
+        for number in (0, 1):
+            self.wait(number)
+
+
+class Carrier:
+    """Copies arrays into others by pieces of at most so many bytes.
+
+    Parameters
+    ----------
+    batch_bytes : int
+        Of a piece that is copied at once, and of both buffers together. An element is never split.
+    """
+
+    def __init__(self, batch_bytes: int) -> None:
+        self._batch_bytes = batch_bytes
+        # Allocators of pinned memory round up to powers of two.
+        self._buffer_bytes = 1 << max(batch_bytes // 2, 1).bit_length() - 1
+        self._buffers: Buffers | None = None
+
+    def limit(self, source: Facts, target: Facts) -> int:
+        """Return how many elements are copied at once, of whichever dtype."""
+        staged = source.device.is_host != target.device.is_host
+        size = max(_dtypes.itemsize(source.dtype), _dtypes.itemsize(target.dtype))
+        return max(1, (self._buffer_bytes if staged else self._batch_bytes) // size)
+
+    def carry(self, target: End, source: End) -> Iterator[int]:
+        """Copy an array of the same shape; yield, after each piece, how many elements it had. The caller drains."""
+        cut = pieces(target.facts.shape, self.limit(source.facts, target.facts))
+        if source.is_host == target.is_host:
+            return _copy(target, source, cut)
+        dtype, device_end = crossing_dtype(source, target), source if target.is_host else target
+        buffers = self._buffers_for(device_end.adapter, device_end.facts.device)
+        return (_download if target.is_host else _upload)(target, source, dtype, cut, buffers)
+
+    def drain(self) -> None:
+        """Wait for all that is pending, and give the buffers back."""
+        if self._buffers:
+            self._buffers.drain()
+            self._buffers = None
+
+    def _buffers_for(self, adapter: Adapter, device: Device) -> Buffers:
+        buffers = self._buffers
+        if buffers is None or buffers.adapter is not adapter or buffers.device != device:
+            self.drain()
+            self._buffers = buffers = Buffers(adapter, device)
+        return buffers
+
+
+def _copy(target: End, source: End, cut: Iterator[Piece]) -> Iterator[int]:
+    """Copy within the host, or from device to device in the order of the target framework's current stream."""
+    beside = source.is_beside(target)
+    if not beside and target.is_host:
+        target.adapter.touch(target.array)
+        target, source = target.on_host(), source.on_host()
+    for piece in cut:
+        out, part = target.part(piece.index), source.part(piece.index)
+        if not beside:
+            part = _on_host(source, part) if target.is_host else shared(source.at(piece.index), target)
+        target.adapter.assign(out, part)
+        target.adapter.page_out(out)
+        source.adapter.page_out(part)
+        yield piece.elements
+
+
+def _download(target: End, source: End, dtype: str, cut: Iterator[Piece], buffers: Buffers) -> Iterator[int]:
+    """Ask for each piece before the one that came before it is read out of its buffer."""
+    target.adapter.touch(target.array)
+    target, before = target.on_host(), None
+    for piece in cut:
+        buffer, part = buffers.take(piece.shape, dtype), source.part(piece.index)
+        if dtype != source.facts.dtype or source.facts.obstacle:
+            part = source.adapter.copy(part, source.facts.device, dtype)
+        source.adapter.fetch(part, buffer)
+        asked = buffers.mark(), buffer, piece
+        if before:
+            yield _land(target, buffers, *before)
+        before = asked
+    if before:
+        yield _land(target, buffers, *before)
+
+
+def _land(target: End, buffers: Buffers, number: int, buffer: NDArray[Any], piece: Piece) -> int:
+    buffers.wait(number)
+    out = target.part(piece.index)
+    target.adapter.assign(out, buffer)
+    target.adapter.page_out(out)
+    return piece.elements
+
+
+def _upload(target: End, source: End, dtype: str, cut: Iterator[Piece], buffers: Buffers) -> Iterator[int]:
+    """Fill a buffer while the other one is uploaded."""
+    source = source.on_host()
+    for piece in cut:
+        buffer, part = buffers.take(piece.shape, dtype), _on_host(source, source.part(piece.index))
+        _numpy().assign(buffer, part)
+        target.adapter.assign(target.part(piece.index), buffer)
+        buffers.mark()
+        _numpy().page_out(part)
+        yield piece.elements
+
+
+def _on_host(source: End, part: Any) -> NDArray[Any]:
+    """Return a part of host memory as an ndarray, and without the obstacle that NumPy would not know."""
+    if source.adapter.ndarray_native:
+        return part
+    return source.adapter.export_host(source.adapter.copy(part, CPU, source.facts.dtype))
+
+
+def shared(source: End, target: End) -> Any:
+    """Return another framework's device memory as an array of the target's; shared where that can be."""
+    dtype = target.facts.dtype if target.adapter.lacks(source.facts.dtype) else None
+    wish = Wish(dtype=dtype, detach=True, readonly="share", casting="unsafe")  # the policy has been asked already
+    route = Route(source.facts, source.adapter, target.adapter, wish)
+    return execute(make_calls(make_plan(route), route), source.array)
+
+
+def _numpy() -> Adapter:
+    return _registry.adapter_named("numpy")

@@ -1,0 +1,112 @@
+"""Arrays of several frameworks to one framework and one device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+
+from interop import _registry, errors
+from interop._convert import convert
+from interop._options import make_wish
+from interop._questions import device_of
+from interop._survey import each
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import cupy
+    import torch
+    from numpy.typing import NDArray
+
+    from interop._options import Keywords
+
+T = TypeVar("T")
+
+
+@overload
+def unify(*arrays: Any, to: None = None, **keywords: Unpack[Keywords]) -> tuple[Any, ...]: ...
+@overload
+def unify(*arrays: Any, to: Literal["numpy"], **keywords: Unpack[Keywords]) -> tuple[NDArray[Any], ...]: ...
+@overload
+def unify(*arrays: Any, to: Literal["torch"], **keywords: Unpack[Keywords]) -> tuple[torch.Tensor, ...]: ...
+@overload
+def unify(*arrays: Any, to: Literal["cupy"], **keywords: Unpack[Keywords]) -> tuple[cupy.ndarray, ...]: ...
+@overload
+def unify(*arrays: Any, to: type[T], **keywords: Unpack[Keywords]) -> tuple[T, ...]: ...
+@overload
+def unify(*arrays: Any, to: str | ModuleType, **keywords: Unpack[Keywords]) -> tuple[Any, ...]: ...
+def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
+    """Convert arrays of any frameworks to one framework and one device: the first array's, unless told.
+
+    Parameters
+    ----------
+    *arrays : arrays
+        As those of `convert`. One that is passed twice is converted once.
+    to : str, module or class, optional
+        ``"torch"``, ``torch`` or ``torch.Tensor``. By default the framework of the first array that is of a known one;
+        NumPy's scalars don't count.
+    **keywords
+        Those of `convert`, for each array. By default, all go to the device where that same array goes: where it is,
+        if the framework can be there.
+
+    Returns
+    -------
+    tuple of arrays
+        In the order given, of one framework and on one device; shapes and dtypes as they were. Empty if there are none.
+
+    Raises
+    ------
+    UnknownFrameworkError
+        No array is of a known framework, and `to` is not given.
+    InteropError
+        What `convert` raises, with a note that says at which array.
+
+    Examples
+    --------
+    >>> import numpy as np, interop, torch
+    >>> interop.unify(torch.zeros(2), np.ones(2))
+    (tensor([0., 0.]), tensor([1., 1.], dtype=torch.float64))
+    """
+    if to is not None:
+        _registry.find(to)
+    make_wish(keywords)
+    if not arrays:
+        return ()
+    leader = next((i for i, x in enumerate(arrays) if _decides(x)), 0)
+    if to is None:
+        to = _framework_of(arrays, leader)
+    first = _convert_one(arrays, leader, to, keywords)
+    results = {id(arrays[leader]): first}
+    keywords["device"] = device_of(first)
+    for i, x in enumerate(arrays):
+        if id(x) not in results:
+            results[id(x)] = _convert_one(arrays, i, to, keywords)
+    return tuple([results[id(x)] for x in arrays])
+
+
+def _convert_one(arrays: tuple[Any, ...], i: int, to: Any, keywords: dict[str, Any]) -> Any:
+    """Convert one of the arrays; a refusal says which."""
+    try:
+        return convert(arrays[i], to, **keywords)
+    except errors.InteropError as error:
+        error.add_note(f"at arrays[{i}]")
+        raise
+
+
+def _decides(x: Any) -> bool:
+    """Whether it is an array of a known framework; a scalar is none, it is a number."""
+    adapter = _registry.adapter_of(type(x))
+    return adapter is not None and isinstance(x, adapter.array_type)
+
+
+def _framework_of(arrays: tuple[Any, ...], leader: int) -> str:
+    """Return the name of the framework that decides; an error if there is none."""
+    adapter = _registry.adapter_of(type(arrays[leader]))
+    if adapter and _decides(arrays[leader]):
+        return adapter.name
+    list(each(_registry.identify, list(arrays)))  # what is no array at all says so
+    classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))
+    msg = (
+        f"no array here is of a known framework, which would decide for all ({classes}). "
+        f'Say where they go: interop.unify(*arrays, to="numpy").'
+    )
+    raise errors.UnknownFrameworkError(msg)

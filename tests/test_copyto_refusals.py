@@ -1,0 +1,318 @@
+"""What copyto refuses, in which words, and that nothing has been written then."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import interop
+from interop import copyto
+
+VALUES = np.arange(24, dtype="f4").reshape(6, 4)
+HERE = "numpy float32 (6, 4) on cpu"
+
+
+def message(error: type[Exception], dst: Any, src: Any, **keywords: Any) -> str:
+    with pytest.raises(error) as caught:
+        copyto(dst, src, **keywords)
+    return str(caught.value)
+
+
+class Lazy:
+    def __init__(self, values: NDArray[Any], shape: tuple[int, ...] = (6, 4), dtype: object = "f4") -> None:
+        self._values = values
+        self.shape = shape
+        self.dtype = dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values[index]
+
+
+REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str]] = {
+    "another shape": (
+        interop.ShapeError, lambda: np.ones((6, 1), "f4"), {},
+        f"cannot copy numpy float32 (6, 1) on cpu into {HERE}: the shapes (6, 1) and (6, 4) differ, and nothing is "
+        "broadcast. Pass one of that shape.",
+    ),
+    "a lazy one of another shape": (
+        interop.ShapeError, lambda: Lazy(VALUES, (6,)), {},
+        f"cannot copy Lazy float32 (6,) on cpu into {HERE}: the shapes (6,) and (6, 4) differ, and nothing is "
+        "broadcast. Pass one of that shape.",
+    ),
+    "a kind of number that is lost": (
+        interop.UnsupportedArrayError, lambda: VALUES.astype("c8"), {},
+        f"cannot copy numpy complex64 (6, 4) on cpu into {HERE}: float32 would lose the kind of number of complex64. "
+        'Pass casting="unsafe" to accept that.',
+    ),
+    "a kind of number that is lost, lazily": (
+        interop.UnsupportedArrayError, lambda: Lazy(VALUES, dtype="c16"), {},
+        f"cannot copy Lazy complex128 (6, 4) on cpu into {HERE}: float32 would lose the kind of number of complex128. "
+        'Pass casting="unsafe" to accept that.',
+    ),
+    "text": (
+        interop.UnsupportedArrayError, lambda: np.full((6, 4), "x"), {},
+        f"cannot copy numpy <U1 (6, 4) on cpu into {HERE}: NumPy's <U1 is no dtype of plain numbers. "
+        "Convert it first: x.astype(float).",
+    ),
+    "text, lazily": (
+        interop.UnsupportedArrayError, lambda: Lazy(VALUES, dtype="U1"), {},
+        f"cannot copy Lazy str32 (6, 4) on cpu into {HERE}: its dtype U1 is none of plain numbers. "
+        "Convert it first, and pass pieces.",
+    ),
+    "masked": (
+        interop.UnsupportedArrayError, lambda: np.ma.masked_less(VALUES, 3), {},
+        f"cannot copy numpy float32 (6, 4) on cpu into {HERE}: some elements are masked, and the mask would be lost. "
+        "Fill them first: x.filled(value).",
+    ),
+    "no array": (
+        interop.NotAnArrayError, lambda: 3, {},
+        "an int is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+    ),
+    "no array in an iterable": (
+        interop.NotAnArrayError, lambda: [1, 2], {},
+        "an int is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+    ),
+    "no batch": (
+        interop.InvalidOptionError, lambda: VALUES, {"batch_bytes": 0},
+        "batch_bytes=0 is not a number of bytes from 1 up, or None for 64 MiB",
+    ),
+    "true as a batch": (
+        interop.InvalidOptionError, lambda: VALUES, {"batch_bytes": True},
+        "batch_bytes=True is not a number of bytes from 1 up, or None for 64 MiB",
+    ),
+    "no progress": (
+        interop.InvalidOptionError, lambda: VALUES, {"progress": 1},
+        "progress=1 is not one of True, False, or a function that takes a number",
+    ),
+    "no casting": (
+        interop.InvalidOptionError, lambda: VALUES, {"casting": "safe"},
+        "casting='safe' is not one of 'same_kind', 'unsafe'",
+    ),
+    "rows of another length": (
+        interop.ShapeError, lambda: iter([VALUES[:, :1]]), {},
+        f"cannot copy numpy float32 (6, 1) on cpu into {HERE}: each array of an iterable must have the shape (n, 4).",
+    ),
+    "rows without their axis": (
+        interop.ShapeError, lambda: iter(VALUES), {},
+        f"cannot copy numpy float32 (4,) on cpu into {HERE}: each array of an iterable must have the shape (n, 4).",
+    ),
+    "more than there is room for": (
+        interop.ShapeError, lambda: iter([np.ones((7, 4), "f4")]), {},
+        f"cannot copy an iterable (list_iterator) into {HERE}: it brings 7 rows, and after 0 of 6 there is room for 6. "
+        "Pass fewer.",
+    ),
+    "nothing": (
+        interop.ShapeError, lambda: iter([]), {},
+        f"cannot copy an iterable (list_iterator) into {HERE}: it ended after 0 of 6 rows. "
+        "Pass more, or write to a part of it: dst[:0].",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_source_is_refused_before_anything_is_written(name: str) -> None:
+    error, make, keywords, words = REFUSED[name]
+    dst = np.full((6, 4), -1, "f4")
+    assert message(error, dst, make(), **keywords) == words
+    assert (dst == -1).all()
+
+
+@pytest.mark.requires("torch")
+def test_a_gradient_is_refused() -> None:
+    import torch
+
+    dst = np.zeros(2, "f4")
+    assert message(interop.GradientError, dst, torch.ones(2, requires_grad=True)) == (
+        "cannot copy torch float32 (2,) on cpu into numpy float32 (2,) on cpu: it requires grad, and only its values "
+        "would be written. Pass detach=True to allow it."
+    )
+    assert not dst.any()
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("kind", ["sparse", "meta"])
+def test_what_has_no_memory_is_refused_on_both_sides(kind: str) -> None:
+    import torch
+
+    odd = torch.ones(2, 2).to_sparse() if kind == "sparse" else torch.ones(2, 2, device="meta")
+    plain = torch.zeros(2, 2)
+    assert message(interop.UnsupportedArrayError, plain, odd).startswith("cannot copy torch float32 (2, 2) on ")
+    assert "into torch float32 (2, 2) on " in message(interop.UnsupportedArrayError, odd, plain)
+    assert ": dst has no plain numbers: " in message(interop.UnsupportedArrayError, odd, plain)
+    assert not plain.any()
+
+
+# -- dst ---------------------------------------------------------------------------------------------------------------
+
+
+def protected(values: NDArray[Any]) -> NDArray[Any]:
+    values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+class Computed:
+    def __init__(self, values: NDArray[Any]) -> None:
+        self.shape, self.dtype, self._values = values.shape, values.dtype, values
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        return self._values
+
+
+UNWRITABLE: dict[str, tuple[Callable[[], Any], str]] = {
+    "read-only": (
+        lambda: protected(VALUES), f"into {HERE}: dst is read-only. Pass an array that can be written to.",
+    ),
+    "bytes": (
+        lambda: memoryview(VALUES.tobytes()).cast("f", VALUES.shape),
+        "into memoryview float32 (6, 4) on cpu: dst is read-only. Pass an array that can be written to.",
+    ),
+    "overlapping": (
+        lambda: np.lib.stride_tricks.as_strided(VALUES.copy(), VALUES.shape, (4, 4)),
+        f"into {HERE}: elements of dst overlap in memory, and can't all keep their values. "
+        "Pass an array that has its own.",
+    ),
+    "a number": (
+        lambda: np.float32(3),
+        "into numpy float32 () on cpu: a NumPy scalar has no memory to share, so dst has no memory to write to. "
+        "Pass an array that has.",
+    ),
+    "computed": (
+        lambda: Computed(VALUES),
+        "into tests.test_copyto_refusals.Computed float32 (6, 4) on cpu: it has to be read by __array__, so dst has no "
+        "memory to write to. Pass an array that has.",
+    ),
+    "text": (
+        lambda: np.full((6, 4), "x"),
+        "into numpy <U1 (6, 4) on cpu: dst has no plain numbers: NumPy's <U1 is no dtype of plain numbers. "
+        "Convert it first: x.astype(float).",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["an array", "an iterable"])
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_what_cannot_be_written_to_is_refused(name: str, source: str) -> None:
+    make, words = UNWRITABLE[name]
+    dst, taken = make(), []
+    src: Any = VALUES + 1 if source == "an array" else (taken.append(x) or x for x in [VALUES])  # type: ignore[func-returns-value]
+    subject = HERE if source == "an array" else "an iterable (generator)"
+    assert message(interop.UnsupportedArrayError, dst, src) == f"cannot copy {subject} {words}"
+    assert not taken
+
+
+def test_no_array_is_no_dst() -> None:
+    with pytest.raises(interop.NotAnArrayError, match="a list is no array"):
+        copyto([1, 2], VALUES)
+
+
+@pytest.mark.requires("torch")
+def test_a_pending_conjugation_is_no_memory_to_write_to() -> None:
+    import torch
+
+    x = torch.zeros(2, dtype=torch.complex64)
+    assert message(interop.UnsupportedArrayError, x.conj(), torch.ones(2)) == (
+        "cannot copy torch float32 (2,) on cpu into torch complex64 (2,) on cpu: in dst, a conjugation or negation is "
+        "pending. Pass the array that it is a view of."
+    )
+    assert not x.any()
+
+
+def test_a_number_takes_no_iterable() -> None:
+    dst = np.zeros(())
+    assert message(interop.ShapeError, dst, iter([VALUES])) == (
+        "cannot copy an iterable (list_iterator) into numpy float64 () on cpu: dst has no axis along which arrays could "
+        "be laid."
+    )
+
+
+# -- memory that both share ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("wrap", [lambda x: x, interop.convert], ids=["numpy", "torch"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: (x[1:], x[:-1]),
+        lambda x: (x[:4], x[:4].T),
+        lambda x: (x[:, 0], x.reshape(-1)[:6]),
+        lambda x: (x, x.view("i4")),
+    ],
+    ids=["shifted", "transposed", "another stride", "another dtype"],
+)
+def test_memory_that_both_share_in_different_layouts_is_refused(cut: Any, wrap: Any) -> None:
+    memory = VALUES.copy()
+    dst, src = cut(memory)
+    shared = src if wrap is not interop.convert else interop.to_torch(src)
+    name = "numpy" if shared is src else "torch"
+    assert message(interop.UnsupportedArrayError, dst, shared, casting="unsafe") == (
+        f"cannot copy {name} {src.dtype} {src.shape} on cpu into numpy float32 {dst.shape} on cpu: both share memory in "
+        "different layouts, and writing would change what is still to be read. Copy the source first: "
+        f'interop.convert(src, "{name}", copy=True).'
+    )
+    np.testing.assert_array_equal(memory, VALUES)
+
+
+def test_neighbours_in_the_same_memory_are_not_refused() -> None:
+    memory = VALUES.copy()
+    copyto(memory[::2], memory[1::2])
+    np.testing.assert_array_equal(memory[::2], VALUES[1::2])
+
+
+# -- halfway -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([VALUES[:4]], "it ended after 4 of 6 rows. Pass more, or write to a part of it: dst[:4]."),
+        ([VALUES[:4], VALUES[:3]], "it brings 3 rows, and after 4 of 6 there is room for 2. Pass fewer."),
+    ],
+)
+def test_an_iterable_that_does_not_fit_says_how_far_it_came(parts: list[Any], words: str) -> None:
+    dst = np.full((6, 4), -1, "f4")
+    with pytest.raises(interop.ShapeError) as caught:
+        copyto(dst, iter(parts))
+    assert str(caught.value) == f"cannot copy an iterable (list_iterator) into {HERE}: {words}"
+    assert caught.value.__notes__ == [
+        "interop.copyto had written 64 of 96 bytes of dst: its first 16 of 24 elements in row-major order"
+    ]
+    np.testing.assert_array_equal(dst[:4], VALUES[:4])
+    assert (dst[4:] == -1).all()
+
+
+def test_more_after_the_last_row_is_refused() -> None:
+    with pytest.raises(interop.ShapeError, match=r"it brings 1 rows, and after 6 of 6 there is room for 0"):
+        copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:1]]))
+    copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:0]]))
+
+
+def test_each_array_of_an_iterable_is_checked() -> None:
+    dst = np.full((6, 4), -1, "f4")
+    with pytest.raises(interop.UnsupportedArrayError, match="would lose the kind of number") as caught:
+        copyto(dst, [VALUES[:2], VALUES[2:].astype("c8")])
+    assert "had written 32 of 96 bytes" in caught.value.__notes__[0]
+
+
+def test_a_lazy_object_that_gives_something_else_is_refused() -> None:
+    assert message(interop.ShapeError, np.zeros((6, 4), "f4"), Lazy(VALUES[:3]), batch_bytes=48) == (
+        f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its part [3:6] has the shape (0, 4), which is not (3, 4)."
+    )
+
+
+@pytest.mark.requires("torch")
+def test_without_ml_dtypes_bfloat16_does_not_cross(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    import torch
+
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    source, dst = torch.ones(2, dtype=torch.bfloat16), np.zeros(2, "f4")
+    assert message(interop.UnsupportedArrayError, dst, source) == (
+        "cannot copy torch bfloat16 (2,) on cpu into numpy float32 (2,) on cpu: NumPy has no bfloat16 without ml_dtypes. "
+        'Run pip install ml-dtypes, or pass dtype="float32".'
+    )
+    copyto(torch.zeros(2), source)

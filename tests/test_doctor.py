@@ -1,0 +1,183 @@
+"""The doctor, `python -m interop`: it says what is here, and what each route really does."""
+
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import interop
+from interop import _matrix, _report, _routes
+from interop.__main__ import main
+
+pytestmark = pytest.mark.requires("torch")
+
+ROUTE = {"source", "target", "kind", "reason", "bytes"}
+
+
+def kinds(routes: Any) -> dict[tuple[str, str], str]:
+    return {(route["source"], route["target"]): route["kind"] for route in routes}
+
+
+def report(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    assert main(["--json", *options]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    document: dict[str, Any] = json.loads(said.out)
+    return document
+
+
+# What is measured
+
+
+def test_the_host_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
+    found = kinds(report(capsys)["routes"])
+    for source in ("numpy cpu", "torch cpu"):
+        for target in ("numpy cpu", "torch cpu"):
+            assert found[source, target] == "zero-copy"
+
+
+@pytest.mark.requires("cupy", "gpu")
+def test_a_gpu_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
+    found = kinds(report(capsys)["routes"])
+    assert found["torch cuda:0", "cupy cuda:0"] == found["cupy cuda:0", "torch cuda:0"] == "zero-copy"
+    assert found["numpy cpu", "cupy cuda:0"] == found["torch cuda:0", "numpy cpu"] == "host copy"
+    if ("cupy cuda:1", "torch cuda:0") in found:
+        assert found["cupy cuda:1", "torch cuda:0"] == found["torch cuda:0", "torch cuda:1"] == "device copy"
+
+
+def test_special_arrays_are_copied_where_they_must(capsys: pytest.CaptureFixture[str]) -> None:
+    found = kinds(report(capsys)["special"])
+    copied = {source for (source, target), kind in found.items() if target == "torch cpu" and kind == "copy"}
+    assert copied == {"negative strides", "read-only", "overlapping elements", "swapped bytes", "not aligned"}
+    assert {kind for (_, target), kind in found.items() if target == "numpy cpu"} <= {"zero-copy", "unavailable"}
+
+
+def test_reasons_are_the_plan_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+    (route,) = (r for r in report(capsys)["special"] if (r["source"], r["target"]) == ("negative strides", "torch cpu"))
+    assert (route["reason"], route["bytes"]) == ("torch has no negative strides", 128)
+
+
+def test_places_are_in_order_the_host_first() -> None:
+    places = _matrix.measure().places
+    assert places[:2] == (("numpy", "cpu"), ("torch", "cpu"))
+    assert [p.device for p in places] == sorted(p.device for p in places)
+
+
+# What it says
+
+
+def test_the_document_has_the_keys_that_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    document = report(capsys)
+    assert set(document) == {
+        "interop", "python", "platform", "frameworks", "routes", "special", "warnings", "problems",
+    }  # fmt: skip
+    assert set(document["interop"]) == {"version", "location", "compiled", "INTEROP_COMPILED", "also_owned_by"}
+    assert document["interop"]["location"] == str(Path(interop.__file__).parent)
+    for info in document["frameworks"]:
+        assert set(info) == {*interop.FrameworkInfo._fields, "problem"}
+    assert all(set(route) == ROUTE for route in [*document["routes"], *document["special"]])
+    assert document["problems"] == []
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for key in (*document, *document["interop"], *document["frameworks"][0], *ROUTE):
+        assert key in said
+
+
+def test_text_with_rich_and_without_says_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([]) == 0
+    rich = capsys.readouterr().out
+    for name in ("rich", "rich.console"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main([]) == 0
+    plain = capsys.readouterr().out
+    *lines, last = plain.splitlines()
+    assert last == "For tables in colour: pip install 'array-interop[doctor]'"
+    assert last not in rich
+    for line in lines:
+        assert set(line.split()) <= set(rich.split()), line
+
+
+@pytest.mark.parametrize("hide", [(), ("rich", "rich.console")])
+def test_text_says_what_is_here(
+    hide: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in hide:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main(["--check"]) == 0
+    said = capsys.readouterr().out
+    for words in (
+        f"interop {interop.__version__}", str(Path(interop.__file__).parent), "numpy cpu", "torch cpu", "zero-copy",
+        "negative strides", "the same memory", "none: what is installed works", sys.version.split()[0],
+    ):  # fmt: skip
+        assert words in said
+
+
+def test_columns_are_below_one_another() -> None:
+    part = _report.Section("Routes", ("from", "b"), [("a long name", "x"), ("c", "y")])
+    assert _report._plain(part) == "Routes\n  from         b\n  a long name  x\n  c            y"
+
+
+def test_another_distribution_of_that_name_is_a_warning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"interop": ["other", "array-interop"]})
+    document = report(capsys, "--check")
+    assert document["interop"]["also_owned_by"] == ["other"]
+    assert document["warnings"][0] == (
+        "the distribution other owns a top-level interop, too, and may have overwritten files of this one. "
+        "An environment of its own is the cure."
+    )
+
+
+def test_the_user_s_folder_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert _report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {"a": ["~/x.so: no", None, 1]}
+    monkeypatch.setenv("HOME", "/")
+    assert _report._anonymous(("/lib/x.so",)) == ["/lib/x.so"]
+
+
+def test_more_than_two_devices_are_measured_and_not_shown() -> None:
+    places = [_routes.Place("a", "cpu"), *(_routes.Place("a", f"cuda:{i}") for i in range(4))]
+    routes = [_routes.Route(str(s), str(t), "copy", "") for s in places for t in places]
+    matrix = _routes.Matrix(tuple(places), {}, tuple(routes), (), ())
+    assert [str(place) for place in matrix.shown] == ["a cpu", "a cuda:0", "a cuda:1"]
+    assert len(matrix.cells) == 9
+    assert _report._hidden(matrix) == [("a cuda:2, a cuda:3: measured as well, and listed by --json",)]
+
+
+# Files
+
+
+def test_the_picture_goes_to_a_file_besides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "routes.svg"
+    path.write_text("something old, and longer than what comes now" * 10_000)
+    assert report(capsys, "--svg", str(path))["problems"] == []
+    drawn = path.read_text()
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - it is our own
+    assert [file.name for file in tmp_path.iterdir()] == ["routes.svg"]
+    assert main(["--svg", "-"]) == 0
+    assert capsys.readouterr().out == drawn
+
+
+@pytest.mark.parametrize(("name", "reason"), [("no/such", "No such file or directory"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_written_is_an_error(
+    name: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = f"{tmp_path}/{name}"
+    assert main(["--json", "--svg", path]) == 2
+    assert capsys.readouterr() == ("", f"cannot write {path}: {reason}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_documents_do_not_share_the_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--json", "--svg", "-"])
+    assert caught.value.code == 2
+    assert "Give --svg a file." in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""The doctor where frameworks are missing, broken or lie: each time in a process of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from child import run_child
+
+HIDDEN = """
+    import importlib.abc, sys
+    class Hidden(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in {names}:
+                raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+    sys.meta_path.insert(0, Hidden())
+    import importlib.util
+    find_spec = importlib.util.find_spec
+    importlib.util.find_spec = lambda name, *rest: None if name in {names} else find_spec(name, *rest)
+"""
+
+
+@pytest.mark.requires("torch")
+def test_it_runs_as_a_module_with_warnings_as_errors() -> None:
+    said = run_child("""
+        import runpy, sys
+        sys.argv = ["interop", "--json", "--check"]
+        runpy.run_module("interop", run_name="__main__", alter_sys=True)
+    """)
+    document = json.loads(said)
+    assert {"numpy", "torch", "cupy"} <= {info["name"] for info in document["frameworks"]}
+
+
+def test_what_is_not_installed_is_listed_with_its_reason() -> None:
+    said = run_child(
+        HIDDEN.format(names=("torch", "cupy", "rich")) + "    from interop.__main__ import main\n    main([])"
+    )
+    assert "torch  not installed" in said
+    assert "torch  torch is not installed. Install it with: pip install 'array-interop[torch]'" in said
+    assert "cupy   cupy is not installed. Install it with: pip install 'array-interop[cupy]'" in said
+    assert "numpy cpu  zero-copy  unavailable  unavailable" in said
+
+
+def test_what_is_not_installed_is_no_problem() -> None:
+    code = (
+        HIDDEN.format(names=("torch", "cupy")) + "    from interop.__main__ import main\n    print(main(['--check']))"
+    )
+    assert run_child(code).splitlines()[-1] == "0"
+
+
+def test_without_numpy_there_is_a_report_all_the_same() -> None:
+    code = (
+        HIDDEN.format(names=("numpy", "torch", "cupy", "rich"))
+        + """
+    from interop.__main__ import main
+    main(["--svg", "-"])
+    main([])
+    """
+    )
+    said = run_child(code)
+    assert "numpy is not installed" in said
+
+
+@pytest.mark.parametrize("error", ["ImportError('libgpu.so is missing')", "OSError('libgpu.so is missing')"])
+def test_an_installed_framework_that_fails_to_import_is_a_problem(error: str, tmp_path: Path) -> None:
+    (tmp_path / "cupy.py").write_text(f"raise {error}")
+    said = run_child(
+        """
+        from interop.__main__ import main
+        print(main(["--check"]))
+        """,
+        path=tmp_path,
+    )
+    assert said.splitlines()[-1] == "1"
+    assert "libgpu.so is missing" in said
+
+
+LIAR = """
+    import contextlib, io, json
+    import numpy as np
+    import interop, ledger
+    from interop.__main__ import main
+    class Liar(ledger.LedgerAdapter):
+        def {method}
+    interop.register(Liar())
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["--json", "--check"])
+    document = json.loads(out.getvalue())
+    assert err.getvalue().splitlines() == document["problems"]
+    print(code, *document["problems"], sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "problem"),
+    [
+        (
+            "export(self, x, stream, /): return x.rows + 1",
+            "ledger cpu -> numpy cpu: broken, the plan said zero-copy, but it was copied, and the values are wrong",
+        ),
+        (
+            "adopt(self, source, stream, /): return ledger.Ledger(np.array(source))",
+            "numpy cpu -> ledger cpu: broken, the plan said zero-copy, but it was copied",
+        ),
+        (
+            "export(self, x, stream, /): raise ZeroDivisionError('by nought')",
+            "ledger cpu -> numpy cpu: broken, ZeroDivisionError: by nought",
+        ),
+        (
+            "place(self, device, /): raise ZeroDivisionError('by nought')",
+            "ledger: ZeroDivisionError: by nought",
+        ),
+    ],
+)
+def test_an_adapter_that_lies_fails_the_check(method: str, problem: str) -> None:
+    said = run_child(LIAR.format(method=method), path=Path(__file__).parent)
+    code, *problems = said.splitlines()
+    assert code == "1"
+    assert problem in problems
+
+
+def test_an_adapter_of_a_third_party_that_tells_the_truth_passes() -> None:
+    said = run_child(LIAR.format(method="quiet(self): pass"), path=Path(__file__).parent)
+    assert said == "0\n"

@@ -1,0 +1,59 @@
+"""What `interop.frameworks()` tells: the doctor's table of frameworks, as data, and nothing is imported to tell."""
+
+from pathlib import Path
+
+import pytest
+
+import interop
+from child import run_child
+
+
+@pytest.mark.requires("torch")
+def test_frameworks_tell_their_devices() -> None:
+    infos = {info.name: info for info in interop.frameworks()}
+    assert infos["numpy"].devices == ("cpu",)
+    assert infos["torch"].devices[0] == "cpu"
+
+
+@pytest.mark.requires("simcuda", "torch", "cupy")
+def test_frameworks_tell_their_gpus() -> None:
+    import cupy
+
+    interop.to_numpy(cupy.zeros(3))
+    infos = {info.name: info for info in interop.frameworks()}
+    assert infos["torch"].devices == ("cpu", "cuda:0", "cuda:1")
+    assert infos["cupy"].devices == ("cuda:0", "cuda:1")
+
+
+def test_frameworks_nobody_has_used_have_no_devices_yet() -> None:
+    said = run_child("import interop\nprint([info.devices for info in interop.frameworks()])")
+    assert set(said) <= set("[(), ]\n")
+
+
+def test_frameworks_are_readable() -> None:
+    info = interop.FrameworkInfo("a", True, True, "1.0", True, ("cpu", "cuda:0"))
+    absent = interop.FrameworkInfo("b<c>", False, False, None, False, ())
+    table = type(interop.frameworks())([info, absent])
+    assert str(table) == (
+        "framework  version        devices      compiled path\n"
+        "a          1.0            cpu, cuda:0  on\n"
+        "b<c>       not installed  -            off"
+    )
+    assert "<td>cpu, cuda:0</td>" in table._repr_html_()
+    assert "<td>b&lt;c&gt;</td>" in table._repr_html_()
+    assert isinstance(interop.frameworks(), tuple)
+
+
+def test_an_adapter_that_is_everywhere_has_an_end() -> None:
+    said = run_child(
+        """
+        import interop, ledger
+        class Everywhere(ledger.LedgerAdapter):
+            holds = frozenset({1, 2})
+            def place(self, device, /): return device
+        interop.register(Everywhere())
+        print(*(len(info.devices) for info in interop.frameworks() if info.name == "ledger"))
+    """,
+        path=Path(__file__).parent,
+    )
+    assert said == "65\n"

@@ -1,0 +1,169 @@
+"""`export` on a GPU: the handoffs between torch and CuPy as they are without interop's help on the consumer's side."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+from interop import export
+
+pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    from handoffs import runs
+
+    runs.clean()
+    yield
+    runs.clean()
+
+
+class Lent:
+    """What is exported, with the device where the caller of `from_dlpack` has to be."""
+
+    def __init__(self, x: Any) -> None:
+        lent = export(x)
+        self.device = SimpleNamespace(id=interop.device_of(x).id)
+        self.__dlpack_device__ = lent.__dlpack_device__
+        self.__dlpack__ = lent.__dlpack__
+
+
+def by_its_own(x: Any, to: str, /, *, stream: Any = None, **_: Any) -> Any:
+    """Call the consumer's own `from_dlpack` on what is exported."""
+    from handoffs.runs import raw
+
+    return raw(Lent(x), to, stream=stream)
+
+
+def scenarios() -> list[Any]:
+    """Return what `from_dlpack` could do at all; not what destroys a stream that it has named by a bare handle."""
+    try:
+        from handoffs.scenarios import SCENARIOS
+    except ImportError:  # no CuPy: the test is skipped, by the mark above
+        return []
+    return [s for s in SCENARIOS if s.raw and "stream object goes first: given True" not in s.name]
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=str)
+def test_every_handoff_is_right_under_every_schedule(scenario: Any) -> None:
+    """Most go wrong when the consumer takes the array itself: `docs/handoffs.md` has the table."""
+    from handoffs.runs import run, schedules
+
+    for schedule, seed in schedules(20):
+        outcome = run(scenario, by_its_own, schedule, seed)
+        assert outcome.right, f"{scenario}, schedule {schedule}, seed {seed}: {outcome}"
+
+
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_it_names_its_device(name: str) -> None:
+    x = interop.convert(np.arange(3), name, device="cuda")
+    assert export(x).__dlpack_device__() == (2, 0)
+    assert repr(export(x)) == f"<{name} int64 (3,) on cuda:0, for any consumer of DLPack>"
+
+
+def test_managed_memory_is_a_device_of_its_own() -> None:
+    import cupy
+
+    with cupy.cuda.using_allocator(cupy.cuda.malloc_managed):
+        x = cupy.ndarray(3, "f4")
+    x.set(np.arange(3, dtype="f4"))
+    lent = export(x)
+    assert lent.__dlpack_device__() == (13, 0)
+    result = cupy.from_dlpack(lent)
+    assert result.data.ptr == x.data.ptr
+    assert interop.to_torch(x).data_ptr() == x.data.ptr  # as before
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
+)
+@pytest.mark.parametrize("shape", [(), (0,), (3, 4)])
+def test_a_lease_changes_nothing_about_the_tensor(dtype: str, shape: Any) -> None:
+    """Handed to another stream, torch's memory has an owner: bits, strides and dtype are the same."""
+    import torch
+
+    x = torch.zeros(shape, dtype=getattr(torch, dtype)).to("cuda")
+    x = x.T if x.ndim > 1 else x
+    with torch.cuda.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call]
+        result = torch.from_dlpack(export(x))  # type: ignore[attr-defined]
+    assert (result.dtype, result.shape, result.stride()) == (x.dtype, x.shape, x.stride())
+    assert result.data_ptr() == x.data_ptr()
+
+
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_it_comes_to_the_host_where_the_consumer_wants_it(name: str) -> None:
+    x = interop.convert(np.arange(3, dtype="f4"), name, device="cuda")
+    result = np.from_dlpack(export(x), device="cpu")
+    assert result.tolist() == [0, 1, 2]
+    with pytest.raises(BufferError, match="it moves from cuda:0 to cpu"):
+        export(x).__dlpack__(dl_device=(1, 0), copy=False)
+    with interop.options(host_copy="error"), pytest.raises(interop.HostCopyError, match="12 bytes travel"):
+        export(x).__dlpack__(dl_device=(1, 0))
+    with pytest.raises(BufferError, match=r"cannot export .* on cuda:0: "):
+        export(x).__dlpack__(dl_device=(2, 7))
+
+
+@pytest.mark.requires("simcuda")
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_nothing_is_left_behind(name: str) -> None:
+    """Of capsules that were used, and of those that were not; on the same stream and on others."""
+    import cupy
+    import torch
+
+    import simcuda
+
+    def work() -> None:
+        x = interop.convert(np.arange(4, dtype="f4"), name, device="cuda")
+        other = cupy.cuda.Stream(non_blocking=True)
+        with other:
+            cupy.from_dlpack(export(x))
+        export(x).__dlpack__(stream=other.ptr)
+        export(x).__dlpack__(stream=-1)
+        torch.cuda.synchronize()
+
+    work()
+    before = simcuda.live()
+    for _ in range(5):
+        work()
+    assert simcuda.live() == before
+
+
+@pytest.mark.requires("simcuda")
+def test_an_unknown_stream_that_is_gone_is_not_asked_again() -> None:
+    """Its handle may be anything by then, so the release waits for the device."""
+    import cupy
+    import torch
+
+    import simcuda
+
+    for x in (torch.zeros(4).to("cuda"), cupy.ndarray(4, "f4")):
+        other = cupy.cuda.Stream(non_blocking=True)
+        capsule = export(x).__dlpack__(stream=other.ptr)
+        del other
+        with simcuda.counting() as counts:
+            del capsule
+        assert counts.synchronisations == 1
+    assert not simcuda.errors()
+
+
+@pytest.mark.requires("simcuda")
+@pytest.mark.parametrize("name", ["torch", "cupy"])
+def test_costs(name: str) -> None:
+    """As a handoff of interop's own: nothing on the same stream, an event and a wait on another, and no more for -1."""
+    import cupy
+    import torch
+
+    import simcuda
+
+    x = interop.convert(np.arange(4, dtype="f4"), name, device="cuda")
+    torch.cuda.synchronize()
+    other = cupy.cuda.Stream(non_blocking=True)
+    for stream, expected in ((1, 0), (None, 0), (-1, 0), (other.ptr, 1)):
+        with simcuda.counting() as counts:
+            capsule = export(x).__dlpack__(stream=stream)
+        assert (counts.records, counts.waits, counts.memcpys, counts.synchronisations) == (expected, expected, 0, 0)
+        del capsule

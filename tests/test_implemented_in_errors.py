@@ -1,0 +1,213 @@
+"""What is refused when decorating, and what a refusal of a call says: the function, and where."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+from containers import Pair
+from interop import implemented_in
+from test_errors import Case
+
+pytestmark = pytest.mark.requires("torch")
+TENSOR = torch.arange(4.0)
+LEAF = torch.ones(2, requires_grad=True)
+TEXT = np.array("a")
+
+
+def f(x: Any, /, y: Any = None, *rest: Any, z: Any = None, **others: Any) -> Any:
+    return [x, y, *rest, z, *others.values()]
+
+
+def nothing() -> None:
+    pass
+
+
+class Solver:
+    def run(self, x: Any) -> Any:
+        return x
+
+
+# When decorating
+
+DECORATING = {
+    "no such framework": Case(
+        lambda: implemented_in("torhc"), interop.UnknownFrameworkError,
+        "no framework is called 'torhc': did you mean 'torch'? Known: KNOWN.",
+    ),
+    "no framework at all": Case(
+        lambda: implemented_in(3), interop.UnknownFrameworkError,  # type: ignore[arg-type]
+        "a framework is named by a string, its module or its class of arrays, not by 3. Known: KNOWN.",
+    ),
+    "no such place for results": Case(
+        lambda: implemented_in("numpy", returns="caler"), interop.InvalidOptionError,
+        "returns='caler' is not 'caller', None or a framework: KNOWN",
+    ),
+    "no place for results at all": Case(
+        lambda: implemented_in("numpy", returns=True), interop.InvalidOptionError,  # type: ignore[arg-type]
+        "returns=True is not 'caller', None or a framework: KNOWN",
+    ),
+    "no such choice": Case(
+        lambda: implemented_in("numpy", readonly="shared"), interop.InvalidOptionError,  # type: ignore[arg-type]
+        "readonly='shared' is not one of 'copy', 'share', 'error'",
+    ),
+    "no such keyword": Case(
+        lambda: implemented_in("numpy", devise="cpu"), TypeError,  # type: ignore[call-arg]
+        "there is no keyword 'devise'; there are device, dtype, copy, stream, detach, readonly, casting",
+    ),
+    "no such parameter": Case(
+        lambda: implemented_in("numpy", only="w")(f), interop.InvalidOptionError,
+        "only=['w'] names 'w', which f doesn't have. Its parameters are x, y, rest, z, others.",
+    ),
+    "one no such parameter": Case(
+        lambda: implemented_in("numpy", only=("x", "v", "w"))(f), interop.InvalidOptionError,
+        "only=['x', 'v', 'w'] names 'v' and 'w', which f doesn't have. Its parameters are x, y, rest, z, others.",
+    ),
+    "no parameters": Case(
+        lambda: implemented_in("numpy", only="x")(nothing), interop.InvalidOptionError,
+        "only=['x'] names 'x', which nothing doesn't have. It has no parameters, or none that can be read.",
+    ),
+    "only none": Case(
+        lambda: implemented_in("numpy", only=[])(f), interop.InvalidOptionError,
+        "only=[] names no parameter. Those of f are x, y, rest, z, others.",
+    ),
+    "only a number": Case(
+        lambda: implemented_in("numpy", only=1)(f), interop.InvalidOptionError,  # type: ignore[arg-type]
+        "only=1 names no parameter. Those of f are x, y, rest, z, others.",
+    ),
+    "without parentheses": Case(
+        lambda: implemented_in(nothing), interop.UnknownFrameworkError,  # type: ignore[arg-type]
+        f"a framework is named by a string, its module or its class of arrays, not by {nothing!r}. Known: KNOWN.",
+    ),
+    "a class": Case(
+        lambda: implemented_in("numpy")(Solver), TypeError,
+        "implemented_in decorates functions and methods, not the class Solver. Write it directly above the def.",
+    ),
+    "a property": Case(
+        lambda: implemented_in("numpy")(property(nothing)), TypeError,  # type: ignore[arg-type]
+        "implemented_in decorates functions and methods, not a property. Write it directly above the def.",
+    ),
+    "no parameter for the namespace": Case(
+        lambda: implemented_in("array_api")(nothing), interop.InvalidOptionError,
+        "nothing can't be given the arrays' namespace: it has no parameter xp that can be passed by keyword and left "
+        "out by callers. Write one behind the others: *, xp=None.",
+    ),
+    "a namespace in front": Case(
+        lambda: implemented_in("array_api")(lambda xp, x: (xp, x)), interop.InvalidOptionError,
+        "<lambda> can't be given the arrays' namespace: it has no parameter xp that can be passed by keyword and left "
+        "out by callers. Write one behind the others: *, xp=None.",
+    ),
+    "a namespace and where results go": Case(
+        lambda: implemented_in("array_api", returns=None), interop.InvalidOptionError,
+        "implemented_in('array_api') converts nothing, and takes no returns. Leave that out.",
+    ),
+    "a namespace and keywords": Case(
+        lambda: implemented_in("array_api", device="cpu", copy=True), interop.InvalidOptionError,
+        "implemented_in('array_api') converts nothing, and takes no device, copy. Leave that out.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DECORATING.values(), ids=DECORATING)
+def test_what_is_refused_when_decorating(case: Case) -> None:
+    case.check()
+
+
+def test_a_positional_namespace_is_refused() -> None:
+    def g(x: Any, xp: Any = None, /) -> Any:
+        return x, xp
+
+    with pytest.raises(interop.InvalidOptionError, match=r"^g can.t be given the"):
+        implemented_in("array_api")(g)
+
+
+# When called
+
+ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "x": ((LEAF,), {}),
+    "y": ((1, LEAF), {}),
+    "y['a'][1].y": ((1, {"a": [TENSOR, Pair(1, LEAF)]}), {}),
+    "rest[0]": ((1, 2, LEAF), {}),
+    "rest[2]['k']": ((1, 2, 3, 4, {"k": LEAF}), {}),
+    "z": ((TENSOR,), {"z": LEAF}),
+    "w[3]": ((1,), {"w": [1, 2, 3, LEAF]}),
+}
+
+
+@pytest.mark.parametrize(("where", "call"), ARGUMENTS.items(), ids=ARGUMENTS)
+def test_a_refusal_names_the_function_and_the_argument(where: str, call: Any) -> None:
+    for only in (None, ["x", "y", "rest", "z", "others"]):
+        with pytest.raises(interop.GradientError, match="requires grad") as caught:
+            implemented_in("numpy", only=only)(f)(*call[0], **call[1])
+        assert caught.value.__notes__ == [f"in the arguments of f: at {where}"]
+        assert caught.value.__context__ is None
+
+
+def test_a_method_is_named_with_its_class() -> None:
+    with pytest.raises(interop.GradientError) as caught:
+        implemented_in("numpy")(Solver.run)(Solver(), LEAF)
+    assert caught.value.__notes__ == ["in the arguments of Solver.run: at x"]
+
+
+def test_what_has_no_signature_has_numbers() -> None:
+    update: Any = implemented_in("numpy")(np.add)
+    with pytest.raises(interop.GradientError) as caught:
+        update(TENSOR, LEAF)
+    (note,) = caught.value.__notes__
+    assert note in ("in the arguments of add: at args[1]", "in the arguments of add: at x2")
+
+
+def test_a_refusal_of_a_result_says_where() -> None:
+    @implemented_in("numpy")
+    def g(x: Any) -> Any:
+        return {"good": x, "bad": [TEXT]}
+
+    with pytest.raises(interop.UnsupportedArrayError, match="is no dtype of plain numbers") as caught:
+        g(TENSOR)
+    assert caught.value.__notes__ == ["in the result of g: at result['bad'][0]"]
+    assert caught.value.__context__ is None
+
+
+def test_the_innermost_function_is_named_and_nobody_else() -> None:
+    @implemented_in("torch")
+    def inner(x: Any) -> Any:
+        return x
+
+    @implemented_in("numpy")
+    def outer(x: Any) -> Any:
+        return inner([x, TEXT])
+
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        outer(TENSOR)
+    assert caught.value.__notes__ == ["in the arguments of inner: at x[1]"]
+
+
+def test_an_error_of_the_body_is_its_own() -> None:
+    @implemented_in("numpy")
+    def g(x: Any) -> Any:
+        raise KeyError(x.shape)
+
+    for x in (TENSOR, [TENSOR][0]):
+        with pytest.raises(KeyError) as caught:
+            g(x)
+        assert caught.value.args == ((4,),)
+        assert caught.value.__context__ is None
+        assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_cycle_has_no_end() -> None:
+    cycle: list[Any] = [TENSOR]
+    cycle.append(cycle)
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        implemented_in("numpy")(f)(1, cycle)
+    assert str(caught.value) == (
+        "the list at y[1] contains itself, and such a tree has no end. Convert it without that reference."
+    )
+    assert caught.value.__notes__ == ["in the arguments of f: at y[1]"]
+
+
+def test_a_wrong_call_is_the_function_s_error() -> None:
+    with pytest.raises(TypeError, match=r"^nothing\(\) takes 0 positional arguments but 1 was given$"):
+        implemented_in("numpy")(nothing)(TENSOR)  # type: ignore[call-arg]

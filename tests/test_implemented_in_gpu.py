@@ -1,0 +1,149 @@
+"""Functions written for one framework, called with arrays on a GPU: none computes there, so no kernel is needed."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+from interop import implemented_in
+
+pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
+VALUES = np.arange(6, dtype="f4").reshape(2, 3)
+FRAMEWORKS = ["torch", "cupy"]
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    from handoffs import runs
+
+    runs.clean()
+    yield
+    runs.clean()
+
+
+def on(device: str, framework: str) -> Any:
+    return interop.convert(VALUES.copy(), framework, device=device)
+
+
+def place(x: Any) -> tuple[str, str]:
+    return interop.framework_of(x), str(interop.device_of(x))
+
+
+@implemented_in("numpy")
+def double(x: Any, *others: Any) -> Any:
+    assert all(type(a) is np.ndarray for a in (x, *others))
+    return {"x": x * 2}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_body_on_the_host_and_a_caller_on_the_gpu(framework: str) -> None:
+    result = double(on("cuda", framework))["x"]
+    assert place(result) == (framework, "cuda:0")
+    assert interop.to_numpy(result, device="cpu").tolist() == (VALUES * 2).tolist()
+
+
+@pytest.mark.requires("simcuda")  # which has two devices
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_results_go_back_to_the_caller_s_own_device(framework: str) -> None:
+    x = on("cuda:1", framework)
+    assert place(double(x)["x"]) == (framework, "cuda:1")
+    assert place(double(x, on("cuda:0", "torch"), VALUES)["x"]) == (framework, "cuda:1")
+    assert place(implemented_in("torch", device="cuda:0")(same)(x)) == (framework, "cuda:1")
+
+
+def same(x: Any) -> Any:
+    return x
+
+
+@pytest.mark.parametrize(("source", "body"), [("torch", "cupy"), ("cupy", "torch")])
+def test_from_gpu_to_gpu_nothing_is_copied(source: str, body: str) -> None:
+    places = []
+
+    def reshape(x: Any) -> Any:
+        places.append(place(x))
+        return x.reshape(3, 2)[1:]
+
+    x = on("cuda", source)
+    with interop.options(host_copy="error"), interop.watch() as watched:
+        result = implemented_in(body)(reshape)(x)
+    assert places == [(body, "cuda:0")]
+    assert place(result) == (source, "cuda:0")
+    assert tuple(result.shape) == (2, 2)
+    assert interop.shares_memory(result, x)
+    assert [record.bytes_copied for record in watched.records] == [0, 0]
+    assert interop.to_numpy(result, device="cpu").tolist() == [[2, 3], [4, 5]]
+
+
+def test_a_caller_on_the_host_gets_back_to_the_host() -> None:
+    for framework in ("numpy", "torch"):
+        x = interop.convert(VALUES, framework)
+        for body in (implemented_in("cupy"), implemented_in("torch", device="cuda")):
+            for value in (x, [x]):
+                result: Any = body(same)(value)
+                array = result[0] if isinstance(value, list) else result
+                assert place(array) == (framework, "cpu")
+                assert interop.to_numpy(array).tolist() == VALUES.tolist()
+
+
+def test_results_that_the_body_left_on_the_gpu() -> None:
+    def upload(x: Any) -> Any:
+        return interop.to_torch(x, device="cuda"), x
+
+    for framework in ("numpy", "torch"):
+        results = implemented_in("numpy")(upload)(interop.convert(VALUES, framework))
+        assert {place(x) for x in results} == {(framework, "cpu")}
+
+
+def test_where_results_go() -> None:
+    x = on("cuda", "cupy")
+    assert place(implemented_in("torch", returns=None)(same)(x)) == ("torch", "cuda:0")
+    assert place(implemented_in("torch", returns="numpy")(same)(x)) == ("numpy", "cpu")
+    assert place(implemented_in("numpy", returns="torch")(same)(x)) == ("torch", "cpu")
+
+
+def test_the_policy_holds_in_both_directions() -> None:
+    x, forbidden = on("cuda", "cupy"), interop.options(host_copy="error")
+    with forbidden, pytest.raises(interop.HostCopyError) as caught:
+        double(x)
+    assert caught.value.__notes__ == ["in the arguments of double: at x"]
+
+    @implemented_in("torch")
+    def download(x: Any) -> Any:
+        with interop.options(host_copy="allow"):
+            return interop.to_numpy(x, device="cpu")
+
+    with interop.options(host_copy="error"), pytest.raises(interop.HostCopyError) as caught:
+        download(x)
+    assert caught.value.__notes__ == ["in the result of download: at result"]
+
+
+def test_generators_and_coroutines() -> None:
+    @implemented_in("numpy")
+    def echo(x: Any) -> Any:
+        while x is not None:
+            x = yield x
+
+    @implemented_in("numpy")
+    async def later(x: Any) -> Any:
+        return x
+
+    x = on("cuda", "cupy")
+    generator = echo(x)
+    assert place(next(generator)) == ("cupy", "cuda:0")
+    assert place(generator.send(on("cuda", "torch"))) == ("cupy", "cuda:0")
+    assert place(asyncio.run(later(x))) == ("cupy", "cuda:0")
+
+
+def test_the_namespace_on_a_gpu() -> None:
+    @implemented_in("array_api")
+    def name(x: Any, *, xp: Any = None) -> Any:
+        return x, xp.__name__
+
+    for framework in FRAMEWORKS:
+        x = on("cuda", framework)
+        result, called = name(x)
+        assert result is x
+        assert called == f"array_api_compat.{framework}"

@@ -1,0 +1,89 @@
+"""Pieces of a shape: each element once, in order, and none too large."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import foreign
+from interop._pieces import is_lazy, pieces, runs, spell
+
+
+@given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))
+def test_pieces_are_all_elements_once_and_in_row_major_order(shape: tuple[int, ...], limit: int) -> None:
+    array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    parts = [(array[piece.index], piece) for piece in pieces(shape, limit)]
+    assert all(part.shape == piece.shape and 0 < part.size == piece.elements <= limit for part, piece in parts)
+    assert [int(i) for part, _ in parts for i in part.ravel()] == list(range(array.size))
+    assert all(np.shares_memory(part, array) for part, _ in parts)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple), st.integers(1, 200))
+def test_pieces_are_as_large_as_they_may_be(shape: tuple[int, ...], limit: int) -> None:
+    """Whatever stands at the end of an axis: no piece could take in the next run of its rows."""
+    sizes = [piece.elements for piece in pieces(shape, limit)]
+    row = max(int(np.prod(shape[axis:])) for axis in range(len(shape) + 1) if np.prod(shape[axis:]) <= limit)
+    assert all(size >= min(row, limit) for size in sizes[:1])
+    assert len(sizes) <= -(-int(np.prod(shape)) // row)
+
+
+def test_an_array_without_axes_is_one_piece() -> None:
+    assert list(pieces((), 1)) == [(..., ())]
+
+
+def test_an_empty_array_has_no_pieces() -> None:
+    assert list(pieces((3, 0, 2), 4)) == []
+
+
+def test_a_large_row_is_cut_along_the_next_axis() -> None:
+    assert [spell(piece.index) for piece in pieces((2, 3, 4), 8)] == [
+        "[0:1, 0:2]", "[0:1, 2:3]", "[1:2, 0:2]", "[1:2, 2:3]",
+    ]  # fmt: skip
+
+
+def test_runs_end_where_the_axis_does() -> None:
+    assert list(runs(0, 3)) == []
+    assert [(run.start, run.stop) for run in runs(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+
+
+class Dataset:
+    """As h5py's."""
+
+    shape = (3,)
+    dtype = np.dtype("f4")
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.ones(3, "f4")[index]
+
+    def __array__(self) -> Any:
+        raise AssertionError("it was read as a whole")
+
+
+class Labelled(Dataset):
+    """As pandas'."""
+
+    iloc = None
+
+
+class Lending(Dataset):
+    __array_interface__ = None
+
+    @property
+    def __dlpack__(self) -> Any:
+        raise AssertionError("it was asked for memory")
+
+
+@pytest.mark.parametrize("x", [Dataset()])
+def test_what_is_read_as_it_is_sliced_is_lazy(x: Any) -> None:
+    assert is_lazy(x)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [Labelled(), Lending(), Dataset, [1], "text", 3, None, memoryview(b"abc"), foreign.Array(np.ones(3)), np.float32(1)],
+    ids=lambda x: type(x).__name__,
+)
+def test_what_lends_memory_or_has_labels_is_not(x: Any) -> None:
+    assert not is_lazy(x)
