@@ -93,7 +93,8 @@ def test_what_is_called_like_a_function() -> None:
     partial: Any = implemented_in("numpy")(functools.partial(np.add, np.ones(4)))
     assert partial(TENSOR).tolist() == [1, 2, 3, 4]
     assert type(partial(TENSOR)) is torch.Tensor
-    for function in (np.negative, np.linalg.norm, Solver(TENSOR).solve, Solver(TENSOR)):
+    functions: list[Any] = [np.negative, np.linalg.norm, Solver(TENSOR).solve, Solver(TENSOR)]
+    for function in functions:
         decorated: Any = implemented_in("numpy", returns="torch")(function)
         assert type(decorated(TENSOR)) in (torch.Tensor, np.float32)
 
