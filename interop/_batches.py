@@ -40,14 +40,14 @@ def batches(
 ) -> Batches[cupy.ndarray]: ...  # fmt: skip
 @overload
 def batches(
-    x: object, to: type[T], /, *, size: int, axis: int = 0, progress: Progress = False,
-    **keywords: Unpack[Keywords],
-) -> Batches[T]: ...  # fmt: skip
-@overload
-def batches(
     x: object, to: str | ModuleType, /, *, size: int, axis: int = 0, progress: Progress = False,
     **keywords: Unpack[Keywords],
 ) -> Batches[Any]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: type[T], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[T]: ...  # fmt: skip
 def batches(
     x: Any, to: Any, /, *, size: int, axis: int = 0, progress: Progress = False, **keywords: Any
 ) -> Batches[Any]:

@@ -168,8 +168,9 @@ def _lay_rows(landing: Landing, arrays: Iterable[Any], name: str, shape: tuple[i
             reason = f"each array of an iterable must have the shape {_any_number_of(shape)}."
             raise landing.refusal(errors.ShapeError, facts, reason)
         if (end := row + facts.shape[0]) > rows:
-            reason = f"it brings {facts.shape[0]} rows, and after {row} of {rows} there is room for {rows - row}."
-            raise landing.refusal(errors.ShapeError, name, f"{reason} Pass fewer.")
+            room = f"after {row} of {rows} there is room for {rows - row}. Pass fewer."
+            reason = f"it brings {facts.shape[0]} row{'s' * (facts.shape[0] != 1)}, and {room}"
+            raise landing.refusal(errors.ShapeError, name, reason)
         target = landing.part(slice(row, end))
         yield target, landing.admit(found, target)
         row = end

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+
 class End(NamedTuple):
     """What is copied from, or into: a native array, its adapter, and its facts."""
 
@@ -128,7 +129,7 @@ class Carrier:
     def __init__(self, batch_bytes: int) -> None:
         self._batch_bytes = batch_bytes
         # Allocators of pinned memory round up to powers of two.
-        self._buffer_bytes = 1 << max(batch_bytes // 2, 1).bit_length() - 1
+        self._buffer_bytes = 1 << (max(batch_bytes // 2, 1).bit_length() - 1)
         self._buffers: Buffers | None = None
 
     def limit(self, source: Facts, target: Facts) -> int:

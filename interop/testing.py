@@ -217,6 +217,39 @@ class AdapterSuite:
             with pytest.raises(interop.CopyRequiredError):
                 interop.convert(array, self.framework, readonly="error")
 
+    # -- memory that is there -----------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("batch_bytes", [None, 8])
+    @pytest.mark.parametrize("layout", _LAYOUTS)
+    def test_every_layout_is_written_into_its_arrays_and_out_of_them(
+        self, layout: str, batch_bytes: int | None
+    ) -> None:
+        """`interop.copyto` brings all values, whole or in pieces; also from one of its arrays to another."""
+        array = _LAYOUTS[layout]
+        first, second, out = self.make(np.zeros_like(array)), self.make(np.zeros_like(array)), np.zeros_like(array)
+        interop.copyto(first, array, batch_bytes=batch_bytes)
+        interop.copyto(second, first, batch_bytes=batch_bytes)
+        interop.copyto(out, second, batch_bytes=batch_bytes)
+        np.testing.assert_array_equal(out, array, strict=True)
+
+    def test_every_dtype_is_written(self) -> None:
+        """Into arrays that are there, and out of them, pinned memory between included."""
+        for dtype in self.dtypes:
+            array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
+            x, out = self.make(np.zeros_like(array)), np.zeros_like(array)
+            interop.copyto(x, array, batch_bytes=24)
+            interop.copyto(out, x, batch_bytes=24)
+            np.testing.assert_array_equal(out, array, strict=True)
+
+    def test_a_part_is_a_view(self) -> None:
+        """What is written to a part is written to the array, and nowhere else."""
+        x = self.make(_BASE)
+        part = self.adapter.part(x, (slice(1, 2), slice(0, 2)))
+        assert self.adapter.describe(part).shape == (1, 2, 4)
+        assert interop.shares_memory(part, x)
+        interop.copyto(part, _BASE[:1, 1:])
+        np.testing.assert_array_equal(interop.to_numpy(x), [_BASE[0], [*_BASE[0, 1:], _BASE[1, 2]]])
+
     # -- refusals -----------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")])

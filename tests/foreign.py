@@ -46,3 +46,20 @@ class Array(Speaker):
     @property
     def dtype(self) -> Any:
         return self._array.dtype
+
+
+class Lazy:
+    """Something that is read as it is sliced, as datasets of h5py are, never as a whole; it remembers what was read."""
+
+    def __init__(self, values: Any, shape: tuple[int, ...] | None = None, dtype: object = None) -> None:
+        self._values = values
+        self.shape = values.shape if shape is None else shape
+        self.dtype = dtype or values.dtype
+        self.read: list[Any] = []
+
+    def __getitem__(self, index: Any) -> Any:
+        self.read.append(index)
+        return self._values[index].copy()
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        raise AssertionError("it was read as a whole")

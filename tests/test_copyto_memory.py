@@ -1,15 +1,18 @@
 """Gigabytes with 64 MiB to spare: the peak of resident memory, measured in a process of its own."""
 
+import mmap
+import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from child import run_child
+from interop import copyto
+from interop._registry import adapter_named
 
-pytestmark = [
-    pytest.mark.requires("torch"),
-    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a stretch"),
-]
+linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells what is resident")
 HEAD = """
 import mmap, os
 from pathlib import Path
@@ -72,6 +75,8 @@ assert not dst[1001].any()
 """
 
 
+@linux
+@pytest.mark.requires("torch")
 @pytest.mark.parametrize(("rows", "program"), [(4096, GENERATOR), (1024, MEMMAP)], ids=["generator", "memmap"])
 def test_gigabytes_pass_through_little_memory(rows: int, program: str, tmp_path: Path) -> None:
     target, source = tmp_path / "target.bin", tmp_path / "source.bin"
@@ -85,3 +90,82 @@ def test_gigabytes_pass_through_little_memory(rows: int, program: str, tmp_path:
     finally:
         target.unlink(missing_ok=True)
         source.unlink(missing_ok=True)
+
+
+# -- the pages of a file -------------------------------------------------------------------------------------------
+
+SIZE = 512 * mmap.PAGESIZE
+AROUND = 2 * 64 * 1024  # bytes: the kernel maps neighbours of a page that is read, whoever has let go of them
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file.bin"
+    path.write_bytes(bytes(range(256)) * (SIZE // 256))
+    return path
+
+
+def resident(x: Any) -> int:
+    """Bytes of the mapping that an array is in, which are in this process's page tables."""
+    address = x.__array_interface__["data"][0]
+    for entry in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())[1:]:
+        low, high = (int(word, 16) for word in entry.split()[0].split("-"))
+        if low <= address < high:
+            return int(entry.split("Rss:")[1].split()[0]) * 1024
+    raise AssertionError
+
+
+@linux
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x.view(np.ndarray)[::-1], lambda x: x.reshape(512, -1).T])
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_pages_of_a_mapped_file_are_let_go_of(mode: Any, view: Any, file: Path) -> None:
+    x = np.memmap(file, "u1", mode)
+    out = np.empty_like(view(x), subok=False)
+    copyto(out, view(x), batch_bytes=64 * mmap.PAGESIZE)
+    assert resident(x) <= AROUND
+    if mode == "r+":
+        copyto(view(x), out, batch_bytes=64 * mmap.PAGESIZE)
+        assert resident(x) <= AROUND
+    np.testing.assert_array_equal(x, np.resize(np.arange(256), SIZE))
+
+
+def test_what_was_written_to_a_mapped_file_and_not_yet_flushed_stays(file: Path) -> None:
+    x = np.memmap(file, "u1", "r+")
+    x[:100] = 7
+    copyto(x[50:1000], np.full(950, 8, "u1"), batch_bytes=10)
+    copyto(np.empty(SIZE, "u1"), x)
+    assert (x[:50] == 7).all()
+    assert (x[50:1000] == 8).all()
+    x.flush()
+    assert file.read_bytes()[:1001] == b"\7" * 50 + b"\10" * 950 + b"\xe8"
+
+
+def test_a_private_mapping_keeps_its_changes(file: Path) -> None:
+    x, out = np.memmap(file, "u1", "c"), np.empty(SIZE, "u1")
+    x[:100] = 7
+    copyto(x[100:200], np.full(100, 8, "u1"))
+    copyto(out, x, batch_bytes=mmap.PAGESIZE)
+    for array in (x, out):
+        assert (array[:100] == 7).all()
+        assert (array[100:200] == 8).all()
+    assert file.read_bytes()[:2] == b"\0\1"
+
+
+@pytest.mark.parametrize("offset", [0, 100, 5000])
+def test_pages_are_found_wherever_in_the_file_an_array_begins(offset: int, file: Path) -> None:
+    x = np.memmap(file, "u1", "r+", offset=offset)
+    copyto(x[3:-3], np.zeros(SIZE - offset - 6, "u1"), batch_bytes=3000)
+    x.flush()
+    written = np.frombuffer(file.read_bytes(), "u1")
+    assert not written[offset + 3 : -3].any()
+    original = np.resize(np.arange(256), SIZE)
+    np.testing.assert_array_equal(written[: offset + 3], original[: offset + 3])
+    np.testing.assert_array_equal(written[-3:], original[-3:])
+
+
+def test_arrays_that_are_no_mapping_are_left_alone() -> None:
+    numpy = adapter_named("numpy")
+    made = np.arange(4).view(np.memmap)
+    for x in (np.arange(4), made, np.frombuffer(mmap.mmap(-1, 4096), "u1")):
+        numpy.page_out(x)
+    assert made.tolist() == [0, 1, 2, 3]

@@ -82,7 +82,18 @@ def test_what_is_read_as_it_is_sliced_is_lazy(x: Any) -> None:
 
 @pytest.mark.parametrize(
     "x",
-    [Labelled(), Lending(), Dataset, [1], "text", 3, None, memoryview(b"abc"), foreign.Array(np.ones(3)), np.float32(1)],
+    [
+        Labelled(),
+        Lending(),
+        Dataset,
+        [1],
+        "text",
+        3,
+        None,
+        memoryview(b"abc"),
+        foreign.Array(np.ones(3)),
+        np.float32(1),
+    ],
     ids=lambda x: type(x).__name__,
 )
 def test_what_lends_memory_or_has_labels_is_not(x: Any) -> None:

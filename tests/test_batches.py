@@ -1,0 +1,201 @@
+"""batches: the pieces, in order and shared where that can be; axes, lengths, progress, and errors at once."""
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+import foreign
+import interop
+import ledger
+from foreign import Lazy
+from interop import batches
+
+VALUES = np.arange(24, dtype="f4").reshape(6, 4)
+
+
+SOURCES: dict[str, Any] = {
+    "numpy": np.array,
+    "torch": lambda values: interop.to_torch(np.array(values)),
+    "memoryview": lambda values: memoryview(cast("Any", np.array(values))),
+    "DLPack": lambda values: foreign.DLPack(np.array(values)),
+    "__array__": foreign.Array,
+    "lazy": Lazy,
+}
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("axis", [0, 1, -1, -2])
+@pytest.mark.parametrize("size", [1, 4, 6, 100])
+@pytest.mark.parametrize("to", ["numpy", "torch"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_pieces_are_all_of_it_in_order(source: str, to: str, size: int, axis: int) -> None:
+    pieces = batches(SOURCES[source](VALUES), to, size=size, axis=axis)
+    arrays = list(pieces)
+    assert len(arrays) == len(pieces) == -(-VALUES.shape[axis] // size)
+    assert {interop.framework_of(array) for array in arrays} == {to}
+    assert {array.shape[axis] for array in arrays[:-1]} <= {size}
+    np.testing.assert_array_equal(np.concatenate([interop.to_numpy(array) for array in arrays], axis), VALUES)
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("source", ["numpy", "torch"])
+@pytest.mark.parametrize("to", ["numpy", "torch"])
+def test_pieces_share_the_memory_of_the_array(source: str, to: str, axis: int) -> None:
+    x = SOURCES[source](VALUES)
+    assert all(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis))
+    assert not any(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis, copy=True))
+
+
+@pytest.mark.requires("torch", "cupy", "gpu")
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+@pytest.mark.parametrize("source", ["numpy", "torch", "cupy"])
+def test_pieces_are_moved_one_by_one(source: str, to: str) -> None:
+    x = interop.convert(VALUES, source, device=None if source == "numpy" else "cuda")
+    device = "cuda"
+    pieces = [interop.to_numpy(piece, device="cpu") for piece in batches(x, to, size=4, device=device)]
+    np.testing.assert_array_equal(np.concatenate(pieces), VALUES)
+
+
+def test_what_is_lazy_is_read_when_its_turn_comes() -> None:
+    x = Lazy(VALUES)
+    pieces = iter(batches(x, "numpy", size=4))
+    assert x.read == []
+    next(pieces)
+    assert x.read == [slice(0, 4)]
+    next(pieces)
+    assert x.read == [slice(0, 4), slice(4, 6)]
+    list(batches(y := Lazy(VALUES), "numpy", size=3, axis=1))
+    assert y.read == [(slice(None), slice(0, 3)), (slice(None), slice(3, 4))]
+
+
+def test_an_empty_axis_has_no_pieces() -> None:
+    pieces = batches(VALUES[:0], "numpy", size=2)
+    assert (len(pieces), list(pieces)) == (0, [])
+    assert [piece.shape for piece in batches(VALUES[:, :0], "numpy", size=4)] == [(4, 0), (2, 0)]
+
+
+def test_each_iteration_starts_anew() -> None:
+    pieces = batches(VALUES, "numpy", size=4)
+    first = iter(pieces)
+    next(first)
+    assert len(list(pieces)) == 2
+    assert len(list(first)) == 1
+
+
+@pytest.mark.requires("torch")
+def test_the_keywords_are_those_of_convert() -> None:
+    import torch
+
+    weight = torch.ones(4, 2, requires_grad=True)
+    assert all(piece.requires_grad for piece in batches(weight, "torch", size=2))
+    assert [piece.dtype for piece in batches(weight, "numpy", size=2, dtype="float64", detach=True)] == ["f8", "f8"]
+    with interop.options(detach=True):
+        assert len(list(batches(weight, "numpy", size=2))) == 2
+
+
+def test_a_framework_without_slices_is_cut_by_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    from interop import _registry
+
+    for table in ("_loaded", "_names"):
+        monkeypatch.setattr(_registry, table, dict(getattr(_registry, table)))
+    interop.register(ledger.adapter)
+    try:
+        x = ledger.Ledger(VALUES.copy())
+        arrays = list(batches(x, "numpy", size=4))
+        np.testing.assert_array_equal(np.concatenate(arrays), VALUES)
+        assert all(interop.shares_memory(array, x) for array in arrays)
+    finally:
+        _registry._classes.clear()
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "to", "keywords", "error", "words"),
+    [
+        (np.zeros(()), "numpy", {}, interop.ShapeError,
+         "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."),
+        (np.float32(1), "numpy", {}, interop.ShapeError,
+         "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."),
+        (VALUES, "numpy", {"size": 0}, interop.InvalidOptionError, "size=0 is not a number of rows from 1 up"),
+        (VALUES, "numpy", {"size": True}, interop.InvalidOptionError, "size=True is not a number of rows from 1 up"),
+        (VALUES, "numpy", {"size": 2.0}, interop.InvalidOptionError, "size=2.0 is not a number of rows from 1 up"),
+        (VALUES, "numpy", {"axis": 2}, interop.InvalidOptionError,
+         "axis=2 is not an integer from -2 to 1, for an array of shape (6, 4)"),
+        (VALUES, "numpy", {"axis": 0.0}, interop.InvalidOptionError,
+         "axis=0.0 is not an integer from -2 to 1, for an array of shape (6, 4)"),
+        (VALUES, "numpy", {"progress": "yes"}, interop.InvalidOptionError,
+         "progress='yes' is not one of True, False, or a function that takes a number"),
+        (VALUES, "numpy", {"copy": "no"}, interop.InvalidOptionError, "copy='no' is not one of None, True, False"),
+        (VALUES, "numpie", {}, interop.UnknownFrameworkError, "no framework is called 'numpie': did you mean 'numpy'?"),
+        ([VALUES], "numpy", {}, interop.NotAnArrayError, "a list is no array."),
+    ],
+)  # fmt: skip
+def test_arguments_are_checked_at_once(
+    x: Any, to: str, keywords: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error) as caught:
+        batches(x, to, **cast("Any", {"size": 2, **keywords}))
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(("axis", "place"), [(0, "at x[0:2]"), (1, "at x[:, 0:2]")])
+def test_an_error_says_for_which_piece(axis: int, place: str) -> None:
+    pieces = batches(VALUES, "numpy", size=2, axis=axis, copy=False, dtype="float64")
+    with pytest.raises(interop.CopyRequiredError) as caught:
+        list(pieces)
+    assert caught.value.__notes__ == [place]
+
+
+def test_an_error_of_a_lazy_object_says_for_which_piece() -> None:
+    class Broken(Lazy):
+        def __getitem__(self, index: Any) -> Any:
+            if self.read:
+                raise OSError
+            return super().__getitem__(index)
+
+    pieces = iter(batches(Broken(VALUES), "numpy", size=4))
+    next(pieces)
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - it has no words
+        next(pieces)
+    assert caught.value.__notes__ == ["at x[4:6]"]
+
+
+# -- progress ----------------------------------------------------------------------------------------------------------
+
+
+def test_progress_tells_the_rows_that_are_done_with() -> None:
+    seen: list[int] = []
+    for i, _ in enumerate(batches(VALUES, "numpy", size=4, progress=seen.append)):
+        assert seen == [4][:i]
+    assert seen == [4, 6]
+
+
+def test_progress_true_shows_a_bar_that_ends_with_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    tqdm = pytest.importorskip("tqdm", reason="an extra: array-interop[progress]")
+    seen: list[Any] = []
+
+    def make(**words: Any) -> Any:
+        bar = tqdm.std.tqdm(**words, disable=False, file=__import__("io").StringIO())
+        seen.append((words, bar))
+        return bar
+
+    monkeypatch.setattr("tqdm.tqdm", make)
+    for _ in batches(VALUES, "numpy", size=4, progress=True):
+        pass
+    (words, bar), *_ = seen
+    assert words == {"total": 6, "unit": " rows", "unit_scale": False}
+    assert (bar.n, bar.disable) == (6, True)
+    pieces = iter(batches(VALUES, "numpy", size=4, progress=True))
+    next(pieces)
+    del pieces  # left early
+    assert seen[1][1].disable
+
+
+def test_a_watch_sees_each_piece() -> None:
+    with interop.watch() as seen:
+        list(batches(VALUES, "numpy", size=4))
+    assert [record.plan.shape for record in seen.records] == [(4, 4), (2, 4)]

@@ -1,0 +1,224 @@
+"""What copyto costs on a GPU: copies, marks, waits, pinned memory; its two buffers; what an interruption leaves."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+import simcuda
+from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers, under_every_schedule  # noqa: F401 - fixtures
+from interop import copyto
+from interop._registry import adapter_named
+from interop._staging import Buffers
+
+pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.mark.usefixtures("clean")]
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_a_download_costs_one_copy_one_mark_and_one_wait_a_piece(name: str) -> None:
+    source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
+    for _ in range(2):
+        with simcuda.counting() as counts:
+            copyto(dst, source, batch_bytes=BATCH)
+    assert (counts.copies, counts.copied_bytes) == ({"DtoH": PIECES}, {"DtoH": VALUES.nbytes})
+    assert (counts.calls["cudaEventSynchronize"], counts.synchronisations) == (PIECES, PIECES)
+    assert counts.waits == counts.launches == counts.allocations == 0
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_an_upload_costs_one_copy_one_mark_and_one_wait_a_piece(name: str) -> None:
+    dst = on_gpu(name, np.zeros_like(VALUES))
+    for _ in range(2):
+        with simcuda.counting() as counts:
+            copyto(dst, VALUES, batch_bytes=BATCH)
+    assert (counts.copies, counts.copied_bytes) == ({"HtoD": PIECES}, {"HtoD": VALUES.nbytes})
+    assert (counts.calls["cudaEventSynchronize"], counts.synchronisations) == (PIECES, PIECES)
+    assert counts.waits == counts.launches == counts.allocations == 0
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_what_shrinks_and_grows_on_the_host_travels_in_the_smaller_dtype(name: str) -> None:
+    dst = on_gpu(name, np.zeros_like(VALUES))
+    with simcuda.counting() as upload:
+        copyto(dst, VALUES.astype("f8"))
+    wide = np.zeros(VALUES.shape, "f8")
+    with simcuda.counting() as download:
+        copyto(wide, dst)
+    assert upload.copied_bytes == {"HtoD": VALUES.nbytes}
+    assert download.copied_bytes == {"DtoH": VALUES.nbytes}
+    np.testing.assert_array_equal(wide, VALUES)
+
+
+@pytest.mark.requires("kernels")
+@pytest.mark.parametrize("name", GPU)
+def test_what_shrinks_and_grows_on_the_device_travels_in_the_smaller_dtype(name: str) -> None:
+    dst = on_gpu(name, np.zeros(VALUES.shape, "f8"))
+    copyto(dst, VALUES, batch_bytes=BATCH)
+    small = np.zeros_like(VALUES)
+    copyto(small, dst, batch_bytes=BATCH)
+    np.testing.assert_array_equal(small, VALUES)
+
+
+@pytest.mark.parametrize("name", GPU)
+@pytest.mark.parametrize("batch_bytes", [1024, 4096, 5000, 1 << 20])
+def test_pinned_memory_stays_within_batch_bytes(name: str, batch_bytes: int, buffers: list[Any]) -> None:
+    """Of the requests, and of what the frameworks' pools make of them."""
+    source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
+    empty_pools()
+    before = simcuda.live().host_bytes
+    copyto(dst, source, batch_bytes=batch_bytes)
+    assert sum(buffer.nbytes for buffer in buffers) <= min(batch_bytes, VALUES.nbytes)
+    buffers.clear()
+    copyto(source, dst, batch_bytes=batch_bytes)
+    assert simcuda.live().host_bytes - before <= batch_bytes
+    buffers.clear()
+    empty_pools()
+    assert simcuda.live().host_bytes == before
+
+
+def empty_pools() -> None:
+    import cupy
+    import torch
+
+    cupy.get_default_pinned_memory_pool().free_all_blocks()
+    torch.cuda.synchronize()
+    torch._C._host_emptyCache()
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_a_hundred_copies_leave_nothing(name: str) -> None:
+    source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
+
+    def copies(count: int) -> None:
+        for _ in range(count):
+            copyto(dst, source, batch_bytes=BATCH)
+            copyto(source, dst, batch_bytes=BATCH)
+
+    simcuda.schedule("lazy")
+    copies(3)
+    before = simcuda.live()
+    copies(100)
+    assert simcuda.live() == before
+
+
+# -- the two buffers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_the_next_download_is_asked_for_before_a_piece_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = order_of_calls(monkeypatch, name)
+    copyto(np.zeros_like(VALUES), on_gpu(name, VALUES), batch_bytes=2 * BATCH)
+    assert seen == ["fetch", "fetch", "write", "fetch", "write", "fetch", "write", "write"]
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_a_buffer_is_filled_while_the_other_one_is_uploaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dst, seen = on_gpu(name, np.zeros_like(VALUES)), order_of_calls(monkeypatch, name)
+    simcuda.schedule("lazy")
+    copyto(dst, VALUES, batch_bytes=2 * BATCH)
+    assert seen == [
+        "write",
+        "assign",
+        "write",
+        "assign",
+        "wait",
+        "write",
+        "assign",
+        "wait",
+        "write",
+        "assign",
+        "wait",
+        "wait",
+    ]
+
+
+def order_of_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    seen: list[str] = []
+    adapter, numpy = adapter_named(name), adapter_named("numpy")
+
+    def logged(owner: Any, verb: str, word: str) -> None:
+        original = getattr(owner, verb)
+
+        def call(_: Any, *words: Any) -> Any:
+            seen.append(word)
+            return original(*words)
+
+        monkeypatch.setattr(type(owner), verb, call)
+
+    def wait(self: Buffers, number: int) -> None:
+        if self._marks[number] and "assign" in seen:
+            seen.append("wait")
+        waiting(self, number)
+
+    waiting = Buffers.wait
+    monkeypatch.setattr(Buffers, "wait", wait)
+    logged(adapter, "fetch", "fetch")
+    logged(adapter, "assign", "assign")
+    logged(numpy, "assign", "write")
+    return seen
+
+
+@pytest.mark.parametrize("name", GPU)
+@pytest.mark.parametrize("direction", ["download", "upload"])
+def test_without_its_waits_it_would_be_wrong(direction: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the tests above would notice that they are missing."""
+    device_array = on_gpu(name, VALUES if direction == "download" else np.zeros_like(VALUES))
+    host = np.zeros_like(VALUES) if direction == "download" else VALUES
+    monkeypatch.setattr(Buffers, "wait", lambda *_: None)
+    simcuda.schedule("lazy")
+    pair = (host, device_array) if direction == "download" else (device_array, host)
+    copyto(*pair, batch_bytes=BATCH)
+    simcuda.drain()
+    simcuda.reset()  # the races that it is here for
+    assert not np.array_equal(host, interop.to_numpy(device_array)) or not np.array_equal(host, VALUES)
+
+
+# -- interruptions ----------------------------------------------------------------------------------------------------
+
+
+@under_every_schedule
+@pytest.mark.parametrize("direction", ["download", "upload"])
+@pytest.mark.parametrize("name", GPU)
+def test_an_interruption_leaves_nothing_pending(name: str, direction: str, schedule: Any, buffers: list[Any]) -> None:
+    simcuda.schedule(*schedule)
+    start = np.full_like(VALUES, -1)
+    source = on_gpu(name, VALUES) if direction == "download" else VALUES
+    dst = start if direction == "download" else on_gpu(name, start)
+
+    def stop(done: int) -> None:
+        if done >= VALUES.nbytes // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        copyto(dst, source, batch_bytes=BATCH, progress=stop)
+    assert not is_in_use(buffers)
+    assert caught.value.__notes__ == [
+        "interop.copyto had written 8192 of 16384 bytes of dst: its first 2048 of 4096 elements in row-major order"
+    ]
+    np.testing.assert_array_equal(interop.to_numpy(dst)[:32], VALUES[:32])
+    assert (interop.to_numpy(dst)[32:] == -1).all()
+
+
+@pytest.mark.parametrize("direction", ["fetch", "assign"])
+@pytest.mark.parametrize("name", GPU)
+def test_an_interruption_between_a_transfer_and_its_mark_waits_too(
+    name: str, direction: str, buffers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter: Any = adapter_named(name)
+    device_array, original, calls = on_gpu(name, VALUES), getattr(adapter, direction), []
+
+    def interrupted(_: Any, *words: Any) -> None:
+        original(*words)
+        calls.append(words)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(adapter), direction, interrupted)
+    simcuda.schedule("lazy")
+    pair = (np.zeros_like(VALUES), device_array) if direction == "fetch" else (device_array, VALUES)
+    with pytest.raises(KeyboardInterrupt):
+        copyto(*pair, batch_bytes=BATCH)
+    assert not is_in_use(buffers)
+    if direction == "assign":
+        np.testing.assert_array_equal(interop.to_numpy(device_array), VALUES)
