@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+
 class End(NamedTuple):
     """What is copied from, or into: a native array, its adapter, and its facts."""
 
