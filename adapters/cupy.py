@@ -34,6 +34,7 @@ class CuPyAdapter(Adapter):
     array_type = cupy.ndarray
     holds: ClassVar[frozenset[int]] = frozenset({CUDA.kind})
     home: ClassVar[Device] = CUDA
+    copies_ndarrays: ClassVar[bool] = True
 
     def describe(self, x: Any, /) -> Facts:
         """Tell the facts of a CuPy array; managed memory is its device's."""

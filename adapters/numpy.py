@@ -39,6 +39,7 @@ class NumPyAdapter(Adapter):
 
     name: ClassVar[str] = "numpy"
     array_type = np.ndarray
+    scalar_types = (np.generic,)
     honours_readonly: ClassVar[bool] = True
     ndarray_native: ClassVar[bool] = True
 

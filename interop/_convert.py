@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import cupy
+    import jax
     import torch
     from numpy.typing import NDArray
 
@@ -42,6 +43,8 @@ def convert(x: object, to: Literal["numpy"], /, **keywords: Unpack[Keywords]) ->
 def convert(x: object, to: Literal["torch"], /, **keywords: Unpack[Keywords]) -> torch.Tensor: ...
 @overload
 def convert(x: object, to: Literal["cupy"], /, **keywords: Unpack[Keywords]) -> cupy.ndarray: ...
+@overload
+def convert(x: object, to: Literal["jax"], /, **keywords: Unpack[Keywords]) -> jax.Array: ...
 @overload
 def convert(x: object, to: str | ModuleType, /, **keywords: Unpack[Keywords]) -> Any: ...
 @overload
@@ -142,6 +145,14 @@ def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
     return convert(x, "cupy", **keywords)
 
 
+def to_jax(x: Any, /, **keywords: Unpack[Keywords]) -> jax.Array:
+    """Convert an array to a `jax.Array`. As ``convert(x, "jax", **keywords)``, see `convert`.
+
+    JAX takes its arrays for immutable: memory that is shared with it should not be written to any more.
+    """
+    return convert(x, "jax", **keywords)
+
+
 def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
     """Convert an array to the framework and the device of another one. See `convert`.
 
@@ -219,7 +230,7 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
     except BufferError as refusal:
         if isinstance(refusal, errors.InteropError) or route.facts.obstacle:
             raise
-        route = route._replace(facts=route.facts._replace(obstacle=str(refusal)))
+        route = route._replace(refused=str(refusal))
         plan = make_plan(route)
         return execute(make_calls(plan, route), array), plan
     if _is_lasting(key, plan, route):

@@ -58,6 +58,8 @@ def _write(step: Step, route: Route) -> Call:
 
 def _share_host(plan: Plan, route: Route) -> list[Call]:
     """Hand host memory over as an ndarray, which every framework reads and writes faster than DLPack."""
+    if route.target.copies_ndarrays and plan.steps[-1].side == "target":
+        return [route.source.export_host]
     calls: list[Call] = [route.source.export_host, route.target.adopt_host]
     return [calls[0], _protected, calls[1]] if plan.readonly else calls
 

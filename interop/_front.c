@@ -75,7 +75,7 @@ typedef struct {
     vectorcallfunc vectorcall;
     PyObject *to; /* NULL where the caller names the target */
     Entry *last;  /* what was found last: likely what comes next */
-    PyObject *function, *dict;
+    PyObject *function, *dict, *weakrefs;
 } Verb;
 
 static PyObject *detach_name, *copy_name;
@@ -131,6 +131,8 @@ static PyObject *call(PyObject *self, PyObject *const *args, size_t nargsf, PyOb
 static void dealloc(PyObject *self)
 {
     Verb *verb = (Verb *)self;
+    if (verb->weakrefs)
+        PyObject_ClearWeakRefs(self);
     Py_CLEAR(verb->dict);
     Py_CLEAR(verb->function);
     Py_CLEAR(verb->to);
@@ -166,6 +168,7 @@ static PyTypeObject verb_type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(Verb, vectorcall),
     .tp_dictoffset = offsetof(Verb, dict),
+    .tp_weaklistoffset = offsetof(Verb, weakrefs),
     .tp_call = PyVectorcall_Call,
     .tp_dealloc = dealloc,
     .tp_repr = repr,
@@ -186,7 +189,7 @@ static PyObject *make_verb(PyObject *module, PyObject *args)
     if (verb == NULL)
         return NULL;
     verb->vectorcall = call;
-    verb->dict = NULL;
+    verb->dict = verb->weakrefs = NULL;
     verb->function = Py_NewRef(function);
     verb->to = or_null(to);
     verb->last = entries;

@@ -28,6 +28,8 @@ class Route(NamedTuple):
     source: Adapter
     target: Adapter
     wish: Wish
+    refused: str | None = None
+    """What the target has said when it was to share the memory."""
 
     def refusal(self, error: type[errors.InteropError], reason: str) -> errors.InteropError:
         """Return the error that names source, target, reason and cure."""
@@ -82,11 +84,12 @@ def _plan_across(route: Route, device: Device) -> Plan:
     dtype = _check(route)
     meet = _meeting_point(route, device, dtype)
     before = facts.materialises, facts.obstacle, _moves(facts.device, meet)
-    unwilling = route.target.refuses(facts)
+    refused = route.refused or route.target.refuses(facts)
+    unwilling, unable = (None, refused) if route.target.copies_ndarrays else (refused, None)
     writes_first = any((*before, unwilling))
-    crossing = _crossing_dtype(route, meet, device, dtype, writes_first=writes_first)
+    crossing = facts.dtype if unable else _crossing_dtype(route, meet, device, dtype, writes_first=writes_first)
     first = _join(*before, _casts(facts.dtype, crossing), unwilling)
-    last = _join(_moves(meet, device), _casts(crossing, dtype))
+    last = _join(_moves(meet, device), _casts(crossing, dtype), unable)
     if not first and not last:
         first, last = _at_either_side(route, _asks_copy(route) or _protects(route))
     share = Step("share", "source", meet, crossing)
@@ -109,12 +112,18 @@ def _check(route: Route) -> str:
 def _at_either_side(route: Route, reason: str | None) -> tuple[str | None, str | None]:
     """Let one side do what either could: the faster one, unless it is an object that nobody can ask for a copy."""
     able = route.facts.device.kind in route.source.holds
-    later = route.facts.nbytes >= _LARGE and _is_faster_at_target(route)
-    return (reason, None) if able and not later else (None, reason)
+    here = route.facts.nbytes < _LARGE and not _must_be_at_target(route)
+    return (reason, None) if able and (here or not _is_better_at_target(route)) else (None, reason)
 
 
-def _is_faster_at_target(route: Route) -> bool:
-    return route.facts.device.is_host and route.target.copies_fast and not route.source.copies_fast
+def _is_better_at_target(route: Route) -> bool:
+    """Whether the target should make a copy on the host: it is faster, or only its copies are what is wanted."""
+    faster = route.target.copies_fast and not route.source.copies_fast
+    return route.facts.device.is_host and (faster or _must_be_at_target(route))
+
+
+def _must_be_at_target(route: Route) -> bool:
+    return route.target.copies_ndarrays or route.source.immutable
 
 
 def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) -> list[Step]:
@@ -191,7 +200,7 @@ def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str, *, w
     growth = _dtypes.itemsize(dtype) - _dtypes.itemsize(facts.dtype)
     at_source = growth < 0 or (growth == 0 and meet != here)
     if device == here:  # nothing travels
-        at_source = writes_first or not _is_faster_at_target(route)
+        at_source = writes_first or not _is_better_at_target(route)
     return dtype if at_source else facts.dtype
 
 

@@ -1,7 +1,7 @@
 """The public names, loaded when the first of them is used: see `interop.__getattr__`."""
 
 from interop._batches import batches
-from interop._convert import convert, convert_like, explain, to_cupy, to_numpy, to_torch
+from interop._convert import convert, convert_like, explain, to_cupy, to_jax, to_numpy, to_torch
 from interop._copyto import copyto
 from interop._export import export
 from interop._frameworks import FrameworkInfo, frameworks
@@ -66,6 +66,7 @@ __all__ = [
     "stack",
     "stream",
     "to_cupy",
+    "to_jax",
     "to_numpy",
     "to_torch",
     "unify",

@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     module: str
     classes: tuple[str, ...]
     install: str
+    packages: tuple[str, ...] = ()
+    """Other top-level packages whose objects (devices, dtypes) are this framework's."""
 
 
 class Found(NamedTuple):
@@ -42,11 +44,18 @@ TABLE: Final[dict[str, Entry]] = {
     "numpy": Entry("interop.adapters.numpy", ("numpy.ndarray", "numpy.generic"), "numpy"),
     "torch": Entry("interop.adapters.torch", ("torch.Tensor",), "array-interop[torch]"),
     "cupy": Entry("interop.adapters.cupy", ("cupy.ndarray",), "array-interop[cupy]"),
+    "jax": Entry(
+        "interop.adapters.jax",
+        ("jax.Array", "jax.jaxlib._jax.Array", "jax._src.core.Tracer"),
+        "array-interop[jax]",
+        packages=("jaxlib",),
+    ),
 }
 _PROTOCOL: Final = "interop.adapters.protocol"
 _GROUP: Final = "interop.adapters"
 
 _loaded: Final[dict[str, Adapter]] = {}
+_packages: Final = {package: name for name, entry in TABLE.items() for package in entry.packages}
 _names: Final = {full: name for name, entry in TABLE.items() for full in entry.classes}
 _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 _lock: Final = threading.RLock()
@@ -100,6 +109,7 @@ def owner(spec: Any) -> Adapter | None:
     """Return the adapter whose framework defined an object such as a dtype or a device."""
     cls = spec if isinstance(spec, type) else type(spec)
     root = spec.partition(".")[0] if isinstance(spec, str) else cls.__module__.partition(".")[0]
+    root = _packages.get(root, root)
     return adapter_named(root) if _is_name(root) else None
 
 

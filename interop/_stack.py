@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import cupy
+    import jax
     import torch
     from numpy.typing import NDArray
 
@@ -39,6 +40,8 @@ def stack(
 def stack(
     arrays: Iterable[Any], to: Literal["cupy"], /, axis: int = 0, **keywords: Unpack[Keywords]
 ) -> cupy.ndarray: ...
+@overload
+def stack(arrays: Iterable[Any], to: Literal["jax"], /, axis: int = 0, **keywords: Unpack[Keywords]) -> jax.Array: ...
 @overload
 def stack(arrays: Iterable[Any], to: str | ModuleType, /, axis: int = 0, **keywords: Unpack[Keywords]) -> Any: ...
 @overload

@@ -90,7 +90,7 @@ def _is_flat(children: Collection[Any]) -> bool:
 def _is_array(cls: type) -> bool:
     """Whether a class is one of arrays of a known framework; a scalar's is not, it is a number's."""
     adapter = _registry.adapter_of(cls)
-    return adapter is not None and issubclass(cls, adapter.array_type)
+    return adapter is not None and not issubclass(cls, adapter.scalar_types)
 
 
 class Walk:

@@ -146,6 +146,8 @@ class Adapter:
     name: ClassVar[str]
     array_type: type[Any]
     """The class of native arrays. Subclasses of it, from any package, are native too."""
+    scalar_types: tuple[type[Any], ...] = ()
+    """Classes of numbers that can be read as arrays, but are none: they pass through trees."""
     holds: ClassVar[frozenset[int]] = HOST
     """The DLPack device kinds that this framework can allocate on, GPU present or not."""
     home: ClassVar[Device] = CPU
@@ -155,6 +157,10 @@ class Adapter:
     ndarray_native: ClassVar[bool] = False
     """Whether native arrays are ndarrays, so that `adopt_host` is the identity."""
 
+    copies_ndarrays: ClassVar[bool] = False
+    """Whether `copy` takes an ndarray as it is: then memory that can't be adopted is copied here, not by its owner."""
+    immutable: ClassVar[bool] = False
+    """Whether nothing native can be written to, copies included: then the target makes the copies on the host."""
     copies_fast: ClassVar[bool] = False
     """Whether large arrays on the host are copied near the memory's speed, at the price of a slower call."""
 

@@ -14,7 +14,7 @@ import warnings
 import hypothesis
 import pytest
 
-MODULES = {"cupy", "ml_dtypes", "mypy", "numpy", "pyright", "torch"}
+MODULES = {"cupy", "jax", "ml_dtypes", "mypy", "numpy", "pyright", "torch"}
 KNOWN = MODULES | {"compiled", "gpu", "kernels", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 

@@ -109,13 +109,38 @@ class TestGradients:
             assert interop.to_numpy(torch.ones(3, requires_grad=True)).tolist() == [1, 1, 1]
 
 
+@pytest.mark.requires("jax")
 class TestJAX:
     """Trap 13, silent: JAX makes 32-bit numbers of 64-bit ones unless x64 is on. With `copy=False` it refuses memory
     that is not aligned to 64 bytes, which is a matter of chance.
 
-    With the JAX adapter, later: interop will not narrow silently, and plan again on refusal.
+    interop refuses to narrow unless `dtype=` asks for it, and makes one copy of memory that is not aligned, with that
+    reason.
     """
 
-    def test_there_is_no_adapter_yet(self) -> None:
-        with pytest.raises(interop.UnknownFrameworkError, match="jax"):
-            interop.convert(np.ones(3), "jax")
+    def test_without_interop(self) -> None:
+        import jax
+
+        assert str(jax.dlpack.from_dlpack(np.ones(3)).dtype) == "float32"
+        assert str(jax.numpy.asarray(np.ones(3)).dtype) == "float32"
+        with pytest.raises(ValueError, match="not aligned to 64 bytes"):
+            jax.dlpack.from_dlpack(self.shifted(), copy=False)
+
+    def test_nothing_is_narrowed_unasked(self) -> None:
+        with pytest.raises(interop.UnsupportedArrayError, match="JAX makes float32 of float64 unless jax_enable_x64"):
+            interop.to_jax(np.ones(3))
+        assert str(interop.to_jax(np.ones(3), dtype="float32").dtype) == "float32"
+
+    def test_what_is_not_aligned_is_copied(self) -> None:
+        array = self.shifted()
+        assert interop.to_jax(array).tolist() == [0, 1, 2, 3]
+        with pytest.raises(interop.CopyRequiredError, match="its memory is not aligned to 64 bytes, as JAX wants it"):
+            interop.to_jax(array, copy=False)
+
+    @staticmethod
+    def shifted() -> Any:
+        memory = np.zeros(128, "u1")
+        start = -memory.ctypes.data % 64 + 4
+        array = memory[start : start + 16].view("f4")
+        array[...] = range(4)
+        return array

@@ -1,0 +1,298 @@
+"""JAX on the host: immutable, aligned, and 32 bits wide unless it is told otherwise."""
+
+import gc
+import warnings
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import interop
+from interop import to_jax
+
+pytestmark = pytest.mark.requires("jax", "ml_dtypes")
+
+
+def buffer(count: int = 16, *, shift: int = 0, dtype: str = "float32") -> NDArray[Any]:
+    """Return memory that is aligned to 64 bytes, or off it by some."""
+    size = np.dtype(dtype).itemsize * count
+    memory = np.zeros(size + 128, "u1")
+    start = -memory.ctypes.data % 64 + shift
+    array = memory[start : start + size].view(dtype)
+    array[...] = np.arange(count)
+    return array
+
+
+@pytest.fixture
+def wide() -> Iterator[None]:
+    import jax
+
+    config: Any = jax.config
+    config.update("jax_enable_x64", True)
+    yield
+    config.update("jax_enable_x64", False)
+
+
+# -- the same memory ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", range(4))  # planned, remembered, and by heart
+def test_aligned_memory_is_shared(again: int) -> None:
+    array = buffer()
+    x = to_jax(array)
+    assert interop.shares_memory(x, array), again
+    assert np.array_equal(interop.to_numpy(x), array)
+
+
+def test_the_order_of_axes_is_kept() -> None:
+    array = buffer(12).reshape(3, 4).T
+    x = to_jax(array)
+    assert interop.shares_memory(x, array)
+    assert np.array_equal(interop.to_numpy(x), array)
+    assert interop.to_numpy(x).strides == array.strides
+
+
+@pytest.mark.requires("torch")
+def test_torch_gets_a_copy_since_it_could_write() -> None:
+    import torch
+
+    tensor = torch.arange(16.0)
+    x = to_jax(tensor)
+    assert interop.shares_memory(x, tensor)
+    assert interop.explain(x, "torch").reason == "it is read-only, and torch would write to it all the same"
+    back = interop.to_torch(x)
+    assert not interop.shares_memory(back, x)
+    assert interop.shares_memory(interop.to_torch(x, readonly="share"), tensor)
+    with pytest.raises(interop.CopyRequiredError):
+        interop.to_torch(x, copy=False)
+
+
+def test_numpy_gets_a_view_that_it_cannot_write_to() -> None:
+    import jax.numpy as jnp
+
+    x = jnp.arange(4.0)
+    array = interop.to_numpy(x)
+    assert interop.shares_memory(x, array)
+    assert not array.flags.writeable
+    assert interop.to_numpy(x, copy=True).flags.writeable
+
+
+@pytest.mark.parametrize("name", [
+    "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",
+    "float8_e5m2fnuz", "float8_e8m0fnu",
+])  # fmt: skip
+def test_small_floats_go_both_ways_in_the_same_memory(name: str) -> None:
+    import ml_dtypes
+
+    dtype = np.dtype(getattr(ml_dtypes, name))
+    array = buffer(16, dtype="u1").view(dtype)[: 16 // dtype.itemsize]
+    x = to_jax(array)
+    assert x.dtype == dtype
+    assert interop.shares_memory(x, array)
+    assert interop.to_numpy(x).dtype == dtype
+    assert interop.shares_memory(interop.to_numpy(x), array)
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_small_floats_of_torch(name: str) -> None:
+    import torch
+
+    tensor = torch.arange(64).to(getattr(torch, name))
+    x = to_jax(tensor)
+    assert str(x.dtype) == name
+    assert interop.shares_memory(x, tensor)
+    assert interop.to_torch(x).dtype == tensor.dtype
+    assert interop.to_torch(x).tolist() == tensor.tolist()
+
+
+def test_the_memory_is_there_as_long_as_the_array() -> None:
+    array = buffer(100_000)
+    x = to_jax(array)
+    assert interop.shares_memory(x, array)
+    expected = array.copy()
+    del array
+    gc.collect()
+    _ = [np.full(100_000, 7, "f4") for _ in range(8)]
+    assert np.array_equal(interop.to_numpy(x), expected)
+
+
+def test_a_donated_array_leaves_the_lender_alone() -> None:
+    """A computation may write its result into a donated argument; not if the memory is somebody else's."""
+    import jax
+
+    for array in (buffer(), buffer().reshape(4, 4).T):
+        expected = array.copy()
+        x = to_jax(array)
+        with warnings.catch_warnings(action="ignore"):  # that a donation was of no use
+            jax.jit(lambda x: x + 41, donate_argnums=0)(x).block_until_ready()
+        assert np.array_equal(array, expected)
+        with pytest.raises(interop.UnsupportedArrayError, match="it was deleted, or donated to a computation"):
+            interop.to_numpy(x)
+
+
+# -- copies, with their reasons ----------------------------------------------------------------------------------------
+
+
+def test_memory_that_is_not_aligned_is_copied_once() -> None:
+    array = buffer(shift=4)
+    with interop.watch() as seen:
+        x = to_jax(array)
+    assert np.array_equal(interop.to_numpy(x), array)
+    assert not interop.shares_memory(x, array)
+    (record,) = seen.records
+    assert (record.bytes_copied, record.reason) == (64, "its memory is not aligned to 64 bytes, as JAX wants it")
+    with pytest.raises(interop.CopyRequiredError, match="not aligned to 64 bytes"):
+        to_jax(array, copy=False)
+
+
+COPIED = {
+    "gaps": (lambda: buffer()[::2], "JAX has no strides"),
+    "reversed": (lambda: buffer()[::-1], "JAX has no strides"),
+    "repeated": (lambda: np.broadcast_to(buffer(4), (3, 4)), "JAX has no strides"),
+    "read-only and permuted": (
+        lambda: np.broadcast_to(buffer(16).reshape(4, 4).T, (4, 4)),
+        "JAX takes read-only memory only in row-major order",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "reason"), COPIED.values(), ids=COPIED)
+def test_a_layout_that_jax_has_not_is_copied_once(make: Any, reason: str) -> None:
+    array = make()
+    plan = interop.explain(array, "jax")
+    assert (plan.bytes_copied, plan.reason) == (array.nbytes, reason)
+    x = to_jax(array)
+    assert np.array_equal(interop.to_numpy(x), array)
+    assert not interop.shares_memory(x, array)
+
+
+@pytest.mark.parametrize("shift", [0, 4])
+def test_a_copy_is_made_once_wherever_it_lies(shift: int) -> None:
+    array = buffer(shift=shift)
+    with interop.watch() as seen:
+        x = to_jax(array, copy=True)
+    assert not interop.shares_memory(x, array)
+    assert [record.bytes_copied for record in seen.records] == [64]
+    array[...] = -1
+    assert interop.to_numpy(x).tolist() == list(range(16))
+
+
+# -- 64 bits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "narrow"), [
+    ("float64", "float32"), ("int64", "int32"), ("uint64", "uint32"), ("complex128", "complex64"),
+])  # fmt: skip
+def test_64_bits_are_never_narrowed_in_silence(dtype: str, narrow: str) -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        to_jax(np.ones(3, dtype))
+    assert str(caught.value) == (
+        f"cannot convert numpy {dtype} (3,) on cpu to jax: JAX makes {narrow} of {dtype} unless jax_enable_x64 is on. "
+        f'Call jax.config.update("jax_enable_x64", True) first, or pass dtype="{narrow}".'
+    )
+    x = to_jax(np.ones(3, dtype), dtype=narrow)
+    assert str(x.dtype) == narrow
+    assert np.array_equal(interop.to_numpy(x), np.ones(3))
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("dtype", ["float64", "int64", "uint64", "complex128"])
+def test_64_bits_are_kept_where_jax_keeps_them(dtype: str) -> None:
+    array = buffer(dtype=dtype)
+    x = to_jax(array)
+    assert str(x.dtype) == dtype
+    assert interop.shares_memory(x, array)
+
+
+def test_what_was_remembered_while_it_was_on_is_refused_when_it_is_off() -> None:
+    import jax
+
+    array, config = buffer(dtype="float64"), cast("Any", jax.config)
+    config.update("jax_enable_x64", True)
+    try:
+        results = [to_jax(array) for _ in range(4)]
+    finally:
+        config.update("jax_enable_x64", False)
+    assert {str(x.dtype) for x in results} == {"float64"}
+    for _ in range(3):
+        with pytest.raises(interop.UnsupportedArrayError, match="jax_enable_x64"):
+            to_jax(array)
+    assert np.array_equal(interop.to_numpy(results[0]), array)  # it leaves all the same
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transform", ["jit", "vmap", "grad"])
+def test_tracers_are_refused_by_name(transform: str) -> None:
+    import jax
+    import jax.numpy as jnp
+
+    function: Any = {"jit": jax.jit, "vmap": jax.vmap, "grad": jax.grad}[transform]
+    x: Any = 1.0 if transform == "grad" else jnp.ones(3)
+    for body in (interop.to_numpy, lambda t: interop.convert_tree([t], "numpy"), interop.export):
+        with pytest.raises(interop.UnsupportedArrayError, match=r"inside jax\.jit, vmap or grad there are no"):
+            function(body)(x)
+
+
+def test_keys_and_small_integers_are_refused_with_the_cure() -> None:
+    import jax
+    import jax.numpy as jnp
+
+    with pytest.raises(interop.UnsupportedArrayError, match=r"Use jax\.random\.key_data\(x\)"):
+        interop.to_numpy(jax.random.key(0))
+    assert interop.to_numpy(jax.random.key_data(jax.random.key(0))).dtype == np.uint32
+    with pytest.raises(interop.UnsupportedArrayError, match=r"int4 has no counterpart elsewhere"):
+        interop.to_numpy(jnp.zeros(3, jnp.int4))
+
+
+def test_devices_that_are_not_here() -> None:
+    import jax
+
+    with pytest.raises(interop.InvalidOptionError, match="interop reaches JAX on the host only"):
+        to_jax(buffer(), device="cuda")
+    assert interop.device_of(to_jax(buffer(), device=jax.devices("cpu")[0])) == (1, 0)
+
+
+def test_names() -> None:
+    import jax
+    import jax.numpy as jnp
+
+    x = to_jax(buffer())
+    assert interop.framework_of(x) == "jax"
+    for to in ("jax", jax, jax.Array):
+        assert interop.convert(x, to) is x
+    assert interop.convert(buffer(), "jax", dtype=jnp.bfloat16).dtype == jnp.bfloat16
+    assert interop.namespace(x) is jnp
+
+
+def test_trees_stacks_and_functions() -> None:
+    import jax
+
+    tree = interop.convert_tree({"a": [buffer(), 1, None]}, "jax")
+    assert isinstance(tree["a"][0], jax.Array)
+    assert np.array_equal(interop.to_numpy(interop.stack([buffer(), buffer()], "jax")), [buffer()] * 2)
+
+    @interop.implemented_in("numpy")
+    def double(x: Any) -> Any:
+        return 2 * x
+
+    result = double(tree["a"][0])
+    assert isinstance(result, jax.Array)
+    assert np.array_equal(interop.to_numpy(result), 2 * buffer())
+
+
+def test_exported_it_is_read_only() -> None:
+    from traps.producers import IS_COPIED, READ_ONLY, versioned_in
+
+    x = to_jax(buffer())
+    assert versioned_in(interop.export(x).__dlpack__(max_version=(1, 0))).flags == READ_ONLY
+    array = np.from_dlpack(interop.export(x))
+    assert interop.shares_memory(array, x)
+    assert not array.flags.writeable
+    capsule = interop.export(x).__dlpack__()  # the consumer would not see the flag
+    assert "versioned" not in repr(capsule)
+    assert IS_COPIED
