@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
 
@@ -29,7 +30,7 @@ _DTYPES: Final = {np.dtype(name): name for name in PLAIN_DTYPES} | {
 _NAMES: Final = {name: dtype for dtype, name in _DTYPES.items()}
 _WIDE: Final = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 _ALIGNMENT: Final = 64  # bytes: what XLA wants of memory on the host
-_TRACED: Final = jax.core.Tracer
+_TRACED: Final = Tracer
 
 
 class JAXAdapter(Adapter):
@@ -129,7 +130,7 @@ class JAXAdapter(Adapter):
         return jnp.stack(arrays, axis)
 
 
-def _no_numbers(x: Any, name: str | None) -> str | None:
+def _no_numbers(x: Any, name: str | None) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why an array has no memory of plain numbers behind it."""
     if isinstance(x, _TRACED):
         return (

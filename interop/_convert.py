@@ -228,7 +228,7 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
     try:
         result = execute(calls, array)
     except BufferError as refusal:
-        if isinstance(refusal, errors.InteropError) or route.facts.obstacle:
+        if isinstance(refusal, errors.InteropError) or (route.facts.obstacle and not route.target.copies_ndarrays):
             raise
         route = route._replace(refused=str(refusal))
         plan = make_plan(route)

@@ -162,7 +162,11 @@ def _special(name: str) -> tuple[Any, Any]:
 def _base() -> Any:
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
-    return np.arange(32, dtype="float32").reshape(4, 8)  # a dtype that every device has
+    # A dtype that every device has, and memory that every framework takes as it lies: aligned to 64 bytes.
+    memory = np.zeros(32 * 4 + 64, "uint8")
+    x = np.ndarray((4, 8), "float32", memory, -memory.ctypes.data % 64)
+    x[...] = np.arange(32).reshape(4, 8)
+    return x
 
 
 class _Foreign:

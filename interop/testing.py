@@ -33,11 +33,22 @@ if TYPE_CHECKING:
 __all__ = ["AdapterSuite"]
 
 _DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64")
-_BASE = np.arange(24, dtype="float32").reshape(2, 3, 4)
+
+
+def _aligned(array: NDArray[Any]) -> NDArray[Any]:
+    """Copy an array into memory that every framework takes as it lies: aligned to 64 bytes, as XLA wants it."""
+    memory = np.zeros(array.nbytes + 64, "uint8")
+    start = -memory.__array_interface__["data"][0] % 64
+    out = np.ndarray(array.shape, array.dtype, memory, start, array.strides)
+    out[...] = array
+    return out
+
+
+_BASE = _aligned(np.arange(24, dtype="float32").reshape(2, 3, 4))
 _UNTIL_REMEMBERED = 4  # conversions: the first learns the class, the second plans, the third is the first by heart
 _LAYOUTS = {
     "contiguous": _BASE,
-    "fortran": np.asfortranarray(_BASE),
+    "fortran": _aligned(np.asfortranarray(_BASE)),
     "transposed": _BASE.transpose(2, 0, 1),
     "sliced": _BASE[:, 1:, ::2],
     "reversed": _BASE[::-1],
@@ -127,7 +138,7 @@ class AdapterSuite:
     @pytest.mark.parametrize("layout", _LAYOUTS)
     def test_every_layout_arrives(self, layout: str) -> None:
         """Values are right for any strides, and memory is shared exactly when the plan says so, remembered or not."""
-        array = _LAYOUTS[layout].copy() if layout == "contiguous" else _LAYOUTS[layout]
+        array = _LAYOUTS[layout]
         plan = interop.explain(array, self.framework)
         for _ in range(_UNTIL_REMEMBERED):
             x = interop.convert(array, self.framework)
@@ -170,7 +181,7 @@ class AdapterSuite:
         if CPU.kind not in self.adapter.holds:
             assert not interop.explain(_BASE.copy(), self.framework).zero_copy
             return
-        array = _BASE.copy()
+        array = _aligned(_BASE)
         x = interop.convert(array, self.framework, device="cpu", copy=False)
         assert interop.shares_memory(x, array)
         assert interop.shares_memory(interop.to_numpy(x, copy=False), array)
@@ -204,7 +215,7 @@ class AdapterSuite:
 
     def test_readonly_memory_stays_protected(self) -> None:
         """Read-only memory is copied, kept read-only, shared on request, or an error on request."""
-        array = _BASE.copy()
+        array = _aligned(_BASE)
         array.flags.writeable = False
         x = interop.convert(array, self.framework)
         if self.adapter.honours_readonly and CPU.kind in self.adapter.holds:
@@ -226,29 +237,41 @@ class AdapterSuite:
     ) -> None:
         """`interop.copyto` brings all values, whole or in pieces; also from one of its arrays to another."""
         array = _LAYOUTS[layout]
-        first, second, out = self.make(np.zeros_like(array)), self.make(np.zeros_like(array)), np.zeros_like(array)
-        interop.copyto(first, array, batch_bytes=batch_bytes)
-        interop.copyto(second, first, batch_bytes=batch_bytes)
-        interop.copyto(out, second, batch_bytes=batch_bytes)
+        out = np.zeros_like(array)
+        first, second = self.written(array, batch_bytes=batch_bytes), self.make(np.zeros_like(array))
+        if not self.adapter.immutable:
+            interop.copyto(second, first, batch_bytes=batch_bytes)
+        interop.copyto(out, first if self.adapter.immutable else second, batch_bytes=batch_bytes)
         np.testing.assert_array_equal(out, array, strict=True)
 
     def test_every_dtype_is_written(self) -> None:
         """Into arrays that are there, and out of them, pinned memory between included."""
         for dtype in self.dtypes:
             array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
-            x, out = self.make(np.zeros_like(array)), np.zeros_like(array)
-            interop.copyto(x, array, batch_bytes=24)
-            interop.copyto(out, x, batch_bytes=24)
+            out = np.zeros_like(array)
+            interop.copyto(out, self.written(array, batch_bytes=24), batch_bytes=24)
             np.testing.assert_array_equal(out, array, strict=True)
 
     def test_a_part_is_a_view(self) -> None:
         """What is written to a part is written to the array, and nowhere else."""
+        if self.adapter.immutable:
+            return  # there, it need not be one
         x = self.make(_BASE)
         part = self.adapter.part(x, (slice(1, 2), slice(0, 2)))
         assert self.adapter.describe(part).shape == (1, 2, 4)
         assert interop.shares_memory(part, x)
         interop.copyto(part, _BASE[:1, 1:])
         np.testing.assert_array_equal(interop.to_numpy(x), [_BASE[0], [*_BASE[0, 1:], _BASE[1, 2]]])
+
+    def written(self, array: NDArray[Any], *, batch_bytes: int | None) -> Any:
+        """Return a native array into which another one was copied; where nothing can be, see that it is refused."""
+        x = self.make(np.zeros_like(array))
+        if not self.adapter.immutable:
+            interop.copyto(x, array, batch_bytes=batch_bytes)
+            return x
+        with pytest.raises(interop.UnsupportedArrayError, match="read-only"):
+            interop.copyto(x, array, batch_bytes=batch_bytes)
+        return self.make(array)
 
     # -- refusals -----------------------------------------------------------------------------------------------
 

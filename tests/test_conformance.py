@@ -36,3 +36,14 @@ class TestCuPy(AdapterSuite):
         out = cupy.empty(array.shape, array.dtype)
         out.set(np.ascontiguousarray(array).reshape(array.shape))  # a 0-d array too, without a kernel
         return out
+
+
+@pytest.mark.requires("jax")
+class TestJAX(AdapterSuite):
+    framework = "jax"
+    dtypes = ("bool", "uint8", "int8", "int16", "int32", "float16", "float32", "complex64")
+
+    def make(self, array: NDArray[Any]) -> Any:
+        import jax.numpy as jnp
+
+        return jnp.array(array, copy=True)

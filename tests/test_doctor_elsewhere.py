@@ -33,24 +33,25 @@ def test_it_runs_as_a_module_with_warnings_as_errors() -> None:
 
 def test_what_is_not_installed_is_listed_with_its_reason() -> None:
     said = run_child(
-        HIDDEN.format(names=("torch", "cupy", "rich")) + "    from interop.__main__ import main\n    main([])"
+        HIDDEN.format(names=("torch", "cupy", "jax", "rich")) + "    from interop.__main__ import main\n    main([])"
     )
     assert "torch  not installed" in said
     assert "torch  torch is not installed. Install it with: pip install 'array-interop[torch]'" in said
     assert "cupy   cupy is not installed. Install it with: pip install 'array-interop[cupy]'" in said
-    assert "numpy cpu  zero-copy  unavailable  unavailable" in said
+    assert "numpy cpu  zero-copy  unavailable  unavailable  unavailable" in said
 
 
 def test_what_is_not_installed_is_no_problem() -> None:
     code = (
-        HIDDEN.format(names=("torch", "cupy")) + "    from interop.__main__ import main\n    print(main(['--check']))"
+        HIDDEN.format(names=("torch", "cupy", "jax"))
+        + "    from interop.__main__ import main\n    print(main(['--check']))"
     )
     assert run_child(code).splitlines()[-1] == "0"
 
 
 def test_without_numpy_there_is_a_report_all_the_same() -> None:
     code = (
-        HIDDEN.format(names=("numpy", "torch", "cupy", "rich"))
+        HIDDEN.format(names=("numpy", "torch", "cupy", "jax", "rich"))
         + """
     from interop.__main__ import main
     main(["--svg", "-"])

@@ -82,7 +82,7 @@ def test_nothing_lies_outside_or_over_another_cell() -> None:
         assert not any(x < a + c and a < x + w and y < b + d and b < y + h for a, b, c, d in cells[:i])
 
 
-@pytest.mark.requires("simcuda", "torch", "cupy")
+@pytest.mark.requires("simcuda", "torch", "cupy", "jax")
 def test_the_readme_s_picture_is_what_is_measured() -> None:
     """If routes have changed on purpose: python docs/_routes.py."""
     assert ROUTES.read_text(encoding="utf-8") == _picture.draw(_matrix.measure().cells, KINDS)

@@ -165,7 +165,7 @@ def test_an_entry_point_is_found_by_its_name(site: Path) -> None:
         """,
         path=site,
     )
-    names = [*sorted(["broken", "cupy", "journal", "ledger", "numpy", "torch"])]
+    names = [*sorted(["broken", "cupy", "jax", "journal", "ledger", "numpy", "torch"])]
     assert said == f"Ledger {names}\nloud was loaded\nJournal\n"
 
 
