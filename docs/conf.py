@@ -1,5 +1,6 @@
 """How the pages are made: `make docs`. Every page that shows code has run it while it was made."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
 nb_merge_streams = True
+os.environ["IPYKERNEL_CELL_NAME"] = "cell"  # where a watch says that code is, and not in a temporary file
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
@@ -57,11 +59,13 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
     "show_nav_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    # Those that are short, and list their siblings, don't list their sections too.
+    "secondary_sidebar_items": {"*": ["page-toc"], "decisions/*": ["page-toc"], "howto/*": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
 html_context = {"default_mode": "light"}
-html_sidebars = {"*": [], "decisions/*": ["sidebar-nav-bs"]}  # the other pages have no siblings to show
+siblings = ["sidebar-nav-bs"]
+html_sidebars = {"*": [], "decisions/*": siblings, "howto/*": siblings}  # the other pages have none to show
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

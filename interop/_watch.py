@@ -54,7 +54,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
 
     An array that was where it should be, and is returned as it is, counts as a conversion too. What is refused does
     not, nor does what `torch.compile` has compiled, since it calls interop no more. While nobody watches, nothing is
-    paid; while somebody does, a conversion takes some 10 µs more, because nothing is remembered.
+    paid; while somebody does, a conversion takes some 20 µs, because nothing is remembered.
 
     Each record is logged, too, under the logger ``interop`` and with the line that called it: at the level INFO if it
     copied anything, else DEBUG.
