@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, NOWHERE, Adapter, Device, Facts
-from interop.handoff import LEGACY, UNORDERED, Interface, Lease, Stream, settle
+from interop.handoff import LEGACY, Interface, Lease, Stream, settle
 
+from . import _torch_cuda as cuda
 from . import _torch_host as host
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
-_LARGEST: Final = 16  # bytes of an element
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
 # A subclass may redefine every attribute in __torch_function__: facts are read, and memory lent, behind its back.
@@ -103,25 +103,16 @@ class TorchAdapter(Adapter):
             return nullcontext()
         own = isinstance(stream.owner, torch.cuda.Stream)
         here = Device(_KINDS["cuda"], torch.cuda.current_device())
-        return torch.cuda.stream(stream.owner if own else _stream(stream, here))
+        return torch.cuda.stream(stream.owner if own else cuda.stream(stream, here))
 
     def order(self, first: Stream, second: Stream, device: Device, /) -> None:
         """Record an event on one stream, and let the other wait for it."""
-        if first.is_same(second):
-            return
-        start = _stream(first, device)
-        with torch.cuda.stream(start):  # torch asks the current stream whether it is captured, whichever it records on
-            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            event.record(start)
-            _stream(second, device).wait_event(event)
+        if not first.is_same(second):
+            cuda.order(first, second, device)
 
     def captures(self, stream: Stream, device: Device, /) -> bool:
         """Ask torch; the legacy stream answers with an error while any other is captured."""
-        with torch.cuda.stream(_stream(stream, device)):
-            try:
-                return bool(torch.cuda.is_current_stream_capturing())
-            except RuntimeError as error:  # or the stream is gone, and nothing is captured from it
-                return "captur" in str(error)
+        return cuda.captures(stream, device)
 
     def wait(self, device: Device, /) -> None:
         """Synchronise the device."""
@@ -139,17 +130,17 @@ class TorchAdapter(Adapter):
         if stream.ordered:
             self.order(own, stream, device)
         if own.is_same(stream):
-            return _Exported(tensor, None)
+            return cuda.Exported(tensor, None)
         # Memory that came from elsewhere has no allocator that listens: whoever owns it waits for torch's stream.
-        back_to = _gate(tensor, device) if tensor.untyped_storage().resizable() else own
-        return _Exported(tensor, Lease(tensor, device, stream, back_to, self))
+        back_to = cuda.gate(tensor, device) if tensor.untyped_storage().resizable() else own
+        return cuda.Exported(tensor, Lease(tensor, device, stream, back_to, self))
 
     def owned(self, x: Any, owner: Any, /) -> Tensor:
         """Return a tensor over the CUDA Array Interface of itself: torch keeps the object that has offered it."""
         if not x.numel():
             return x.detach()
         with _behind_subclass():
-            lent = torch.as_tensor(_Owned(x.detach(), owner), device=x.device)
+            lent = torch.as_tensor(cuda.Owned(x.detach(), owner), device=x.device)
             return lent.view(x.dtype)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Tensor:
@@ -306,55 +297,6 @@ def _move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
         return host.resolved(x.to(device=there, dtype=dtype, copy=True))
     moved = x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
     return host.resolved(moved)
-
-
-def _stream(stream: Stream, device: Device) -> Any:
-    if stream.handle in (0, LEGACY):
-        return torch.cuda.default_stream(device.id)
-    return torch.cuda.ExternalStream(stream.handle, device=device.id)  # type: ignore[no-untyped-call]
-
-
-_gates: Final[dict[int, Any]] = {}
-
-
-def _gate(tensor: Tensor, device: Device) -> Stream:
-    """Return the stream that the allocator waits for before it reuses the tensor's memory: one a device, for ever.
-
-    Not the consumer's own: `record_stream` keeps a bare handle, which is used when that stream may be gone.
-    """
-    gate = _gates.get(device.id) or _gates.setdefault(device.id, torch.cuda.Stream(device.id))  # type: ignore[no-untyped-call]
-    tensor.record_stream(gate)
-    return Stream(gate.cuda_stream, gate)
-
-
-class _Owned:
-    """A tensor's memory as integers of the same size, which the CUDA Array Interface has for every dtype."""
-
-    def __init__(self, tensor: Tensor, owner: Any) -> None:
-        self._owner = owner
-        size = tensor.element_size()
-        self.__cuda_array_interface__ = {
-            "version": 2,  # the last without a stream: it is in order already
-            "typestr": "<c16" if size == _LARGEST else f"<i{size}",
-            "shape": tuple(tensor.shape),
-            "strides": tuple([s * size for s in tensor.stride()]),
-            "data": (tensor.data_ptr(), False),
-        }
-
-
-class _Exported:
-    """A tensor for one consumer, ordered already; the consumer's array must own the lease."""
-
-    def __init__(self, tensor: Tensor, lease: Lease | None) -> None:
-        self._tensor = tensor
-        self.lease = lease
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._tensor.__dlpack_device__()
-
-    def __dlpack__(self, **keywords: Any) -> Any:
-        with torch.cuda.device(self._tensor.device):
-            return self._tensor.__dlpack__(**{**keywords, "stream": UNORDERED})
 
 
 adapter = TorchAdapter()

@@ -1,7 +1,7 @@
 """The contract between the core and a framework: facts, and a few verbs.
 
 A framework joins by one subclass of `Adapter`. It states what is so and does what it is told; every choice
-(share or copy, where, why) is made in `interop._plan`. Standard library only, so that importing it is free.
+(share or copy, where, why) is made in `interop._planner`. Standard library only, so that importing it is free.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from interop._device import CPU, CUDA, CURRENT, HOST, NOWHERE, Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -28,61 +30,6 @@ __all__ = [
     "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "NOWHERE", "PLAIN_DTYPES",
     "Adapter", "Device", "Facts", "find_compiled",
 ]  # fmt: skip
-
-CURRENT: Final = -1
-"""The id of a `Device` that means "the current one"."""
-
-# DLDeviceType of dlpack.h (DLPack 1.3).
-_KINDS: Final = {
-    0: "no device", 1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 9: "vpi",
-    10: "rocm", 11: "rocm_host", 12: "ext_dev", 13: "cuda_managed", 14: "oneapi", 15: "webgpu", 16: "hexagon",
-    17: "maia", 18: "trn",
-}  # fmt: skip
-_NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {"mps": 8, "xpu": 14, "gpu": 2, "hip": 10}
-
-
-class Device(NamedTuple):
-    """A device as DLPack names it: a kind (``DLDeviceType``) and an id. Equal to the plain pair.
-
-    >>> Device(2, 1), str(Device(2, 1)), Device.parse("cuda:1") == (2, 1)
-    (Device(kind=2, id=1), 'cuda:1', True)
-    """
-
-    kind: int
-    id: int = 0
-
-    @classmethod
-    def parse(cls, spec: str | tuple[int, int]) -> Device:
-        """Read ``"cpu"``, ``"cuda"`` (the current one), ``"cuda:1"`` or a pair; raise ValueError for anything else."""
-        if isinstance(spec, tuple):
-            kind, index = spec
-            return cls(int(kind), int(index))
-        name, _, index_text = spec.partition(":")
-        if name not in _NUMBERS or (index_text and not index_text.isdecimal()):
-            msg = f"no device is called {spec!r}"
-            raise ValueError(msg)
-        index = int(index_text) if index_text else (0 if name == "cpu" else CURRENT)
-        return cls(_NUMBERS[name], index)
-
-    @property
-    def is_host(self) -> bool:
-        """Whether a processor reads this memory without a transfer: plain, or pinned for a GPU."""
-        return self.kind in _HOST_KINDS
-
-    def __str__(self) -> str:
-        """Spell it as `parse` reads it."""
-        name = _KINDS.get(self.kind, f"device kind {self.kind}")
-        return name if self.kind in (0, 1) or self.id == CURRENT else f"{name}:{self.id}"
-
-
-_HOST_KINDS: Final = frozenset({1, 3, 11})
-NOWHERE: Final = Device(0)
-"""Where an array is that has no memory, as a meta tensor. No kind of DLPack's."""
-CPU: Final = Device(1)
-CUDA: Final = Device(2, CURRENT)
-HOST: Final = frozenset({1})
-"""What an adapter of host memory `holds`; pinned memory (kinds 3 and 11) is described as `CPU`."""
-
 
 PLAIN_DTYPES: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
@@ -140,7 +87,7 @@ class Adapter:
     """One framework, for the core. Keeps no state and decides nothing.
 
     Everything that shares memory may answer with a BufferError whose text is the reason; the core then plans once
-    more, with that reason as the obstacle. The defaults suit a framework of host memory that speaks DLPack.
+    more, with that reason. The defaults suit a framework of host memory that speaks DLPack.
     """
 
     name: ClassVar[str]
@@ -156,7 +103,6 @@ class Adapter:
     """Whether a native array can refuse to be written to."""
     ndarray_native: ClassVar[bool] = False
     """Whether native arrays are ndarrays, so that `adopt_host` is the identity."""
-
     copies_ndarrays: ClassVar[bool] = False
     """Whether `copy` takes an ndarray as it is: then memory that can't be adopted is copied here, not by its owner."""
     immutable: ClassVar[bool] = False
