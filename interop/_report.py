@@ -24,6 +24,7 @@ _STYLES: Final[dict[str, str]] = {
     "broken": "bold red",
 }  # fmt: skip
 _WIDE: Final = 120  # columns, where it goes to a file
+_GAP: Final = 3  # columns between those of a table
 _NEVER_MIND: Final = "none: what is installed works"
 
 
@@ -170,7 +171,29 @@ def show(parts: Sequence[Section]) -> None:
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else max(console.width, _WIDE)
     for part in parts:
-        console.print(_rich(part))
+        for piece in _fitting(part, console.width):
+            console.print(_rich(piece))
+
+
+def _fitting(part: Section, width: int) -> list[Section]:
+    """Cut a table that is too wide for the terminal into some with fewer columns, each with the first one."""
+    if not part.head:
+        return [part]
+    first, *others = zip(part.head, *part.rows, strict=True)
+    groups: list[list[tuple[str, ...]]] = []
+    room = 0
+    for column in others:
+        if not groups or room < _width(column):
+            groups.append([first])
+            room = width - _width(first)
+        groups[-1].append(column)
+        room -= _width(column)
+    tables = [list(zip(*group, strict=True)) for group in groups]
+    return [Section(part.title if i == 0 else "", table[0], table[1:]) for i, table in enumerate(tables)]
+
+
+def _width(column: tuple[str, ...]) -> int:
+    return max(map(len, column)) + _GAP
 
 
 def _plain(part: Section) -> str:

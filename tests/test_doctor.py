@@ -181,3 +181,20 @@ def test_two_documents_do_not_share_the_standard_output(capsys: pytest.CaptureFi
         main(["--json", "--svg", "-"])
     assert caught.value.code == 2
     assert "Give --svg a file." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 200])
+def test_a_wide_table_is_cut_into_narrow_ones(width: int) -> None:
+    head = ("from", *(f"place {n}" for n in range(6)))
+    rows = [(f"row {n}", *(f"zero-copy {column}" for column in range(6))) for n in range(3)]
+    pieces = _report._fitting(_report.Section("Routes", head, rows), width)
+    assert [piece.title for piece in pieces] == ["Routes", *[""] * (len(pieces) - 1)]
+    assert {piece.head[0] for piece in pieces} == {"from"}
+    assert sum((piece.head[1:] for piece in pieces), ()) == head[1:]
+    for i, row in enumerate(rows):
+        assert sum((piece.rows[i][1:] for piece in pieces), ()) == row[1:]
+    lengths = [sum(_report._width(column) for column in zip(piece.head, *piece.rows, strict=True)) for piece in pieces]
+    assert max(lengths) <= width
+    assert len(pieces) == {30: 6, 50: 3, 80: 2, 200: 1}[width]
+    narrow = _report.Section("Kinds", (), [("x" * 300,)])
+    assert _report._fitting(narrow, width) == [narrow]
