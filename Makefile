@@ -61,7 +61,7 @@ bench: .venv/compiled ## the ratios that are promised, compiled and in pure Pyth
 	INTEROP_COMPILED=0 $(bin)/python bench $(ARGS)
 
 docs: .venv/compiled ## the pages, below docs/_build/html
-	$(bin)/sphinx-build -W --keep-going docs docs/_build/html
+	INTEROP_PLUGINS=0 $(bin)/sphinx-build -W --keep-going docs docs/_build/html
 
 clean: ## back to what git knows, environments included
 	rm -rf .venv .venv-torch-* build dist *.egg-info docs/_build docs/generated
@@ -70,20 +70,21 @@ clean: ## back to what git knows, environments included
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip 25.1 is the first that knows dependency groups.
-.venv/made: pyproject.toml constraints.txt
+.venv/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(bin)/python $(install) --upgrade 'pip>=25.1'
-	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' \
+	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' --editable tests/plugin \
 	    --group test --group simcuda --group lint --group docs --group demo --group bench --group sources
 	# CuPy's source, of which tests/simcuda compiles one module; STUB: no CUDA is looked for.
 	CUPY_INSTALL_USE_STUB=1 $(bin)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 	    --no-binary cupy --no-build-isolation cupy==$(CUPY) --dest .venv/src
 	touch $@
 
-$(other)/made: pyproject.toml constraints.txt
+$(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(other)
 	$(other)/bin/python $(install) --upgrade 'pip>=25.1'
-	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes,progress,doctor]' --group test
+	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes,progress,doctor]' \
+	    --editable tests/plugin --group test
 	touch $@
 
 # The extensions, built beside their sources: all environments of one Python share them.

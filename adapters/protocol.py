@@ -1,7 +1,7 @@
 """Arrays of no known framework that speak a protocol. A source only: it is opened as an array of a known one.
 
-Host memory is opened as an ndarray over it. GPU memory, and what must be read first, stays closed: a `Closed` tells
-what its object says of itself, and the planner decides.
+Host memory is opened as an ndarray over it. GPU memory, what must be read first, and what has no numbers stays closed:
+a `Closed` tells what its object says of itself, and the planner decides.
 """
 
 from __future__ import annotations
@@ -12,21 +12,24 @@ import sys
 from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.handoff import LEGACY, UNORDERED, Interface
+from interop.handoff import Interface
+
+from . import _columns, _producers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from interop.handoff import Stream
 
 _DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 _MANAGED: Final = 13  # CUDA memory that the host may read too
-_knows_version: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 
 
 class Closed(NamedTuple):
@@ -34,6 +37,8 @@ class Closed(NamedTuple):
 
     origin: Any
     facts: Facts
+    read: Callable[[], NDArray[Any]] | None = None
+    """What reads it into new memory each time, as was seen when it was opened."""
 
 
 class ProtocolAdapter(Adapter):
@@ -53,7 +58,7 @@ class ProtocolAdapter(Adapter):
     def export(self, x: Closed, stream: Stream | None, /) -> Any:
         """Return the object's memory by its protocol, for the consumer's stream."""
         if _speaks(x.origin, "__dlpack__"):
-            return _ForStream(x.origin, stream)
+            return _producers.ForStream(x.origin, stream)
         return Interface(x.origin, x.facts.device)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
@@ -61,32 +66,66 @@ class ProtocolAdapter(Adapter):
         return cast("NDArray[Any]", x)
 
     def copy(self, x: Closed, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002 - read on the host
-        """Read the object once, and copy what it gives only if somebody else may hold it too."""
-        array = x.origin.__array__()
-        if array.dtype == dtype and array.base is None and array.flags.owndata and sys.getrefcount(array) <= _OURS:
-            return cast("NDArray[Any]", array)
+        """Read the object, and copy what it gives only if somebody else may hold it too.
+
+        Raises
+        ------
+        UnsupportedArrayError
+            The object says that it can't be read (the cause). What fails on the way, as a file does, is its own error.
+        """
+        array = _read(x)
+        alone = x.read or (array.base is None and array.flags.owndata and sys.getrefcount(array) <= _OURS)
+        if alone and array.dtype == dtype and _is_plain(array):
+            return array
         return np.array(array, dtype=dtype, copy=True, subok=False)
 
 
-# How often a fresh array is referenced from here: by our variable, and by the argument of the question.
-_OURS: Final = 2
+def _count_ours() -> int:
+    """Count how often an array is referenced from here that nobody else has: the interpreters differ."""
+    array = np.empty(0)
+    return sys.getrefcount(array)
+
+
+_OURS: Final = _count_ours()
 adapter = ProtocolAdapter()
+
+
+def _read(x: Closed) -> NDArray[Any]:
+    try:
+        return x.origin.__array__() if x.read is None else x.read()
+    except (TypeError, ValueError, RuntimeError) as error:
+        msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {type(error).__name__}: {error}"
+        raise errors.UnsupportedArrayError(msg) from error
+
+
+def _is_plain(array: NDArray[Any]) -> bool:
+    """Whether new memory can be passed on as it is: it is made writable, if only its view is not."""
+    with suppress(ValueError):
+        array.flags.writeable = True
+    return array.flags.writeable and min(array.strides, default=0) >= 0
 
 
 def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as protocol.open
     """Open an object by the first protocol that it speaks; None if it speaks none."""
     if isinstance(x, type):  # a class of arrays has all the methods, and no array
         return None
+    if _columns.is_column(x):
+        return _open_column(x)
     if _speaks(x, "__dlpack__") and _speaks(x, "__dlpack_device__"):
-        device = Device(*map(int, x.__dlpack_device__()))
-        return np.from_dlpack(_Answer(x, device)) if device.is_host else _closed_dlpack(x, device)
+        return _open_dlpack(x)
     if _speaks(x, "__cuda_array_interface__"):
         return _closed_cuda(x)
     try:
         return np.asarray(memoryview(x))
     except TypeError:  # it has no buffer
-        pass
-    if _speaks(x, "__array_interface__") or _speaks(x, "__array_struct__"):
+        return _open_by_array(x)
+
+
+def _open_by_array(x: Any) -> NDArray[Any] | Closed | None:
+    """Open an object by the protocols that are NumPy's."""
+    if _speaks(x, "__array_interface__"):
+        return _open_interface(x)
+    if _speaks(x, "__array_struct__"):
         return np.asarray(x)
     return _read_later(x) if _speaks(x, "__array__") else None
 
@@ -96,52 +135,61 @@ def _speaks(x: Any, protocol: str) -> bool:
     return inspect.getattr_static(x, protocol, None) is not None
 
 
-class _ForStream:
-    """A producer on a device, whose memory is to be used on one stream, whatever is current when it is asked."""
-
-    def __init__(self, x: Any, stream: Stream | None) -> None:
-        self._x = x
-        self._stream = stream
-
-    def __dlpack_device__(self) -> Any:
-        return self._x.__dlpack_device__()
-
-    def __dlpack__(self, **keywords: Any) -> Any:
-        if self._stream is not None:
-            keywords["stream"] = (self._stream.handle or LEGACY) if self._stream.ordered else UNORDERED
-        return self._x.__dlpack__(**keywords)
+# -- opening -------------------------------------------------------------------------------------------------------
 
 
-class _Answer:
-    """A producer's answer, given once: a consumer that asks again with other keywords would get its errors twice."""
-
-    def __init__(self, x: Any, device: tuple[int, int]) -> None:
-        self._capsule = _ask(x)
-        self._device = device
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._device
-
-    def __dlpack__(self, **_: Any) -> Any:
-        return self._capsule
+def _open_dlpack(x: Any) -> NDArray[Any] | Closed:
+    """Look at host memory, unless the object's own device says that it is none."""
+    device = Device(*map(int, x.__dlpack_device__()))
+    if not device.is_host:
+        return _closed_dlpack(x, device)
+    if (place := _producers.elsewhere(x)) is None:
+        return np.from_dlpack(_producers.Answer(x, device))
+    reason = f"it is on the device {place}, where only its library may read. Move it first: x.to_device(device)."
+    return Closed(x, _facts(x, tuple(x.shape), x.dtype, CPU)._replace(unsupported=reason))
 
 
-def _ask(x: Any) -> Any:
-    """Ask for a versioned capsule, which tells read-only memory, unless the class is from before DLPack 1.0."""
-    cls = type(x)
-    if cls not in _knows_version:
-        _knows_version[cls] = _accepts_version(x.__dlpack__)
-    if _knows_version[cls]:
-        return x.__dlpack__(max_version=(1, 0))
-    return x.__dlpack__()
+def _open_column(x: Any) -> NDArray[Any] | Closed:
+    """Open a column or a table whose values are all numbers, and all there."""
+    if facts := _columns.refusal(x):
+        return Closed(x, facts)
+    if _speaks(x, "__dlpack__"):
+        with suppress(TypeError, BufferError, NotImplementedError):  # numbers that are packed into bits
+            return np.from_dlpack(_producers.Answer(x, CPU))
+    opened = _open_view(x, lambda: np.asarray(x.__array__()), "__array__")
+    if hasattr(type(x), "get_indexer") and not isinstance(opened, Closed):  # it finds its labels by a hash table
+        opened = opened.view()
+        opened.flags.writeable = False
+    return opened
 
 
-def _accepts_version(method: Any) -> bool:
-    try:
-        parameters = inspect.signature(method).parameters
-    except ValueError:  # written in C and silent about it: an unversioned capsule is what all can give
-        return False
-    return "max_version" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+def _open_interface(x: Any) -> NDArray[Any] | Closed:
+    """Open the array interface; its data may also be an object, which is then made each time, or not."""
+    if isinstance(x.__array_interface__.get("data"), tuple):
+        return np.asarray(x)
+    return _open_view(x, lambda: np.asarray(_Words(x.__array_interface__)), "__array_interface__")
+
+
+def _open_view(x: Any, read: Callable[[], NDArray[Any]], protocol: str) -> NDArray[Any] | Closed:
+    """Tell the object's own memory from a copy that was made for us: unless nobody else holds it, by asking again."""
+    first = read()
+    owner: Any = first if first.base is None else first.base
+    fresh = isinstance(owner, np.ndarray) and owner.flags.owndata and sys.getrefcount(owner) <= _OURS + 1
+    facts = _facts(x, first.shape, first.dtype, CPU, first.strides)
+    if facts.unsupported or not first.nbytes or not (fresh or _address(first) != _address(read())):
+        return first
+    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read)
+
+
+def _address(array: NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+class _Words:
+    """What an object says of its memory, held still."""
+
+    def __init__(self, words: dict[str, Any]) -> None:
+        self.__array_interface__ = words
 
 
 # -- what a closed object says of itself ---------------------------------------------------------------------------
@@ -178,10 +226,19 @@ def _device_at(pointer: int) -> Device:
 
 def _read_later(x: Any) -> NDArray[Any] | Closed:
     """Close an object that tells its shape and dtype; any other must be read to be described at all."""
-    facts = _facts(x, getattr(x, "shape", None), getattr(x, "dtype", None), CPU)
-    if facts.unsupported:
-        return np.asarray(x.__array__())
-    return Closed(x, facts._replace(materialises="it has to be read by __array__"))
+    said = getattr(x, "dtype", None)
+    facts = _facts(x, getattr(x, "shape", None), said, CPU)
+    if not facts.unsupported:
+        return Closed(x, facts._replace(materialises="it has to be read by __array__"))
+    if hasattr(x, "astype") and said is not None and (refused := _columns.refusal(x)):
+        return Closed(x, refused)
+    array = np.asarray(x.__array__())
+    if said is None or _dtype_name(said) or not _dtype_name(array.dtype):
+        return array
+    reason = (
+        f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."
+    )
+    return Closed(x, facts._replace(shape=array.shape, unsupported=reason))
 
 
 def _facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:

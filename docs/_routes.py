@@ -3,6 +3,7 @@
 It is kept with the sources, since a README is read where nothing is built; a test compares it with what is measured.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Write it; two devices are simulated, which must be there before torch and CuPy are imported."""
+    os.environ["INTEROP_PLUGINS"] = "0"  # that of the tests is not shown
     sys.path.insert(0, str(HERE.parent / "tests"))
     import simcuda  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""An adapter for array-api-strict, written in the tutorial: host memory that speaks DLPack."""
+"""An adapter for array-api-strict, shown in the tutorial: host memory that speaks DLPack."""
 
 from typing import Any, ClassVar
 

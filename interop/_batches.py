@@ -133,10 +133,10 @@ def _open(x: Any) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
     facts = adapter.describe(array)
     if hasattr(array, "__getitem__") and _registry.adapter_of(type(array)):
         return facts.shape, array.__getitem__
-    if label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
-        return facts.shape, x.__getitem__
     if facts.materialises:
         return facts.shape, convert(x, "numpy").__getitem__
+    if label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
+        return facts.shape, x.__getitem__
     return facts.shape, lambda index: adapter.part(array, index)
 
 

@@ -265,7 +265,7 @@ def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, R
     """Find out who and what, and decide how. Nothing is copied, and nothing waits."""
     target = _registry.find(to)
     wish = make_wish(keywords)
-    source, array, label = _registry.identify(x)
+    source, array, label = _registry.identify(x, target)
     facts = source.describe(array)
     route = Route(facts._replace(framework=label) if label else facts, source, target, wish)
     return make_plan(route), array, route

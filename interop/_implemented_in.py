@@ -85,7 +85,7 @@ def implemented_in(
         _insist_on_nothing_else(returns, keywords)
         return _decorator(lambda function: Asking(_taking_namespace(Parameters(function, only))))
     make_wish({name: value for name, value in keywords.items() if not _names_framework(value)})
-    way, back = Way.of(_name_of(framework), dict(keywords)), _way_back(returns, permissions(keywords))
+    way, back = Way.of(_with_adapter(_name_of(framework)), dict(keywords)), _way_back(returns, permissions(keywords))
     return _decorator(lambda function: Crossing(way, back, Parameters(function, only)))
 
 
@@ -110,6 +110,14 @@ def _name_of(framework: Any) -> str:
     if isinstance(framework, str) and (framework in _registry.TABLE or framework in _registry.known_names()):
         return framework
     return _registry.find(framework).name
+
+
+def _with_adapter(name: str) -> str:
+    """Insist on a framework whose arrays are known again: those that the function returns have to go back."""
+    if name in _registry.known_names():
+        return name
+    msg = f"implemented_in({name!r}) would not know the function's results again: {name} has no adapter. "
+    raise errors.UnknownFrameworkError(msg + "interop.register adds one.")
 
 
 def _names_framework(value: Any) -> bool:

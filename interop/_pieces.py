@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_IN_MEMORY: Final = ("iloc", "isna", "null_count")
+"""What columns have, whose slices may go by labels."""
 _LENDING: Final = ("__dlpack__", "__cuda_array_interface__", "__array_interface__", "__array_struct__")
 
 
@@ -75,10 +77,10 @@ def spell(index: Any) -> str:
 def is_lazy(x: Any) -> bool:
     """Whether an object of no known framework is read as it is sliced, as datasets of h5py and zarr are.
 
-    What lends memory need not be read, and slices of what has labels (pandas) may mean these.
+    What lends memory need not be read, nor do columns, and slices of those (pandas) may mean labels.
     """
     lends = isinstance(x, type) or any(getattr_static(x, name, None) is not None for name in _LENDING)
-    if lends or hasattr(x, "iloc") or not hasattr(type(x), "__getitem__"):
+    if lends or any(hasattr(x, name) for name in _IN_MEMORY) or not hasattr(type(x), "__getitem__"):
         return False
     return isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype") and not _has_buffer(x)
 

@@ -10,16 +10,12 @@ import difflib
 import importlib
 import sys
 import threading
-from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
-from interop import _quick, errors
+from interop import _cures, _namespaces, _plugins, _quick, errors
 from interop.adapter import Adapter
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 
 class Entry(NamedTuple):
@@ -52,7 +48,6 @@ TABLE: Final[dict[str, Entry]] = {
     ),
 }
 _PROTOCOL: Final = "interop.adapters.protocol"
-_GROUP: Final = "interop.adapters"
 
 _loaded: Final[dict[str, Adapter]] = {}
 _packages: Final = {package: name for name, entry in TABLE.items() for package in entry.packages}
@@ -61,8 +56,10 @@ _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 _lock: Final = threading.RLock()
 
 
-def identify(x: Any) -> Found:
+def identify(x: Any, target: Adapter | None = None) -> Found:
     """Find the adapter of an array, whatever package its class is from; open it when only a protocol is spoken.
+
+    An array that is nobody's, but of the class that `target` makes, is the target's own.
 
     Raises
     ------
@@ -72,6 +69,8 @@ def identify(x: Any) -> Found:
         It speaks one, but its answer is an error (the cause).
     """
     adapter = adapter_of(type(x))
+    if adapter is None and target is not None and isinstance(x, target.array_type):
+        adapter = target
     return Found(adapter, x) if adapter else _open_foreign(x)
 
 
@@ -88,6 +87,8 @@ def adapter_of(cls: type) -> Adapter | None:
 def find(to: Any) -> Adapter:
     """Return the adapter of a target given as a name, a module (or array-API namespace) or a class of arrays.
 
+    A namespace that has none gets one made on the fly, for host memory.
+
     Raises
     ------
     UnknownFrameworkError, FrameworkNotInstalledError
@@ -96,11 +97,13 @@ def find(to: Any) -> Adapter:
         return adapter_named(to)
     if isinstance(to, ModuleType):
         parts = to.__name__.split(".")
-        return adapter_named(parts[0] if _is_name(parts[0]) else parts[-1])
+        name = parts[0] if _is_name(parts[0]) else parts[-1]
+        return adapter_named(name) if _is_name(name) else _in_namespace(to) or adapter_named(parts[0])
     adapter = adapter_of(to) if isinstance(to, type) else None
     if adapter is None or adapter.array_type is not to:  # a subclass would be a promise that is not kept
         known = ", ".join(sorted(_all_names()))
-        msg = f"a framework is named by a string, its module or its class of arrays, not by {to!r}. Known: {known}."
+        named = f"a framework is named by a string, its module or its class of arrays, not by {to!r}. Known: {known}."
+        msg = (_cures.of_package(to.__module__) if isinstance(to, type) else None) or named
         raise errors.UnknownFrameworkError(msg)
     return adapter
 
@@ -110,7 +113,9 @@ def owner(spec: Any) -> Adapter | None:
     cls = spec if isinstance(spec, type) else type(spec)
     root = spec.partition(".")[0] if isinstance(spec, str) else cls.__module__.partition(".")[0]
     root = _packages.get(root, root)
-    return adapter_named(root) if _is_name(root) else None
+    if _is_name(root):
+        return adapter_named(root)
+    return None if isinstance(spec, str) or root not in sys.modules else _in_namespace(sys.modules[root])
 
 
 def adapter_named(name: str) -> Adapter:
@@ -118,13 +123,15 @@ def adapter_named(name: str) -> Adapter:
     adapter = _loaded.get(name)
     if adapter is None and name in TABLE:
         adapter = _loaded.setdefault(name, _import(name, TABLE[name]))
-    elif adapter is None and name in _plugins():
-        _load_plugin(name)
+    elif adapter is None and name in _plugins.names():
+        register(_plugins.load(name))
         adapter = _loaded.get(name)
+    adapter = adapter or _in_namespace(name)
     if adapter is None:
         near = difflib.get_close_matches(name, _all_names(), n=1)
         hint = f": did you mean {near[0]!r}?" if near else "."
-        msg = f"no framework is called {name!r}{hint} Known: {', '.join(sorted(_all_names()))}."
+        unknown = f"no framework is called {name!r}{hint} Known: {', '.join(sorted(_all_names()))}."
+        msg = _cures.of_package(name) or unknown
         raise errors.UnknownFrameworkError(msg)
     return adapter
 
@@ -178,11 +185,17 @@ def loaded_adapters() -> list[Adapter]:
 
 def _is_name(name: str) -> bool:
     """Whether it is a framework's; only if it is none of the known, the installed packages are searched for it."""
-    return name in TABLE or name in _loaded or name in _plugins()
+    return name in TABLE or name in _loaded or name in _plugins.names()
+
+
+def _in_namespace(to: str | ModuleType) -> Adapter | None:
+    """Return the adapter of a namespace without one: made on the fly, unless its arrays are somebody's already."""
+    adapter = _namespaces.find(to)
+    return adapter and (adapter_of(adapter.array_type) or adapter)
 
 
 def _all_names() -> set[str]:
-    return {*TABLE, *_loaded, *_plugins()}
+    return {*TABLE, *_loaded, *_plugins.names()}
 
 
 def _full_name(cls: type) -> str:
@@ -202,26 +215,9 @@ def _name_of(cls: type) -> str | None:
 def _name_in_plugins(cls: type) -> str | None:
     """Load the plugins that are called like a package the class comes from, and no other; then look again."""
     roots = {base.__module__.partition(".")[0] for base in cls.__mro__} - {"builtins"}
-    for root in roots & _plugins().keys() if roots else ():
-        _load_plugin(root)
+    for root in roots & _plugins.names() if roots else ():
+        register(_plugins.load(root))
     return _name_of(cls)
-
-
-@cache
-def _plugins() -> dict[str, EntryPoint]:
-    from importlib.metadata import entry_points  # noqa: PLC0415 - takes longer to import than all of interop
-
-    return {point.name: point for point in entry_points(group=_GROUP)}
-
-
-def _load_plugin(name: str) -> None:
-    point = _plugins()[name]
-    try:
-        adapter = point.load()
-    except (ImportError, AttributeError) as error:
-        msg = f"{name} cannot be imported ({error}). Its adapter is named by an entry point, {point.value}"
-        raise errors.FrameworkNotInstalledError(msg, name=name) from error
-    register(adapter)
 
 
 def _import(name: str, entry: Entry) -> Adapter:
@@ -247,23 +243,5 @@ def _open_foreign(x: Any) -> Found:
         msg = f"{label} offers its memory, but asked for it, it answers {type(error).__name__}: {error}"
         raise errors.UnsupportedArrayError(msg) from error
     if array is None:
-        raise errors.NotAnArrayError(_no_array(x, label))
+        raise errors.NotAnArrayError(_cures.of_object(x, label))
     return Found(adapter_of(type(array)) or protocol.adapter, array, label)
-
-
-def _no_array(x: Any, label: str) -> str:
-    if isinstance(x, type):
-        return f"{_full_name(x)} is no array but a class. Pass an array of it instead."
-    if isinstance(x, (list, tuple, int, float, complex)):
-        return f"{_article(label)} is no array. Make one of it first: numpy.asarray(x), torch.tensor(x)."
-    if isinstance(x, str):
-        return "a str is no array. Read numbers from it first, or pass its bytes: x.encode()."
-    if label == "PyCapsule":
-        return "a raw capsule can be used only once. Pass the array that made it instead."
-    protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
-    fix = "If it holds an array, pass that; of a container, pass each one."
-    return f"{label} is no array: it is of no known framework, and it speaks none of {protocols}. {fix}"
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

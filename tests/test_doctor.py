@@ -63,7 +63,7 @@ def test_reasons_are_the_plan_s_own(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_places_are_in_order_the_host_first() -> None:
     places = _matrix.measure().places
-    assert [p.framework for p in places if p.framework != "jax"][:2] == ["numpy", "torch"]
+    assert [p.framework for p in places if p.framework in {"numpy", "torch"}][:2] == ["numpy", "torch"]
     assert [p.device for p in places] == sorted(p.device for p in places)
 
 

@@ -1,4 +1,4 @@
-"""The adapter that the tutorial writes, docs/strict_adapter.py, passes the suite that it is told to pass."""
+"""The adapters of the tutorial, docs/*_adapter.py, pass the suite that they are told to pass."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -11,28 +11,46 @@ import pytest
 from numpy.typing import NDArray
 
 import interop
-from interop import _registry
+from interop.adapter import Adapter
 from interop.testing import AdapterSuite
+from registering import registered
 
-TUTORIAL = Path(__file__).resolve().parents[1] / "docs" / "strict_adapter.py"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+LINES = 60  # that an adapter of host memory may take, as the page promises
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _registered() -> Iterator[None]:
-    """Register the adapter for these tests only: there is no way back that a user would need."""
-    spec = importlib.util.spec_from_file_location("strict_adapter", TUTORIAL)
+def load(name: str) -> Adapter:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with pytest.MonkeyPatch.context() as patch:
-        for table in ("_loaded", "_names"):
-            patch.setattr(_registry, table, dict(getattr(_registry, table)))
-        interop.register(module.adapter)
+    return module.adapter
+
+
+@pytest.fixture(scope="module")
+def _strict() -> Iterator[None]:
+    with registered(load("strict_adapter")):
         yield
-    _registry._classes.clear()
 
 
+@pytest.fixture(scope="module")
+def _arrow() -> Iterator[None]:
+    with registered(load("arrow_adapter")):
+        yield
+
+
+@pytest.mark.requires("pyarrow")
+@pytest.mark.usefixtures("_arrow")
+class TestTensor(AdapterSuite):
+    framework = "pyarrow"
+    dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+
+    def make(self, array: NDArray[Any]) -> Any:
+        return self.adapter.array_type.from_numpy(np.array(array))
+
+
+@pytest.mark.usefixtures("_strict")
 class TestStrict(AdapterSuite):
     framework = "array_api_strict"
     dtypes: ClassVar[tuple[str, ...]] = tuple(n for n in AdapterSuite.dtypes if n != "float16")
@@ -41,12 +59,19 @@ class TestStrict(AdapterSuite):
         return strict.asarray(array, copy=True)
 
 
+@pytest.mark.parametrize("name", ["arrow_adapter", "strict_adapter"])
+def test_it_is_as_short_as_the_page_says(name: str) -> None:
+    assert len((DOCS / f"{name}.py").read_text().splitlines()) < LINES
+
+
+@pytest.mark.usefixtures("_strict")
 def test_a_pretended_device_is_refused() -> None:
     x = strict.ones(3, device=strict.Device("device1"))
     with pytest.raises(interop.UnsupportedArrayError, match=r"it pretends to be on .*device1"):
         interop.to_numpy(x)
 
 
+@pytest.mark.usefixtures("_strict")
 def test_its_own_dtypes_are_read() -> None:
     x = interop.convert(np.arange(3), "array_api_strict", dtype=strict.float32)
     assert x.dtype == strict.float32
@@ -54,6 +79,7 @@ def test_its_own_dtypes_are_read() -> None:
 
 
 @pytest.mark.requires("torch")
+@pytest.mark.usefixtures("_strict")
 def test_it_meets_torch_without_knowing_it() -> None:
     import torch
 
@@ -62,3 +88,15 @@ def test_it_meets_torch_without_knowing_it() -> None:
     assert isinstance(x, type(strict.empty(0)))
     x[0] = 7
     assert t.tolist() == [7, 1, 2]
+
+
+@pytest.mark.requires("torch", "pyarrow")
+@pytest.mark.usefixtures("_arrow")
+def test_a_tensor_without_negative_strides_is_copied_to_and_says_why() -> None:
+    import torch
+
+    t = torch.arange(3)
+    assert interop.shares_memory(interop.convert(t, "pyarrow"), t)
+    plan = interop.explain(np.arange(3)[::-1], "pyarrow")
+    assert plan.bytes_copied == 24
+    assert plan.reason == "pyarrow.Tensor has no negative strides"

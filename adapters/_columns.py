@@ -1,0 +1,147 @@
+"""Columns and tables: numbers in memory, among which some may be missing, and what a column has instead of numbers.
+
+No library is imported or named: a column is asked by `isna` or `null_count`, a table for its columns. A missing value
+becomes NaN when it is read, or a number that it never was; so it is looked for before.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import numpy as np
+
+from interop.adapter import CPU, Facts
+
+_KINDS: Final = {
+    "lists": re.compile(r"(large_|fixed_size_)?list"),
+    "records": re.compile(r"struct|map"),
+    "categories": re.compile(r"categor|dictionary|enum"),
+    "text": re.compile(r"(large_)?(str|utf8|binary)"),
+    "decimals": re.compile("decimal"),
+    "times": re.compile(r"date|time|duration|period"),
+}
+"""What begins the name of a dtype, in lower case. What is not here is read, and the ndarray is judged."""
+_ASKS: Final = ("isna", "null_count", "itercolumns")
+_EXPLODE: Final = ".explode()"
+_FILLS: Final = ("fillna(value)", "fill_null(value)", "dropna()", "drop_nulls()", "drop_null()")
+
+
+def is_column(x: Any) -> bool:
+    """Whether an object can have missing values: a column on the host, or a table of columns."""
+    cls = type(x)
+    return (
+        hasattr(cls, "__array__")
+        and not hasattr(cls, "__cuda_array_interface__")
+        and any(hasattr(cls, name) for name in _ASKS)
+    )
+
+
+def refusal(x: Any) -> Facts | None:
+    """Return the facts of a column or a table that has something else than numbers, with the reason; else None."""
+    columns = _columns(x)
+    problem = _strange(x, columns) or _missing(x, columns)
+    if problem is None:
+        return None
+    dtypes = {str(_dtype(column)) for _, column in columns}
+    dtype = dtypes.pop() if len(dtypes) == 1 else "mixed"
+    return Facts(type(x).__name__, _shape(x), dtype, CPU, unsupported=problem)
+
+
+def _columns(x: Any) -> list[tuple[str, Any]]:
+    """Return what a table has, by name; of a column itself, which needs none."""
+    if hasattr(x, "iloc") and hasattr(x, "columns"):
+        return [(str(name), x.iloc[:, i]) for i, name in enumerate(x.columns)]
+    if hasattr(x, "iter_columns"):
+        return [(column.name, column) for column in x.iter_columns()]
+    if hasattr(x, "itercolumns"):
+        return list(zip(x.schema.names, x.itercolumns(), strict=True))
+    return [("", x)]
+
+
+def _dtype(column: Any) -> Any:
+    return column.dtype if hasattr(column, "dtype") else column.type
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    return tuple(x.shape) if hasattr(x, "shape") else (len(x),)
+
+
+# -- no numbers ----------------------------------------------------------------------------------------------------
+
+
+def _strange(x: Any, columns: list[tuple[str, Any]]) -> str | None:
+    """Say what a column holds that is no number, and what to write instead."""
+    for name, column in columns:
+        dtype = str(_dtype(column)).lower()
+        kind = next((kind for kind, pattern in _KINDS.items() if pattern.match(dtype)), None)
+        if kind and column is not x:
+            return f"its column {name!r} holds {kind}. Leave it out, or convert the columns one by one."
+        if kind:
+            return f"it holds {kind}. {_cure(x, kind)}"
+    return None
+
+
+def _cure(x: Any, kind: str) -> str:
+    """Say what to write instead, in the words that the column itself understands."""
+    if kind == "records":
+        return "Convert their fields one by one."
+    if kind == "lists":
+        return f"Flatten it first: x.{'flatten' if hasattr(x, 'flatten') else 'explode'}()."
+    if kind == "categories":
+        return f"Convert their codes, or the values: {_codes(x)}."
+    if hasattr(x, "astype"):
+        call = "astype(float)" if kind != "times" else 'astype("int64")'
+    elif hasattr(x, "to_physical"):
+        call = "cast(float)" if kind != "times" else "to_physical()"
+    else:
+        call = f'cast("{"float64" if kind != "times" else f"int{x.type.bit_width}"}")'
+    return f"Convert it to numbers first: x.{call}."
+
+
+def _codes(x: Any) -> str:
+    if hasattr(x, "to_physical"):
+        return "x.to_physical(), x.cast(str)"
+    if hasattr(x, "astype"):
+        codes = "x.codes, " if hasattr(x, "codes") else "x.cat.codes, " if hasattr(x, "cat") else ""
+        return f"{codes}x.astype(float)"
+    return "x.indices, x.dictionary_decode()" if hasattr(x, "indices") else "x.cast(x.type.value_type)"
+
+
+# -- missing numbers -----------------------------------------------------------------------------------------------
+
+
+def _missing(x: Any, columns: list[tuple[str, Any]]) -> str | None:
+    """Say how many values are missing, and how to fill or drop them."""
+    for name, column in columns:
+        count, inner, path = _count(column)
+        if count:
+            holder, subject = (inner, "it has") if column is x else (x, f"its column {name!r} has")
+            calls = [f"x{path}.{call}" for call in _FILLS if hasattr(holder, call.partition("(")[0])]
+            values = f"{count} missing value{'s' * (count != 1)}"
+            return f"{subject} {values}, and no number stands for that. Fill or drop first: {', '.join(calls)}."
+    return None
+
+
+def _count(column: Any) -> tuple[int, Any, str]:
+    """Count the missing values of a column; where they are inside its elements, say how to get at them."""
+    if hasattr(column, "isna"):
+        plain = isinstance(column.dtype, np.dtype)  # its NaN is a number, and nothing else is missing
+        return (0 if plain else int(np.asarray(column.isna()).sum())), column, ""
+    path = ""
+    while not (count := _nulls(column)) and (step := _way_in(column)):
+        column = column.explode() if step == _EXPLODE else column.storage.flatten()
+        path += step
+    return count, column, path
+
+
+def _way_in(column: Any) -> str | None:
+    """Say how to get at what the elements of a column are made of: arrays of one shape; None if they are numbers."""
+    if hasattr(column, "explode") and column.dtype.is_nested():
+        return _EXPLODE
+    return ".storage.flatten()" if hasattr(getattr(column, "storage", None), "flatten") else None
+
+
+def _nulls(column: Any) -> int:
+    count = getattr(column, "null_count", 0)
+    return int(count if isinstance(count, int) else count())

@@ -1,0 +1,50 @@
+"""An adapter for pyarrow.Tensor, written in the tutorial: host memory that NumPy can share."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from interop.adapter import CPU, Adapter, Device, Facts
+
+DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+
+
+class TensorAdapter(Adapter):
+    name: ClassVar[str] = "pyarrow"
+    array_type = pa.Tensor
+    honours_readonly: ClassVar[bool] = True
+
+    def describe(self, x: Any, /) -> Facts:
+        dtype = np.dtype(x.type.to_pandas_dtype())
+        return Facts(
+            framework=self.name,
+            shape=x.shape,
+            dtype=dtype.name,
+            device=CPU,
+            strides=x.strides,
+            nbytes=x.size * dtype.itemsize,
+            readonly=not x.is_mutable,
+        )
+
+    def address(self, x: Any, /) -> int:
+        return int(x.to_numpy().ctypes.data)
+
+    def lacks(self, dtype: str, /) -> str | None:
+        return None if dtype in DTYPES else f'pyarrow.Tensor has no {dtype}. Pass dtype="float32".'
+
+    def refuses(self, facts: Facts, /) -> str | None:
+        return "pyarrow.Tensor has no negative strides" if min(facts.strides, default=0) < 0 else None
+
+    def export_host(self, x: Any, /) -> NDArray[Any]:
+        return x.to_numpy()
+
+    def adopt_host(self, array: NDArray[Any], /) -> Any:
+        return pa.Tensor.from_numpy(array)
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
+        return pa.Tensor.from_numpy(np.array(x.to_numpy(), dtype))
+
+
+adapter = TensorAdapter()

@@ -1,0 +1,1 @@
+"""Arrays from real libraries that no adapter knows. Each test has the real package."""

@@ -1,0 +1,135 @@
+"""Datasets of h5py and zarr: read as a whole by convert, and piece by piece by batches and copyto."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import interop
+
+ROWS = 12
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many elements each reading of an h5py dataset has taken."""
+    h5py: Any = pytest.importorskip("h5py")
+    taken: list[int] = []
+    get = h5py.Dataset.__getitem__
+
+    def counted(self: Any, index: Any, **keywords: Any) -> Any:
+        found = get(self, index, **keywords)
+        taken.append(found.size)
+        return found
+
+    def as_a_whole(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it was read as a whole")
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", counted)
+    monkeypatch.setattr(h5py.Dataset, "__array__", as_a_whole)
+    return taken
+
+
+def rows() -> Any:
+    import numpy as np
+
+    return np.arange(ROWS * 2.0).reshape(ROWS, 2)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Any:
+    h5py: Any = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        yield file.create_dataset("x", data=rows())
+
+
+@pytest.mark.requires("torch", "h5py")
+def test_convert_reads_it_once_and_explain_never(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    get = type(dataset).__array__
+
+    def counted(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        reads.append(1)
+        return get(self, *arguments, **keywords)
+
+    monkeypatch.setattr(type(dataset), "__array__", counted)
+    plan = interop.explain(dataset, "torch")
+    assert not reads
+    assert str(plan) == (
+        "h5py._hl.dataset.Dataset -> torch, float64 (12, 2) on cpu: 192 bytes copied, "
+        "because it has to be read by __array__\n"
+        "  read by the source's framework: float64 on cpu, 192 bytes\n"
+        "  share: float64 on cpu"
+    )
+    assert interop.to_torch(dataset).tolist() == rows().tolist()
+    assert len(reads) == 1
+
+
+@pytest.mark.requires("torch", "h5py")
+def test_batches_read_no_more_than_the_piece(dataset: Any, ledger: list[int]) -> None:
+    found = []
+    for done, piece in enumerate(interop.batches(dataset, "torch", size=5), start=1):
+        found += piece.tolist()
+        assert ledger == [10, 10, 4][:done]
+    assert found == rows().tolist()
+
+
+@pytest.mark.requires("torch", "h5py")
+def test_batches_along_another_axis(dataset: Any, ledger: list[int]) -> None:
+    pieces = [piece.tolist() for piece in interop.batches(dataset, "torch", size=1, axis=1)]
+    assert ledger == [ROWS, ROWS]
+    assert pieces == [rows()[:, :1].tolist(), rows()[:, 1:].tolist()]
+
+
+@pytest.mark.requires("torch", "h5py")
+def test_copyto_reads_by_pieces(dataset: Any, ledger: list[int]) -> None:
+    import torch
+
+    dst = torch.zeros(ROWS, 2, dtype=torch.float64)
+    interop.copyto(dst, dataset, batch_bytes=4 * 16)
+    assert dst.tolist() == rows().tolist()
+    assert sum(ledger) == ROWS * 2
+    assert max(ledger) <= 4 * 2
+
+
+@pytest.mark.requires("torch", "h5py")
+def test_a_virtual_dataset_larger_than_memory_gives_its_first_piece(tmp_path: Path) -> None:
+    h5py: Any = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        x = file.create_dataset("x", (2**40, 2), "float64", chunks=(1024, 2), fillvalue=7)
+        batches = interop.batches(x, "torch", size=3)
+        assert len(batches) == -(-(2**40) // 3)
+        assert next(iter(batches)).tolist() == [[7, 7]] * 3
+        assert interop.explain(x, "torch").bytes_copied == 2**44
+
+
+@pytest.mark.requires("torch", "h5py")
+def test_the_file_s_own_error_is_shown(tmp_path: Path) -> None:
+    h5py: Any = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        x = file.create_dataset("x", (64,), "float64", chunks=(64,), compression="gzip")
+        x[:] = 1
+        offset = x.id.get_chunk_info(0).byte_offset
+    with (tmp_path / "x.h5").open("r+b") as raw:
+        raw.seek(offset)
+        raw.write(b"\xff" * 8)
+    with h5py.File(tmp_path / "x.h5") as file, pytest.raises(OSError, match="Can't synchronously read data"):
+        interop.to_torch(file["x"])
+
+
+@pytest.mark.requires("torch", "zarr")
+def test_zarr_reads_only_the_chunks_of_the_piece() -> None:
+    zarr: Any = pytest.importorskip("zarr")
+    got: list[str] = []
+
+    class Counting(zarr.storage.MemoryStore):  # type: ignore[misc]  # zarr may be missing
+        async def get(self, key: str, *arguments: Any, **keywords: Any) -> Any:
+            got.append(key)
+            return await super().get(key, *arguments, **keywords)
+
+    x = zarr.create_array(Counting(), shape=(ROWS, 2), chunks=(4, 2), dtype="float64")
+    x[:] = rows()
+    got.clear()
+    for done, piece in enumerate(interop.batches(x, "torch", size=4), start=1):
+        assert piece.tolist() == rows()[4 * done - 4 : 4 * done].tolist()
+        assert got == [f"c/{i}/0" for i in range(done)]

@@ -1,0 +1,91 @@
+"""Memory that only looks like the host's, and memory that is somebody else's copy."""
+
+from typing import Any
+
+import pytest
+
+import interop
+
+
+@pytest.mark.requires("torch", "array_api_strict")
+@pytest.mark.parametrize("place", ["device1", "device2", "no_float64"])
+@pytest.mark.parametrize("to", ["numpy", "torch"])
+def test_a_pretended_device_is_never_read(place: str, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    xp: Any = pytest.importorskip("array_api_strict")
+    x = xp.ones(2, dtype=xp.float32, device=xp.Device(place))
+
+    def lends(*_: Any, **__: Any) -> Any:
+        raise AssertionError("its memory was asked for")
+
+    for protocol in ("__dlpack__", "__buffer__", "__array__"):
+        monkeypatch.setattr(type(x), protocol, lends)
+    for verb in (interop.convert, interop.explain):
+        with pytest.raises(interop.UnsupportedArrayError, match="only its library may read"):
+            verb(x, to)
+
+
+@pytest.mark.requires("torch", "array_api_strict")
+def test_on_its_cpu_it_is_shared() -> None:
+    xp: Any = pytest.importorskip("array_api_strict")
+    x = xp.zeros(2)
+    interop.to_torch(x, copy=False)[0] = 1
+    assert float(x[0]) == 1
+
+
+@pytest.mark.requires("torch", "array_api_strict", "xarray")
+def test_a_wrapper_s_refusal_to_be_read_is_ours() -> None:
+    xp: Any = pytest.importorskip("array_api_strict")
+    xr: Any = pytest.importorskip("xarray")
+    x = xr.DataArray(xp.ones(2, device=xp.Device("device1")))
+    with pytest.raises(interop.UnsupportedArrayError, match=r"DataArray can't be read: .* RuntimeError") as caught:
+        interop.to_torch(x)
+    assert type(caught.value.__cause__) is RuntimeError
+
+
+@pytest.mark.requires("torch", "xarray")
+def test_what_xarray_wraps_is_shared_by_its_data() -> None:
+    import numpy as np
+
+    xr: Any = pytest.importorskip("xarray")
+    array = np.zeros(2)
+    interop.to_torch(xr.DataArray(array).data, copy=False)[0] = 1
+    assert array.tolist() == [1, 0]
+
+
+@pytest.mark.requires("torch", "pyarrow")
+def test_arrow_s_memory_is_the_buffer_s() -> None:
+    pa: Any = pytest.importorskip("pyarrow")
+    x = pa.array([1.0, 2.0, 3.0])
+    assert interop.to_numpy(x).ctypes.data == x.buffers()[1].address
+    assert interop.to_numpy(x[1:]).ctypes.data == x.buffers()[1].address + 8
+    assert interop.shares_memory(x, interop.to_numpy(x))
+    assert not interop.shares_memory(x, interop.to_torch(x))
+
+
+@pytest.mark.requires("pandas")
+def test_an_index_stays_as_it_is() -> None:
+    pd: Any = pytest.importorskip("pandas")
+    x = pd.Index([1, 2, 3])
+    assert x.__array__().flags.writeable, "pandas lends it for writing"
+    assert not interop.to_numpy(x).flags.writeable
+    interop.to_numpy(x, copy=True)[0] = 9
+    assert x.get_loc(1) == 0
+
+
+@pytest.mark.requires("pandas", "polars")
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_what_is_copied_can_t_be_a_destination(library: str) -> None:
+    x = pytest.importorskip(library).DataFrame({"a": [1.0], "b": [2]})
+    with pytest.raises(interop.InteropError):
+        interop.copyto(x, [[3.0, 4.0]])
+
+
+@pytest.mark.requires("pandas")
+@pytest.mark.parametrize("labels", [[3.0, 2.0, 1.0, 0.0], ["a", "b", "c", "d"], [9, 8, 7, 6]], ids=str)
+def test_batches_go_by_position_whatever_the_labels(labels: list[Any]) -> None:
+    pd: Any = pytest.importorskip("pandas")
+    for x in (pd.Series([1, 2, 3, 4], index=labels), pd.Series([1, 2, 3, 4], index=labels, dtype="Int64")):
+        assert [piece.tolist() for piece in interop.batches(x, "numpy", size=2)] == [[1, 2], [3, 4]]
+    table = pd.DataFrame({"a": [1, 2, 3, 4], "b": [0.5] * 4}, index=labels)
+    assert [piece.tolist() for piece in interop.batches(table[["a"]], "numpy", size=2)] == [[[1], [2]], [[3], [4]]]
+    assert [piece.shape for piece in interop.batches(table, "numpy", size=1, axis=1)] == [(4, 1), (4, 1)]

@@ -1,0 +1,159 @@
+"""Array-API namespaces as targets, though no adapter knows them."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import interop
+from interop import _registry
+from interop.adapter import Facts
+from interop.testing import AdapterSuite
+from registering import registered
+
+BASE = np.arange(6.0).reshape(2, 3)
+
+
+def readonly(array: NDArray[Any]) -> NDArray[Any]:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+# A namespace that shares memory: array-api-strict, of which nothing here knows anything
+
+
+@pytest.mark.parametrize("to", ["array_api_strict", strict])
+def test_a_namespace_is_a_target_by_name_and_as_a_module(to: Any) -> None:
+    for _ in range(3):
+        x = interop.convert(BASE, to)
+        assert type(x) is type(strict.empty(0))
+        assert interop.shares_memory(x, BASE)
+        assert interop.to_numpy(x).tolist() == BASE.tolist()
+    assert interop.explain(BASE, to).zero_copy
+
+
+def test_its_own_array_is_returned_as_it_is() -> None:
+    x = strict.ones(3)
+    assert interop.convert(x, strict) is x
+    assert not interop.shares_memory(interop.convert(x, strict, copy=True), x)
+    assert interop.convert(x, strict, dtype=strict.float32).dtype == strict.float32
+
+
+def test_what_is_readonly_stays_so() -> None:
+    array = readonly(BASE)
+    x = interop.convert(array, strict)
+    assert interop.explain(array, strict).readonly
+    assert interop.shares_memory(x, array)
+    with pytest.raises(ValueError, match="read-only"):
+        x[0, 0] = 7
+
+
+def test_copies_are_independent() -> None:
+    x = interop.convert(readonly(BASE), strict, copy=True)
+    x[0, 0] = 7
+    assert BASE[0, 0] == 0
+
+
+def test_a_cast_is_one_copy_without_a_warning() -> None:
+    array = np.array([1 + 2j, 3])
+    plan = interop.explain(array, strict, dtype="int8", casting="unsafe")
+    assert plan.bytes_copied == 2
+    assert interop.to_numpy(interop.convert(array, strict, dtype="int8", casting="unsafe")).tolist() == [1, 3]
+
+
+def test_its_devices_and_dtypes_are_read() -> None:
+    x = interop.convert(BASE, strict, dtype=strict.float32, device=strict.Device("CPU_DEVICE"))
+    assert x.dtype == strict.float32
+    assert interop.to_numpy(BASE, dtype=strict.int64, casting="unsafe").dtype == np.int64
+    with pytest.raises(interop.InvalidOptionError, match="device1"):
+        interop.convert(BASE, strict, device=strict.Device("device1"))
+
+
+@pytest.mark.parametrize(
+    ("x", "keywords", "error", "reason"),
+    [
+        (BASE, {"dtype": "float16"}, interop.UnsupportedArrayError, 'has no float16. Pass dtype="float32".'),
+        (BASE, {"device": "cuda"}, interop.InvalidOptionError, "holds host memory only"),
+        (np.array(["a"]), {}, interop.UnsupportedArrayError, "no dtype of plain numbers"),
+    ],
+)
+def test_what_it_cannot_have_is_refused(x: Any, keywords: Any, error: type[Exception], reason: str) -> None:
+    with pytest.raises(error) as caught:
+        interop.convert(x, strict, **keywords)
+    assert reason in str(caught.value)
+    assert "array_api_strict" in str(caught.value)
+
+
+@pytest.mark.requires("torch")
+def test_what_needs_a_gradient_is_refused() -> None:
+    import torch
+
+    t = torch.ones(3, requires_grad=True)
+    with pytest.raises(interop.GradientError, match="array_api_strict would cut it off"):
+        interop.convert(t, strict)
+    assert interop.shares_memory(interop.convert(t, strict, detach=True), t)
+
+
+@pytest.mark.requires("cupy", "gpu")
+def test_a_gpus_array_comes_to_the_host() -> None:
+    import cupy
+
+    x = interop.to_cupy(BASE)
+    assert isinstance(x, cupy.ndarray)
+    assert interop.explain(x, strict).host_bytes == BASE.nbytes
+    assert interop.to_numpy(interop.convert(x, strict)).tolist() == BASE.tolist()
+
+
+def test_every_verb_takes_it() -> None:
+    assert type(interop.stack([BASE, BASE], strict)) is type(strict.empty(0))
+    tree = interop.convert_tree({"a": BASE, "b": "text"}, strict)
+    assert type(tree["a"]) is type(strict.empty(0))
+    assert type(interop.implemented_in("numpy", returns=strict)(lambda x: -x)(BASE)) is type(strict.empty(0))
+
+
+@pytest.mark.parametrize("framework", ["array_api_strict", strict])
+def test_a_function_is_not_implemented_in_it(framework: Any) -> None:
+    with pytest.raises(interop.UnknownFrameworkError) as caught:
+        interop.implemented_in(framework)
+    assert str(caught.value) == (
+        "implemented_in('array_api_strict') would not know the function's results again: array_api_strict has no "
+        "adapter. interop.register adds one."
+    )
+
+
+def test_a_foreign_array_is_not_taken_for_another_targets_own() -> None:
+    x = strict.ones(3)
+    assert type(interop.to_numpy(x)) is np.ndarray
+    with pytest.raises(interop.UnknownFrameworkError):
+        interop.framework_of(x)
+    assert isinstance(_registry.find(strict).describe(x), Facts)
+    assert "array_api_strict" not in {info.name for info in interop.frameworks()}
+
+
+def test_an_adapter_that_comes_later_takes_over() -> None:
+    generic = _registry.find(strict)
+    with registered(type("Better", (type(generic),), {})()):
+        assert _registry.find("array_api_strict") is not generic
+        assert interop.framework_of(strict.ones(3)) == "array_api_strict"
+    assert _registry.find("array_api_strict") is generic
+
+
+@pytest.fixture(scope="class")
+def _strict_registered() -> Iterator[None]:
+    with registered(_registry.find(strict)):
+        yield
+
+
+@pytest.mark.usefixtures("_strict_registered")
+class TestGenericAdapter(AdapterSuite):
+    """Registered, it passes the suite that every adapter passes."""
+
+    framework = "array_api_strict"
+    dtypes: ClassVar[tuple[str, ...]] = tuple(n for n in AdapterSuite.dtypes if n != "float16")
+
+    def make(self, array: NDArray[Any]) -> Any:
+        return strict.asarray(array, copy=True)

@@ -1,0 +1,133 @@
+"""Namespaces that are not what the standard has in mind: that copy, protect nothing, or make no arrays."""
+
+import ctypes
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import interop
+
+BASE = np.arange(6.0).reshape(2, 3)
+
+
+class Box:
+    """An array that nobody can look into but by reading it, and that says what its namespace is told to say."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.array, dtype, copy=copy)
+
+
+class Lent(Box):
+    """An array that lends its memory, and protects nothing."""
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self.array.__dlpack__(**keywords)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        memory = (ctypes.c_char * self.array.nbytes).from_address(self.array.ctypes.data)
+        np.frombuffer(memoryview(memory), self.array.dtype).reshape(self.array.shape)[index] = value
+
+
+def namespace(**contents: Any) -> ModuleType:
+    module = ModuleType("boxes")
+    vars(module).update(contents)
+    return module
+
+
+def test_without_from_dlpack_asarray_copies_and_the_plan_says_so() -> None:
+    boxes = namespace(asarray=lambda x, copy=None: Box(np.array(x, copy=copy)))
+    array = BASE[::-1].copy()
+    plan, x = interop.explain(array, boxes), interop.convert(array, boxes)
+    assert plan.bytes_copied == array.nbytes
+    assert plan.reason == "boxes makes arrays in memory of its own only"
+    assert x.array.tolist() == array.tolist()
+    assert not np.shares_memory(x.array, array)
+    assert interop.convert(x, boxes) is x
+    with pytest.raises(interop.CopyRequiredError, match="boxes makes arrays in memory of its own only"):
+        interop.convert(array, boxes, copy=False)
+
+
+def test_an_asarray_that_shares_in_silence_is_given_a_copy() -> None:
+    boxes = namespace(asarray=lambda x: Box(np.asarray(x)))
+    x = interop.convert(BASE, boxes)
+    assert not np.shares_memory(x.array, BASE)
+    assert not np.shares_memory(interop.convert(x, boxes, copy=True).array, x.array)
+
+
+def test_a_from_dlpack_that_copies_in_silence_is_not_believed() -> None:
+    boxes = namespace(from_dlpack=lambda x: Lent(np.from_dlpack(x).copy()), asarray=lambda x: Lent(np.asarray(x)))
+    assert not interop.explain(BASE, boxes).zero_copy
+    assert not np.shares_memory(interop.convert(BASE, boxes).array, BASE)
+
+
+def test_a_from_dlpack_that_copies_some_arrays_is_caught() -> None:
+    boxes = namespace(
+        from_dlpack=lambda x: Lent(np.ascontiguousarray(np.from_dlpack(x))), asarray=lambda x: Lent(np.asarray(x))
+    )
+    assert np.shares_memory(interop.convert(BASE, boxes).array, BASE)
+    x = interop.convert(BASE.T, boxes)
+    assert x.array.tolist() == BASE.T.tolist()
+    with pytest.raises(interop.CopyRequiredError, match=r"boxes\.from_dlpack copies it"):
+        interop.convert(BASE.T, boxes, copy=False)
+
+
+def test_a_namespace_that_protects_nothing_gets_copies_of_what_is_readonly() -> None:
+    boxes = namespace(from_dlpack=lambda x: Lent(np.from_dlpack(x)))
+    array = BASE.copy()
+    array.flags.writeable = False
+    assert np.shares_memory(interop.convert(BASE, boxes).array, BASE)
+    x = interop.convert(array, boxes)
+    assert interop.explain(array, boxes).reason == "it is read-only, and boxes would write to it all the same"
+    x[0, 0] = 7
+    assert array[0, 0] == 0
+
+
+def test_a_dtype_that_does_not_come_out_as_it_went_in_is_lacking() -> None:
+    boxes = namespace(asarray=lambda x: Box(np.asarray(x, "float32" if np.asarray(x).dtype == "float64" else None)))
+    with pytest.raises(interop.UnsupportedArrayError, match="boxes has no float64"):
+        interop.convert(BASE, boxes)
+    assert interop.convert(BASE, boxes, dtype="float32").dtype == "float32"
+
+
+def test_what_it_raises_is_the_cause() -> None:
+    def fail(x: NDArray[Any]) -> Any:
+        if x.size > 1:
+            msg = "too many"
+            raise RuntimeError(msg)
+        return Box(x)
+
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.convert(BASE, namespace(asarray=fail))
+    assert str(caught.value) == "boxes refuses an array of float64 (2, 3) (RuntimeError: too many)"
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_namespace_of_known_arrays_is_their_frameworks() -> None:
+    assert type(interop.convert(BASE, namespace(asarray=np.asarray))) is np.ndarray
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        namespace(),
+        namespace(asarray=list),
+        namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="object")),
+        namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="float32", __dlpack_device__=lambda: (2, 0))),
+        pytest,
+    ],
+)
+def test_a_module_that_makes_no_arrays_on_the_host_is_none(module: ModuleType) -> None:
+    with pytest.raises(interop.UnknownFrameworkError) as caught:
+        interop.convert(BASE, module)
+    known = ", ".join(info.name for info in interop.frameworks())
+    assert str(caught.value) == f"no framework is called {module.__name__!r}. Known: {known}."
