@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from interop.adapter import CUDA, Device
 from interop.handoff import LEGACY, UNORDERED, Lease, Stream
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from interop.adapter import Device
 
 
 def stream(named: Stream, device: Device) -> Any:
@@ -19,6 +19,15 @@ def stream(named: Stream, device: Device) -> Any:
     if named.handle in (0, LEGACY):
         return torch.cuda.default_stream(device.id)
     return torch.cuda.ExternalStream(named.handle, device=device.id)  # type: ignore[no-untyped-call]
+
+
+def using(named: Stream) -> Any:
+    """Return a context in which it is torch's current stream, where torch has CUDA at all."""
+    if not torch.cuda.is_available():
+        return nullcontext()
+    own = isinstance(named.owner, torch.cuda.Stream)
+    here = Device(CUDA.kind, torch.cuda.current_device())
+    return torch.cuda.stream(named.owner if own else stream(named, here))
 
 
 def order(first: Stream, second: Stream, device: Device) -> None:

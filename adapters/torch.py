@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -99,11 +98,7 @@ class TorchAdapter(Adapter):
 
     def using(self, stream: Stream, /) -> Any:
         """Make it torch's current stream, where torch has CUDA at all."""
-        if not torch.cuda.is_available():
-            return nullcontext()
-        own = isinstance(stream.owner, torch.cuda.Stream)
-        here = Device(_KINDS["cuda"], torch.cuda.current_device())
-        return torch.cuda.stream(stream.owner if own else cuda.stream(stream, here))
+        return cuda.using(stream)
 
     def order(self, first: Stream, second: Stream, device: Device, /) -> None:
         """Record an event on one stream, and let the other wait for it."""
