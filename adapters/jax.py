@@ -30,7 +30,6 @@ _DTYPES: Final = {np.dtype(name): name for name in PLAIN_DTYPES} | {
 _NAMES: Final = {name: dtype for dtype, name in _DTYPES.items()}
 _WIDE: Final = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
 _ALIGNMENT: Final = 64  # bytes: what XLA wants of memory on the host
-_TRACED: Final = Tracer
 
 
 class JAXAdapter(Adapter):
@@ -56,7 +55,7 @@ class JAXAdapter(Adapter):
         return int(x.unsafe_buffer_pointer())
 
     def place(self, device: Device, /) -> Device | str:
-        """Ask JAX which devices it has; the host's are one to everybody else."""
+        """Accept the host only, whose devices are one to everybody else; and say who holds the rest."""
         if device.is_host:
             return CPU
         return "interop reaches JAX on the host only. For a GPU, use interop.to_torch or interop.to_cupy."
@@ -122,7 +121,8 @@ class JAXAdapter(Adapter):
             x = x.real  # what the cast does, without a warning: the caller has asked for it
         if isinstance(x, np.ndarray):
             with np.errstate(all="ignore"):
-                x = np.array(x, wanted, order="C")
+                own = np.array(x, wanted, order="C")  # nobody else has it, so JAX may take it as it lies
+            return jax.device_put(own, _host()).block_until_ready()
         return jnp.array(jax.device_put(x, _host()), wanted, copy=True).block_until_ready()
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
@@ -132,7 +132,7 @@ class JAXAdapter(Adapter):
 
 def _no_numbers(x: Any, name: str | None) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why an array has no memory of plain numbers behind it."""
-    if isinstance(x, _TRACED):
+    if isinstance(x, Tracer):
         return (
             "inside jax.jit, vmap or grad there are no values yet. Convert outside of it, or call the function that "
             "needs them by jax.pure_callback."
