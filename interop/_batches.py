@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overlo
 
 from interop import _progress, _registry, errors
 from interop._convert import convert
-from interop._options import make_wish
+from interop._options import invalid, is_whole, make_wish, parse_axis
 from interop._pieces import is_lazy, runs, spell
 
 if TYPE_CHECKING:
@@ -145,14 +145,10 @@ def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
         msg = "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."
         raise errors.ShapeError(msg)
     axes = range(-len(shape), len(shape))
-    if hasattr(axis, "__index__") and axis in axes:
-        return range(len(shape))[axis]
-    msg = f"axis={axis!r} is not an integer from {axes[0]} to {axes[-1]}, for an array of shape {shape}"
-    raise errors.InvalidOptionError(msg)
+    return parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
 
 
 def _parse_size(size: Any) -> int:
-    if isinstance(size, int) and not isinstance(size, bool) and size >= 1:
-        return size
-    msg = f"size={size!r} is not a number of rows from 1 up"
-    raise errors.InvalidOptionError(msg)
+    if is_whole(size, 1):
+        return int(size)
+    raise invalid("size", size, "a number of rows from 1 up")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from interop import _dtypes, _layout, _progress, _registry, _watch, errors
 from interop._landing import Landing
-from interop._options import make_wish
+from interop._options import invalid, is_whole, make_wish
 from interop._pieces import is_lazy, pieces, spell
 from interop._staging import Carrier, End
 
@@ -187,7 +187,6 @@ def _any_number_of(shape: tuple[int, ...]) -> str:
 def _parse_batch(spec: Any) -> int:
     if spec is None:
         return _BATCH
-    if isinstance(spec, int) and not isinstance(spec, bool) and spec >= 1:
-        return spec
-    msg = f"batch_bytes={spec!r} is not a number of bytes from 1 up, or None for 64 MiB"
-    raise errors.InvalidOptionError(msg)
+    if is_whole(spec, 1):
+        return int(spec)
+    raise invalid("batch_bytes", spec, "a number of bytes from 1 up, or None for 64 MiB")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from interop import _layout, _policy, _registry, _watch, errors
 from interop._options import make_wish
 from interop._plan import Plan, Step
+from interop._planner import moves
 from interop.adapter import CPU, Device
 from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Stream
 
@@ -144,15 +145,15 @@ class Exported:
         """Decide whether it takes a copy, and why."""
         facts = self._facts
         readonly = facts.readonly or _layout.overlaps(facts)
-        moves = f"it moves from {facts.device} to {device}" if device != facts.device else None
-        reason = facts.materialises or facts.obstacle or moves
+        travels = moves(facts.device, device)
+        reason = facts.materialises or facts.obstacle or travels
         if not reason and readonly and not versioned:
             reason = "it is read-only, and a consumer before DLPack 1.0 would write to it all the same"
         if reason and copy is False:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)
         reason = reason or ("copy=True asks for an independent array" if copy else None)
-        verb: Verb = "share" if not reason else "read" if facts.materialises else "move" if moves else "copy"
+        verb: Verb = "share" if not reason else "read" if facts.materialises else "move" if travels else "copy"
         step = Step(verb, "source", device, facts.dtype, facts.nbytes if reason else 0)
         why = reason or f"the consumer can use the same memory on {device}"
         return Plan(

@@ -162,11 +162,18 @@ def _special(name: str) -> tuple[Any, Any]:
 def _base() -> Any:
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
-    # A dtype that every device has, and memory that every framework takes as it lies: aligned to 64 bytes.
-    memory = np.zeros(32 * 4 + 64, "uint8")
-    x = np.ndarray((4, 8), "float32", memory, -memory.ctypes.data % 64)
-    x[...] = np.arange(32).reshape(4, 8)
-    return x
+    return aligned(np.arange(32, dtype="float32").reshape(4, 8))  # a dtype that every device has
+
+
+def aligned(array: Any) -> Any:
+    """Copy an ndarray into memory that every framework takes as it lies: aligned to 64 bytes, as XLA wants it."""
+    import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
+
+    memory = np.zeros(array.nbytes + 64, "uint8")
+    start = -memory.__array_interface__["data"][0] % 64
+    out = np.ndarray(array.shape, array.dtype, memory, start, array.strides)
+    out[...] = array
+    return out
 
 
 class _Foreign:

@@ -140,7 +140,7 @@ def _check(name: str, value: Any) -> Any:
     if name in _PARSERS:
         return None if value is None else _PARSERS[name](value)
     if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in _CHOICES[name]):
-        raise _invalid(name, value, "one of " + ", ".join(map(repr, _CHOICES[name])))
+        raise invalid(name, value, "one of " + ", ".join(map(repr, _CHOICES[name])))
     return value
 
 
@@ -152,8 +152,8 @@ def _parse_device(spec: Any) -> Device:
         if adapter := _registry.owner(spec):
             return adapter.parse_device(spec)
     except (TypeError, ValueError) as error:
-        raise _invalid("device", spec, wanted) from error
-    raise _invalid("device", spec, wanted)
+        raise invalid("device", spec, wanted) from error
+    raise invalid("device", spec, wanted)
 
 
 def _parse_dtype(spec: Any) -> str:
@@ -163,9 +163,9 @@ def _parse_dtype(spec: Any) -> str:
         # NumPy's names are everybody's, Python's own float and int included.
         name = (_registry.owner(spec) or _registry.adapter_named("numpy")).parse_dtype(spec)
     except (TypeError, ValueError, AttributeError) as error:
-        raise _invalid("dtype", spec, "a name or a framework's dtype object") from error
+        raise invalid("dtype", spec, "a name or a framework's dtype object") from error
     if name not in _dtypes.NAMES:
-        raise _invalid("dtype", spec, "a dtype of plain numbers: " + ", ".join(sorted(_dtypes.NAMES)))
+        raise invalid("dtype", spec, "a dtype of plain numbers: " + ", ".join(sorted(_dtypes.NAMES)))
     return name
 
 
@@ -173,19 +173,31 @@ def parse_stream(spec: Any) -> Stream:
     """Read an int handle, or an object with `__cuda_stream__` (a pair of protocol version and handle)."""
     if hasattr(spec, "__cuda_stream__"):
         return Stream(int(spec.__cuda_stream__()[1]), spec)
-    if isinstance(spec, int) and not isinstance(spec, bool) and spec >= UNORDERED:
+    if is_whole(spec, UNORDERED):
         return Stream(spec)
-    raise _invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
+    raise invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
 
 
 def _parse_limit(spec: Any) -> float:
-    whole = isinstance(spec, int) and not isinstance(spec, bool)
-    if (whole and spec >= 0) or (isinstance(spec, float) and spec == math.inf):
+    if is_whole(spec, 0) or (isinstance(spec, float) and spec == math.inf):
         return spec
-    raise _invalid("max_host_bytes", spec, "a number of bytes, or math.inf for no limit")
+    raise invalid("max_host_bytes", spec, "a number of bytes, or math.inf for no limit")
 
 
-def _invalid(name: str, value: object, wanted: str) -> errors.InvalidOptionError:
+def parse_axis(axis: Any, axes: range, of: str) -> int:
+    """Read an axis, which may be counted from the end; `of` says in a message what has these axes."""
+    if hasattr(axis, "__index__") and axis in axes:
+        return int(axis)
+    raise invalid("axis", axis, f"an integer from {axes[0]} to {axes[-1]}, for {of}")
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number from `least` up; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def invalid(name: str, value: object, wanted: str) -> errors.InvalidOptionError:
+    """Return the error that a keyword's value is none of its choices."""
     return errors.InvalidOptionError(f"{name}={value!r} is not {wanted}")
 
 

@@ -71,7 +71,7 @@ def _plan_within(route: Route, device: Device) -> Plan:
     """Plan for an array that is native already: the same object, unless something has to change."""
     facts = route.facts
     dtype = _result_dtype(route) if route.wish.dtype else facts.dtype
-    reason = facts.materialises or _moves(facts.device, device) or _casts(facts.dtype, dtype) or _asks_copy(route)
+    reason = facts.materialises or moves(facts.device, device) or _casts(facts.dtype, dtype) or _asks_copy(route)
     reason = reason or (facts.obstacle if route.wish.dtype else None)  # a dtype that is asked for is a native one
     verb: Verb = "read" if facts.materialises else "move" if device != facts.device else "copy" if reason else "keep"
     step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
@@ -83,13 +83,13 @@ def _plan_across(route: Route, device: Device) -> Plan:
     facts = route.facts
     dtype = _check(route)
     meet = _meeting_point(route, device, dtype)
-    before = facts.materialises, facts.obstacle, _moves(facts.device, meet)
+    before = facts.materialises, facts.obstacle, moves(facts.device, meet)
     refused = route.refused or route.target.refuses(facts)
     unwilling, unable = (None, refused) if route.target.copies_ndarrays else (refused, None)
     writes_first = any((*before, unwilling))
     crossing = facts.dtype if unable else _crossing_dtype(route, meet, device, dtype, writes_first=writes_first)
     first = _join(*before, _casts(facts.dtype, crossing), unwilling)
-    last = _join(_moves(meet, device), _casts(crossing, dtype), unable)
+    last = _join(moves(meet, device), _casts(crossing, dtype), unable)
     if not first and not last:
         first, last = _at_either_side(route, _asks_copy(route) or _protects(route))
     share = Step("share", "source", meet, crossing)
@@ -225,7 +225,8 @@ def _join(*reasons: str | None) -> str | None:
     return ", and ".join(filter(None, reasons)) or None
 
 
-def _moves(start: Device, end: Device) -> str | None:
+def moves(start: Device, end: Device) -> str | None:
+    """Return what is said of an array that goes to another device; None if it stays."""
     return f"it moves from {start} to {end}" if start != end else None
 
 

@@ -84,6 +84,12 @@ def adapter_of(cls: type) -> Adapter | None:
         return adapter
 
 
+def is_array(cls: type) -> bool:
+    """Whether a class is one of arrays of a known framework; a scalar's is not, it is a number's."""
+    adapter = adapter_of(cls)
+    return adapter is not None and not issubclass(cls, adapter.scalar_types)
+
+
 def find(to: Any) -> Adapter:
     """Return the adapter of a target given as a name, a module (or array-API namespace) or a class of arrays.
 

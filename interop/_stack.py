@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, ove
 
 from interop import _registry, _watch, errors
 from interop._convert import convert
-from interop._options import make_wish
+from interop._options import make_wish, parse_axis
 from interop._plan import Plan, Step
 from interop._questions import device_of
 from interop._survey import each, survey
@@ -92,7 +92,8 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
     job = _Job(to, _registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
     items = _listed(arrays)
     facts, alike = survey(items, job.wish)
-    axis = _parse_axis(axis, facts.shape)
+    ndim = len(facts.shape)
+    axis = parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
     if job.wish.copy is False:
         msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
         raise errors.CopyRequiredError(msg)
@@ -188,11 +189,3 @@ def _listed(arrays: Iterable[Any]) -> list[Any]:
         return items
     msg = "there is nothing to stack: without an array, the result has no shape. Pass at least one."
     raise errors.ShapeError(msg)
-
-
-def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
-    axes = range(-len(shape) - 1, len(shape) + 1)
-    if hasattr(axis, "__index__") and axis in axes:
-        return int(axis)
-    msg = f"axis={axis!r} is not an integer from {axes[0]} to {axes[-1]}, for arrays of shape {shape}"
-    raise errors.InvalidOptionError(msg)

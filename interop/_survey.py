@@ -57,9 +57,13 @@ def _insist_on_one(what: str, values: list[Any], cure: str, error: type[errors.I
 
 def each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
     """Apply a verb; its refusal says which array it was."""
-    for i, x in enumerate(items):
-        try:
-            yield verb(x)
-        except errors.InteropError as error:
-            error.add_note(f"at arrays[{i}]")
-            raise
+    return (attempt(verb, x, i) for i, x in enumerate(items))
+
+
+def attempt(verb: Callable[[Any], Any], x: Any, i: int) -> Any:
+    """Apply a verb to one of several arrays."""
+    try:
+        return verb(x)
+    except errors.InteropError as error:
+        error.add_note(f"at arrays[{i}]")
+        raise

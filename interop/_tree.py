@@ -82,15 +82,9 @@ def _is_flat(children: Collection[Any]) -> bool:
     """Whether these are many arrays and nothing else, none of them twice: none need be remembered."""
     return (
         len(children) >= _MANY
-        and all(map(_is_array, set(map(type, children))))
+        and all(map(_registry.is_array, set(map(type, children))))
         and len(set(map(id, children))) == len(children)
     )
-
-
-def _is_array(cls: type) -> bool:
-    """Whether a class is one of arrays of a known framework; a scalar's is not, it is a number's."""
-    adapter = _registry.adapter_of(cls)
-    return adapter is not None and not issubclass(cls, adapter.scalar_types)
 
 
 class Walk:
@@ -179,7 +173,7 @@ class _Kinds(dict[type, Any]):
 
     def _find(self, cls: type) -> Any:
         if _registry.adapter_of(cls):
-            return _ARRAY if _is_array(cls) else None
+            return _ARRAY if _registry.is_array(cls) else None
         if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
             return _named
         return _other if _containers.is_container(cls) else _try_foreign if self.foreign else None

@@ -8,7 +8,7 @@ from interop import _registry, errors
 from interop._convert import convert
 from interop._options import make_wish
 from interop._questions import device_of
-from interop._survey import each
+from interop._survey import attempt, each
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,37 +71,25 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     make_wish(keywords)
     if not arrays:
         return ()
-    leader = next((i for i, x in enumerate(arrays) if _decides(x)), 0)
-    if to is None:
-        to = _framework_of(arrays, leader)
-    first = _convert_one(arrays, leader, to, keywords)
+    leader = next((i for i, x in enumerate(arrays) if _registry.is_array(type(x))), 0)
+    to = to or _framework_of(arrays, leader)
+
+    def verb(x: Any) -> Any:
+        return convert(x, to, **keywords)
+
+    first = attempt(verb, arrays[leader], leader)
     results = {id(arrays[leader]): first}
     keywords["device"] = device_of(first)
     for i, x in enumerate(arrays):
         if id(x) not in results:
-            results[id(x)] = _convert_one(arrays, i, to, keywords)
+            results[id(x)] = attempt(verb, x, i)
     return tuple([results[id(x)] for x in arrays])
-
-
-def _convert_one(arrays: tuple[Any, ...], i: int, to: Any, keywords: dict[str, Any]) -> Any:
-    """Convert one of the arrays; a refusal says which."""
-    try:
-        return convert(arrays[i], to, **keywords)
-    except errors.InteropError as error:
-        error.add_note(f"at arrays[{i}]")
-        raise
-
-
-def _decides(x: Any) -> bool:
-    """Whether it is an array of a known framework; a scalar is none, it is a number."""
-    adapter = _registry.adapter_of(type(x))
-    return adapter is not None and isinstance(x, adapter.array_type)
 
 
 def _framework_of(arrays: tuple[Any, ...], leader: int) -> str:
     """Return the name of the framework that decides; an error if there is none."""
     adapter = _registry.adapter_of(type(arrays[leader]))
-    if adapter and _decides(arrays[leader]):
+    if adapter and _registry.is_array(type(arrays[leader])):
         return adapter.name
     list(each(_registry.identify, list(arrays)))  # what is no array at all says so
     classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))

@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from interop import _caller, _convert, _quick, _registry, errors
+from interop import _caller, _convert, _quick, _registry
+from interop._options import invalid, is_whole
 from interop._records import Record, Summary
 
 if TYPE_CHECKING:
@@ -83,9 +84,8 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     >>> [(record.route, record.bytes_copied) for record in seen.records]
     [('numpy on cpu -> torch on cpu', 0), ('torch on cpu -> numpy on cpu', 12)]
     """
-    if keep is not None and (not isinstance(cast("object", keep), int) or isinstance(keep, bool) or keep < 0):
-        msg = f"keep={keep!r} is not a number of records, or None for all of them"
-        raise errors.InvalidOptionError(msg)
+    if keep is not None and not is_whole(keep, 0):
+        raise invalid("keep", keep, "a number of records, or None for all of them")
     return _scope(Watch(keep))
 
 

@@ -23,6 +23,7 @@ import pytest
 
 import interop
 from interop import _dtypes, _registry
+from interop._matrix import aligned
 from interop.adapter import CPU, Device
 
 if TYPE_CHECKING:
@@ -33,22 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["AdapterSuite"]
 
 _DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64")
-
-
-def _aligned(array: NDArray[Any]) -> NDArray[Any]:
-    """Copy an array into memory that every framework takes as it lies: aligned to 64 bytes, as XLA wants it."""
-    memory = np.zeros(array.nbytes + 64, "uint8")
-    start = -memory.__array_interface__["data"][0] % 64
-    out = np.ndarray(array.shape, array.dtype, memory, start, array.strides)
-    out[...] = array
-    return out
-
-
-_BASE = _aligned(np.arange(24, dtype="float32").reshape(2, 3, 4))
+_BASE = aligned(np.arange(24, dtype="float32").reshape(2, 3, 4))
 _UNTIL_REMEMBERED = 4  # conversions: the first learns the class, the second plans, the third is the first by heart
 _LAYOUTS = {
     "contiguous": _BASE,
-    "fortran": _aligned(np.asfortranarray(_BASE)),
+    "fortran": aligned(np.asfortranarray(_BASE)),
     "transposed": _BASE.transpose(2, 0, 1),
     "sliced": _BASE[:, 1:, ::2],
     "reversed": _BASE[::-1],
@@ -182,7 +172,7 @@ class AdapterSuite:
         if CPU.kind not in self.adapter.holds:
             assert not interop.explain(_BASE.copy(), self.framework).zero_copy
             return
-        array = _aligned(_BASE)
+        array = aligned(_BASE)
         x = interop.convert(array, self.framework, device="cpu", copy=False)
         assert interop.shares_memory(x, array)
         assert interop.shares_memory(interop.to_numpy(x, copy=False), array)
@@ -216,7 +206,7 @@ class AdapterSuite:
 
     def test_readonly_memory_stays_protected(self) -> None:
         """Read-only memory is copied, kept read-only, shared on request, or an error on request."""
-        array = _aligned(_BASE)
+        array = aligned(_BASE)
         array.flags.writeable = False
         x = interop.convert(array, self.framework)
         if self.adapter.honours_readonly and CPU.kind in self.adapter.holds:

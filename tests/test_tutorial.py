@@ -1,8 +1,6 @@
 """The adapters of the tutorial, docs/*_adapter.py, pass the suite that they are told to pass."""
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import array_api_strict as strict
@@ -11,32 +9,22 @@ import pytest
 from numpy.typing import NDArray
 
 import interop
-from interop.adapter import Adapter
 from interop.testing import AdapterSuite
+from pages import DOCS, load
 from registering import registered
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 LINES = 60  # that an adapter of host memory may take, as the page promises
-
-
-def load(name: str) -> Adapter:
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.adapter
 
 
 @pytest.fixture(scope="module")
 def _strict() -> Iterator[None]:
-    with registered(load("strict_adapter")):
+    with registered(load("strict_adapter").adapter):
         yield
 
 
 @pytest.fixture(scope="module")
 def _arrow() -> Iterator[None]:
-    with registered(load("arrow_adapter")):
+    with registered(load("arrow_adapter").adapter):
         yield
 
 

@@ -1,25 +1,19 @@
 """The page of sources has a row for each of these cases, and says what the tests say."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from .cases import CASES
+import pages
 
-ROOT = Path(__file__).resolve().parents[2]
+from .cases import CASES
 
 
 @pytest.fixture
 def page() -> ModuleType:
     """`docs/_sources.py`, as `docs/conf.py` imports it."""
-    spec = importlib.util.spec_from_file_location("_sources", ROOT / "docs" / "_sources.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return pages.load("_sources")
 
 
 @pytest.mark.requires("torch")

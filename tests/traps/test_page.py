@@ -1,12 +1,12 @@
 """The page of traps is made of these tests: every row has its class, and every class its row."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+import pages
+
 ROWS = set(range(1, 28))
 """Those that need no GPU."""
 
@@ -14,12 +14,7 @@ ROWS = set(range(1, 28))
 @pytest.fixture(scope="module")
 def page() -> ModuleType:
     """`docs/_traps.py`, as `docs/conf.py` imports it."""
-    spec = importlib.util.spec_from_file_location("_traps", ROOT / "docs" / "_traps.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return pages.load("_traps")
 
 
 def test_every_trap_has_one_class_with_tests(page: ModuleType) -> None:
