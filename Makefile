@@ -74,7 +74,8 @@ clean: ## back to what git knows, environments included
 	$(PYTHON) -m venv .venv
 	$(bin)/python $(install) --upgrade 'pip>=25.1'
 	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' --editable tests/plugin \
-	    --group test --group simcuda --group lint --group docs --group demo --group bench --group sources
+	    --group test --group simcuda --group lint --group docs --group demo --group bench --group sources \
+	    --group cluster
 	# CuPy's source, of which tests/simcuda compiles one module; STUB: no CUDA is looked for.
 	CUPY_INSTALL_USE_STUB=1 $(bin)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 	    --no-binary cupy --no-build-isolation cupy==$(CUPY) --dest .venv/src

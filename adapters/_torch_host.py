@@ -43,6 +43,21 @@ def _bind() -> Any:
 compiled: Final = _bind()
 
 
+class NumPyTyped(Tensor):
+    """A tensor that tells NumPy's dtype: Dask can work with it as with an array of NumPy's."""
+
+    @property
+    def dtype(self) -> Any:  # type: ignore[override]
+        """The dtype of NumPy, or of ml_dtypes, that has its numbers."""
+        with torch._C.DisableTorchFunctionSubclass():
+            return share(self.detach()[..., :0] if self.ndim else self.detach()).dtype
+
+    def astype(self, dtype: Any, **_: Any) -> Tensor:
+        """Cast, as arrays of NumPy do."""
+        with torch._C.DisableTorchFunctionSubclass():
+            return self.to(DTYPES[np.dtype(dtype).name]).as_subclass(NumPyTyped)
+
+
 def share(x: Tensor) -> NDArray[Any]:
     """Return an ndarray over the memory of a tensor without a gradient; of ml_dtypes, where NumPy has no such dtype."""
     carrier = _CARRIERS.get(x.dtype)

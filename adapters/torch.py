@@ -176,6 +176,10 @@ class TorchAdapter(Adapter):
             return host.stack_huge(arrays, axis)
         return torch.stack(list(arrays), dim=axis)
 
+    def with_numpy_dtype(self, x: Any, /) -> Tensor:
+        """Return a tensor whose ``dtype`` is NumPy's, or ml_dtypes'."""
+        return x.as_subclass(host.NumPyTyped)
+
     def part(self, x: Any, index: Any, /) -> Tensor:
         """Return a view that is detached, and counted as the same memory by autograd."""
         with _behind_subclass():

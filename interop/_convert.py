@@ -8,11 +8,11 @@ That is `_prepare` and `_convert`. In front of them lies what `interop._quick` r
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, cast, overload
 
-from interop import _policy, _quick, _registry, errors
+from interop import _lazy, _policy, _quick, _registry, errors
 from interop._execute import execute, make_calls
-from interop._options import Keywords, defaults, make_wish
+from interop._options import Keywords, defaults, make_wish, scope
 from interop._planner import Route, make_plan
 from interop._questions import native
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from interop._options import Wish
     from interop._plan import Plan
+    from interop.lazy import LazyAdapter
 
 T = TypeVar("T")
 _table: Final = _quick.TABLE
@@ -119,7 +121,7 @@ def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
                 return native(x)
         except _REFUSED:
             pass
-    return _convert(x, "numpy", keywords)
+    return _convert(x, "numpy", keywords, whole=True)
 
 
 @_quick.verb("torch")
@@ -137,20 +139,22 @@ def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
                 return native(x)
         except _REFUSED:
             pass
-    return _convert(x, "torch", keywords)
+    return _convert(x, "torch", keywords, whole=True)
 
 
+@_quick.verb("cupy")
 def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
     """Convert an array to a `cupy.ndarray`. As ``convert(x, "cupy", **keywords)``, see `convert`."""
-    return convert(x, "cupy", **keywords)
+    return _convert(x, "cupy", keywords, whole=True)
 
 
+@_quick.verb("jax")
 def to_jax(x: Any, /, **keywords: Unpack[Keywords]) -> jax.Array:
     """Convert an array to a `jax.Array`. As ``convert(x, "jax", **keywords)``, see `convert`.
 
     JAX takes its arrays for immutable: memory that is shared with it should not be written to any more.
     """
-    return convert(x, "jax", **keywords)
+    return _convert(x, "jax", keywords, whole=True)
 
 
 def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
@@ -192,8 +196,22 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
 # -- the flow ----------------------------------------------------------------------------------------------------
 
 
-def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
-    """Convert by calls that are remembered, if the same has been asked of the like before."""
+def convert_whole(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
+    """Convert to an array of just that framework: a lazy one is computed."""
+    return convert(x, to) if not keywords and not _registry.is_lazy(type(x)) else _convert(x, to, keywords, whole=True)
+
+
+def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:
+    """Convert by keywords that are checked already, in whatever process."""
+    with scope(wish):
+        return _convert(x, to, {})
+
+
+def _convert(x: Any, to: Any, keywords: Mapping[str, Any], *, whole: bool = False) -> Any:
+    """Convert by calls that are remembered, if the same has been asked of the like before.
+
+    A lazy array is computed if the `whole` is asked for.
+    """
     key: Any = None
     if "detach" in keywords and len(keywords) == 1 and keywords["detach"] is True:
         try:
@@ -215,12 +233,16 @@ def _convert(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
         pass
     else:
         return result
+    if whole:
+        keywords = {"compute": True, **keywords}
     return flow(x, to, keywords, key)[0]  # out here, so that its errors have no context of ours
 
 
 def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
     plan, array, route = _prepare(x, to, keywords)
+    if isinstance(route, _lazy.LazyRoute):
+        return _convert_lazily(plan, array, route)
     _policy.warn(plan, route.wish)
     calls = make_calls(plan, route)
     if type(x) in route.source.plain_types:
@@ -236,6 +258,18 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
     if _is_lasting(key, plan, route):
         _quick.remember(key, _shortened(calls, plan, route, array))
     return result, plan
+
+
+def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Plan]:
+    """Convert now, what is computed now; else see that each block is converted when it is computed."""
+    whole, block = route.whole, route.block
+    _policy.warn(plan, whole.wish)
+    if plan.steps[0].verb != "compute":
+        return _lazy.execute(route, plan, x, convert_by_wish), plan
+    computed = cast("LazyAdapter", whole.source).compute(x)
+    with scope(_lazy.unlimited(block.wish)):
+        result, rest = convert_by_plan(computed, block.target.name, {}, None)
+    return result, _lazy.computed(route, rest)
 
 
 flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_by_plan
@@ -261,13 +295,16 @@ def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tupl
     return calls
 
 
-def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route]:
+def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route | _lazy.LazyRoute]:
     """Find out who and what, and decide how. Nothing is copied, and nothing waits."""
     target = _registry.find(to)
     wish = make_wish(keywords)
     source, array, label = _registry.identify(x, target)
     facts = source.describe(array)
     route = Route(facts._replace(framework=label) if label else facts, source, target, wish)
+    if source.lazy or target.lazy:
+        lazily = _lazy.open_route(route, x, array)
+        return _lazy.make_plan(lazily), array, lazily
     return make_plan(route), array, route
 
 

@@ -30,6 +30,8 @@ class Keywords(TypedDict, total=False):
     detach: bool
     readonly: ReadOnly
     casting: Casting
+    compute: bool
+    chunks: object
 
 
 class Wish(NamedTuple):
@@ -42,6 +44,8 @@ class Wish(NamedTuple):
     detach: bool = False
     readonly: ReadOnly = "copy"
     casting: Casting = "same_kind"
+    compute: bool = False
+    chunks: Any = None
     host_copy: HostCopy = "allow"
     max_host_bytes: float = math.inf
 
@@ -55,6 +59,7 @@ _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     "detach": (True, False),
     "readonly": get_args(ReadOnly),
     "casting": get_args(Casting),
+    "compute": (True, False),
     "host_copy": get_args(HostCopy),
 }
 
@@ -100,11 +105,12 @@ def options(
     tensor([0, 1, 2])
     """
     given = {"host_copy": host_copy, "max_host_bytes": max_host_bytes, "detach": detach, "readonly": readonly}
-    return _scope(_defaults.get()._replace(**_checked({k: v for k, v in given.items() if v is not None})))
+    return scope(_defaults.get()._replace(**_checked({k: v for k, v in given.items() if v is not None})))
 
 
 @contextmanager
-def _scope(wish: Wish) -> Iterator[None]:
+def scope(wish: Wish) -> Iterator[None]:
+    """Make a wish the default of every conversion inside the ``with`` block."""
     token = _defaults.set(wish)
     try:
         yield
@@ -137,6 +143,8 @@ def _checked(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(name: str, value: Any) -> Any:
+    if name == "chunks":
+        return value  # the target reads it
     if name in _PARSERS:
         return None if value is None else _PARSERS[name](value)
     if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in _CHOICES[name]):

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Step"]
 
-Verb = Literal["keep", "detach", "read", "copy", "move", "share"]
+Verb = Literal["keep", "detach", "read", "copy", "move", "share", "compute", "map"]
 Side = Literal["source", "target"]
-_WRITING: Final = frozenset({"read", "copy", "move"})
+_WRITING: Final = frozenset({"read", "copy", "move", "compute"})
 
 
 class Step(NamedTuple):
@@ -62,6 +62,8 @@ class Plan(NamedTuple):
         What makes a copy necessary, or what makes sharing possible.
     readonly : bool
         Whether the result refuses to be written to, though its framework could write.
+    later : Plan or None
+        Of a lazy result: what will be done with its blocks, all of them together, when they are computed.
     """
 
     source: str
@@ -73,34 +75,42 @@ class Plan(NamedTuple):
     steps: tuple[Step, ...]
     reason: str
     readonly: bool = False
+    later: Plan | None = None
 
     @property
     def zero_copy(self) -> bool:
-        """Whether the result is the source's memory."""
-        return not any(step.writes for step in self.steps)
+        """Whether the result is the source's memory; of a lazy one: whether its blocks will be."""
+        return not any(step.writes for step in self.steps) and (self.later is None or self.later.zero_copy)
 
     @property
     def bytes_copied(self) -> int:
-        """Bytes written by all steps together."""
+        """Bytes written by all steps together, now."""
         return sum(step.bytes for step in self.steps)
 
     @property
     def host_bytes(self) -> int:
-        """Bytes that travel between the host and a device: what the policy of `options` is about."""
+        """Bytes that travel between the host and a device, now or later: what the policy of `options` is about.
+
+        All that is computed of a lazy array counts: it comes to this process, from wherever that is done.
+        """
         places = [self.source_device, *(step.device for step in self.steps)]
-        return sum(
+        now = sum(
             step.bytes
             for here, step in zip(places, self.steps, strict=False)
-            if step.writes and here.is_host != step.device.is_host
+            if step.verb == "compute" or (step.writes and here.is_host != step.device.is_host)
         )
+        return now + (self.later.host_bytes if self.later else 0)
 
     def __str__(self) -> str:
         """Say it for a terminal: a headline, then a line a step."""
-        return "\n".join([f"{self.title}: {self.cost}, because {self.reason}", *(f"  {s}" for s in self.steps)])
+        lines = [f"{self.title}: {self.cost}, because {self.reason}", *(f"  {s}" for s in self.steps)]
+        return "\n".join([*lines, *(["  its blocks, when they are computed:", str(self.later)] if self.later else [])])
 
     def _repr_html_(self) -> str:
         title = f"{self.title}: {self.cost}, because {self.reason}"
-        return _html.table(title, ("step", "by", "device", "dtype", "bytes"), (step.cells() for step in self.steps))
+        head = ("step", "by", "device", "dtype", "bytes")
+        now = _html.table(title, head, (step.cells() for step in self.steps))
+        return now + (self.later._repr_html_() if self.later else "")
 
     @property
     def title(self) -> str:
@@ -109,7 +119,9 @@ class Plan(NamedTuple):
 
     @property
     def cost(self) -> str:
-        """What it costs: ``zero-copy``, or ``48 bytes copied``."""
+        """What it costs: ``zero-copy``, or ``48 bytes copied``; ``lazy`` where it costs nothing yet."""
+        if self.later:
+            return "lazy"
         cost = "zero-copy" if self.zero_copy else f"{_bytes(self.bytes_copied)} copied"
         return f"{cost}, read-only" if self.readonly else cost
 

@@ -54,4 +54,6 @@ def warn(plan: Plan, wish: Wish) -> None:
 
 def _travel(plan: Plan) -> str:
     travel = "byte travels" if plan.host_bytes == 1 else "bytes travel"
+    if any(step.verb == "compute" for step in plan.steps):
+        return f"{plan.host_bytes:,} {travel} to this process from where they are computed, or to a device"
     return f"{plan.host_bytes:,} {travel} between the host and a device"

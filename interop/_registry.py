@@ -46,6 +46,11 @@ TABLE: Final[dict[str, Entry]] = {
         "array-interop[jax]",
         packages=("jaxlib",),
     ),
+    "dask": Entry(
+        "interop.adapters.dask",
+        ("dask.array.Array", "dask.array.core.Array", "dask.array._array_expr._collection.Array"),
+        "array-interop[dask]",
+    ),
 }
 _PROTOCOL: Final = "interop.adapters.protocol"
 
@@ -88,6 +93,12 @@ def is_array(cls: type) -> bool:
     """Whether a class is one of arrays of a known framework; a scalar's is not, it is a number's."""
     adapter = adapter_of(cls)
     return adapter is not None and not issubclass(cls, adapter.scalar_types)
+
+
+def is_lazy(cls: type) -> bool:
+    """Whether a class is one of arrays that are computed later."""
+    adapter = adapter_of(cls)
+    return adapter is not None and adapter.lazy
 
 
 def find(to: Any) -> Adapter:
@@ -181,7 +192,7 @@ def loaded(name: str) -> Adapter | None:
 
 def loaded_adapters() -> list[Adapter]:
     """Return the adapters of shipped frameworks that this process has imported, NumPy among them; else none."""
-    modules = {name: sys.modules.get(name) for name in TABLE}
+    modules = {name: sys.modules.get(entry.classes[0].rpartition(".")[0]) for name, entry in TABLE.items()}
     ready = [n for n, module in modules.items() if module and not getattr(module.__spec__, "_initializing", False)]
     return [adapter_named(name) for name in ready] if "numpy" in ready else []
 

@@ -105,6 +105,8 @@ class Adapter:
     """Whether native arrays are ndarrays, so that `adopt_host` is the identity."""
     copies_ndarrays: ClassVar[bool] = False
     """Whether `copy` takes an ndarray as it is: then memory that can't be adopted is copied here, not by its owner."""
+    lazy: ClassVar[bool] = False
+    """Whether arrays are computed later: see `interop.lazy`, whose adapters are."""
     immutable: ClassVar[bool] = False
     """Whether nothing native can be written to, copies included: then the target makes the copies on the host."""
     copies_fast: ClassVar[bool] = False
@@ -221,6 +223,10 @@ class Adapter:
         except TypeError:
             return NotImplemented
         return namespace.stack(arrays, axis=axis)
+
+    def with_numpy_dtype(self, x: Any, /) -> Any:
+        """Return an array without elements as one of its class whose ``dtype`` is NumPy's, as Dask wants it."""
+        return x
 
     # -- memory that is there: for `interop.copyto`. Without device memory, the defaults do ----------------------------
 

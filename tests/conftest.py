@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 SOURCES = {"PIL", "array_api_strict", "h5py", "pandas", "polars", "pyarrow", "xarray", "zarr"}
-MODULES = {"cupy", "jax", "ml_dtypes", "mypy", "numpy", "pyright", "torch"} | SOURCES
+MODULES = {"cupy", "dask", "distributed", "jax", "ml_dtypes", "mypy", "numpy", "pyright", "torch"} | SOURCES
 KNOWN = MODULES | {"compiled", "gpu", "kernels", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 

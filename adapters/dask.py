@@ -1,0 +1,133 @@
+"""Dask: lazy arrays, cut into blocks of any framework.
+
+Dask asks arrays for NumPy's dtypes and knows how to put NumPy's and CuPy's blocks together. What it needs of other
+frameworks is registered when their first block is made, in every process that makes one.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from contextlib import suppress
+from itertools import accumulate, product
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import dask.array as da
+from array_api_compat import array_namespace
+from dask.array.core import normalize_chunks, slices_from_chunks
+from dask.array.dispatch import concatenate_lookup, take_lookup, tensordot_lookup
+from dask.highlevelgraph import HighLevelGraph
+from dask.sizeof import sizeof
+
+from interop.adapter import CPU, Adapter, Device, Facts
+from interop.lazy import LazyAdapter
+
+from . import _dask_wire as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_welcome: Final[set[type]] = set()
+
+
+class DaskAdapter(LazyAdapter):
+    """`dask.array.Array`."""
+
+    name: ClassVar[str] = "dask"
+    array_type = da.Array
+
+    def describe(self, x: Any, /) -> Facts:
+        """Tell what the array says of itself, and its meta of the blocks."""
+        shape, dtype = tuple(x.shape), str(x.dtype).rpartition(".")[2]
+        known = not any(map(math.isnan, shape))
+        nbytes = math.prod(shape) * x.dtype.itemsize if known else 0
+        reason = "it is lazy, and has to be computed"
+        return Facts("dask", shape, dtype, _device(x._meta), nbytes=nbytes, materialises=reason)
+
+    def meta(self, x: Any, /) -> Any:
+        """Return the meta."""
+        return x._meta
+
+    def blocks(self, x: Any, /) -> int:
+        """Return the number of blocks."""
+        return int(x.npartitions)
+
+    def rows(self, x: Any, /) -> Sequence[int]:
+        """Return the ends of the chunks along axis 0."""
+        return list(accumulate(x.chunks[0]))
+
+    def compute(self, x: Any, /) -> Any:
+        """Compute on whatever scheduler is the current one: a client's cluster, if there is a client."""
+        return x.compute()
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - what the blocks have
+        """Compute."""
+        return x.compute()
+
+    def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:
+        """Map by `dask.array.map_blocks`, which aligns the blocks of several arrays."""
+        return da.map_blocks(function, *arrays, dtype=meta.dtype, meta=meta)
+
+    def split(self, x: Any, cut: Callable[[Any], Any], meta: Any, chunks: Any, /) -> Any:
+        """Cut now, so that a task has only its block; `from_array` copies, and makes NumPy's blocks of torch's."""
+        chunks = normalize_chunks("auto" if chunks is None else chunks, tuple(x.shape), dtype=meta.dtype)
+        name = f"interop-{uuid.uuid4().hex}"  # the memory may be written to: it is no name for what is in it
+        keys = product([name], *(range(len(sizes)) for sizes in chunks))
+        graph = dict(zip(keys, map(cut, slices_from_chunks(chunks)), strict=True))
+        return da.Array(HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta)
+
+    def split_later(self, x: Any, chunks: Any, /) -> Any:
+        """Let Dask slice it when a block is computed."""
+        return da.from_array(x, chunks="auto" if chunks is None else chunks, asarray=True)
+
+    def rechunk(self, x: Any, chunks: Any, /) -> Any:
+        """Rechunk, which is lazy."""
+        return x.rechunk(chunks)
+
+    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], /) -> None:
+        """Register in Dask's tables what they don't know of a framework's class."""
+        cls = adapter.array_type
+        if adapter.ndarray_native:
+            return
+        wire.register(cls, pack)
+        if cls in _welcome:
+            return
+        _welcome.add(cls)
+        for lookup, function in _LOOKUPS.items():
+            if not _knows(lookup, cls):
+                lookup.register(cls, function)
+        sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
+
+
+def _device(meta: Any) -> Device:
+    """Return where blocks are. What speaks no DLPack is on the host, or it is refused for what it is."""
+    with suppress(Exception):  # whatever a producer raises
+        device = Device(*map(int, meta.__dlpack_device__()))
+        return CPU if device.is_host else device
+    return CPU
+
+
+# -- blocks of other frameworks: by their array-API namespaces -----------------------------------------------------
+
+
+def _knows(lookup: Any, cls: type) -> bool:
+    """Whether there is more than the default for `object`, which would make ndarrays of them."""
+    return lookup.dispatch(cls) is not lookup.dispatch(object)
+
+
+def _concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
+    return array_namespace(arrays[0]).concat(list(arrays), axis=axis)
+
+
+def _take(x: Any, indices: Any, axis: int = 0) -> Any:
+    namespace = array_namespace(x)
+    return namespace.take(x, namespace.asarray(indices), axis=axis)
+
+
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    return array_namespace(a).tensordot(a, b, axes=axes)
+
+
+_LOOKUPS: Final = {concatenate_lookup: _concatenate, take_lookup: _take, tensordot_lookup: _tensordot}
+
+adapter = DaskAdapter()

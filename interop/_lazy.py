@@ -1,0 +1,253 @@
+"""Lazy arrays: what is computed later is converted later, block by block; what is computed now is converted now.
+
+A lazy array is planned as the array that it will be: its blocks' framework is asked, by the facts of a block without
+elements. `Plan.later` is what will then be done. Above the planner, which plans for the blocks, and below the flow.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from interop import _dtypes, _planner, _policy, _registry, errors
+from interop._device import Device
+from interop._options import Wish, invalid
+from interop._plan import Plan, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interop._planner import Route
+    from interop.adapter import Adapter, Facts
+    from interop.lazy import LazyAdapter
+
+    Convert = Callable[[Any, str, Wish], Any]
+
+
+class LazyRoute(NamedTuple):
+    """A conversion that starts or ends with a lazy array.
+
+    Attributes
+    ----------
+    whole : Route
+        As of any other array.
+    block : Route
+        Of what is in the lazy array: its facts are those of the whole, as if it were computed; its target is the
+        framework of the blocks that come out.
+    meta : array
+        A block without elements.
+    origin : object
+        What is to be cut into blocks.
+    """
+
+    whole: Route
+    block: Route
+    meta: Any = None
+    origin: Any = None
+
+
+# -- who and what --------------------------------------------------------------------------------------------------
+
+
+def open_route(route: Route, x: Any, array: Any) -> LazyRoute:
+    """Find out what the blocks are.
+
+    Raises
+    ------
+    UnsupportedArrayError, InvalidOptionError
+    """
+    _check_keywords(route)
+    wish = route.wish._replace(chunks=None, compute=False)
+    if not route.source.lazy:
+        within = route.source if route.source.name in _registry.known_names() else _registry.adapter_named("numpy")
+        return LazyRoute(route, route._replace(target=within, wish=wish), origin=x)
+    inner, meta = block_of(route, array)
+    target = inner if route.target.lazy else route.target
+    facts = _as_computed(inner.describe(meta), route.facts)
+    return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta)
+
+
+def block_of(route: Route, x: Any) -> tuple[Adapter, Any]:
+    """Return the framework of the blocks, and a block without elements."""
+    meta = cast("LazyAdapter", route.source).meta(x)
+    inner = _registry.adapter_of(type(meta))
+    if inner is None or inner.lazy:
+        kind = f"{type(meta).__module__}.{type(meta).__qualname__}"
+        reason = f"its blocks are of the class {kind}, which no adapter knows. interop.register adds one."
+        raise route.refusal(errors.UnsupportedArrayError, reason)
+    return inner, inner.part(meta, ...)
+
+
+def _as_computed(meta: Facts, whole: Facts) -> Facts:
+    """Return the facts of the array that all blocks make together: in one piece, and nobody else's."""
+    if meta.unsupported:
+        return meta._replace(shape=whole.shape)
+    if not is_known(whole):
+        return meta._replace(shape=whole.shape, strides=(), nbytes=0, readonly=False, obstacle=None)
+    size = _dtypes.itemsize(meta.dtype)
+    strides = tuple(accumulate(reversed((*whole.shape[1:], size)), lambda a, b: a * b))[::-1] if whole.shape else ()
+    nbytes = math.prod(whole.shape) * size
+    return meta._replace(shape=whole.shape, strides=strides, nbytes=nbytes, readonly=False, obstacle=None)
+
+
+def is_known(facts: Facts) -> bool:
+    """Whether the shape is known before anything is computed."""
+    return not any(map(math.isnan, facts.shape))
+
+
+def _check_keywords(route: Route) -> None:
+    wish = route.wish
+    if wish.chunks is not None and not route.target.lazy:
+        raise invalid("chunks", wish.chunks, f"for {route.target.name}, whose arrays have none. Leave it out.")
+    if wish.stream is not None and not (route.source.lazy and wish.compute):
+        raise invalid("stream", wish.stream.handle, "for lazy arrays: who computes them has streams of its own")
+
+
+# -- plan ----------------------------------------------------------------------------------------------------------
+
+
+def make_plan(route: LazyRoute) -> Plan:
+    """Decide, and check the policy for all that will be done, now and later.
+
+    Raises
+    ------
+    InteropError
+        As `_planner.make_plan`.
+    """
+    whole, block = route.whole, route.block
+    if not whole.source.lazy:
+        return _plan_split(whole, block)
+    if whole.wish.compute and not whole.target.lazy:
+        return _plan_computed(route)
+    later = _planner.make_plan(block)
+    if whole.target.lazy and later.steps[-1].verb == "keep":
+        chunked = whole.wish.chunks is not None
+        return later._replace(source=whole.source.name, target=whole.target.name, later=later if chunked else None)
+    step, reason = Step("map", "source", later.device, later.dtype), "it is lazy, and stays so"
+    steps = (step,)
+    return later._replace(source=whole.source.name, steps=steps, reason=reason, readonly=False, later=later)
+
+
+def _plan_split(whole: Route, block: Route) -> Plan:
+    facts, lazily = whole.facts, whole.facts.materialises
+    problem = facts.unsupported
+    if facts.device.kind not in block.target.holds:
+        problem = f"blocks of it need a framework of {facts.device}. Convert it to one first."
+    if problem:
+        raise whole.refusal(errors.UnsupportedArrayError, problem)
+    if facts.gradient and not whole.wish.detach:
+        reason = f"it requires grad, and {whole.target.name} would cut it off its graph. Pass detach=True to allow it."
+        raise whole.refusal(errors.GradientError, reason)
+    plan = _planner.make_plan(block)
+    share = Step("share", "target", plan.device, plan.dtype)
+    if lazily:
+        return plan._replace(target=whole.target.name, steps=(share,), reason="it is read block by block", later=plan)
+    steps = (*(step for step in plan.steps if step.writes), share)
+    reason = plan.reason if not plan.zero_copy else "its blocks are parts of its memory"
+    return plan._replace(target=whole.target.name, steps=steps, reason=reason)
+
+
+def _plan_computed(route: LazyRoute) -> Plan:
+    whole, block = route.whole, route.block
+    if whole.wish.copy is False:
+        reason = f"it takes a copy, because {whole.facts.materialises}. Leave copy=False out to allow it."
+        raise whole.refusal(errors.CopyRequiredError, reason)
+    limits = whole.wish.host_copy == "error" or whole.wish.max_host_bytes < math.inf
+    if limits and not is_known(whole.facts):
+        reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
+        raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
+    wish = unlimited(block.wish._replace(copy=None))
+    plan = computed(route, _planner.make_plan(block._replace(wish=wish)))
+    _policy.forbid(plan, whole.wish)
+    return plan
+
+
+def computed(route: LazyRoute, rest: Plan) -> Plan:
+    """Put the computation in front of what is done with its result."""
+    facts, lazy = route.block.facts, route.whole.facts
+    step = Step("compute", "source", facts.device, facts.dtype, facts.nbytes)
+    steps = (step, *(s for s in rest.steps if s.verb != "keep"))
+    reason = str(lazy.materialises) if rest.zero_copy else f"{lazy.materialises}, and {rest.reason}"
+    return rest._replace(source=lazy.framework, source_device=facts.device, steps=steps, reason=reason)
+
+
+def unlimited(wish: Wish) -> Wish:
+    """Take the policy out of a wish: it has been asked."""
+    return wish._replace(host_copy="allow", max_host_bytes=math.inf)
+
+
+# -- execute -------------------------------------------------------------------------------------------------------
+
+
+def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert) -> Any:
+    """Do what is planned, if nothing is to be computed now. `convert` is pickled, to be called for each block."""
+    whole, block, wish = route.whole, route.block, route.whole.wish
+    lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
+    lazy.welcome(block.target, partial(pack, convert=convert))
+    if not whole.source.lazy:
+        return _split(route, plan, x, lazy, convert)
+    if plan.steps[-1].verb == "map":
+        function = later(convert, lazy, block.target, block.wish)
+        x = lazy.map(function, [x], meta_of(block.target, function(route.meta)))
+    return x if wish.chunks is None else _checked(lazy.rechunk, x, wish.chunks)
+
+
+def later(convert: Convert, lazy: Adapter, target: Adapter, wish: Wish) -> Callable[[Any], Any]:
+    """Return what converts a block, in whatever process: what the caller permits goes with it."""
+    allowed = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
+    return partial(_convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=allowed)
+
+
+def _convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:
+    welcome(lazy, to, convert)
+    return convert(block, to, wish)
+
+
+def welcome(lazy: str, to: str, convert: Convert) -> None:
+    """Tell a lazy framework, in this process, of one that blocks are of."""
+    cast("LazyAdapter", _registry.adapter_named(lazy)).welcome(
+        _registry.adapter_named(to), partial(pack, convert=convert)
+    )
+
+
+def meta_of(adapter: Adapter, x: Any) -> Any:
+    """Return an array without elements as lazy frameworks want it: with NumPy's dtype."""
+    return adapter.with_numpy_dtype(adapter.part(x, (slice(0, 0),) * len(adapter.describe(x).shape)))
+
+
+def _split(route: LazyRoute, plan: Plan, x: Any, lazy: LazyAdapter, convert: Convert) -> Any:
+    adapter, chunks = route.block.target, route.whole.wish.chunks
+    if plan.later:
+        return _checked(lazy.split_later, route.origin, chunks)
+    array = convert(x, adapter.name, route.block.wish)
+    return _checked(lazy.split, array, partial(adapter.part, array), meta_of(adapter, array), chunks)
+
+
+def _checked(function: Callable[..., Any], *args: Any) -> Any:
+    """Call what reads `chunks`, the last of its arguments."""
+    try:
+        return function(*args)
+    except (ValueError, TypeError) as error:
+        raise invalid("chunks", args[-1], f"chunks of an array of shape {tuple(args[0].shape)} ({error})") from error
+
+
+# -- across processes ----------------------------------------------------------------------------------------------
+
+
+def pack(x: Any, convert: Convert) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return a function that makes an equal array in another process, and its arguments.
+
+    One of them is the memory, as an ndarray of a dtype that pickles leave where it is; the last one is a device.
+    """
+    adapter = cast("Adapter", _registry.adapter_of(type(x)))
+    array = convert(x, "numpy", Wish(detach=True, readonly="share"))
+    array = array if array.flags.c_contiguous else array.copy("C")
+    bits = array if array.dtype.isbuiltin else array.view(f"u{array.dtype.itemsize}")
+    return unpack, (bits, array.dtype, convert, adapter.name, str(adapter.describe(x).device))
+
+
+def unpack(bits: Any, dtype: Any, convert: Convert, to: str, device: str) -> Any:
+    """Make the array that `pack` was given, over the memory that has come."""
+    return convert(bits.view(dtype), to, Wish(device=Device.parse(device), readonly="share"))
