@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import uuid
 from contextlib import suppress
-from itertools import accumulate, product
+from itertools import accumulate, chain, product
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import dask.array as da
@@ -65,8 +65,10 @@ class DaskAdapter(LazyAdapter):
         return x.compute()
 
     def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:
-        """Map by `dask.array.map_blocks`, which aligns the blocks of several arrays."""
-        return da.map_blocks(function, *arrays, dtype=meta.dtype, meta=meta)
+        """Map by `dask.array.blockwise`, which aligns the blocks, as `map_blocks` doesn't."""
+        axes = [tuple(range(x.ndim))[::-1] for x in arrays]  # counted from the last one, as shapes are broadcast
+        pairs = chain.from_iterable(zip(arrays, axes, strict=True))
+        return da.blockwise(function, max(axes, key=len), *pairs, dtype=meta.dtype, meta=meta)
 
     def split(self, x: Any, cut: Callable[[Any], Any], meta: Any, chunks: Any, /) -> Any:
         """Cut now, so that a task has only its block; `from_array` copies, and makes NumPy's blocks of torch's."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
 
 from interop import _progress, _registry, errors
-from interop._convert import convert
+from interop._convert import convert_whole
 from interop._options import invalid, is_whole, make_wish, parse_axis
-from interop._pieces import is_lazy, runs, spell
+from interop._pieces import is_dataset, runs, spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +96,7 @@ def batches(
     shape, cut = _open(x)
     axis = _parse_axis(axis, shape)
     pieces = range(0, shape[axis], _parse_size(size))
-    return Batches(lambda index: convert(cut(index), to, **keywords), pieces, axis, progress)
+    return Batches(lambda index: convert_whole(cut(index), to, keywords), pieces, axis, progress)
 
 
 class Batches(Generic[T]):
@@ -127,14 +127,14 @@ class Batches(Generic[T]):
 
 def _open(x: Any) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
     """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
-    if _registry.adapter_of(type(x)) is None and is_lazy(x):
+    if _registry.adapter_of(type(x)) is None and is_dataset(x):
         return x.shape, x.__getitem__
     adapter, array, label = _registry.identify(x)
     facts = adapter.describe(array)
     if hasattr(array, "__getitem__") and _registry.adapter_of(type(array)):
         return facts.shape, array.__getitem__
     if facts.materialises:
-        return facts.shape, convert(x, "numpy").__getitem__
+        return facts.shape, convert_whole(x, "numpy", {}).__getitem__
     if label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
         return facts.shape, x.__getitem__
     return facts.shape, lambda index: adapter.part(array, index)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from interop import _quick, _registry, errors
-from interop._convert import convert
+from interop._convert import convert_whole
 from interop._questions import namespace
 from interop._tree import Walk
 from interop.adapter import CPU, HOST
@@ -45,7 +45,7 @@ class Way(NamedTuple):
                 return self.share(x)
             except _quick.REFUSED:
                 pass
-        return convert(x, cast("str", self.to), **self.keywords)
+        return convert_whole(x, cast("str", self.to), self.keywords)
 
     def share(self, x: Any) -> Any:
         """Convert a plain array by a native call, from host to host, or return a native one; else an error."""
@@ -77,7 +77,7 @@ class Crossing:
     def __init__(self, way: Way, back: Way | None, parameters: Parameters) -> None:
         self._way = way
         self._back = back
-        self._parameters = parameters
+        self.parameters = parameters
         self._permissions = permissions(way.keywords)
         self._to_host: dict[Adapter, Way] = {}
 
@@ -92,16 +92,27 @@ class Crossing:
 
         def verb(x: Any, _: object) -> Any:
             arrays.append(x)
-            return self._way.convert(x)
+            return self._admitted(x)
 
-        mine, walk = self._parameters, Walk(None, verb, anew=False)
+        mine, walk = self.parameters, Walk(None, verb, anew=False)
         out = walk.start(list(args), mine.by_position(args), mine.spell, mine.whose)
         walk.start(kwargs, list(mine.by_keyword(kwargs)), mine.spell, mine.whose)
         return out, kwargs, self._find_back(arrays[0]) if arrays else self._back
 
+    def _admitted(self, x: Any) -> Any:
+        """Convert an argument; a lazy one only for a body that is written for such."""
+        if _registry.is_lazy(type(x)) and not _registry.adapter_named(cast("str", self._way.to)).lazy:
+            name, to = self.parameters.name, self._way.to
+            msg = (
+                f"{name} would need all of a lazy array at once, as {to}'s. Compute it: interop.convert(x, {to!r}, "
+                f"compute=True). Or decorate {name} with per_block=True and pass the array as an argument of its own."
+            )
+            raise errors.UnsupportedArrayError(msg)
+        return self._way.convert(x)
+
     def _enter_quickly(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any], Way | None]:
         """Convert plain arrays among numbers and the like; an error of `_quick.REFUSED` where there is more to it."""
-        share, seen, mine = self._way.share, dict[int, Any](), self._parameters
+        share, seen, mine = self._way.share, dict[int, Any](), self.parameters
         out, named, back = list(args), dict(kwargs), self._back
         for place, pairs in ((out, mine.by_position(args)), (named, mine.by_keyword(kwargs) if kwargs else ())):
             for key, x in pairs:
@@ -135,11 +146,11 @@ class Crossing:
                 return back.share(value)
             except _quick.REFUSED:
                 pass
-        return back.walk(value, role, _ROLES[role].format(self._parameters.name))
+        return back.walk(value, role, _ROLES[role].format(self.parameters.name))
 
     def send(self, value: Any, /) -> Any:
         """Convert what a generator is sent."""
-        return self._way.walk(value, "value", f"in what {self._parameters.name} is sent: ")
+        return self._way.walk(value, "value", f"in what {self.parameters.name} is sent: ")
 
 
 class Asking:

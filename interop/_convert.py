@@ -76,11 +76,17 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
         What happens to read-only memory when the target can't protect it.
     casting : {"same_kind", "unsafe"}, default "same_kind"
         Whether `dtype` may lose the kind of number (complex to real, float to integer).
+    compute : bool, default False
+        Whether a lazy array (Dask's) is computed. If not, it stays lazy, and each of its blocks is converted when it is
+        computed, by these same keywords. `to_numpy` and its kin, which promise an array of theirs, compute.
+    chunks : int, tuple, str or other, optional
+        How an array is cut into blocks, where the target is lazy (``"dask"``), as Dask spells it. By default "auto".
 
     Returns
     -------
     array
-        Of the target framework: same shape, same values. `x` itself if nothing has to change.
+        Of the target framework: same shape, same values. `x` itself if nothing has to change. For a lazy array that is
+        not computed: a lazy array whose blocks are the target's.
 
     Raises
     ------
@@ -198,7 +204,8 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
 
 def convert_whole(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     """Convert to an array of just that framework: a lazy one is computed."""
-    return convert(x, to) if not keywords and not _registry.is_lazy(type(x)) else _convert(x, to, keywords, whole=True)
+    keywords = {"compute": True, **keywords} if _registry.is_lazy(type(x)) else keywords
+    return convert(x, to, **keywords)
 
 
 def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:

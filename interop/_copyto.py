@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from interop import _dtypes, _layout, _progress, _registry, _watch, errors
 from interop._landing import Landing
 from interop._options import invalid, is_whole, make_wish
-from interop._pieces import is_lazy, pieces, spell
+from interop._pieces import gather, is_dataset, pieces, spell
 from interop._staging import Carrier, End
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from interop._options import Casting
     from interop._progress import Progress
+    from interop.lazy import LazyAdapter
 
     Part = tuple[End, End]  # of dst, and what is written there
 
@@ -119,8 +121,10 @@ def _write(landing: Landing, parts: Iterator[Part], carrier: Carrier, tell: Call
 
 def _parts(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
     """Find out what the source is. All but the arrays of an iterable is checked here, before anything is written."""
-    if _registry.adapter_of(type(src)) is None and is_lazy(src):
+    if _registry.adapter_of(type(src)) is None and is_dataset(src):
         return _read(landing, src, carrier)
+    if _registry.is_lazy(type(src)):
+        return _compute(landing, src, carrier)
     try:
         found = _registry.identify(src)
     except errors.NotAnArrayError:
@@ -137,7 +141,7 @@ def _parts(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
 
 def _read(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
     """Read what is read as it is sliced."""
-    facts = landing.admit_lazy(src)
+    facts = landing.admit_dataset(src)
 
     def read() -> Iterator[Part]:
         for piece in pieces(facts.shape, carrier.limit(facts, landing.facts)):
@@ -149,6 +153,22 @@ def _read(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
             yield target, landing.admit(part, target)
 
     return read()
+
+
+def _compute(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
+    """Compute runs of rows between the ends of blocks, so that none is computed twice."""
+    found = _registry.identify(src)
+    facts = landing.admit_later(found)
+    ends = cast("LazyAdapter", found.adapter).rows(src) if facts.shape else [0]
+    rows = carrier.limit(facts, landing.facts) // max(prod(facts.shape[1:]), 1)
+    cuts = [slice(*run) for run in gather(ends, rows)] if facts.shape else [...]
+
+    def compute() -> Iterator[Part]:
+        for cut in cuts:
+            target = landing.part(cut)
+            yield target, landing.admit(_registry.identify(src[cut]), target)
+
+    return compute()
 
 
 def _lay(landing: Landing, arrays: Iterable[Any], name: str) -> Iterator[Part]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, cast
 
 from interop import _registry, errors
 from interop._border import XP, Asking, Crossing, Way, permissions
 from interop._options import make_wish
 from interop._parameters import Parameters
+from interop._per_block import per_block as run_per_block
 from interop._relay import relay
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def implemented_in(
     *,
     returns: str | ModuleType | type | None = _CALLER,
     only: str | Iterable[str] | None = None,
+    per_block: bool = False,
     **keywords: Unpack[Keywords],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function: its body sees one framework's arrays, its callers pass and get back their own.
@@ -56,6 +58,12 @@ def implemented_in(
         With "caller" and no array among the arguments, nowhere.
     only : str or iterable of str, optional
         Names of the parameters to convert, however they are passed. All others pass through.
+    per_block : bool, default False
+        Whether the function can be run for each block of a lazy array (Dask's), which it must return in the same shape.
+        The call then is lazy, too: it returns a lazy array whose blocks are what the function will return, in the
+        framework of the caller's blocks (see `returns`), and computes nothing; to see what that is, the function is
+        called once, with blocks of one element. Blocks of several lazy arguments are aligned; other arguments are
+        passed as they are. Without it, a lazy argument is refused.
     **keywords
         Those of `convert`, for the arguments. `detach` and `readonly` hold for the results, too.
 
@@ -82,14 +90,16 @@ def implemented_in(
     tensor([2, 1, 0])
     """
     if isinstance(framework, str) and framework == _ANY:
-        _insist_on_nothing_else(returns, keywords)
+        _insist_on_nothing_else(returns, keywords, per_block=per_block)
         return _decorator(lambda function: Asking(_taking_namespace(Parameters(function, only))))
     make_wish({name: value for name, value in keywords.items() if not _names_framework(value)})
     way, back = Way.of(_with_adapter(_name_of(framework)), dict(keywords)), _way_back(returns, permissions(keywords))
-    return _decorator(lambda function: Crossing(way, back, Parameters(function, only)))
+    return _decorator(lambda function: Crossing(way, back, Parameters(function, only)), per_block=per_block)
 
 
-def _decorator(make_border: Callable[[Any], Border]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _decorator(
+    make_border: Callable[[Any], Border], *, per_block: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(function: Any) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(decorate(function.__func__))
@@ -97,7 +107,9 @@ def _decorator(make_border: Callable[[Any], Border]) -> Callable[[Callable[P, R]
             what = f"the class {function.__name__}" if isinstance(function, type) else f"a {type(function).__name__}"
             msg = f"implemented_in decorates functions and methods, not {what}. Write it directly above the def."
             raise TypeError(msg)
-        return relay(function, make_border(function))
+        border = make_border(function)
+        double = relay(function, border)
+        return run_per_block(double, cast("Crossing", border).parameters) if per_block else double
 
     return decorate
 
@@ -139,8 +151,12 @@ def _way_back(returns: Any, keywords: Mapping[str, Any]) -> Way | None:
         raise errors.InvalidOptionError(msg) from None
 
 
-def _insist_on_nothing_else(returns: Any, keywords: Mapping[str, Any]) -> None:
-    given = [*keywords, *["returns"] * (not (isinstance(returns, str) and returns == _CALLER))]
+def _insist_on_nothing_else(returns: Any, keywords: Mapping[str, Any], *, per_block: bool) -> None:
+    given = [
+        *keywords,
+        *["per_block"] * bool(per_block),
+        *["returns"] * (not (isinstance(returns, str) and returns == _CALLER)),
+    ]
     if given:
         msg = f"implemented_in({_ANY!r}) converts nothing, and takes no {', '.join(given)}. Leave that out."
         raise errors.InvalidOptionError(msg)

@@ -73,7 +73,14 @@ class Landing:
             raise self.refusal(errors.UnsupportedArrayError, source.facts, f"{reason} {cure}")
         return opened
 
-    def admit_lazy(self, x: Any) -> Facts:
+    def admit_later(self, found: Found) -> Facts:
+        """Check what is computed part by part, by what it says of itself."""
+        source = _end(found)
+        self._check(source, self.facts.shape)
+        self._permit(source)
+        return source.facts
+
+    def admit_dataset(self, x: Any) -> Facts:
         """Check what is read as it is sliced, by what it says of itself."""
         numpy, label = _registry.adapter_named("numpy"), type(x).__name__
         dtype, problem = _dtype_name(x.dtype), None
@@ -133,8 +140,9 @@ class Landing:
         dtype = here.dtype if source.is_host == self._target.is_host else crossing_dtype(source, self._target)
         size = _layout.count(here) * _dtypes.itemsize(dtype)
         step = Step("move" if start.device != here.device else "copy", "target", here.device, here.dtype, size)
-        names = start.framework, here.framework
-        return Plan(*names, here.shape, start.device, here.device, here.dtype, (step,), _REASON)
+        computed = [Step("compute", "source", start.device, start.dtype, start.nbytes)] * source.adapter.lazy
+        names, steps = (start.framework, here.framework), (*computed, step)
+        return Plan(*names, here.shape, start.device, here.device, here.dtype, steps, _REASON)
 
     def _opened(self, source: End) -> End:
         """Read what has to be read; let the framework of `dst` share what none can be asked for."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from interop import _dtypes, _planner, _policy, _registry, errors
 from interop._device import Device
 from interop._options import Wish, invalid
+from interop._pieces import is_dataset
 from interop._plan import Plan, Step
 
 if TYPE_CHECKING:
@@ -63,20 +64,26 @@ def open_route(route: Route, x: Any, array: Any) -> LazyRoute:
     if not route.source.lazy:
         within = route.source if route.source.name in _registry.known_names() else _registry.adapter_named("numpy")
         return LazyRoute(route, route._replace(target=within, wish=wish), origin=x)
-    inner, meta = block_of(route, array)
+    inner, meta = block_of(cast("LazyAdapter", route.source), array)
     target = inner if route.target.lazy else route.target
     facts = _as_computed(inner.describe(meta), route.facts)
     return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta)
 
 
-def block_of(route: Route, x: Any) -> tuple[Adapter, Any]:
-    """Return the framework of the blocks, and a block without elements."""
-    meta = cast("LazyAdapter", route.source).meta(x)
+def block_of(lazy: LazyAdapter, x: Any) -> tuple[Adapter, Any]:
+    """Return the framework of a lazy array's blocks, and a block without elements.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        No adapter knows their class.
+    """
+    meta = lazy.meta(x)
     inner = _registry.adapter_of(type(meta))
     if inner is None or inner.lazy:
         kind = f"{type(meta).__module__}.{type(meta).__qualname__}"
-        reason = f"its blocks are of the class {kind}, which no adapter knows. interop.register adds one."
-        raise route.refusal(errors.UnsupportedArrayError, reason)
+        msg = f"cannot convert {lazy.describe(x)}: its blocks are of the class {kind}, which no adapter knows"
+        raise errors.UnsupportedArrayError(f"{msg}. interop.register adds one.")
     return inner, inner.part(meta, ...)
 
 
@@ -118,7 +125,7 @@ def make_plan(route: LazyRoute) -> Plan:
     """
     whole, block = route.whole, route.block
     if not whole.source.lazy:
-        return _plan_split(whole, block)
+        return _plan_split(route)
     if whole.wish.compute and not whole.target.lazy:
         return _plan_computed(route)
     later = _planner.make_plan(block)
@@ -130,8 +137,8 @@ def make_plan(route: LazyRoute) -> Plan:
     return later._replace(source=whole.source.name, steps=steps, reason=reason, readonly=False, later=later)
 
 
-def _plan_split(whole: Route, block: Route) -> Plan:
-    facts, lazily = whole.facts, whole.facts.materialises
+def _plan_split(route: LazyRoute) -> Plan:
+    whole, block, facts = route.whole, route.block, route.whole.facts
     problem = facts.unsupported
     if facts.device.kind not in block.target.holds:
         problem = f"blocks of it need a framework of {facts.device}. Convert it to one first."
@@ -142,7 +149,7 @@ def _plan_split(whole: Route, block: Route) -> Plan:
         raise whole.refusal(errors.GradientError, reason)
     plan = _planner.make_plan(block)
     share = Step("share", "target", plan.device, plan.dtype)
-    if lazily:
+    if facts.materialises and is_dataset(route.origin):
         return plan._replace(target=whole.target.name, steps=(share,), reason="it is read block by block", later=plan)
     steps = (*(step for step in plan.steps if step.writes), share)
     reason = plan.reason if not plan.zero_copy else "its blocks are parts of its memory"
@@ -197,10 +204,10 @@ def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert) -> Any:
 def later(convert: Convert, lazy: Adapter, target: Adapter, wish: Wish) -> Callable[[Any], Any]:
     """Return what converts a block, in whatever process: what the caller permits goes with it."""
     allowed = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
-    return partial(_convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=allowed)
+    return partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=allowed)
 
 
-def _convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:
+def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:
     welcome(lazy, to, convert)
     return convert(block, to, wish)
 

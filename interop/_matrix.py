@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 
 def measure() -> Matrix:
-    """Import every framework that is installed, and convert from everywhere to everywhere. Nothing is raised."""
-    found = [_survey(info) for info in frameworks()]
+    """Import every framework that is installed, and convert from everywhere to everywhere. Nothing is raised.
+
+    Lazy ones have no memory of their own: they are left out, unless they can't be imported.
+    """
+    found = [one for one in map(_survey, frameworks()) if not one.lazy]
     placed = [(not d.is_host, d.kind, d.id, one.name, str(d)) for one in found for d in one.devices]
     places = tuple(Place(name, device) for *_, name, device in sorted(placed))
     absent = {one.name: one.reason for one in found if not one.devices}
@@ -51,13 +54,14 @@ class _Survey(NamedTuple):
     devices: tuple[Device, ...] = ()
     reason: str = ""
     failed: bool = False
+    lazy: bool = False
 
 
 def _survey(info: FrameworkInfo) -> _Survey:
     try:
         adapter = _registry.adapter_named(info.name)
         found = devices(adapter)
-        return _Survey(info.name, found, "" if found else str(adapter.place(adapter.home)))
+        return _Survey(info.name, found, "" if found else str(adapter.place(adapter.home)), lazy=adapter.lazy)
     except errors.FrameworkNotInstalledError as error:
         return _Survey(info.name, reason=str(error), failed=info.installed)
     except Exception as error:  # noqa: BLE001 - a framework may fail in any way, and the others are still to be seen

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _IN_MEMORY: Final = ("iloc", "isna", "null_count")
 """What columns have, whose slices may go by labels."""
@@ -62,6 +62,22 @@ def runs(length: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
+def gather(ends: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """Put runs that end there together, as many as are no longer than a size; a longer one stays alone.
+
+    >>> list(gather([2, 4, 6, 11, 12], 4))
+    [(0, 4), (4, 6), (6, 11), (11, 12)]
+    """
+    start = last = 0
+    for end in ends:
+        if end - start > size and last > start:
+            yield start, last
+            start = last
+        last = end
+    if last > start:
+        yield start, last
+
+
 def spell(index: Any) -> str:
     """Write an index as Python does.
 
@@ -74,7 +90,7 @@ def spell(index: Any) -> str:
     return f"[{', '.join(':' if s == slice(None) else f'{s.start}:{s.stop}' for s in slices)}]"
 
 
-def is_lazy(x: Any) -> bool:
+def is_dataset(x: Any) -> bool:
     """Whether an object of no known framework is read as it is sliced, as datasets of h5py and zarr are.
 
     What lends memory need not be read, nor do columns, and slices of those (pandas) may mean labels.

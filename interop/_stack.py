@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
 
 from interop import _registry, _watch, errors
-from interop._convert import convert
+from interop._convert import convert_whole
 from interop._options import make_wish, parse_axis
 from interop._plan import Plan, Step
 from interop._questions import device_of
@@ -122,7 +122,7 @@ def _stack_here(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
     stacked = _join(source, items, axis)
     if stacked is NotImplemented:
         return NotImplemented
-    result = convert(stacked, job.to, **job.keywords)
+    result = convert_whole(stacked, job.to, job.keywords)
     return _ordered(result, job) if result is stacked else result
 
 
@@ -133,7 +133,7 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         keywords.pop("stream", None)  # the target's current one stacks, and the one asked for waits for that
 
     def verb(x: Any) -> Any:
-        result = convert(x, job.to, **keywords)
+        result = convert_whole(x, job.to, keywords)
         keywords["device"] = device_of(result)
         return result
 

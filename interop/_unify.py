@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from interop import _registry, errors
-from interop._convert import convert
+from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._questions import device_of
 from interop._survey import attempt, each
@@ -75,7 +75,7 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     to = to or _framework_of(arrays, leader)
 
     def verb(x: Any) -> Any:
-        return convert(x, to, **keywords)
+        return convert_whole(x, to, keywords)
 
     first = attempt(verb, arrays[leader], leader)
     results = {id(arrays[leader]): first}

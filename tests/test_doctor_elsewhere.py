@@ -34,7 +34,8 @@ def test_it_runs_as_a_module_with_warnings_as_errors() -> None:
 def test_what_is_not_installed_is_listed_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTEROP_PLUGINS", "0")  # a name of six letters moves the columns
     said = run_child(
-        HIDDEN.format(names=("torch", "cupy", "jax", "rich")) + "    from interop.__main__ import main\n    main([])"
+        HIDDEN.format(names=("torch", "cupy", "jax", "dask", "rich"))
+        + "    from interop.__main__ import main\n    main([])"
     )
     assert "torch  not installed" in said
     assert "torch  torch is not installed. Install it with: pip install 'array-interop[torch]'" in said
@@ -44,7 +45,7 @@ def test_what_is_not_installed_is_listed_with_its_reason(monkeypatch: pytest.Mon
 
 def test_what_is_not_installed_is_no_problem() -> None:
     code = (
-        HIDDEN.format(names=("torch", "cupy", "jax"))
+        HIDDEN.format(names=("torch", "cupy", "jax", "dask"))
         + "    from interop.__main__ import main\n    print(main(['--check']))"
     )
     assert run_child(code).splitlines()[-1] == "0"
@@ -52,7 +53,7 @@ def test_what_is_not_installed_is_no_problem() -> None:
 
 def test_without_numpy_there_is_a_report_all_the_same() -> None:
     code = (
-        HIDDEN.format(names=("numpy", "torch", "cupy", "jax", "rich"))
+        HIDDEN.format(names=("numpy", "torch", "cupy", "jax", "dask", "rich"))
         + """
     from interop.__main__ import main
     main(["--svg", "-"])

@@ -101,7 +101,7 @@ def test_an_unknown_keyword_is_a_type_error(call: Any) -> None:
     with pytest.raises(TypeError) as caught:
         call(ONES, cpy=False)
     assert not isinstance(caught.value, interop.InteropError)
-    known = "device, dtype, copy, stream, detach, readonly, casting"
+    known = "device, dtype, copy, stream, detach, readonly, casting, compute, chunks"
     assert str(caught.value) == f"there is no keyword 'cpy'; there are {known}"
 
 

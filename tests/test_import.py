@@ -8,7 +8,18 @@ import pytest
 
 from child import run_child
 
-FRAMEWORKS = {"array_api_compat", "array_api_strict", "cupy", "jax", "ml_dtypes", "numpy", "pandas", "torch"}
+FRAMEWORKS = {
+    "array_api_compat",
+    "array_api_strict",
+    "cupy",
+    "dask",
+    "distributed",
+    "jax",
+    "ml_dtypes",
+    "numpy",
+    "pandas",
+    "torch",
+}
 
 
 def test_importing_interop_loads_no_framework() -> None:

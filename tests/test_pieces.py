@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import foreign
-from interop._pieces import is_lazy, pieces, runs, spell
+from interop._pieces import is_dataset, pieces, runs, spell
 
 
 @given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))
@@ -77,7 +77,7 @@ class Lending(Dataset):
 
 @pytest.mark.parametrize("x", [Dataset()])
 def test_what_is_read_as_it_is_sliced_is_lazy(x: Any) -> None:
-    assert is_lazy(x)
+    assert is_dataset(x)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_what_is_read_as_it_is_sliced_is_lazy(x: Any) -> None:
     ids=lambda x: type(x).__name__,
 )
 def test_what_lends_memory_or_has_labels_is_not(x: Any) -> None:
-    assert not is_lazy(x)
+    assert not is_dataset(x)

@@ -81,7 +81,7 @@ def test_the_environment_can_turn_plugins_off(monkeypatch: pytest.MonkeyPatch) -
             print(error)
         """
     )
-    assert said == "False\nno framework is called 'abacus'. Known: cupy, jax, numpy, torch.\n"
+    assert said == "False\nno framework is called 'abacus'. Known: cupy, dask, jax, numpy, torch.\n"
 
 
 def install(folder: Path, distribution: str, framework: str, target: str) -> None:

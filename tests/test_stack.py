@@ -78,7 +78,7 @@ def test_scalars(arrays: Any, to: Any) -> None:
 
 def test_it_is_stacked_once_and_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("interop._stack.convert", lambda x, to, **keywords: calls.append((x, to, keywords)))
+    monkeypatch.setattr("interop._stack.convert_whole", lambda *arguments: calls.append(arguments))
     stack(tensors(), "numpy", copy=True, detach=True)
     ((stacked, to, keywords),) = calls
     assert (type(stacked), stacked.tolist()) == (torch.Tensor, VALUES)

@@ -96,7 +96,7 @@ REFUSED = {
     ),
     "no such keyword": Case(
         lambda: unify(axis=1), TypeError,  # type: ignore[call-overload]
-        "there is no keyword 'axis'; there are device, dtype, copy, stream, detach, readonly, casting",
+        "there is no keyword 'axis'; there are device, dtype, copy, stream, detach, readonly, casting, compute, chunks",
     ),
 }  # fmt: skip
 
