@@ -74,6 +74,9 @@ class Exported:
         self._facts = facts._replace(framework=label) if label else facts
         if facts.unsupported:
             self._refuse(errors.UnsupportedArrayError, facts.unsupported)
+        if self._source.lazy:
+            reason = f"{facts.materialises}, and has no memory yet. Pass interop.to_numpy(x), or what else computes it."
+            self._refuse(errors.UnsupportedArrayError, reason)
         if facts.gradient and not make_wish({}).detach:
             reason = "it requires grad, and the consumer would cut it off its graph."
             self._refuse(errors.GradientError, f"{reason} Export it within interop.options(detach=True) to allow that.")
