@@ -59,6 +59,7 @@ def batches(
     ----------
     x : array
         Of at least one dimension. What is read as it is sliced (a dataset of h5py or zarr) is read by pieces.
+        A lazy array is computed by pieces; a block that two of them share is computed for each.
     to : str, module or class
         ``"torch"``, ``torch`` or ``torch.Tensor``.
     size : int

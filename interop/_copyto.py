@@ -48,8 +48,9 @@ def copyto(  # noqa: PLR0913 - keywords
         grad gets the values only.
     src : array, or iterable of arrays
         With the shape of `dst`: nothing is broadcast. What is read as it is sliced (a dataset of h5py or zarr) is read
-        by pieces. Of an iterable (a generator, a data loader), each array must have the shape
-        ``(n, *dst.shape[1:])``; they are laid one after the other along axis 0, whatever their frameworks.
+        by pieces. A lazy array is computed by rows of whole blocks, at least one row of them at a time. Of an iterable
+        (a generator, a data loader), each array must have the shape ``(n, *dst.shape[1:])``; they are laid one after
+        the other along axis 0, whatever their frameworks.
     batch_bytes : int, optional
         How large a piece is at most, and both pinned buffers together. By default 64 MiB. An element is never split.
     progress : bool or function, default False
