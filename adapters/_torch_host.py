@@ -52,10 +52,23 @@ class NumPyTyped(Tensor):
         with torch._C.DisableTorchFunctionSubclass():
             return share(self.detach()[..., :0] if self.ndim else self.detach()).dtype
 
+    def __reduce_ex__(self, _: Any) -> Any:
+        """Pickle what it is, for there are no elements; torch can't pickle all dtypes (uint16, float8)."""
+        plain = self.as_subclass(Tensor)
+        return _empty, (tuple(plain.shape), NAMES[plain.dtype], str(plain.device))
+
+    def __dask_tokenize__(self) -> Any:
+        """Tell equal ones by what they are: there are no elements in them."""
+        return "interop", str(self.dtype), tuple(self.shape), str(self.device)
+
     def astype(self, dtype: Any, **_: Any) -> Tensor:
         """Cast, as arrays of NumPy do."""
         with torch._C.DisableTorchFunctionSubclass():
             return self.to(DTYPES[np.dtype(dtype).name]).as_subclass(NumPyTyped)
+
+
+def _empty(shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
+    return torch.empty(shape, dtype=DTYPES[dtype], device=device).as_subclass(NumPyTyped)
 
 
 def share(x: Tensor) -> NDArray[Any]:

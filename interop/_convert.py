@@ -269,13 +269,13 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
 
 def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Plan]:
     """Convert now, what is computed now; else see that each block is converted when it is computed."""
-    whole, block = route.whole, route.block
+    whole = route.whole
     _policy.warn(plan, whole.wish)
     if plan.steps[0].verb != "compute":
         return _lazy.execute(route, plan, x, convert_by_wish), plan
     computed = cast("LazyAdapter", whole.source).compute(x)
-    with scope(_lazy.unlimited(block.wish)):
-        result, rest = convert_by_plan(computed, block.target.name, {}, None)
+    with scope(_lazy.wish_when_computed(route)):
+        result, rest = convert_by_plan(computed, whole.target.name, {}, None)
     return result, _lazy.computed(route, rest)
 
 

@@ -40,7 +40,7 @@ class LazyRoute(NamedTuple):
     meta : array
         A block without elements.
     origin : object
-        What is to be cut into blocks.
+        What is converted, as it was passed.
     """
 
     whole: Route
@@ -67,7 +67,7 @@ def open_route(route: Route, x: Any, array: Any) -> LazyRoute:
     inner, meta = block_of(cast("LazyAdapter", route.source), array)
     target = inner if route.target.lazy else route.target
     facts = _as_computed(inner.describe(meta), route.facts)
-    return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta)
+    return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta, x)
 
 
 def block_of(lazy: LazyAdapter, x: Any) -> tuple[Adapter, Any]:
@@ -130,8 +130,9 @@ def make_plan(route: LazyRoute) -> Plan:
         return _plan_computed(route)
     later = _planner.make_plan(block)
     if whole.target.lazy and later.steps[-1].verb == "keep":
-        chunked = whole.wish.chunks is not None
-        return later._replace(source=whole.source.name, target=whole.target.name, later=later if chunked else None)
+        names, chunked = (whole.source.name, whole.target.name), whole.wish.chunks is not None
+        reason = "it is rechunked, and stays lazy" if chunked else f"it is {whole.target.name}'s already"
+        return later._replace(source=names[0], target=names[1], reason=reason, later=later if chunked else None)
     step, reason = Step("map", "source", later.device, later.dtype), "it is lazy, and stays so"
     steps = (step,)
     return later._replace(source=whole.source.name, steps=steps, reason=reason, readonly=False, later=later)
@@ -148,12 +149,18 @@ def _plan_split(route: LazyRoute) -> Plan:
         reason = f"it requires grad, and {whole.target.name} would cut it off its graph. Pass detach=True to allow it."
         raise whole.refusal(errors.GradientError, reason)
     plan = _planner.make_plan(block)
-    share = Step("share", "target", plan.device, plan.dtype)
+    share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
     if facts.materialises and is_dataset(route.origin):
-        return plan._replace(target=whole.target.name, steps=(share,), reason="it is read block by block", later=plan)
-    steps = (*(step for step in plan.steps if step.writes), share)
-    reason = plan.reason if not plan.zero_copy else "its blocks are parts of its memory"
-    return plan._replace(target=whole.target.name, steps=steps, reason=reason)
+        return plan._replace(target=target, steps=(share,), reason="it is read block by block", later=plan)
+    writing = [step for step in plan.steps if step.writes]
+    reason = plan.reason if writing else "its blocks are parts of its memory"
+    if block.target.immutable and not writing:  # such share all of an array, but not parts of it
+        writing = [Step("copy", "source", plan.device, plan.dtype, facts.nbytes)]
+        reason = f"{plan.source} shares no parts of its memory"
+        if whole.wish.copy is False:
+            refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
+            raise whole.refusal(errors.CopyRequiredError, refusal)
+    return plan._replace(target=target, steps=(*writing, share), reason=reason)
 
 
 def _plan_computed(route: LazyRoute) -> Plan:
@@ -165,8 +172,7 @@ def _plan_computed(route: LazyRoute) -> Plan:
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
         raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
-    wish = unlimited(block.wish._replace(copy=None))
-    plan = computed(route, _planner.make_plan(block._replace(wish=wish)))
+    plan = computed(route, _planner.make_plan(block._replace(wish=wish_when_computed(route))))
     _policy.forbid(plan, whole.wish)
     return plan
 
@@ -180,9 +186,11 @@ def computed(route: LazyRoute, rest: Plan) -> Plan:
     return rest._replace(source=lazy.framework, source_device=facts.device, steps=steps, reason=reason)
 
 
-def unlimited(wish: Wish) -> Wish:
-    """Take the policy out of a wish: it has been asked."""
-    return wish._replace(host_copy="allow", max_host_bytes=math.inf)
+def wish_when_computed(route: LazyRoute) -> Wish:
+    """Return what is left to wish for: the policy has been asked, and what is put together of several blocks is new."""
+    wish, lazy = route.block.wish, cast("LazyAdapter", route.whole.source)
+    copy = None if lazy.blocks(route.origin) > 1 else wish.copy
+    return wish._replace(copy=copy, host_copy="allow", max_host_bytes=math.inf)
 
 
 # -- execute -------------------------------------------------------------------------------------------------------
@@ -220,8 +228,8 @@ def welcome(lazy: str, to: str, convert: Convert) -> None:
 
 
 def meta_of(adapter: Adapter, x: Any) -> Any:
-    """Return an array without elements as lazy frameworks want it: with NumPy's dtype."""
-    return adapter.with_numpy_dtype(adapter.part(x, (slice(0, 0),) * len(adapter.describe(x).shape)))
+    """Return an array without elements as lazy frameworks want it: with NumPy's dtype. Without axes, it has one."""
+    return adapter.with_numpy_dtype(adapter.part(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...))
 
 
 def _split(route: LazyRoute, plan: Plan, x: Any, lazy: LazyAdapter, convert: Convert) -> Any:
