@@ -21,6 +21,11 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Load interop at the first use of a name. From then on this is a module as others are, with its names at hand."""
+    from importlib import import_module  # noqa: PLC0415 - importing this loads nothing
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if not name.startswith("__") and find_spec(f"{__name__}.{name}"):
+        return import_module(f"{__name__}.{name}")  # alone: what a pickle names is loaded before all others
     public = _load()
     globals().update({key: getattr(public, key) for key in public.__all__}, __all__=[*public.__all__, "__version__"])
     globals().pop("__getattr__", None)  # a module that has one is asked by name each time
