@@ -50,12 +50,22 @@ class NumPyTyped(Tensor):
     def dtype(self) -> Any:  # type: ignore[override]
         """The dtype of NumPy, or of ml_dtypes, that has its numbers."""
         with torch._C.DisableTorchFunctionSubclass():
-            return share(self.detach()[..., :0] if self.ndim else self.detach()).dtype
+            dtype = self.as_subclass(Tensor).dtype
+        if dtype not in _CARRIERS:
+            return np.dtype(NAMES[dtype])
+        import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
+
+        return np.dtype(getattr(ml_dtypes, NAMES[dtype]))
 
     def __reduce_ex__(self, _: Any) -> Any:
         """Pickle what it is, for there are no elements; torch can't pickle all dtypes (uint16, float8)."""
         plain = self.as_subclass(Tensor)
         return _empty, (tuple(plain.shape), NAMES[plain.dtype], str(plain.device))
+
+    def __deepcopy__(self, _: Any) -> Tensor:
+        """Copy as it is pickled."""
+        function, arguments = self.__reduce_ex__(2)
+        return function(*arguments)
 
     def __dask_tokenize__(self) -> Any:
         """Tell equal ones by what they are: there are no elements in them."""

@@ -13,6 +13,7 @@ from itertools import accumulate, chain, product
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import dask.array as da
+import numpy as np
 from array_api_compat import array_namespace
 from dask.array.core import normalize_chunks, slices_from_chunks
 from dask.array.dispatch import concatenate_lookup, take_lookup, tensordot_lookup
@@ -75,12 +76,13 @@ class DaskAdapter(LazyAdapter):
         chunks = normalize_chunks("auto" if chunks is None else chunks, tuple(x.shape), dtype=meta.dtype)
         name = f"interop-{uuid.uuid4().hex}"  # the memory may be written to: it is no name for what is in it
         keys = product([name], *(range(len(sizes)) for sizes in chunks))
-        graph = dict(zip(keys, map(cut, slices_from_chunks(chunks)), strict=True))
+        graph = dict(zip(keys, map(cut, (index or ... for index in slices_from_chunks(chunks))), strict=True))
         return da.Array(HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta)
 
     def split_later(self, x: Any, chunks: Any, /) -> Any:
         """Let Dask slice it when a block is computed."""
-        return da.from_array(x, chunks="auto" if chunks is None else chunks, asarray=True)
+        meta = np.empty((0,) * len(x.shape), x.dtype)  # else Dask reads a part to learn that, and asks for `ndim`
+        return da.from_array(x, chunks="auto" if chunks is None else chunks, name=False, asarray=True, meta=meta)
 
     def rechunk(self, x: Any, chunks: Any, /) -> Any:
         """Rechunk, which is lazy."""
@@ -94,6 +96,8 @@ class DaskAdapter(LazyAdapter):
         wire.register(cls, pack)
         if cls in _welcome:
             return
+        if not _welcome:
+            _index_by_wide_numbers()
         _welcome.add(cls)
         for lookup, function in _LOOKUPS.items():
             if not _knows(lookup, cls):
@@ -124,6 +128,23 @@ def _concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
 def _take(x: Any, indices: Any, axis: int = 0) -> Any:
     namespace = array_namespace(x)
     return namespace.take(x, namespace.asarray(indices), axis=axis)
+
+
+def _index_by_wide_numbers() -> None:
+    """Let Dask take rows by int64: it narrows to uint8, which torch takes for a mask, and gives other rows.
+
+    That function is private to Dask. A version that has no such one is left as it is.
+    """
+    with suppress(ImportError, AttributeError):
+        from dask.array import _shuffle  # noqa: PLC0415
+
+        take = _shuffle._getitem
+
+        def take_by_wide_numbers(x: Any, index: Any) -> Any:
+            number, keys = index
+            return take(x, (number, tuple(k if isinstance(k, slice) else k.astype("int64") for k in keys)))
+
+        _shuffle._getitem = take_by_wide_numbers
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:

@@ -43,7 +43,7 @@ class TorchAdapter(Adapter):
         if type(x) is Tensor:
             return _facts(x)
         with _behind_subclass():
-            return _facts(x)
+            return _facts(x.as_subclass(Tensor) if isinstance(x, host.NumPyTyped) else x)
 
     def address(self, x: Any, /) -> int:
         """Return `Tensor.data_ptr`."""

@@ -272,11 +272,21 @@ def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Pl
     whole = route.whole
     _policy.warn(plan, whole.wish)
     if plan.steps[0].verb != "compute":
-        return _lazy.execute(route, plan, x, convert_by_wish), plan
+        return _lazy.execute(route, plan, x, convert_by_wish, _unwatched), plan
     computed = cast("LazyAdapter", whole.source).compute(x)
     with scope(_lazy.wish_when_computed(route)):
         result, rest = convert_by_plan(computed, whole.target.name, {}, None)
-    return result, _lazy.computed(route, rest)
+    source, array, _ = _registry.identify(computed)
+    done = _lazy.computed(route, rest, source.describe(array))  # its meta may have lied, and its size was not known
+    if not _lazy.is_known(whole.facts):
+        _policy.warn(done, whole.wish)
+    return result, done
+
+
+def _unwatched(x: Any, to: str, wish: Wish) -> Any:
+    """Convert as a part of another conversion, which is the one that is seen."""
+    with scope(wish):
+        return convert_by_plan(x, to, {}, None)[0]
 
 
 flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_by_plan
@@ -309,6 +319,7 @@ def _prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, R
     source, array, label = _registry.identify(x, target)
     facts = source.describe(array)
     route = Route(facts._replace(framework=label) if label else facts, source, target, wish)
+    _lazy.check_chunks(route)
     if source.lazy or target.lazy:
         lazily = _lazy.open_route(route, x, array)
         return _lazy.make_plan(lazily), array, lazily

@@ -104,10 +104,15 @@ def is_known(facts: Facts) -> bool:
     return not any(map(math.isnan, facts.shape))
 
 
+def check_chunks(route: Route) -> None:
+    """Refuse chunks that are for nobody."""
+    chunks = route.wish.chunks
+    if chunks is not None and not route.target.lazy:
+        raise invalid("chunks", chunks, f"for {route.target.name}, whose arrays have none. Leave it out.")
+
+
 def _check_keywords(route: Route) -> None:
     wish = route.wish
-    if wish.chunks is not None and not route.target.lazy:
-        raise invalid("chunks", wish.chunks, f"for {route.target.name}, whose arrays have none. Leave it out.")
     if wish.stream is not None and not (route.source.lazy and wish.compute):
         raise invalid("stream", wish.stream.handle, "for lazy arrays: who computes them has streams of its own")
 
@@ -135,7 +140,8 @@ def make_plan(route: LazyRoute) -> Plan:
         return later._replace(source=names[0], target=names[1], reason=reason, later=later if chunked else None)
     step, reason = Step("map", "source", later.device, later.dtype), "it is lazy, and stays so"
     steps = (step,)
-    return later._replace(source=whole.source.name, steps=steps, reason=reason, readonly=False, later=later)
+    names = whole.source.name, whole.target.name
+    return later._replace(source=names[0], target=names[1], steps=steps, reason=reason, readonly=False, later=later)
 
 
 def _plan_split(route: LazyRoute) -> Plan:
@@ -172,14 +178,14 @@ def _plan_computed(route: LazyRoute) -> Plan:
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
         raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
-    plan = computed(route, _planner.make_plan(block._replace(wish=wish_when_computed(route))))
+    plan = computed(route, _planner.make_plan(block._replace(wish=wish_when_computed(route))), block.facts)
     _policy.forbid(plan, whole.wish)
     return plan
 
 
-def computed(route: LazyRoute, rest: Plan) -> Plan:
+def computed(route: LazyRoute, rest: Plan, facts: Facts) -> Plan:
     """Put the computation in front of what is done with its result."""
-    facts, lazy = route.block.facts, route.whole.facts
+    lazy = route.whole.facts
     step = Step("compute", "source", facts.device, facts.dtype, facts.nbytes)
     steps = (step, *(s for s in rest.steps if s.verb != "keep"))
     reason = str(lazy.materialises) if rest.zero_copy else f"{lazy.materialises}, and {rest.reason}"
@@ -196,16 +202,17 @@ def wish_when_computed(route: LazyRoute) -> Wish:
 # -- execute -------------------------------------------------------------------------------------------------------
 
 
-def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert) -> Any:
+def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, unwatched: Convert) -> Any:
     """Do what is planned, if nothing is to be computed now. `convert` is pickled, to be called for each block."""
     whole, block, wish = route.whole, route.block, route.whole.wish
     lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
     lazy.welcome(block.target, partial(pack, convert=convert))
     if not whole.source.lazy:
-        return _split(route, plan, x, lazy, convert)
+        return _split(route, plan, x, lazy, unwatched)
     if plan.steps[-1].verb == "map":
         function = later(convert, lazy, block.target, block.wish)
-        x = lazy.map(function, [x], meta_of(block.target, function(route.meta)))
+        empty = unwatched(route.meta, block.target.name, block.wish._replace(host_copy="allow"))
+        x = lazy.map(function, [x], meta_of(block.target, empty))
     return x if wish.chunks is None else _checked(lazy.rechunk, x, wish.chunks)
 
 
@@ -244,7 +251,7 @@ def _checked(function: Callable[..., Any], *args: Any) -> Any:
     """Call what reads `chunks`, the last of its arguments."""
     try:
         return function(*args)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ZeroDivisionError) as error:
         raise invalid("chunks", args[-1], f"chunks of an array of shape {tuple(args[0].shape)} ({error})") from error
 
 

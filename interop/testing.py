@@ -11,7 +11,7 @@ Subclass it in a test module, name the framework, and say how to make one of its
             return torch.tensor(array)
 
 Nothing is assumed of the framework but what its adapter says: an array on a GPU passes by the same tests as one on
-the host.
+the host. A framework of lazy arrays has a suite of its own, in `interop.testing_lazy`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 
 __all__ = ["AdapterSuite"]
 
-_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64")
-_BASE = aligned(np.arange(24, dtype="float32").reshape(2, 3, 4))
+DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64")
+BASE = aligned(np.arange(24, dtype="float32").reshape(2, 3, 4))
 _UNTIL_REMEMBERED = 4  # conversions: the first learns the class, the second plans, the third is the first by heart
-_LAYOUTS = {
-    "contiguous": _BASE,
-    "fortran": aligned(np.asfortranarray(_BASE)),
-    "transposed": _BASE.transpose(2, 0, 1),
-    "sliced": _BASE[:, 1:, ::2],
-    "reversed": _BASE[::-1],
-    "broadcast": np.broadcast_to(_BASE[0, 0], (3, 4)),
-    "one element": _BASE[:1, :1, :1],
-    "0-d": _BASE[0, 0, 0, ...],
-    "empty": _BASE[:, :0],
+LAYOUTS = {
+    "contiguous": BASE,
+    "fortran": aligned(np.asfortranarray(BASE)),
+    "transposed": BASE.transpose(2, 0, 1),
+    "sliced": BASE[:, 1:, ::2],
+    "reversed": BASE[::-1],
+    "broadcast": np.broadcast_to(BASE[0, 0], (3, 4)),
+    "one element": BASE[:1, :1, :1],
+    "0-d": BASE[0, 0, 0, ...],
+    "empty": BASE[:, :0],
 }
 
 
@@ -61,7 +61,7 @@ class AdapterSuite:
     """
 
     framework: ClassVar[str]
-    dtypes: ClassVar[tuple[str, ...]] = _DTYPES
+    dtypes: ClassVar[tuple[str, ...]] = DTYPES
 
     def make(self, array: NDArray[Any]) -> Any:
         """Return a native array with the same values, shape and dtype, in memory of its own."""
@@ -76,7 +76,7 @@ class AdapterSuite:
 
     def test_its_arrays_are_its_own(self) -> None:
         """A native array is identified, and stays what it is."""
-        x = self.make(_BASE)
+        x = self.make(BASE)
         assert isinstance(x, self.adapter.array_type)
         assert interop.framework_of(x) == self.framework == self.adapter.name
         assert interop.convert(x, self.framework) is x
@@ -97,7 +97,7 @@ class AdapterSuite:
 
     def test_it_lives_where_it_says(self) -> None:
         """The device of an array is one the adapter holds, and asking for it changes nothing."""
-        x = self.make(_BASE)
+        x = self.make(BASE)
         device = interop.device_of(x)
         assert device.kind in self.adapter.holds
         assert self.adapter.place(device) == device
@@ -108,7 +108,7 @@ class AdapterSuite:
         nowhere = Device(16, 99)
         assert isinstance(self.adapter.place(nowhere), str)
         with pytest.raises((interop.InvalidOptionError, interop.DeviceUnavailableError), match=self.framework):
-            interop.convert(self.make(_BASE), self.framework, device=nowhere)
+            interop.convert(self.make(BASE), self.framework, device=nowhere)
 
     def test_dtypes_it_lacks_have_a_reason(self) -> None:
         """`lacks` is None for what there is, and words for what there isn't."""
@@ -125,29 +125,29 @@ class AdapterSuite:
             back = interop.to_numpy(interop.convert(array, self.framework))
             np.testing.assert_array_equal(back, array, strict=True)
 
-    @pytest.mark.parametrize("layout", _LAYOUTS)
+    @pytest.mark.parametrize("layout", LAYOUTS)
     def test_every_layout_arrives(self, layout: str) -> None:
         """Values are right for any strides, and memory is shared exactly when the plan says so, remembered or not."""
-        array = _LAYOUTS[layout]
+        array = LAYOUTS[layout]
         plan = interop.explain(array, self.framework)
         for _ in range(_UNTIL_REMEMBERED):
             x = interop.convert(array, self.framework)
             np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
             assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
 
-    @pytest.mark.parametrize("layout", _LAYOUTS)
+    @pytest.mark.parametrize("layout", LAYOUTS)
     def test_every_layout_leaves(self, layout: str) -> None:
         """A native array arrives in NumPy with its values, shared exactly when the plan says so."""
-        x = self.make(_LAYOUTS[layout])
+        x = self.make(LAYOUTS[layout])
         plan = interop.explain(x, "numpy")
         for _ in range(_UNTIL_REMEMBERED):
             array = interop.to_numpy(x)
-            np.testing.assert_array_equal(array, _LAYOUTS[layout], strict=True)
+            np.testing.assert_array_equal(array, LAYOUTS[layout], strict=True)
             assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
 
     def test_equal_fingerprints_mean_equal_facts(self) -> None:
         """A plan that was made for one array is done with another: nothing that a plan depends on may be left out."""
-        arrays = [layout.astype(dtype) for layout in _LAYOUTS.values() for dtype in self.dtypes]
+        arrays = [layout.astype(dtype) for layout in LAYOUTS.values() for dtype in self.dtypes]
         facts: dict[object, Facts] = {}
         for x in map(self.make, arrays):
             mark = self.adapter.fingerprint(x)
@@ -156,23 +156,23 @@ class AdapterSuite:
 
     def test_a_cast_is_done_once(self) -> None:
         """`dtype` changes the dtype, both ways, and the plan says that it costs a copy."""
-        x = self.make(_BASE)
+        x = self.make(BASE)
         other = next(name for name in ("float64", "float16", *self.dtypes) if name in self.dtypes and name != "float32")
-        for target, name in ((x, "numpy"), (_BASE, self.framework)):
+        for target, name in ((x, "numpy"), (BASE, self.framework)):
             plan = interop.explain(target, name, dtype=other, casting="unsafe")
             assert not plan.zero_copy
             assert plan.reason
-        out = interop.convert(_BASE.astype("float64"), self.framework, dtype="float32")
-        np.testing.assert_array_equal(interop.to_numpy(out), _BASE, strict=True)
+        out = interop.convert(BASE.astype("float64"), self.framework, dtype="float32")
+        np.testing.assert_array_equal(interop.to_numpy(out), BASE, strict=True)
 
     # -- copies -------------------------------------------------------------------------------------------------
 
     def test_host_memory_is_shared(self) -> None:
         """A framework of host memory shares plain arrays both ways."""
         if CPU.kind not in self.adapter.holds:
-            assert not interop.explain(_BASE.copy(), self.framework).zero_copy
+            assert not interop.explain(BASE.copy(), self.framework).zero_copy
             return
-        array = aligned(_BASE)
+        array = aligned(BASE)
         x = interop.convert(array, self.framework, device="cpu", copy=False)
         assert interop.shares_memory(x, array)
         assert interop.shares_memory(interop.to_numpy(x, copy=False), array)
@@ -181,8 +181,8 @@ class AdapterSuite:
 
     def test_copy_true_is_independent(self) -> None:
         """Writing to the source never shows in a copy, in whatever direction."""
-        array = _BASE.copy()
-        x = self.make(_BASE)
+        array = BASE.copy()
+        x = self.make(BASE)
         copies = [
             interop.convert(array, self.framework, copy=True),
             interop.convert(x, self.framework, copy=True),
@@ -191,22 +191,22 @@ class AdapterSuite:
         array[:] = -1
         for source, result in zip((array, x, x), copies, strict=True):
             assert not interop.shares_memory(source, result)
-            np.testing.assert_array_equal(interop.to_numpy(result), _BASE, strict=True)
+            np.testing.assert_array_equal(interop.to_numpy(result), BASE, strict=True)
 
-    @pytest.mark.parametrize("layout", _LAYOUTS)
+    @pytest.mark.parametrize("layout", LAYOUTS)
     def test_copy_false_never_copies(self, layout: str) -> None:
         """Either the memory is shared, or it is an error."""
-        for source, to in ((_LAYOUTS[layout], self.framework), (self.make(_LAYOUTS[layout]), "numpy")):
+        for source, to in ((LAYOUTS[layout], self.framework), (self.make(LAYOUTS[layout]), "numpy")):
             if interop.explain(source, to).zero_copy:
                 result = interop.convert(source, to, copy=False)
-                assert interop.shares_memory(source, result) == bool(_LAYOUTS[layout].size)
+                assert interop.shares_memory(source, result) == bool(LAYOUTS[layout].size)
             else:
                 with pytest.raises(interop.CopyRequiredError):
                     interop.convert(source, to, copy=False)
 
     def test_readonly_memory_stays_protected(self) -> None:
         """Read-only memory is copied, kept read-only, shared on request, or an error on request."""
-        array = aligned(_BASE)
+        array = aligned(BASE)
         array.flags.writeable = False
         x = interop.convert(array, self.framework)
         if self.adapter.honours_readonly and CPU.kind in self.adapter.holds:
@@ -222,12 +222,12 @@ class AdapterSuite:
     # -- memory that is there -----------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("batch_bytes", [None, 8])
-    @pytest.mark.parametrize("layout", _LAYOUTS)
+    @pytest.mark.parametrize("layout", LAYOUTS)
     def test_every_layout_is_written_into_its_arrays_and_out_of_them(
         self, layout: str, batch_bytes: int | None
     ) -> None:
         """`interop.copyto` brings all values, whole or in pieces; also from one of its arrays to another."""
-        array = _LAYOUTS[layout]
+        array = LAYOUTS[layout]
         out = np.zeros_like(array)
         first, second = self.written(array, batch_bytes=batch_bytes), self.make(np.zeros_like(array))
         if not self.adapter.immutable:
@@ -247,12 +247,12 @@ class AdapterSuite:
         """What is written to a part is written to the array, and nowhere else."""
         if self.adapter.immutable:
             return  # there, it need not be one
-        x = self.make(_BASE)
+        x = self.make(BASE)
         part = self.adapter.part(x, (slice(1, 2), slice(0, 2)))
         assert self.adapter.describe(part).shape == (1, 2, 4)
         assert interop.shares_memory(part, x)
-        interop.copyto(part, _BASE[:1, 1:])
-        np.testing.assert_array_equal(interop.to_numpy(x), [_BASE[0], [*_BASE[0, 1:], _BASE[1, 2]]])
+        interop.copyto(part, BASE[:1, 1:])
+        np.testing.assert_array_equal(interop.to_numpy(x), [BASE[0], [*BASE[0, 1:], BASE[1, 2]]])
 
     def written(self, array: NDArray[Any], *, batch_bytes: int | None) -> Any:
         """Return a native array into which another one was copied; where nothing can be, see that it is refused."""

@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from interop.testing import AdapterSuite
+from interop.testing_lazy import LazyAdapterSuite
+from lazily import lazy
 
 
 class TestNumPy(AdapterSuite):
@@ -47,3 +49,14 @@ class TestJAX(AdapterSuite):
         import jax.numpy as jnp
 
         return jnp.array(array, copy=True)
+
+
+@pytest.mark.requires("dask", "torch", "jax")
+class TestDask(LazyAdapterSuite):
+    framework = "dask"
+    within = ("numpy", "torch", "jax")
+    dtypes = TestJAX.dtypes
+    wrong_chunks = (*LazyAdapterSuite.wrong_chunks, (2, 2.5), {0: 0}, -2)
+
+    def make(self, array: NDArray[Any]) -> Any:
+        return lazy(array, 2)

@@ -1,0 +1,198 @@
+"""Dask's arrays with blocks on a GPU: uploads that count, handoffs that copy nothing, and nothing left behind.
+
+Blocks are put together by kernels, which the simulated GPU lacks: here they are taken one by one, or there is but one.
+"""
+
+import gc
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+from interop import explain, options, to_numpy, watch
+from lazily import VALUES, blocks_of, convert, dask_array, lazy, on
+
+pytestmark = pytest.mark.requires("torch", "cupy", "simcuda", "dask")
+BYTES = VALUES.nbytes
+GPU = ["cupy", "torch"]
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    """Nothing is wrong on the device, and nothing is left there but what frameworks keep for later."""
+    import simcuda
+    from handoffs import runs
+
+    runs.clean()
+    yield
+    assert not simcuda.races()
+    assert not simcuda.errors()
+    gc.collect()
+    runs.clean()
+    assert set(simcuda.live().device_bytes) == {0}
+    assert simcuda.live().pending == 0
+
+
+@pytest.fixture(params=["synchronous", "threads"])
+def scheduler(request: pytest.FixtureRequest) -> Iterator[None]:
+    with on(request.param):
+        yield
+
+
+def on_gpu(x: Any, to: str) -> Any:
+    return convert(x, to, device="cuda")
+
+
+def check(x: Any) -> None:
+    """Every block is where and what the meta says, and has the values of its part."""
+    from dask.array.core import slices_from_chunks
+
+    for block, index in zip(blocks_of(x), slices_from_chunks(x.chunks), strict=True):
+        assert isinstance(x._meta, type(block))
+        assert interop.device_of(block) == interop.device_of(x) == (2, 0)
+        assert np.array_equal(to_numpy(block), VALUES[index])
+
+
+# -- lazily --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", GPU)
+@pytest.mark.usefixtures("scheduler")
+def test_blocks_are_uploaded_when_they_are_computed(to: str) -> None:
+    import simcuda
+
+    with simcuda.counting() as counts:
+        x = on_gpu(lazy(), to)
+        assert (x.dtype, x._meta.dtype, x._meta.nbytes) == (np.float32, np.float32, 0)
+        assert counts.memcpys == 0
+    check(x)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float16", "bfloat16", "float8_e5m2"])
+@pytest.mark.parametrize("ndim", [0, 1, 2])
+def test_the_meta_of_tensors_on_a_gpu_is_true(dtype: str, ndim: int) -> None:
+    import torch
+
+    tensor = torch.ones((2,) * ndim).to(getattr(torch, dtype))
+    x = on_gpu(convert(tensor, "dask", chunks=1), "torch")
+    assert (x.dtype.name, x._meta.dtype.name, x._meta.ndim, str(x._meta.device)) == (dtype, dtype, ndim, "cuda:0")
+    for block in blocks_of(x):
+        assert (block.dtype, block.device) == (tensor.dtype, torch.device("cuda:0"))
+
+
+@pytest.mark.parametrize(("source", "to"), [("cupy", "torch"), ("torch", "cupy")])
+@pytest.mark.usefixtures("scheduler")
+def test_a_handoff_copies_nothing(source: str, to: str) -> None:
+    x = on_gpu(lazy(), source).persist()
+    y = convert(x, to)
+    check(y)
+    assert explain(x, to).host_bytes == explain(x, to).bytes_copied == 0
+    assert explain(x, to).zero_copy
+    with options(host_copy="error"):
+        y = convert(x, to)
+    before = blocks_of(x)
+    for here, there in zip(before, blocks_of(y), strict=True):
+        assert interop.shares_memory(here, there)
+
+
+@pytest.mark.parametrize("schedule", ["lazy", "greedy", "adversary"])
+@pytest.mark.usefixtures("scheduler")
+def test_a_handoff_is_in_order(schedule: str) -> None:
+    """From upload to handoff to download, whatever the device leaves for later."""
+    import simcuda
+
+    simcuda.schedule(schedule)
+    x = convert(convert(on_gpu(lazy(), "cupy"), "torch"), "numpy")
+    assert np.array_equal(x.compute(), VALUES)
+    assert np.array_equal(to_numpy(x), VALUES)
+
+
+@pytest.mark.parametrize("to", GPU)
+def test_an_array_on_a_gpu_is_cut_where_it_is(to: str) -> None:
+    source = convert(VALUES, to, device="cuda")
+    with options(host_copy="error"):
+        x = convert(source, "dask", chunks=(4, 8))  # whole rows, which a download needs no kernel for
+        assert explain(source, "dask").zero_copy
+        blocks = blocks_of(x)
+    assert all(interop.shares_memory(block, source) for block in blocks)
+    check(x)
+    convert(source, "dask", copy=True, chunks=2)
+    assert explain(source, "dask", copy=True).host_bytes == 0
+
+
+# -- computed ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [pytest.param("cupy", marks=pytest.mark.requires("kernels")), "torch"])
+@pytest.mark.parametrize("to", ["numpy", *GPU])
+def test_what_is_computed_arrives(source: str, to: str) -> None:
+    """Of CuPy's, Dask copies even a single block."""
+    x = on_gpu(lazy(chunks=-1), source)
+    with watch() as seen:
+        result = convert(x, to, compute=True)
+    assert interop.framework_of(result) == to
+    assert interop.device_of(result) == ((1, 0) if to == "numpy" else (2, 0))
+    assert np.array_equal(to_numpy(result), VALUES)
+    upload, *_, whole = seen.records
+    assert (upload.source, upload.target, upload.host_bytes) == ("numpy", source, BYTES)
+    assert (whole.source, whole.target, whole.host_bytes) == ("dask", to, BYTES * (1 + (to == "numpy")))
+
+
+@pytest.mark.parametrize("source", GPU)
+def test_blocks_are_downloaded_one_by_one(source: str) -> None:
+    x = convert(on_gpu(lazy(), source), "numpy")
+    assert np.array_equal(to_numpy(x), VALUES)
+    assert explain(on_gpu(lazy(), source), "numpy").host_bytes == BYTES
+
+
+# -- the policy ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", GPU)
+def test_uploads_are_refused_when_they_are_mapped(to: str) -> None:
+    x = lazy()
+    assert explain(x, to, device="cuda").host_bytes == BYTES
+    policies: list[Any] = [{"host_copy": "error"}, {"max_host_bytes": BYTES - 1}]
+    for policy in policies:
+        with options(**policy), pytest.raises(interop.HostCopyError, match="192 bytes travel"):
+            on_gpu(x, to)
+    with options(max_host_bytes=BYTES):
+        y = on_gpu(x, to)
+    check(y)
+
+
+@pytest.mark.parametrize("to", GPU)
+def test_uploads_are_warned_of_when_they_are_mapped(to: str) -> None:
+    x = lazy()
+    with options(host_copy="warn"), warnings.catch_warnings(record=True, action="always") as caught:
+        y = on_gpu(x, to)
+        (warning,) = caught
+        blocks_of(y)
+    assert caught == [warning]
+    assert (warning.category, warning.filename) == (interop.HostCopyWarning, __file__)
+    assert str(warning.message).startswith("192 bytes travel between the host and a device:\ndask -> ")
+
+
+def test_downloads_are_refused_when_they_are_mapped() -> None:
+    x = on_gpu(lazy(), "cupy")
+    with options(host_copy="error"), pytest.raises(interop.HostCopyError):
+        convert(x, "numpy")
+    with options(host_copy="error"), pytest.raises(interop.HostCopyError, match="384 bytes travel"):
+        to_numpy(x)
+
+
+def test_a_device_that_is_not_there_is_refused_when_it_is_mapped() -> None:
+    with pytest.raises(interop.DeviceUnavailableError):
+        convert(lazy(), "cupy", device="cuda:7")
+    (block, *_) = blocks_of(convert(lazy(), "torch", device="cuda:1"))
+    assert interop.device_of(block) == (2, 1)
+
+
+@pytest.mark.parametrize("to", GPU)
+def test_a_block_fails_with_its_reason(to: str) -> None:
+    masked = dask_array().ma.masked_array(lazy(), mask=VALUES > 40)
+    with pytest.raises(interop.UnsupportedArrayError, match="some elements are masked"):
+        blocks_of(on_gpu(masked, to))
