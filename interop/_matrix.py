@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import _registry, errors
-from interop._convert import convert, convert_by_plan
+from interop._convert import convert
+from interop._flow import convert_by_plan
 from interop._frameworks import devices, frameworks
 from interop._questions import device_of, framework_of, shares_memory
 from interop._routes import Matrix, Place, Route

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, cast
 
 from interop import _lazy, _registry, errors
-from interop._convert import convert_by_wish
+from interop._flow import convert_by_wish
 from interop._options import Wish, defaults, scope
 from interop._tree import Walk
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from interop import _caller, _convert, _quick, _registry
+from interop import _caller, _flow, _quick, _registry
 from interop._options import invalid, is_whole
 from interop._records import Record, Summary
 
@@ -106,14 +106,14 @@ def _enter(seen: Watch) -> None:
     with _lock:
         _open.append(seen)
         _tracers[:] = _registry.loaded_adapters()
-        _convert.flow = _watched
+        _flow.flow = _watched
 
 
 def _leave(seen: Watch) -> None:
     with _lock:
         _open[:] = [other for other in _open if other is not seen]
         if not _open:
-            _convert.flow = _convert.convert_by_plan
+            _flow.flow = _flow.convert_by_plan
 
 
 def is_open() -> bool:
@@ -126,7 +126,7 @@ def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[An
         if adapter.is_tracing():  # there is no conversion yet, and what is compiled will call interop no more
             return _quick.KEPT[to][type(x)][1](x), None
     start = perf_counter()
-    result, plan = _convert.convert_by_plan(x, to, keywords, key)
+    result, plan = _flow.convert_by_plan(x, to, keywords, key)
     note(plan, perf_counter() - start)
     return result, plan
 

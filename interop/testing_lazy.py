@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import interop
-from interop import _convert, _lazy, _registry
+from interop import _flow, _lazy, _registry
 from interop._matrix import aligned
 from interop.adapter import CPU
 from interop.testing import BASE, DTYPES, LAYOUTS
@@ -222,7 +222,7 @@ class LazyAdapterSuite:
         for within in self.within:
             x, inner = interop.convert(self.make(_TABLE), within), _registry.find(within)
             for _ in range(2):
-                _lazy.welcome(self.framework, within, _convert.convert_by_wish)
+                _lazy.welcome(self.framework, within, _flow.convert_by_wish)
                 for array in (x, self.adapter.rechunk(x, self.whole)):
                     computed = self.adapter.compute(array)
                     assert isinstance(computed, inner.array_type)
@@ -232,7 +232,7 @@ class LazyAdapterSuite:
         """What is sent is a function and its arguments, for processes that have never heard of a framework."""
         for within in self.within:
             block = interop.convert(_TABLE, within)
-            function, arguments = pickle.loads(pickle.dumps(_lazy.pack(block, _convert.convert_by_wish)))  # noqa: S301
+            function, arguments = pickle.loads(pickle.dumps(_lazy.pack(block, _flow.convert_by_wish)))  # noqa: S301
             assert isinstance(function(*arguments), _registry.find(within).array_type)
             np.testing.assert_array_equal(interop.to_numpy(function(*arguments)), _TABLE, strict=True)
 

@@ -58,7 +58,7 @@ class TestTaken:
         tensor, array, weight = torch.ones(3), np.ones(3), torch.ones(3, requires_grad=True)
         for x in (tensor, array):
             interop.to_numpy(x), interop.to_torch(x)  # in case that all has been forgotten
-        monkeypatch.setattr("interop._convert._convert", lambda *_: pytest.fail("the flow was called"))
+        monkeypatch.setattr("interop._convert.convert_any", lambda *_: pytest.fail("the flow was called"))
         seen: list[str] = []
         sys.setprofile(lambda frame, event, _: seen.append(frame.f_code.co_name) if event == "call" else None)
         try:

@@ -55,7 +55,8 @@ DECORATING = {
     ),
     "no such keyword": Case(
         lambda: implemented_in("numpy", devise="cpu"), TypeError,  # type: ignore[call-arg]
-        "there is no keyword 'devise'; there are device, dtype, copy, stream, detach, readonly, casting, compute, chunks",
+        "there is no keyword 'devise'; there are device, dtype, copy, stream, detach, readonly, casting, compute, "
+        "chunks",
     ),
     "no such parameter": Case(
         lambda: implemented_in("numpy", only="w")(f), interop.InvalidOptionError,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import interop
-from interop import _convert, _quick, watch
+from interop import _flow, _quick, watch
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -111,7 +111,7 @@ def test_a_plan_made_anew_is_the_one_that_is_recorded(monkeypatch: pytest.Monkey
 
 def state() -> Any:
     table = {(to, cls) for to, row in _quick.TABLE.items() for cls in row if isinstance(to, str)}
-    return table, set(_quick.FINGERPRINTS), _convert.flow
+    return table, set(_quick.FINGERPRINTS), _flow.flow
 
 
 def test_nothing_is_left_behind() -> None:
@@ -120,7 +120,7 @@ def test_nothing_is_left_behind() -> None:
     before = state()
     with watch():
         interop.to_numpy(torch.ones(3))
-        assert _convert.flow is not before[-1]
+        assert _flow.flow is not before[-1]
         assert not any(_quick.TABLE.values())
         assert not _quick.CALLS
     assert state() == before
@@ -191,7 +191,7 @@ def test_all_threads_are_watched() -> None:
         stop.set()
         other.result()
     assert len(seen.records) == 8 * 200
-    assert _convert.flow is _convert.convert_by_plan
+    assert _flow.flow is _flow.convert_by_plan
 
 
 def test_no_array_is_kept_alive() -> None:

@@ -1,0 +1,147 @@
+"""A conversion is: who is it, what is it, which route, do it.
+
+    array in -> identify -> describe -> plan -> execute -> array out
+
+That is `prepare` and `convert_by_plan`. In front of them lies what `interop._quick` remembers.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from interop import _lazy, _policy, _quick, _registry, errors
+from interop._execute import execute, make_calls
+from interop._options import defaults, make_wish, scope
+from interop._planner import Route, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from interop._options import Wish
+    from interop._plan import Plan
+    from interop.lazy import LazyAdapter
+
+_table: Final = _quick.TABLE
+_REFUSED: Final = _quick.REFUSED
+_fingerprints: Final = _quick.FINGERPRINTS
+_calls: Final = _quick.CALLS
+_SMALL: Final = 64 * 1024  # bytes: done twice at the first time, and later the quicker way counts
+
+
+def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, whole: bool = False) -> Any:
+    """Convert by calls that are remembered, if the same has been asked of the like before.
+
+    A lazy array is computed if the `whole` is asked for.
+    """
+    key: Any = None
+    if "detach" in keywords and len(keywords) == 1 and keywords["detach"] is True:
+        try:
+            plain, _, detached = _table[to][type(x)]
+            if plain is None:
+                return x
+            if plain(x):
+                return detached(x)
+        except _REFUSED:
+            pass
+    try:
+        key = (to, type(x), _fingerprints[type(x)](x), defaults())
+        for item in keywords.items():
+            key += (item, type(item[1]))  # 1 is equal to True, but no choice of copy=
+        result = x
+        for call in _calls[key]:
+            result = call(result)
+    except (*_REFUSED, BufferError):  # asked for the first time, not hashable, or sharing failed this time
+        pass
+    else:
+        return result
+    if whole:
+        keywords = {"compute": True, **keywords}
+    return flow(x, to, keywords, key)[0]  # out here, so that its errors have no context of ours
+
+
+def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
+    """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
+    plan, array, route = prepare(x, to, keywords)
+    if isinstance(route, _lazy.LazyRoute):
+        return _convert_lazily(plan, array, route)
+    _policy.warn(plan, route.wish)
+    calls = make_calls(plan, route)
+    if type(x) in route.source.plain_types:
+        _quick.learn(route.source, route.target, to)
+    try:
+        result = execute(calls, array)
+    except BufferError as refusal:
+        if isinstance(refusal, errors.InteropError) or (route.facts.obstacle and not route.target.copies_ndarrays):
+            raise
+        route = route._replace(refused=str(refusal))
+        plan = make_plan(route)
+        return execute(make_calls(plan, route), array), plan
+    if _is_lasting(key, plan, route):
+        _quick.remember(key, _shortened(calls, plan, route, array))
+    return result, plan
+
+
+def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Plan]:
+    """Convert now, what is computed now; else see that each block is converted when it is computed."""
+    whole = route.whole
+    _policy.warn(plan, whole.wish)
+    if plan.steps[0].verb != "compute":
+        return _lazy.execute(route, plan, x, convert_by_wish, _unwatched), plan
+    computed = cast("LazyAdapter", whole.source).compute(x)
+    with scope(_lazy.wish_when_computed(route)):
+        result, rest = convert_by_plan(computed, whole.target.name, {}, None)
+    source, array, _ = _registry.identify(computed)
+    done = _lazy.computed(route, rest, source.describe(array))  # its meta may have lied, and its size was not known
+    if not _lazy.is_known(whole.facts):
+        _policy.warn(done, whole.wish)
+    return result, done
+
+
+def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:
+    """Convert by keywords that are checked already, in whatever process."""
+    with scope(wish):
+        return convert_any(x, to, {})
+
+
+def _unwatched(x: Any, to: str, wish: Wish) -> Any:
+    """Convert as a part of another conversion, which is the one that is seen."""
+    with scope(wish):
+        return convert_by_plan(x, to, {}, None)[0]
+
+
+flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_by_plan
+"""What is called above: `interop._watch` puts another function in its place while somebody watches."""
+
+
+def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:
+    """Whether the plan holds for all with this key: no device's state has decided, and no stream."""
+    known = key is not None and key[2] is not None
+    return known and route.wish.stream is None and route.facts.device.is_host and plan.device.is_host
+
+
+def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tuple[Any, ...]:
+    """Share by the framework's own call, where it takes such an array: tried once, on a small one."""
+    native, facts = _quick.native_call(route.source, route.target), route.facts
+    guarded = facts.readonly or plan.readonly  # the native call knows no such thing
+    if native is None or guarded or plan.steps[-1].verb != "share" or facts.nbytes >= _SMALL:
+        return calls
+    shortened = (*calls[:-2], native)
+    with suppress(*_REFUSED):
+        execute(shortened, x)
+        return shortened
+    return calls
+
+
+def prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route | _lazy.LazyRoute]:
+    """Find out who and what, and decide how. Nothing is copied, and nothing waits."""
+    target = _registry.find(to)
+    wish = make_wish(keywords)
+    source, array, label = _registry.identify(x, target)
+    facts = source.describe(array)
+    route = Route(facts._replace(framework=label) if label else facts, source, target, wish)
+    _lazy.check_chunks(route)
+    if source.lazy or target.lazy:
+        lazily = _lazy.open_route(route, x, array)
+        return _lazy.make_plan(lazily), array, lazily
+    return make_plan(route), array, route
