@@ -10,7 +10,7 @@ import math
 import uuid
 from contextlib import suppress
 from itertools import accumulate, chain, product
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import dask.array as da
 import numpy as np
@@ -76,8 +76,8 @@ class DaskAdapter(LazyAdapter):
         chunks = normalize_chunks("auto" if chunks is None else chunks, tuple(x.shape), dtype=meta.dtype)
         name = f"interop-{uuid.uuid4().hex}"  # the memory may be written to: it is no name for what is in it
         keys = product([name], *(range(len(sizes)) for sizes in chunks))
-        graph = dict(zip(keys, map(cut, (index or ... for index in slices_from_chunks(chunks))), strict=True))
-        return da.Array(HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta)
+        graph: Any = dict(zip(keys, map(cut, (index or ... for index in slices_from_chunks(chunks))), strict=True))
+        return cast("Any", da).Array(HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta)
 
     def split_later(self, x: Any, chunks: Any, /) -> Any:
         """Let Dask slice it when a block is computed."""

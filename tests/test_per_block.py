@@ -108,9 +108,7 @@ def test_without_a_lazy_array_it_is_as_without_per_block() -> None:
 
 
 def test_several_lazy_arrays_are_aligned_and_broadcast() -> None:
-    import dask.array as da
-
-    shift = da.from_array(np.arange(4, dtype="float32"), chunks=3)
+    shift = interop.convert(np.arange(4, dtype="float32"), "dask", chunks=3)
     for result in (relu(lazy(), shift), relu(lazy(), shift=shift), relu(x=lazy(chunks=1), shift=shift)):
         np.testing.assert_array_equal(result.compute(), np.maximum(VALUES - np.arange(4), 0))
 
