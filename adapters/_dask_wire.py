@@ -2,21 +2,27 @@
 
 Distributed knows torch's tensors, if they are on the host and NumPy has their dtype; of CuPy's arrays it wants Numba or
 RMM. Whatever it can't send goes as a parcel: a pickle with the memory beside it (protocol 5), and a function that makes
-the array of it. A process that has never heard of us can open it, since a pickle names its function.
+the array of it. A process that has never heard of us can open it, since a pickle names its function. There, it also
+registers the framework: the next thing that is done with a block may be to concatenate it.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import partial
+from pickle import PickleBuffer
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
+    Greeting = Callable[[], object]
 
 _PARCEL: Final = "interop"
 _registered: Final[set[type]] = set()
+_lock: Final = RLock()  # workers open parcels in several threads
 
 
 class Parcel:
@@ -29,13 +35,43 @@ class Parcel:
         return self._reduced
 
 
-def register(cls: type, pack: Callable[[Any], Reduced]) -> None:
-    """Let Distributed send what it can of a class, and the rest as parcels; what it doesn't know at all is pickled."""
+def arrive(_: Any, greet: Greeting | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Make the array, in a process that has been told of its framework."""
+    if greet:
+        greet()
+    return function(*arguments)
+
+
+def unfold(spacer: Any, greet: Greeting | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Make the array that is in a parcel; for a reader that knew no parcels, as what torch takes without a warning."""
+    known = tuple(_registered)
+    x = arrive(spacer, greet, function, arguments)
+    return x if isinstance(x, known) else _Lent(x)
+
+
+class _Lent:
+    """An array for `torch.tensor`, which copies it. That happens once in a process: it is registered by now."""
+
+    def __init__(self, x: Any) -> None:
+        self.__dlpack__, self.__dlpack_device__ = x.__dlpack__, x.__dlpack_device__
+
+
+def register(cls: type, pack: Callable[[Any], Reduced], greet: Greeting | None = None) -> None:
+    """Let Distributed send what it can of a class, and the rest as parcels; what it doesn't know at all is pickled.
+
+    `greet` is pickled: what another process does before it gets the first of these arrays.
+    """
     if cls in _registered or "distributed.protocol" not in sys.modules:
         return
-    from distributed.protocol import dask_deserialize, dask_serialize  # noqa: PLC0415 - if the process has loaded it
+    with _lock:
+        if cls not in _registered:
+            _register(cls, pack, greet)
+            _registered.add(cls)
 
-    _registered.add(cls)
+
+def _register(cls: type, pack: Callable[[Any], Reduced], greet: Greeting | None) -> None:
+    from distributed.protocol.serialize import dask_deserialize, dask_serialize  # noqa: PLC0415 - it is loaded
+
     try:
         dumps, loads = dask_serialize.dispatch(cls), dask_deserialize.dispatch(cls)
     except TypeError:
@@ -43,8 +79,8 @@ def register(cls: type, pack: Callable[[Any], Reduced]) -> None:
     except ImportError:  # what it would use isn't here
         dask_serialize.register(cls, _pickled)
         return
-    dask_serialize.register(cls, lambda x: _dumps(x, dumps, pack))
-    dask_deserialize.register(cls, lambda header, frames: _loads(header, frames, loads))
+    dask_serialize.register(cls, partial(_dumps, dumps=dumps, pack=pack, greet=greet))
+    dask_deserialize.register(cls, partial(_loads, loads=loads))
 
 
 def _pickled(x: Any) -> Any:
@@ -52,19 +88,48 @@ def _pickled(x: Any) -> Any:
     raise NotImplementedError(type(x))
 
 
-def _dumps(x: Any, dumps: Callable[[Any], Any], pack: Callable[[Any], Reduced]) -> Any:
-    from distributed.protocol import serialize  # noqa: PLC0415
-
+def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Callable[[Any], Reduced], greet: Greeting | None) -> Any:
     try:
-        return dumps(x)
+        header, frames = dumps(x)
     except Exception:  # noqa: BLE001 - whatever it can't do
-        function, arguments = pack(x)
-        header, frames = serialize(Parcel((function, arguments)), serializers=["pickle"])
+        reduced = pack(x)
+        header, frames = _send(unfold, _spacer(x), greet, *reduced)
         # The rest is for who knows no parcels: torch's own reader, which takes a tensor on a device it must name.
-        return {_PARCEL: True, "sub-header": header, "requires_grad": False, "device": f"{arguments[-1]}:0"}, frames
+        device = str(x.device)
+        device = device if ":" in device else f"{device}:0"
+        gradient = bool(getattr(x, "requires_grad", False))
+        return {_PARCEL: True, "sub-header": header, "requires_grad": gradient, "device": device}, frames
+    if greet is None or "sub-header" not in header or "grad" in header:
+        return header, frames
+    from distributed.protocol.serialize import deserialize  # noqa: PLC0415
+
+    arguments = header["sub-header"], list(map(PickleBuffer, frames))
+    inner, frames = _send(arrive, _spacer(x), greet, deserialize, arguments)
+    return {**header, "sub-header": inner}, frames
 
 
-def _loads(header: Any, frames: Any, loads: Callable[[Any, Any], Any]) -> Any:
-    from distributed.protocol import deserialize  # noqa: PLC0415
+def _spacer(x: Any) -> PickleBuffer | None:
+    """Return a byte that goes in front of the memory.
 
-    return deserialize(header["sub-header"], frames) if _PARCEL in header else loads(header, frames)
+    Distributed receives the first buffer behind its headers, at any address, and the others aligned. But if they are
+    larger than its shards, it copies them to put them together.
+    """
+    from dask import config, utils  # noqa: PLC0415
+
+    shard = utils.parse_bytes(config.get("distributed.comm.shard"))
+    return PickleBuffer(bytearray(1)) if x.nbytes <= shard else None
+
+
+def _send(opener: Callable[..., Any], *what: Any) -> Any:
+    from distributed.protocol.serialize import serialize  # noqa: PLC0415
+
+    return serialize(Parcel((opener, what)), serializers=["pickle"], on_error="raise")
+
+
+def _loads(header: Any, frames: Any, *, loads: Callable[[Any, Any], Any]) -> Any:
+    if _PARCEL not in header:
+        return loads(header, frames)
+    from distributed.protocol.serialize import deserialize  # noqa: PLC0415
+
+    x: Any = deserialize(header["sub-header"], frames)
+    return x.requires_grad_() if header["requires_grad"] else x

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import uuid
 from contextlib import suppress
+from functools import partial
 from itertools import accumulate, chain, product
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import dask.array as da
@@ -28,7 +30,8 @@ from . import _dask_wire as wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_welcome: Final[set[type]] = set()
+_greetings: Final[dict[type, Callable[[], None]]] = {}
+_lock: Final = RLock()  # workers open parcels in several threads
 
 
 class DaskAdapter(LazyAdapter):
@@ -75,8 +78,9 @@ class DaskAdapter(LazyAdapter):
         """Cut now, so that a task has only its block; `from_array` copies, and makes NumPy's blocks of torch's."""
         chunks = normalize_chunks("auto" if chunks is None else chunks, tuple(x.shape), dtype=meta.dtype)
         name = f"interop-{uuid.uuid4().hex}"  # the memory may be written to: it is no name for what is in it
+        blocks = map(cut, (index or ... for index in slices_from_chunks(chunks)))
         keys = product([name], *(range(len(sizes)) for sizes in chunks))
-        graph: Any = dict(zip(keys, map(cut, (index or ... for index in slices_from_chunks(chunks))), strict=True))
+        graph: Any = dict(zip(keys, map(_task, blocks), strict=True))
         return cast("Any", da).Array(HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta)
 
     def split_later(self, x: Any, chunks: Any, /) -> Any:
@@ -88,21 +92,32 @@ class DaskAdapter(LazyAdapter):
         """Rechunk, which is lazy."""
         return x.rechunk(chunks)
 
-    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], /) -> None:
+    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], greet: Callable[[], None], /) -> None:
         """Register in Dask's tables what they don't know of a framework's class."""
         cls = adapter.array_type
         if adapter.ndarray_native:
             return
-        wire.register(cls, pack)
-        if cls in _welcome:
+        wire.register(cls, pack, greet)
+        if cls in _greetings:
             return
-        if not _welcome:
-            _index_by_wide_numbers()
-        _welcome.add(cls)
-        for lookup, function in _LOOKUPS.items():
-            if not _knows(lookup, cls):
-                lookup.register(cls, function)
-        sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
+        with _lock:
+            if not _greetings:
+                _index_by_wide_numbers()
+            for lookup, function in _LOOKUPS.items():
+                if not _knows(lookup, cls):
+                    lookup.register(cls, function)
+            sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
+            _greetings[cls] = greet  # at the end: another thread goes on when it is there
+
+
+def _task(block: Any) -> Any:
+    """Return a task that gives a block, and registers its framework in the process that does it."""
+    greet = next((greet for cls, greet in _greetings.items() if isinstance(block, cls)), None)
+    return block if greet is None else (partial(wire.arrive, None, greet, _same, (block,)),)
+
+
+def _same(block: Any) -> Any:
+    return block
 
 
 def _device(meta: Any) -> Device:

@@ -206,7 +206,7 @@ def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, unwatched: C
     """Do what is planned, if nothing is to be computed now. `convert` is pickled, to be called for each block."""
     whole, block, wish = route.whole, route.block, route.whole.wish
     lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
-    lazy.welcome(block.target, partial(pack, convert=convert))
+    welcome(lazy.name, block.target.name, convert)
     if not whole.source.lazy:
         return _split(route, plan, x, lazy, unwatched)
     if plan.steps[-1].verb == "map":
@@ -229,9 +229,8 @@ def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wis
 
 def welcome(lazy: str, to: str, convert: Convert) -> None:
     """Tell a lazy framework, in this process, of one that blocks are of."""
-    cast("LazyAdapter", _registry.adapter_named(lazy)).welcome(
-        _registry.adapter_named(to), partial(pack, convert=convert)
-    )
+    host, adapter = cast("LazyAdapter", _registry.adapter_named(lazy)), _registry.adapter_named(to)
+    host.welcome(adapter, partial(pack, convert=convert), partial(welcome, lazy, to, convert))
 
 
 def meta_of(adapter: Adapter, x: Any) -> Any:
@@ -266,7 +265,7 @@ def pack(x: Any, convert: Convert) -> tuple[Callable[..., Any], tuple[Any, ...]]
     adapter = cast("Adapter", _registry.adapter_of(type(x)))
     array = convert(x, "numpy", Wish(detach=True, readonly="share"))
     array = array if array.flags.c_contiguous else array.copy("C")
-    bits = array if array.dtype.isbuiltin else array.view(f"u{array.dtype.itemsize}")
+    bits = array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
     return unpack, (bits, array.dtype, convert, adapter.name, str(adapter.describe(x).device))
 
 

@@ -70,9 +70,10 @@ class LazyAdapter(Adapter):
         """Return the same array in other blocks; errors as `split`."""
         raise NotImplementedError
 
-    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], /) -> None:
+    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], greet: Callable[[], None], /) -> None:
         """Register, once, what is needed to concatenate, size and send blocks of a framework.
 
-        `pack` returns of an array what `object.__reduce__` would: for processes that have not heard of us.
+        `pack` returns of an array what `object.__reduce__` would: for processes that have not heard of us. `greet` can
+        be pickled, and calls this in another process.
         """
         raise NotImplementedError
