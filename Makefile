@@ -76,6 +76,7 @@ clean: ## back to what git knows, environments included
 	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' --editable tests/plugin \
 	    --group test --group simcuda --group lint --group docs --group demo --group bench --group sources \
 	    --group cluster
+	$(bin)/python $(install) --no-deps --target .venv/numba numba llvmlite # apart: Dask would use it for CuPy
 	# CuPy's source, of which tests/simcuda compiles one module; STUB: no CUDA is looked for.
 	CUPY_INSTALL_USE_STUB=1 $(bin)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 	    --no-binary cupy --no-build-isolation cupy==$(CUPY) --dest .venv/src

@@ -51,6 +51,13 @@ class ProtocolAdapter(Adapter):
         """Tell what the object says of itself."""
         return x.facts
 
+    def address(self, x: Closed, /) -> int:
+        """Return what the CUDA Array Interface tells; DLPack tells it to a consumer only."""
+        if not _speaks(x.origin, "__cuda_array_interface__"):
+            msg = f"{x.facts} tells nobody its address but a consumer of DLPack. Convert it first."
+            raise errors.UnsupportedArrayError(msg)
+        return int(x.origin.__cuda_array_interface__["data"][0])
+
     def lacks(self, dtype: str, /) -> str | None:
         """Have every dtype that NumPy can cast to by itself."""
         return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"

@@ -10,13 +10,14 @@ import functools
 import importlib.util
 import os
 import warnings
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 SOURCES = {"PIL", "array_api_strict", "h5py", "pandas", "polars", "pyarrow", "xarray", "zarr"}
 MODULES = {"cupy", "dask", "distributed", "jax", "ml_dtypes", "mypy", "numpy", "pyright", "torch"} | SOURCES
-KNOWN = MODULES | {"compiled", "gpu", "kernels", "simcuda"}
+KNOWN = MODULES | {"compiled", "gpu", "kernels", "numba", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -54,6 +55,8 @@ def available(name: str) -> bool:
         return load_simcuda()
     if name == "compiled":
         return is_compiled()
+    if name == "numba":  # apart from all others: see tests/sources/test_numba.py
+        return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
     if name == "kernels":  # what computes on a GPU, which the simulated one can't
         return available("gpu") and not available("simcuda")
     return importlib.util.find_spec(name) is not None

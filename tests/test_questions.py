@@ -158,3 +158,16 @@ def test_telling_what_there_is_imports_nothing() -> None:
     """)
     versions = [importlib.metadata.version(name) for name in ("numpy", "torch")]
     assert said == f"numpy True False {versions[0]}\ntorch True False {versions[1]}\nFalse False\n"
+
+
+@pytest.mark.requires("torch", "simcuda")
+def test_device_memory_that_only_a_consumer_of_dlpack_may_see_cannot_be_compared() -> None:
+    import torch
+
+    class Lender:
+        def __init__(self, x: Any) -> None:
+            self.__dlpack__, self.__dlpack_device__ = x.__dlpack__, x.__dlpack_device__
+
+    tensor = torch.ones(2).to("cuda")
+    with pytest.raises(interop.UnsupportedArrayError, match="tells nobody its address but a consumer of DLPack"):
+        interop.shares_memory(Lender(tensor), tensor)

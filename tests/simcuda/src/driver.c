@@ -60,6 +60,11 @@ CUresult cuDeviceGetName(char *name, int length, CUdevice device) {
     return CUDA_SUCCESS;
 }
 
+CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device) {
+    memset(uuid, device, sizeof *uuid);
+    return CUDA_SUCCESS;
+}
+
 CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device) {
     (void)device; /* the numbers of the attributes are the runtime's */
     *value = simcuda_attribute((int)attribute);
@@ -95,10 +100,44 @@ CUresult cuCtxSetCurrent(CUcontext context) {
     return CUDA_SUCCESS;
 }
 
+/* The primary contexts are all there are, so that the stack of contexts has one place: what is pushed is current. */
+CUresult cuCtxPushCurrent_v2(CUcontext context) { return cuCtxSetCurrent(context); }
+
+CUresult cuCtxPopCurrent_v2(CUcontext *context) { return cuCtxGetCurrent(context); }
+
 CUresult cuCtxGetDevice(CUdevice *device) {
     *device = simcuda_device(-1);
     return CUDA_SUCCESS;
 }
+
+/* Memory and streams are the runtime's: numbers of errors, handles and pointers are the same. */
+CUresult cuMemGetInfo_v2(size_t *free, size_t *total) { return (CUresult)cudaMemGetInfo(free, total); }
+
+CUresult cuMemAlloc_v2(CUdeviceptr *pointer, size_t size) { return (CUresult)cudaMalloc((void **)pointer, size); }
+
+CUresult cuMemFree_v2(CUdeviceptr pointer) { return (CUresult)cudaFree((void *)(uintptr_t)pointer); }
+
+CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t size) {
+    return (CUresult)cudaMemcpy((void *)(uintptr_t)to, from, size, cudaMemcpyHostToDevice);
+}
+
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream) {
+    return (CUresult)cudaMemcpyAsync((void *)(uintptr_t)to, from, size, cudaMemcpyHostToDevice, stream);
+}
+
+CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size) {
+    return (CUresult)cudaMemcpy(to, (const void *)(uintptr_t)from, size, cudaMemcpyDeviceToHost);
+}
+
+CUresult cuStreamCreate(CUstream *stream, unsigned flags) {
+    return (CUresult)cudaStreamCreateWithFlags(stream, flags);
+}
+
+CUresult cuStreamDestroy_v2(CUstream stream) { return (CUresult)cudaStreamDestroy(stream); }
+
+CUresult cuStreamSynchronize(CUstream stream) { return (CUresult)cudaStreamSynchronize(stream); }
+
+CUresult cuCtxSynchronize(void) { return (CUresult)cudaDeviceSynchronize(); }
 
 CUresult cuGetErrorName(CUresult error, const char **name) {
     *name = cudaGetErrorName((cudaError_t)error); /* the numbers are the runtime's */
