@@ -166,6 +166,7 @@ def test_device_memory_that_only_a_consumer_of_dlpack_may_see_cannot_be_compared
 
     class Lender:
         def __init__(self, x: Any) -> None:
+            self.shape, self.dtype = tuple(x.shape), x.dtype
             self.__dlpack__, self.__dlpack_device__ = x.__dlpack__, x.__dlpack_device__
 
     tensor = torch.ones(2).to("cuda")
