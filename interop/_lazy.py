@@ -134,14 +134,13 @@ def make_plan(route: LazyRoute) -> Plan:
     if whole.wish.compute and not whole.target.lazy:
         return _plan_computed(route)
     later = _planner.make_plan(block)
-    if whole.target.lazy and later.steps[-1].verb == "keep":
-        names, chunked = (whole.source.name, whole.target.name), whole.wish.chunks is not None
-        reason = "it is rechunked, and stays lazy" if chunked else f"it is {whole.target.name}'s already"
-        return later._replace(source=names[0], target=names[1], reason=reason, later=later if chunked else None)
-    step, reason = Step("map", "source", later.device, later.dtype), "it is lazy, and stays so"
-    steps = (step,)
-    names = whole.source.name, whole.target.name
-    return later._replace(source=names[0], target=names[1], steps=steps, reason=reason, readonly=False, later=later)
+    plan = later._replace(source=whole.source.name, target=whole.target.name, readonly=False, later=later)
+    if not (whole.target.lazy and later.steps[-1].verb == "keep"):
+        step = Step("map", "source", later.device, later.dtype)
+        return plan._replace(steps=(step,), reason="it is lazy, and stays so")
+    if whole.wish.chunks is not None:
+        return plan._replace(reason="it is rechunked, and stays lazy")
+    return plan._replace(reason=f"it is {plan.target}'s already", later=None)
 
 
 def _plan_split(route: LazyRoute) -> Plan:
@@ -204,25 +203,24 @@ def wish_when_computed(route: LazyRoute) -> Wish:
 
 def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, unwatched: Convert) -> Any:
     """Do what is planned, if nothing is to be computed now. `convert` is pickled, to be called for each block."""
-    whole, block, wish = route.whole, route.block, route.whole.wish
+    whole, chunks, target = route.whole, route.whole.wish.chunks, route.block.target
+    wish = route.block.wish
+    wish = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
     lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
-    welcome(lazy.name, block.target.name, convert)
+    welcome(lazy.name, target.name, convert)
     if not whole.source.lazy:
-        return _split(route, plan, x, lazy, unwatched)
+        if plan.later:
+            return _checked(lazy.split_later, route.origin, chunks)
+        array = unwatched(x, target.name, wish)
+        return _checked(lazy.split, array, partial(target.part, array), meta_of(target, array), chunks)
     if plan.steps[-1].verb == "map":
-        function = later(convert, lazy, block.target, block.wish)
-        empty = unwatched(route.meta, block.target.name, block.wish._replace(host_copy="allow"))
-        x = lazy.map(function, [x], meta_of(block.target, empty))
-    return x if wish.chunks is None else _checked(lazy.rechunk, x, wish.chunks)
-
-
-def later(convert: Convert, lazy: Adapter, target: Adapter, wish: Wish) -> Callable[[Any], Any]:
-    """Return what converts a block, in whatever process: what the caller permits goes with it."""
-    allowed = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
-    return partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=allowed)
+        function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=wish)
+        x = lazy.map(function, [x], meta_of(target, unwatched(route.meta, target.name, wish)))
+    return x if chunks is None else _checked(lazy.rechunk, x, chunks)
 
 
 def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:
+    """Convert a block, in whatever process: what the caller permits has come with it."""
     welcome(lazy, to, convert)
     return convert(block, to, wish)
 
@@ -234,16 +232,8 @@ def welcome(lazy: str, to: str, convert: Convert) -> None:
 
 
 def meta_of(adapter: Adapter, x: Any) -> Any:
-    """Return an array without elements as lazy frameworks want it: with NumPy's dtype. Without axes, it has one."""
+    """Return an array without elements (without axes, it has one), with NumPy's dtype, as lazy frameworks want it."""
     return adapter.with_numpy_dtype(adapter.part(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...))
-
-
-def _split(route: LazyRoute, plan: Plan, x: Any, lazy: LazyAdapter, convert: Convert) -> Any:
-    adapter, chunks = route.block.target, route.whole.wish.chunks
-    if plan.later:
-        return _checked(lazy.split_later, route.origin, chunks)
-    array = convert(x, adapter.name, route.block.wish)
-    return _checked(lazy.split, array, partial(adapter.part, array), meta_of(adapter, array), chunks)
 
 
 def _checked(function: Callable[..., Any], *args: Any) -> Any:

@@ -196,3 +196,14 @@ def test_a_block_fails_with_its_reason(to: str) -> None:
     masked = dask_array().ma.masked_array(lazy(), mask=VALUES > 40)
     with pytest.raises(interop.UnsupportedArrayError, match="some elements are masked"):
         blocks_of(on_gpu(masked, to))
+
+
+def test_an_upload_before_the_cut_is_warned_of_once() -> None:
+    import torch
+
+    with interop.options(host_copy="warn"), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        x: Any = interop.convert(torch.ones(4), "dask", device="cuda", chunks=2)
+    assert [one.category for one in said] == [interop.HostCopyWarning]
+    assert "16 bytes travel" in str(said[0].message)
+    assert str(interop.device_of(x)) == "cuda:0"
