@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 import dask.array as da
 import numpy as np
 from array_api_compat import array_namespace
-from dask.array.core import normalize_chunks, slices_from_chunks
+from dask.array.core import Array, normalize_chunks, slices_from_chunks
 from dask.array.dispatch import concatenate_lookup, take_lookup, tensordot_lookup
 from dask.highlevelgraph import HighLevelGraph
 from dask.sizeof import sizeof
@@ -54,7 +54,7 @@ class DaskAdapter(LazyAdapter):
 
     def blocks(self, x: Any, /) -> int:
         """Return the number of blocks."""
-        return int(x.npartitions)
+        return math.prod(x.numblocks)
 
     def rows(self, x: Any, /) -> Sequence[int]:
         """Return the ends of the chunks along axis 0."""
@@ -76,7 +76,10 @@ class DaskAdapter(LazyAdapter):
 
     def split(self, x: Any, cut: Callable[[Any], Any], meta: Any, chunks: Any, /) -> Any:
         """Cut now, so that a task has only its block; `from_array` copies, and makes NumPy's blocks of torch's."""
-        chunks = normalize_chunks("auto" if chunks is None else chunks, tuple(x.shape), dtype=meta.dtype)
+        chunks = "auto" if chunks is None else chunks
+        if da.Array is not Array:  # its new engine ("array.query-planning"), where a graph can't be given
+            return da.from_array(_Cut(x, cut, meta), chunks, name=False, asarray=False, meta=meta)
+        chunks = normalize_chunks(chunks, tuple(x.shape), dtype=meta.dtype)
         name = f"interop-{uuid.uuid4().hex}"  # the memory may be written to: it is no name for what is in it
         blocks = map(cut, (index or ... for index in slices_from_chunks(chunks)))
         keys = product([name], *(range(len(sizes)) for sizes in chunks))
@@ -108,6 +111,17 @@ class DaskAdapter(LazyAdapter):
                     lookup.register(cls, function)
             sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
             _greetings[cls] = greet  # at the end: another thread goes on when it is there
+
+
+class _Cut:
+    """An array as Dask slices it."""
+
+    def __init__(self, x: Any, cut: Callable[[Any], Any], meta: Any) -> None:
+        self.shape, self.dtype, self.ndim = tuple(x.shape), meta.dtype, len(x.shape)
+        self._cut = cut
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._cut(index or ...)
 
 
 def _task(block: Any) -> Any:

@@ -58,7 +58,7 @@ class Record(NamedTuple):
 
     @property
     def host_bytes(self) -> int:
-        """Bytes that have travelled between the host and a device."""
+        """Bytes that have travelled between the host and a device, or that were computed: see `Plan.host_bytes`."""
         return self.plan.host_bytes
 
     @property
@@ -118,7 +118,7 @@ class Summary(tuple[Sum, ...]):
         """Say it for a terminal: a headline, then two lines for each sum."""
         lines = [self._title()]
         for calls, host, copied, ms, route, reason, where in (one.cells() for one in self):
-            lines.append(f"{calls:>7} x {route}: {copied} bytes copied, {host} of them host copies, {ms} ms")
+            lines.append(f"{calls:>7} x {route}: {copied} bytes copied, {host} of them host bytes, {ms} ms")
             lines.append(f"{'':9} at {where}, because {reason}")
         return "\n".join(lines)
 
@@ -128,7 +128,4 @@ class Summary(tuple[Sum, ...]):
     def _title(self) -> str:
         calls, copied, host = (sum(one[i] for one in self) for i in (3, 4, 5))  # type: ignore[misc]
         free = sum(one.calls for one in self if not one.bytes_copied)
-        return (
-            f"{calls:,} conversions, {free:,} without a copy; {copied:,} bytes copied, "
-            f"{host:,} of them between the host and a device"
-        )
+        return f"{calls:,} conversions, {free:,} without a copy; {copied:,} bytes copied, {host:,} of them host bytes"

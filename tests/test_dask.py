@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import interop
+from child import run_child
 from interop import explain, to_numpy
 from lazily import VALUES, blocks_of, convert, counted, lazy, of_blocks, on
 
@@ -183,3 +184,21 @@ def test_the_graph_can_be_pickled(to: str) -> None:
         again = module.loads(module.dumps(y))
         assert type(again._meta) is type(y._meta)
         assert np.array_equal(to_numpy(again), VALUES)
+
+
+def test_arrays_of_the_new_engine_are_dasks_too() -> None:
+    said = run_child("""
+        import dask
+        dask.config.set({"array.query-planning": True})
+        import dask.array as da, interop, torch
+        x = interop.convert(da.ones((4, 4), chunks=2), "torch")
+        print(type(x).__module__, interop.framework_of(x), type(x.compute()).__name__)
+        print(interop.to_numpy(x).sum(), interop.to_torch(x).sum().item())
+        cut = interop.convert(torch.arange(4.0), "dask", chunks=3)
+        print(cut.chunks, interop.convert(torch.arange(4.0), "dask").compute(), interop.to_numpy(cut))
+    """)
+    assert said.splitlines() == [
+        "dask.array._array_expr._collection dask Tensor",
+        "16.0 16.0",
+        "((3, 1),) tensor([0., 1., 2., 3.]) [0. 1. 2. 3.]",
+    ]

@@ -248,8 +248,8 @@ def test_a_summary_adds_up_by_line() -> None:
 
 def test_a_summary_in_words() -> None:
     lines = str(busy().summary()).splitlines()
-    assert lines[0] == "4 conversions, 3 without a copy; 16 bytes copied, 0 of them between the host and a device"
-    assert lines[1].startswith("      1 x numpy on cpu -> torch on cpu: 16 bytes copied, 0 of them host copies, ")
+    assert lines[0] == "4 conversions, 3 without a copy; 16 bytes copied, 0 of them host bytes"
+    assert lines[1].startswith("      1 x numpy on cpu -> torch on cpu: 16 bytes copied, 0 of them host bytes, ")
     assert lines[2].startswith(f"          at {__file__}:")
     assert lines[2].endswith(" in busy, because torch has no negative strides")
     assert len(lines) == 5
@@ -266,9 +266,7 @@ def test_a_summary_in_a_notebook() -> None:
 def test_a_summary_of_nothing() -> None:
     with watch() as seen:
         pass
-    assert str(seen.summary()) == (
-        "0 conversions, 0 without a copy; 0 bytes copied, 0 of them between the host and a device"
-    )
+    assert str(seen.summary()) == ("0 conversions, 0 without a copy; 0 bytes copied, 0 of them host bytes")
 
 
 @pytest.mark.requires("cupy", "gpu")
