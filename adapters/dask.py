@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import uuid
 from contextlib import suppress
-from functools import partial
 from itertools import accumulate, chain, product
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
@@ -30,7 +29,10 @@ from . import _dask_wire as wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_greetings: Final[dict[type, Callable[[], None]]] = {}
+    Pack = Callable[[Any], tuple[Any, Any]]
+    Greet = Callable[[], None]
+
+_known: Final[dict[type, tuple[Pack, Greet]]] = {}
 _lock: Final = RLock()  # workers open parcels in several threads
 
 
@@ -95,22 +97,22 @@ class DaskAdapter(LazyAdapter):
         """Rechunk, which is lazy."""
         return x.rechunk(chunks)
 
-    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], greet: Callable[[], None], /) -> None:
+    def welcome(self, adapter: Adapter, pack: Pack, greet: Greet, /) -> None:
         """Register in Dask's tables what they don't know of a framework's class."""
         cls = adapter.array_type
         if adapter.ndarray_native:
             return
         wire.register(cls, pack, greet)
-        if cls in _greetings:
+        if cls in _known:
             return
         with _lock:
-            if not _greetings:
+            if not _known:
                 _index_by_wide_numbers()
             for lookup, function in _LOOKUPS.items():
                 if not _knows(lookup, cls):
                     lookup.register(cls, function)
             sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
-            _greetings[cls] = greet  # at the end: another thread goes on when it is there
+            _known[cls] = pack, greet  # at the end: another thread goes on when it is there
 
 
 class _Cut:
@@ -125,13 +127,28 @@ class _Cut:
 
 
 def _task(block: Any) -> Any:
-    """Return a task that gives a block, and registers its framework in the process that does it."""
-    greet = next((greet for cls, greet in _greetings.items() if isinstance(block, cls)), None)
-    return block if greet is None else (partial(wire.arrive, None, greet, _same, (block,)),)
+    """Return a task that gives a block; NumPy's is one itself."""
+    known = next((pair for cls, pair in _known.items() if isinstance(block, cls)), None)
+    return block if known is None else (_Held(block, *known),)
 
 
-def _same(block: Any) -> Any:
-    return block
+class _Held:
+    """A block that a task gives. It is pickled as it is sent, since torch can't pickle all that it has."""
+
+    def __init__(self, block: Any, pack: Pack, greet: Greet) -> None:
+        self._all = block, pack, greet
+
+    def __call__(self) -> Any:
+        return self._all[0]
+
+    def __reduce__(self) -> Any:
+        block, pack, greet = self._all
+        return _held, (pack, greet, *pack(block))
+
+
+def _held(pack: Pack, greet: Greet, function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Held:
+    greet()
+    return _Held(function(*arguments), pack, greet)
 
 
 def _device(meta: Any) -> Device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from interop import _html
@@ -122,7 +123,8 @@ class Plan(NamedTuple):
         """What it costs: ``zero-copy``, or ``48 bytes copied``; ``lazy`` where it costs nothing yet."""
         if self.later:
             return "lazy"
-        cost = "zero-copy" if self.zero_copy else f"{_bytes(self.bytes_copied)} copied"
+        size = "some bytes" if any(map(isnan, self.shape)) else _bytes(self.bytes_copied)  # its shape is not known yet
+        cost = "zero-copy" if self.zero_copy else f"{size} copied"
         return f"{cost}, read-only" if self.readonly else cost
 
 

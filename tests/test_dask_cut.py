@@ -248,3 +248,16 @@ def test_what_is_no_array_is_refused() -> None:
         convert([1, 2], "dask")
     with pytest.raises(interop.UnsupportedArrayError, match="to_dense"):
         convert(torch.eye(2).to_sparse(), "dask")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16", "complex64", "bfloat16", "float8_e5m2"])
+def test_blocks_are_pickled_with_their_graph_whatever_torch_can_pickle(dtype: str) -> None:
+    import torch
+
+    cloudpickle: Any = importlib.import_module("cloudpickle")
+    tensor = torch.arange(6).reshape(2, 3).to(getattr(torch, dtype))
+    x = convert(tensor, "dask", chunks=2)
+    assert interop.shares_memory(x.blocks[0, 0].compute(), tensor)  # in this process
+    y = cloudpickle.loads(cloudpickle.dumps(x)).compute()
+    assert (type(y), y.dtype) == (torch.Tensor, tensor.dtype)
+    assert y.tolist() == tensor.tolist()
