@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
-    Greeting = Callable[[], object]
+    Pack = Callable[[Any], Reduced]
+    Greet = Callable[[], None]
 
 _PARCEL: Final = "interop"
 _registered: Final[set[type]] = set()
@@ -35,14 +36,13 @@ class Parcel:
         return self._reduced
 
 
-def arrive(_: Any, greet: Greeting | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def arrive(_: Any, greet: Greet, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Make the array, in a process that has been told of its framework."""
-    if greet:
-        greet()
+    greet()
     return function(*arguments)
 
 
-def unfold(spacer: Any, greet: Greeting | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def unfold(spacer: Any, greet: Greet, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Make the array that is in a parcel; for a reader that knew no parcels, as what torch takes without a warning."""
     known = tuple(_registered)
     x = arrive(spacer, greet, function, arguments)
@@ -56,7 +56,7 @@ class _Lent:
         self.__dlpack__, self.__dlpack_device__ = x.__dlpack__, x.__dlpack_device__
 
 
-def register(cls: type, pack: Callable[[Any], Reduced], greet: Greeting | None = None) -> None:
+def register(cls: type, pack: Pack, greet: Greet) -> None:
     """Let Distributed send what it can of a class, and the rest as parcels; what it doesn't know at all is pickled.
 
     `greet` is pickled: what another process does before it gets the first of these arrays.
@@ -69,7 +69,7 @@ def register(cls: type, pack: Callable[[Any], Reduced], greet: Greeting | None =
             _registered.add(cls)
 
 
-def _register(cls: type, pack: Callable[[Any], Reduced], greet: Greeting | None) -> None:
+def _register(cls: type, pack: Pack, greet: Greet) -> None:
     from distributed.protocol.serialize import dask_deserialize, dask_serialize  # noqa: PLC0415 - it is loaded
 
     try:
@@ -88,7 +88,7 @@ def _pickled(x: Any) -> Any:
     raise NotImplementedError(type(x))
 
 
-def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Callable[[Any], Reduced], greet: Greeting | None) -> Any:
+def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Pack, greet: Greet) -> Any:
     try:
         header, frames = dumps(x)
     except Exception:  # noqa: BLE001 - whatever it can't do
@@ -99,7 +99,7 @@ def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Callable[[Any], Reduced
         device = device if ":" in device else f"{device}:0"
         gradient = bool(getattr(x, "requires_grad", False))
         return {_PARCEL: True, "sub-header": header, "requires_grad": gradient, "device": device}, frames
-    if greet is None or "sub-header" not in header or "grad" in header:
+    if "sub-header" not in header or "grad" in header:
         return header, frames
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415
 

@@ -51,11 +51,7 @@ class NumPyTyped(Tensor):
         """The dtype of NumPy, or of ml_dtypes, that has its numbers."""
         with torch._C.DisableTorchFunctionSubclass():
             dtype = self.as_subclass(Tensor).dtype
-        if dtype not in _CARRIERS:
-            return np.dtype(NAMES[dtype])
-        import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
-
-        return np.dtype(getattr(ml_dtypes, NAMES[dtype]))
+        return np.dtype(_of_ml_dtypes(dtype) if dtype in _CARRIERS else NAMES[dtype])
 
     def __reduce_ex__(self, _: Any) -> Any:
         """Pickle what it is, for there are no elements; torch can't pickle all dtypes (uint16, float8)."""
@@ -86,9 +82,13 @@ def share(x: Tensor) -> NDArray[Any]:
     carrier = _CARRIERS.get(x.dtype)
     if carrier is None:
         return x.numpy()
+    return x.view(carrier).numpy().view(_of_ml_dtypes(x.dtype))
+
+
+def _of_ml_dtypes(dtype: torch.dtype) -> Any:
     import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
 
-    return x.view(carrier).numpy().view(getattr(ml_dtypes, NAMES[x.dtype]))
+    return getattr(ml_dtypes, NAMES[dtype])
 
 
 def share_without_gradient(x: Tensor) -> NDArray[Any]:

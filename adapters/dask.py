@@ -29,8 +29,7 @@ from . import _dask_wire as wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Pack = Callable[[Any], tuple[Any, Any]]
-    Greet = Callable[[], None]
+    from ._dask_wire import Greet, Pack
 
 _known: Final[dict[type, tuple[Pack, Greet]]] = {}
 _lock: Final = RLock()  # workers open parcels in several threads
@@ -64,10 +63,6 @@ class DaskAdapter(LazyAdapter):
 
     def compute(self, x: Any, /) -> Any:
         """Compute on whatever scheduler is the current one: a client's cluster, if there is a client."""
-        return x.compute()
-
-    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - what the blocks have
-        """Compute."""
         return x.compute()
 
     def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:
@@ -147,8 +142,7 @@ class _Held:
 
 
 def _held(pack: Pack, greet: Greet, function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Held:
-    greet()
-    return _Held(function(*arguments), pack, greet)
+    return _Held(wire.arrive(None, greet, function, arguments), pack, greet)
 
 
 def _device(meta: Any) -> Device:

@@ -89,8 +89,7 @@ def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Pl
     if plan.steps[0].verb != "compute":
         return _lazy.execute(route, plan, x, convert_by_wish, _unwatched), plan
     computed = cast("LazyAdapter", whole.source).compute(x)
-    with scope(_lazy.wish_when_computed(route)):
-        result, rest = convert_by_plan(computed, whole.target.name, {}, None)
+    result, rest = _unwatched(computed, whole.target.name, _lazy.wish_when_computed(route))
     source, array, _ = _registry.identify(computed)
     done = _lazy.computed(route, rest, source.describe(array))  # its meta may have lied, and its size was not known
     if not _lazy.is_known(whole.facts):
@@ -104,10 +103,10 @@ def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:
         return convert_any(x, to, {})
 
 
-def _unwatched(x: Any, to: str, wish: Wish) -> Any:
+def _unwatched(x: Any, to: str, wish: Wish) -> tuple[Any, Plan]:
     """Convert as a part of another conversion, which is the one that is seen."""
     with scope(wish):
-        return convert_by_plan(x, to, {}, None)[0]
+        return convert_by_plan(x, to, {}, None)
 
 
 flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_by_plan

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from interop.lazy import LazyAdapter
 
     Convert = Callable[[Any, str, Wish], Any]
+    ConvertNow = Callable[[Any, str, Wish], tuple[Any, Plan]]
 
 
 class LazyRoute(NamedTuple):
@@ -145,14 +146,11 @@ def make_plan(route: LazyRoute) -> Plan:
 
 def _plan_split(route: LazyRoute) -> Plan:
     whole, block, facts = route.whole, route.block, route.whole.facts
-    problem = facts.unsupported
+    _planner.check_numbers(whole)
     if facts.device.kind not in block.target.holds:
-        problem = f"blocks of it need a framework of {facts.device}. Convert it to one first."
-    if problem:
-        raise whole.refusal(errors.UnsupportedArrayError, problem)
-    if facts.gradient and not whole.wish.detach:
-        reason = f"it requires grad, and {whole.target.name} would cut it off its graph. Pass detach=True to allow it."
-        raise whole.refusal(errors.GradientError, reason)
+        reason = f"blocks of it need a framework of {facts.device}. Convert it to one first."
+        raise whole.refusal(errors.UnsupportedArrayError, reason)
+    _planner.check_gradient(whole)
     plan = _planner.make_plan(block)
     share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
     if facts.materialises and is_dataset(route.origin):
@@ -162,17 +160,13 @@ def _plan_split(route: LazyRoute) -> Plan:
     if block.target.immutable and not writing:  # such share all of an array, but not parts of it
         writing = [Step("copy", "source", plan.device, plan.dtype, facts.nbytes)]
         reason = f"{plan.source} shares no parts of its memory"
-        if whole.wish.copy is False:
-            refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
-            raise whole.refusal(errors.CopyRequiredError, refusal)
+        _check_copy(whole, reason)
     return plan._replace(target=target, steps=(*writing, share), reason=reason)
 
 
 def _plan_computed(route: LazyRoute) -> Plan:
     whole, block = route.whole, route.block
-    if whole.wish.copy is False:
-        reason = f"it takes a copy, because {whole.facts.materialises}. Leave copy=False out to allow it."
-        raise whole.refusal(errors.CopyRequiredError, reason)
+    _check_copy(whole, str(whole.facts.materialises))
     limits = whole.wish.host_copy == "error" or whole.wish.max_host_bytes < math.inf
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
@@ -180,6 +174,12 @@ def _plan_computed(route: LazyRoute) -> Plan:
     plan = computed(route, _planner.make_plan(block._replace(wish=wish_when_computed(route))), block.facts)
     _policy.forbid(plan, whole.wish)
     return plan
+
+
+def _check_copy(whole: Route, reason: str) -> None:
+    if whole.wish.copy is False:
+        refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
+        raise whole.refusal(errors.CopyRequiredError, refusal)
 
 
 def computed(route: LazyRoute, rest: Plan, facts: Facts) -> Plan:
@@ -201,8 +201,11 @@ def wish_when_computed(route: LazyRoute) -> Wish:
 # -- execute -------------------------------------------------------------------------------------------------------
 
 
-def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, unwatched: Convert) -> Any:
-    """Do what is planned, if nothing is to be computed now. `convert` is pickled, to be called for each block."""
+def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> Any:
+    """Do what is planned, if nothing is to be computed now.
+
+    `convert` is pickled, to be called for each block; `now` converts as a part of this, and returns its plan, too.
+    """
     whole, chunks, target = route.whole, route.whole.wish.chunks, route.block.target
     wish = route.block.wish
     wish = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
@@ -211,11 +214,11 @@ def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, unwatched: C
     if not whole.source.lazy:
         if plan.later:
             return _checked(lazy.split_later, route.origin, chunks)
-        array = unwatched(x, target.name, wish)
+        array, _ = now(x, target.name, wish)
         return _checked(lazy.split, array, partial(target.part, array), meta_of(target, array), chunks)
     if plan.steps[-1].verb == "map":
         function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=wish)
-        x = lazy.map(function, [x], meta_of(target, unwatched(route.meta, target.name, wish)))
+        x = lazy.map(function, [x], meta_of(target, now(route.meta, target.name, wish)[0]))
     return x if chunks is None else _checked(lazy.rechunk, x, chunks)
 
 

@@ -99,14 +99,23 @@ def _plan_across(route: Route, device: Device) -> Plan:
 
 def _check(route: Route) -> str:
     """Return the result's dtype, of an array that may leave its framework."""
-    facts, target = route.facts, route.target
-    if facts.unsupported:
-        raise route.refusal(errors.UnsupportedArrayError, facts.unsupported)
+    check_numbers(route)
     dtype = _result_dtype(route)
-    if facts.gradient and not route.wish.detach:
-        reason = f"it requires grad, and {target.name} would cut it off its graph. Pass detach=True to allow it."
-        raise route.refusal(errors.GradientError, reason)
+    check_gradient(route)
     return dtype
+
+
+def check_numbers(route: Route) -> None:
+    """Insist on an array that has plain numbers to give."""
+    if route.facts.unsupported:
+        raise route.refusal(errors.UnsupportedArrayError, route.facts.unsupported)
+
+
+def check_gradient(route: Route) -> None:
+    """Insist on a gradient that is not lost unasked."""
+    if route.facts.gradient and not route.wish.detach:
+        reason = f"it requires grad, and {route.target.name} would cut it off its graph. Pass detach=True to allow it."
+        raise route.refusal(errors.GradientError, reason)
 
 
 def _at_either_side(route: Route, reason: str | None) -> tuple[str | None, str | None]:

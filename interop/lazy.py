@@ -45,6 +45,10 @@ class LazyAdapter(Adapter):
         """Compute all blocks, and return one array of their framework. One block may be somebody else's memory."""
         raise NotImplementedError
 
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - what the blocks have
+        """Compute: what has to be read is read so."""
+        return self.compute(x)
+
     def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:
         """Return a lazy array whose blocks are what a function makes of those of one or several, of the same shape.
 

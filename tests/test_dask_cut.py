@@ -250,6 +250,15 @@ def test_what_is_no_array_is_refused() -> None:
         convert(torch.eye(2).to_sparse(), "dask")
 
 
+@pytest.mark.requires("torch")
+def test_what_has_no_numbers_says_so_before_it_says_where_it_is() -> None:
+    import torch
+
+    with pytest.raises(interop.UnsupportedArrayError, match="cannot convert torch float32") as caught:
+        convert(torch.ones(2, device="meta"), "dask")
+    assert "blocks of it need" not in str(caught.value)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "uint16", "complex64", "bfloat16", "float8_e5m2"])
 def test_blocks_are_pickled_with_their_graph_whatever_torch_can_pickle(dtype: str) -> None:
     import torch

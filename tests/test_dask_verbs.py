@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import interop
+import lazily
 from child import run_child
 
 pytestmark = pytest.mark.requires("dask", "torch")
@@ -31,9 +32,7 @@ class Counted:
 
 
 def lazy(chunks: Any = 2) -> Any:
-    import dask.array as da
-
-    return da.from_array(VALUES, chunks=chunks)
+    return lazily.lazy(VALUES, chunks)
 
 
 # -- copyto ---------------------------------------------------------------------------------------------------------

@@ -329,7 +329,7 @@ def test_several_threads_register_a_class_once() -> None:
 
     def start() -> None:
         barrier.wait()
-        wire().register(Box, lambda _: (Box, ()))
+        wire().register(Box, lambda _: (Box, ()), lambda: None)
 
     threads = [Thread(target=start) for _ in range(8)]
     for thread in threads:

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 import interop
+import lazily
 from interop import implemented_in
 
 pytestmark = pytest.mark.requires("dask", "torch")
 
 
-def lazy(*, chunks: Any = 2, dtype: str = "float32") -> Any:
-    import dask.array as da
-
-    return da.from_array(VALUES.astype(dtype), chunks=chunks)
+def lazy(*, chunks: Any = 2) -> Any:
+    return lazily.lazy(VALUES, chunks)
 
 
 VALUES = np.arange(-6, 6, dtype="float32").reshape(3, 4)
