@@ -139,7 +139,7 @@ def is_huge(x: Tensor) -> bool:
 def write_huge(x: Tensor, dtype: torch.dtype | None) -> Tensor:
     """Copy into memory of NumPy's allocator: half of the time of `clone` goes into the pages of its result."""
     strides = torch.empty_like(x, device="meta").stride()
-    return _empty_huge(x.numel(), dtype or x.dtype).as_strided(x.shape, strides).copy_(x)
+    return _empty_huge(x.numel(), dtype or x.dtype).as_strided(x.shape, strides).copy_(resolved(x))
 
 
 def stack_huge(tensors: Sequence[Tensor], axis: int) -> Tensor:
@@ -149,7 +149,7 @@ def stack_huge(tensors: Sequence[Tensor], axis: int) -> Tensor:
     shape = (*first.shape[:axis], len(tensors), *first.shape[axis:])
     out = _empty_huge(first.numel() * len(tensors), first.dtype).view(shape)
     for i, x in enumerate(tensors):
-        out.select(axis, i).copy_(x)
+        out.select(axis, i).copy_(resolved(x))
     return out
 
 

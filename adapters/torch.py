@@ -192,6 +192,7 @@ class TorchAdapter(Adapter):
             source = source.detach() if isinstance(source, Tensor) else host.adopt(source)
             if source.is_complex() and not x.is_complex() and x.dtype is not torch.bool:
                 source = source.real  # what the cast does, without torch's warning
+            source = host.resolved(source)  # with a cast, `copy_` forgets a negation, or negates in the new dtype
             if source.is_cpu and not x.is_cpu and source.dtype is not x.dtype:
                 source = source.to(x.device, non_blocking=True)
             x.copy_(source, non_blocking=True)
@@ -204,7 +205,7 @@ class TorchAdapter(Adapter):
     def fetch(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `Tensor.copy_`."""
         with _behind_subclass():
-            host.adopt(out).copy_(x.detach(), non_blocking=True)
+            host.adopt(out).copy_(host.resolved(x.detach()), non_blocking=True)
 
     def pinned(self, nbytes: int, /) -> NDArray[Any]:
         """Return memory of torch's own allocator, where torch has CUDA."""
