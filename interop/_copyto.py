@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from interop._options import Casting
     from interop._progress import Progress
+    from interop.adapter import Facts
     from interop.lazy import LazyAdapter
 
     Part = tuple[End, End]  # of dst, and what is written there
@@ -36,7 +37,8 @@ def copyto(  # noqa: PLR0913 - keywords
 ) -> None:
     """Write the values of one array into the memory of another, of whatever frameworks, by pieces.
 
-    The pieces are runs of rows in row-major order. Within the host's memory, nothing is allocated; between the host
+    The pieces are runs of rows in row-major order. Within the host's memory, nothing is allocated, except for a piece
+    of what has to be resolved first (a pending conjugation, say); between the host
     and a device, the pieces pass through two pinned buffers in turn, in the smaller of both dtypes. Pages of
     memory-mapped files (`numpy.memmap`) are let go of as soon as they have been read or written. What is refused has
     written nothing.
@@ -74,8 +76,9 @@ def copyto(  # noqa: PLR0913 - keywords
     Notes
     -----
     The call returns when the values are there; from device to device, when all is asked for in the order of the current
-    stream of `dst`'s framework. Whatever exception ends it early, KeyboardInterrupt among them, what has been written
-    is complete up to an element that the exception's note names.
+    stream of `dst`'s framework. If an exception ends the call early (KeyboardInterrupt included), its note tells
+    how many elements are complete, in row-major order. If the exception came while a piece was written, the
+    note tells the size of that piece too: its elements may be old or new. All others are as they were.
 
     Examples
     --------
@@ -99,7 +102,8 @@ def copyto(  # noqa: PLR0913 - keywords
 
 def _write(landing: Landing, parts: Iterator[Part], carrier: Carrier, tell: Callable[[int], object]) -> None:
     """Write part after part; if something comes between, wait for what is under way, and say how far it came."""
-    done, total, size = 0, _layout.count(landing.facts), _dtypes.itemsize(landing.facts.dtype)
+    done = 0
+    size = _dtypes.itemsize(landing.facts.dtype)
     try:
         try:
             for target, source in parts:
@@ -110,11 +114,18 @@ def _write(landing: Landing, parts: Iterator[Part], carrier: Carrier, tell: Call
         finally:
             carrier.drain()
     except BaseException as error:
-        error.add_note(
-            f"interop.copyto had written {done * size} of {total * size} bytes of dst: "
-            f"its first {done} of {total} elements in row-major order"
-        )
+        complete = done - carrier.unconfirmed
+        error.add_note(_say_how_far(landing.facts, complete, carrier.begun - complete))
         raise
+
+
+def _say_how_far(facts: Facts, done: int, begun: int) -> str:
+    """Return the note of an exception: how many elements are complete, and how many after them may have changed."""
+    total = _layout.count(facts)
+    size = _dtypes.itemsize(facts.dtype)
+    note = f"interop.copyto had written {done * size} of {total * size} bytes of dst: "
+    note += f"its first {done} of {total} elements in row-major order"
+    return f"{note}. The next {begun} may be old or new" if begun else note
 
 
 # -- sources: each gives parts of dst, in row-major order, with what is written there ------------------------------

@@ -7,7 +7,8 @@ or writes the other. A mark in the device's stream says when a buffer is free.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import _dtypes, _registry
 from interop._execute import execute, make_calls
@@ -80,8 +81,14 @@ class Buffers:
         self.device = device
         self._memory: list[Any] = [None, None]
         self._marks: list[Callable[[], object] | None] = [None, None]
+        self._uploaded = [0, 0]
         self._turn = 0
         self._in_use = False
+
+    @property
+    def unconfirmed(self) -> int:
+        """Number of elements that an upload may still be reading from the buffers."""
+        return sum(self._uploaded)
 
     def take(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
         """Return the next buffer as an array, once the device has done with it."""
@@ -97,9 +104,10 @@ class Buffers:
         self._in_use = True
         return memory[:nbytes].view(np.dtype(dtype)).reshape(shape)
 
-    def mark(self) -> int:
+    def mark(self, *, uploaded: int = 0) -> int:
         """Note that all work on the buffer that was taken last has been asked for; return its number, for `wait`."""
         self._marks[self._turn] = self.adapter.mark(self.device)
+        self._uploaded[self._turn] = uploaded
         self._in_use = False
         return self._turn
 
@@ -108,13 +116,38 @@ class Buffers:
         if mark := self._marks[number]:
             mark()
             self._marks[number] = None
+            self._uploaded[number] = 0
 
     def drain(self) -> None:
-        """Wait for all that is pending, also after an error between a transfer and its mark."""
+        """Wait for all that is pending, also after an error between a transfer and its mark.
+
+        An interruption of one wait skips none: each is tried twice, and the interruption is raised at the end. Buffers
+        that a device may still use are kept for good, since the next owner of that memory would write to them.
+        """
+        calls: list[Callable[[], object]] = [partial(self.wait, 1 - self._turn), partial(self.wait, self._turn)]
         if self._in_use:
-            self.mark()
-        for number in (0, 1):
-            self.wait(number)
+            calls.insert(0, self.mark)
+        errors = [error for call in calls for error in _insist(call)]
+        if any(self._marks) or self._in_use:
+            _in_use_for_good.append(self._memory)
+        if errors:
+            raise errors[0]
+
+
+_in_use_for_good: Final[list[Any]] = []
+
+
+def _insist(call: Callable[[], object]) -> list[BaseException]:
+    """Call a function, a second time if the first one fails; return the exceptions."""
+    failures: list[BaseException] = []
+    for _ in range(2):
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - the caller raises it
+            failures.append(error)
+        else:
+            break
+    return failures
 
 
 class Carrier:
@@ -124,6 +157,12 @@ class Carrier:
     ----------
     batch_bytes : int
         Of a piece that is copied at once, and of both buffers together. An element is never split.
+
+    Attributes
+    ----------
+    begun : int
+        Number of elements, in all arrays so far, whose writing has begun: an exception may leave the last piece of them
+        written in part.
     """
 
     def __init__(self, batch_bytes: int) -> None:
@@ -131,6 +170,12 @@ class Carrier:
         # Allocators of pinned memory round up to powers of two.
         self._buffer_bytes = 1 << (max(batch_bytes // 2, 1).bit_length() - 1)
         self._buffers: Buffers | None = None
+        self.begun = 0
+
+    @property
+    def unconfirmed(self) -> int:
+        """Number of elements that were reported as written, and whose upload could not be waited for."""
+        return self._buffers.unconfirmed if self._buffers else 0
 
     def limit(self, source: Facts, target: Facts) -> int:
         """Return how many elements are copied at once, of whichever dtype."""
@@ -142,10 +187,10 @@ class Carrier:
         """Copy an array of the same shape; yield, after each piece, how many elements it had. The caller drains."""
         cut = pieces(target.facts.shape, self.limit(source.facts, target.facts))
         if source.is_host == target.is_host:
-            return _copy(target, source, cut)
+            return self._copy(target, source, cut)
         dtype, device_end = crossing_dtype(source, target), source if target.is_host else target
         buffers = self._buffers_for(device_end.adapter, device_end.facts.device)
-        return (_download if target.is_host else _upload)(target, source, dtype, cut, buffers)
+        return (self._download if target.is_host else self._upload)(target, source, dtype, cut, buffers)
 
     def drain(self) -> None:
         """Wait for all that is pending, and give the buffers back."""
@@ -160,58 +205,58 @@ class Carrier:
             self._buffers = buffers = Buffers(adapter, device)
         return buffers
 
+    def _copy(self, target: End, source: End, cut: Iterator[Piece]) -> Iterator[int]:
+        """Copy within the host, or from device to device in the order of the target framework's current stream."""
+        beside = source.is_beside(target)
+        if not beside and target.is_host:
+            target.adapter.touch(target.array)
+            target, source = target.on_host(), source.on_host()
+        for piece in cut:
+            out, part = target.part(piece.index), source.part(piece.index)
+            if not beside:
+                part = _on_host(source, part) if target.is_host else shared(source.at(piece.index), target)
+            self.begun += piece.elements
+            target.adapter.assign(out, part)
+            target.adapter.page_out(out)
+            source.adapter.page_out(part)
+            yield piece.elements
 
-def _copy(target: End, source: End, cut: Iterator[Piece]) -> Iterator[int]:
-    """Copy within the host, or from device to device in the order of the target framework's current stream."""
-    beside = source.is_beside(target)
-    if not beside and target.is_host:
+    def _download(self, target: End, source: End, dtype: str, cut: Iterator[Piece], buffers: Buffers) -> Iterator[int]:
+        """Ask for each piece before the one that came before it is read out of its buffer."""
         target.adapter.touch(target.array)
-        target, source = target.on_host(), source.on_host()
-    for piece in cut:
-        out, part = target.part(piece.index), source.part(piece.index)
-        if not beside:
-            part = _on_host(source, part) if target.is_host else shared(source.at(piece.index), target)
-        target.adapter.assign(out, part)
-        target.adapter.page_out(out)
-        source.adapter.page_out(part)
-        yield piece.elements
-
-
-def _download(target: End, source: End, dtype: str, cut: Iterator[Piece], buffers: Buffers) -> Iterator[int]:
-    """Ask for each piece before the one that came before it is read out of its buffer."""
-    target.adapter.touch(target.array)
-    target, before = target.on_host(), None
-    for piece in cut:
-        buffer, part = buffers.take(piece.shape, dtype), source.part(piece.index)
-        if dtype != source.facts.dtype or source.facts.obstacle:
-            part = source.adapter.copy(part, source.facts.device, dtype)
-        source.adapter.fetch(part, buffer)
-        asked = buffers.mark(), buffer, piece
+        target, before = target.on_host(), None
+        for piece in cut:
+            buffer, part = buffers.take(piece.shape, dtype), source.part(piece.index)
+            if dtype != source.facts.dtype or source.facts.obstacle:
+                part = source.adapter.copy(part, source.facts.device, dtype)
+            source.adapter.fetch(part, buffer)
+            asked = buffers.mark(), buffer, piece
+            if before:
+                yield self._land(target, buffers, *before)
+            before = asked
         if before:
-            yield _land(target, buffers, *before)
-        before = asked
-    if before:
-        yield _land(target, buffers, *before)
+            yield self._land(target, buffers, *before)
 
+    def _land(self, target: End, buffers: Buffers, number: int, buffer: NDArray[Any], piece: Piece) -> int:
+        buffers.wait(number)
+        out = target.part(piece.index)
+        self.begun += piece.elements
+        target.adapter.assign(out, buffer)
+        target.adapter.page_out(out)
+        return piece.elements
 
-def _land(target: End, buffers: Buffers, number: int, buffer: NDArray[Any], piece: Piece) -> int:
-    buffers.wait(number)
-    out = target.part(piece.index)
-    target.adapter.assign(out, buffer)
-    target.adapter.page_out(out)
-    return piece.elements
-
-
-def _upload(target: End, source: End, dtype: str, cut: Iterator[Piece], buffers: Buffers) -> Iterator[int]:
-    """Fill a buffer while the other one is uploaded."""
-    source = source.on_host()
-    for piece in cut:
-        buffer, part = buffers.take(piece.shape, dtype), _on_host(source, source.part(piece.index))
-        _numpy().assign(buffer, part)
-        target.adapter.assign(target.part(piece.index), buffer)
-        buffers.mark()
-        _numpy().page_out(part)
-        yield piece.elements
+    def _upload(self, target: End, source: End, dtype: str, cut: Iterator[Piece], buffers: Buffers) -> Iterator[int]:
+        """Fill a buffer while the other one is uploaded."""
+        source = source.on_host()
+        for piece in cut:
+            buffer, part = buffers.take(piece.shape, dtype), _on_host(source, source.part(piece.index))
+            _numpy().assign(buffer, part)
+            out = target.part(piece.index)
+            self.begun += piece.elements
+            target.adapter.assign(out, buffer)
+            buffers.mark(uploaded=piece.elements)
+            _numpy().page_out(part)
+            yield piece.elements
 
 
 def _on_host(source: End, part: Any) -> NDArray[Any]:
