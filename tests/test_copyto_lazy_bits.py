@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import interop
 from interop import copyto
@@ -42,12 +41,11 @@ VIEWS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def resolved(x: Any) -> NDArray[Any]:
-    values: NDArray[Any] = x.resolve_conj().resolve_neg().numpy()
-    return values
+def resolved(x: Any) -> Any:
+    return x.resolve_conj().resolve_neg().numpy()
 
 
-def cast(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+def cast(values: Any, dtype: str) -> Any:
     """Cast as NumPy does, an imaginary part being dropped."""
     wanted = interop.to_numpy(np.zeros(0), dtype=dtype, casting="unsafe").dtype
     if values.dtype.kind == "c" and wanted.kind not in "bc":
@@ -64,7 +62,7 @@ def numbers(view: str, *, wide: bool, signs: int, device: str = "cpu") -> Any:
     return VIEWS[view](z.to(device))
 
 
-def fits(values: NDArray[Any], dtype: str) -> bool:
+def fits(values: Any, dtype: str) -> bool:
     """Whether a dtype has these numbers, which may be negative."""
     return not dtype.startswith("uint") or bool((values.real >= 0).all())
 
