@@ -7,11 +7,9 @@ a `Closed` tells what its object says of itself, and the planner decides.
 from __future__ import annotations
 
 import ctypes
-import inspect
 import sys
 from contextlib import suppress
-from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 
@@ -19,26 +17,18 @@ from interop import errors
 from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import Interface
 
-from . import _columns, _producers
+from . import _columns, _producers, _readers
+from ._closed import Closed
+from ._closed import speaks as _speaks
+from ._closed import stated_facts as _facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from interop.handoff import Stream
 
 _DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 _MANAGED: Final = 13  # CUDA memory that the host may read too
-
-
-class Closed(NamedTuple):
-    """An object whose memory the host can't look at, or that has to be read first; and what it says of itself."""
-
-    origin: Any
-    facts: Facts
-    read: Callable[[], NDArray[Any]] | None = None
-    """What reads it into new memory each time, as was seen when it was opened."""
 
 
 class ProtocolAdapter(Adapter):
@@ -80,36 +70,14 @@ class ProtocolAdapter(Adapter):
         UnsupportedArrayError
             The object says that it can't be read (the cause). What fails on the way, as a file does, is its own error.
         """
-        array = _read(x)
-        alone = x.read or (array.base is None and array.flags.owndata and sys.getrefcount(array) <= _OURS)
-        if alone and array.dtype == dtype and _is_plain(array):
+        array = _readers.read(x)
+        alone = x.read or (array.base is None and array.flags.owndata and sys.getrefcount(array) <= _readers.OURS)
+        if alone and array.dtype == dtype and _readers.is_plain(array):
             return array
         return np.array(array, dtype=dtype, copy=True, subok=False)
 
 
-def _count_ours() -> int:
-    """Count how often an array is referenced from here that nobody else has: the interpreters differ."""
-    array = np.empty(0)
-    return sys.getrefcount(array)
-
-
-_OURS: Final = _count_ours()
 adapter = ProtocolAdapter()
-
-
-def _read(x: Closed) -> NDArray[Any]:
-    try:
-        return x.origin.__array__() if x.read is None else x.read()
-    except (TypeError, ValueError, RuntimeError) as error:
-        msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {type(error).__name__}: {error}"
-        raise errors.UnsupportedArrayError(msg) from error
-
-
-def _is_plain(array: NDArray[Any]) -> bool:
-    """Whether new memory can be passed on as it is: it is made writable, if only its view is not."""
-    with suppress(ValueError):
-        array.flags.writeable = True
-    return array.flags.writeable and min(array.strides, default=0) >= 0
 
 
 def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as protocol.open
@@ -117,7 +85,7 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
     if isinstance(x, type):  # a class of arrays has all the methods, and no array
         return None
     if _columns.is_column(x):
-        return _open_column(x)
+        return _readers.open_column(x)
     if _speaks(x, "__dlpack__") and _speaks(x, "__dlpack_device__"):
         return _open_dlpack(x)
     if _speaks(x, "__cuda_array_interface__"):
@@ -131,15 +99,10 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
 def _open_by_array(x: Any) -> NDArray[Any] | Closed | None:
     """Open an object by the protocols that are NumPy's."""
     if _speaks(x, "__array_interface__"):
-        return _open_interface(x)
+        return _readers.open_interface(x)
     if _speaks(x, "__array_struct__"):
         return np.asarray(x)
-    return _read_later(x) if _speaks(x, "__array__") else None
-
-
-def _speaks(x: Any, protocol: str) -> bool:
-    """Ask statically: a property that copies an image should not run only to be found there."""
-    return inspect.getattr_static(x, protocol, None) is not None
+    return _readers.read_later(x) if _speaks(x, "__array__") else None
 
 
 # -- opening -------------------------------------------------------------------------------------------------------
@@ -154,49 +117,6 @@ def _open_dlpack(x: Any) -> NDArray[Any] | Closed:
         return np.from_dlpack(_producers.Answer(x, device))
     reason = f"it is on the device {place}, where only its library may read. Move it first: x.to_device(device)."
     return Closed(x, _facts(x, tuple(x.shape), x.dtype, CPU)._replace(unsupported=reason))
-
-
-def _open_column(x: Any) -> NDArray[Any] | Closed:
-    """Open a column or a table whose values are all numbers, and all there."""
-    if facts := _columns.refusal(x):
-        return Closed(x, facts)
-    if _speaks(x, "__dlpack__"):
-        with suppress(TypeError, BufferError, NotImplementedError):  # numbers that are packed into bits
-            return np.from_dlpack(_producers.Answer(x, CPU))
-    opened = _open_view(x, lambda: np.asarray(x.__array__()), "__array__")
-    if hasattr(type(x), "get_indexer") and not isinstance(opened, Closed):  # it finds its labels by a hash table
-        opened = opened.view()
-        opened.flags.writeable = False
-    return opened
-
-
-def _open_interface(x: Any) -> NDArray[Any] | Closed:
-    """Open the array interface; its data may also be an object, which is then made each time, or not."""
-    if isinstance(x.__array_interface__.get("data"), tuple):
-        return np.asarray(x)
-    return _open_view(x, lambda: np.asarray(_Words(x.__array_interface__)), "__array_interface__")
-
-
-def _open_view(x: Any, read: Callable[[], NDArray[Any]], protocol: str) -> NDArray[Any] | Closed:
-    """Tell the object's own memory from a copy that was made for us: unless nobody else holds it, by asking again."""
-    first = read()
-    owner: Any = first if first.base is None else first.base
-    fresh = isinstance(owner, np.ndarray) and owner.flags.owndata and sys.getrefcount(owner) <= _OURS + 1
-    facts = _facts(x, first.shape, first.dtype, CPU, first.strides)
-    if facts.unsupported or not first.nbytes or not (fresh or _address(first) != _address(read())):
-        return first
-    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read)
-
-
-def _address(array: NDArray[Any]) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-class _Words:
-    """What an object says of its memory, held still."""
-
-    def __init__(self, words: dict[str, Any]) -> None:
-        self.__array_interface__ = words
 
 
 # -- what a closed object says of itself ---------------------------------------------------------------------------
@@ -229,39 +149,3 @@ def _device_at(pointer: int) -> Device:
         ask = ctypes.CDLL(name).cuPointerGetAttribute
         ask(ctypes.byref(ordinal), _DEVICE_ORDINAL, ctypes.c_uint64(pointer))
     return Device(CUDA.kind, ordinal.value)
-
-
-def _read_later(x: Any) -> NDArray[Any] | Closed:
-    """Close an object that tells its shape and dtype; any other must be read to be described at all."""
-    said = getattr(x, "dtype", None)
-    facts = _facts(x, getattr(x, "shape", None), said, CPU)
-    if not facts.unsupported:
-        return Closed(x, facts._replace(materialises="it has to be read by __array__"))
-    if hasattr(x, "astype") and said is not None and (refused := _columns.refusal(x)):
-        return Closed(x, refused)
-    array = np.asarray(x.__array__())
-    if said is None or _dtype_name(said) or not _dtype_name(array.dtype):
-        return array
-    reason = (
-        f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."
-    )
-    return Closed(x, facts._replace(shape=array.shape, unsupported=reason))
-
-
-def _facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:
-    name = _dtype_name(dtype)
-    problem = None if name and isinstance(shape, tuple) else f"its dtype {dtype} is none of plain numbers"
-    if problem:
-        return Facts(type(x).__name__, (), str(dtype), device, unsupported=problem)
-    itemsize = np.dtype(name).itemsize
-    strides = strides or tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
-    return Facts(type(x).__name__, shape, name, device, tuple(strides), itemsize * prod(shape))
-
-
-def _dtype_name(dtype: Any) -> str:
-    """Return NumPy's name of a plain dtype, be it NumPy's own object or another library's with the same name."""
-    try:
-        name = np.dtype(dtype).name if dtype is not None else ""
-    except TypeError:
-        name = str(dtype).rpartition(".")[2]
-    return name if name in PLAIN_DTYPES else ""
