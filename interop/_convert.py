@@ -63,7 +63,8 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     readonly : {"copy", "share", "error"}, default "copy"
         What happens to read-only memory when the target can't protect it.
     casting : {"same_kind", "unsafe"}, default "same_kind"
-        Whether `dtype` may lose the kind of number (complex to real, float to integer).
+        "unsafe" allows a `dtype` that drops imaginary parts, fractions or signs (complex to real, float to
+        integer, signed to unsigned). A narrower dtype of the same kind is not refused, since `dtype` asks for it.
     compute : bool, default False
         Whether a lazy array (Dask's) is computed. If not, it stays lazy, and each of its blocks is converted when it is
         computed, by these same keywords. `to_numpy` and its kin, which promise an array of theirs, compute.

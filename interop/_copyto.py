@@ -59,7 +59,10 @@ def copyto(  # noqa: PLR0913 - keywords
         True shows a bar (`tqdm`). A function is called with the number of bytes of `dst` written so far, after each
         piece.
     casting : {"same_kind", "unsafe"}, default "same_kind"
-        Whether the kind of number may be lost (complex to real, float to integer), if the dtypes differ.
+        "same_kind" refuses what would change numbers: complex to real, float to integer, anything to bool, and
+        integers to a dtype that cannot hold all of theirs (int64 to int8, int8 to uint8). To floats of any width
+        numbers are rounded, and those that are too large become inf, or NaN in a dtype without inf. "unsafe" casts
+        whatever the dtypes.
     detach : bool, optional
         Whether a source that requires grad may be written without its gradient. By default as in `options`.
 
@@ -68,8 +71,8 @@ def copyto(  # noqa: PLR0913 - keywords
     ShapeError
         The shapes differ; or an iterable has too few rows, or too many.
     UnsupportedArrayError
-        `dst` can't be written to; or one has no plain numbers, the dtypes don't fit, or both share memory in different
-        layouts.
+        `dst` can't be written to; or one has no plain numbers, `casting` refuses the dtypes, or both share memory in
+        different layouts.
     GradientError, HostCopyError, InvalidOptionError, FrameworkNotInstalledError, NotAnArrayError
         As `convert` raises them. `progress=True` needs tqdm.
 
@@ -84,7 +87,7 @@ def copyto(  # noqa: PLR0913 - keywords
     --------
     >>> import numpy as np, interop
     >>> whole = np.zeros((4, 2))
-    >>> interop.copyto(whole, (np.full((2, 2), i) for i in range(2)), casting="unsafe")
+    >>> interop.copyto(whole, (np.full((2, 2), i) for i in range(2)))
     >>> whole[:, 0]
     array([0., 0., 1., 1.])
     """

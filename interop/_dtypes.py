@@ -1,4 +1,4 @@
-"""The names of dtypes that can cross, their sizes, and which casts lose something. No framework is asked."""
+"""The names of dtypes that can cross, their sizes, and what a cast loses. No framework is asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ NAMES: Final = frozenset((*PLAIN_DTYPES, *EXTENDED_DTYPES))
 _BITS: Final = {name: name.partition("_")[0].lstrip("abcdefghijklmnopqrstuvwxyz") for name in NAMES}
 _SIZES: Final = {name: int(bits or 8) // 8 for name, bits in _BITS.items()}
 _RANKS: Final = {"bool": 0, "uint": 1, "int": 2, "float": 3, "bfloat": 3, "complex": 4}
+_INTEGERS: Final = (_RANKS["uint"], _RANKS["int"])
+_FLOAT: Final = _RANKS["float"]
+_COMPLEX: Final = _RANKS["complex"]
+_UNSIGNED_FLOAT: Final = "float8_e8m0fnu"
+"""Powers of two: the scales of blocks of smaller numbers (OCP Microscaling Formats 1.0, section 5.4.1)."""
 
 
 def itemsize(dtype: str) -> int:
@@ -21,13 +26,58 @@ def itemsize(dtype: str) -> int:
     return _SIZES[dtype]
 
 
-def can_cast(source: str, target: str) -> bool:
-    """Whether the cast keeps the kind of number: ``casting="same_kind"`` of `numpy.can_cast`, for these names.
+def lost_kind(source: str, target: str) -> str | None:
+    """Return what a cast to a lesser kind of number loses; None where the kind is kept.
 
-    >>> can_cast("float64", "float16"), can_cast("float32", "int32"), can_cast("complex64", "float32")
-    (True, False, False)
+    The kinds are bool, unsigned integer, integer, float and complex. This is ``casting="same_kind"`` of
+    `numpy.can_cast`, for these names.
+
+    >>> lost_kind("float32", "int32"), lost_kind("complex64", "float32")
+    ('int32 would cut off the fractions of float32', 'float32 would drop the imaginary parts of complex64')
+    >>> lost_kind("float64", "float16"), lost_kind("int64", "int8"), lost_kind("int64", "float16")
+    (None, None, None)
     """
-    return _rank(source) <= _rank(target)
+    start = _rank(source)
+    if start <= _rank(target):
+        return None
+    if target == "bool":
+        return f"bool would keep only whether a number of {source} is zero"
+    if start == _COMPLEX:
+        return f"{target} would drop the imaginary parts of {source}"
+    if start == _FLOAT:
+        return f"{target} would cut off the fractions of {source}"
+    return f"negative numbers of {source} would wrap round in {target}"
+
+
+def lost_numbers(source: str, target: str) -> str | None:
+    """Return what a cast loses that nobody has asked for; None where it rounds at most.
+
+    As `lost_kind`, and integers that may not fit. To a float, numbers are rounded, and too large ones become inf.
+
+    >>> lost_numbers("int64", "int8")
+    'int8 holds -128 to 127, and other numbers of int64 would wrap round'
+    >>> lost_numbers("uint8", "int16"), lost_numbers("float64", "float16"), lost_numbers("int64", "float32")
+    (None, None, None)
+    """
+    if lost := lost_kind(source, target):
+        return lost
+    if target == _UNSIGNED_FLOAT and source != target:
+        return f"{target} has neither zero nor negative numbers"
+    if _rank(source) not in _INTEGERS or _rank(target) not in _INTEGERS:
+        return None
+    low, high = _range(target)
+    least, largest = _range(source)
+    if low <= least and largest <= high:
+        return None
+    return f"{target} holds {low} to {high}, and other numbers of {source} would wrap round"
+
+
+def _range(integer: str) -> tuple[int, int]:
+    """Return the least and the largest number of an integer dtype."""
+    bits = 8 * itemsize(integer)
+    if integer.startswith("u"):
+        return 0, 2**bits - 1
+    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
 def _rank(dtype: str) -> int:

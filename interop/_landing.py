@@ -121,8 +121,8 @@ class Landing:
 
     def _why_not_these_numbers(self, source: End) -> str | None:
         start, end = source.facts.dtype, self.facts.dtype
-        if self._wish.casting == "same_kind" and not _dtypes.can_cast(start, end):
-            return f'{end} would lose the kind of number of {start}. Pass casting="unsafe" to accept that.'
+        if self._wish.casting == "same_kind" and (lost := _dtypes.lost_numbers(start, end)):
+            return f'{lost}. Pass casting="unsafe" to accept that.'
         if source.is_beside(self._target) or not (source.is_host or self._target.is_host):
             return None
         numpy = _registry.adapter_named("numpy")  # the form in which all that touches the host crosses

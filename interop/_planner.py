@@ -220,8 +220,8 @@ def _result_dtype(route: Route) -> str:
     reason = route.target.lacks(dtype)
     if facts.unsupported and dtype != facts.dtype:
         reason = facts.unsupported
-    elif not reason and wish.casting == "same_kind" and not _dtypes.can_cast(facts.dtype, dtype):
-        reason = f'dtype="{dtype}" would lose the kind of number. Pass casting="unsafe" to accept that.'
+    elif not reason and wish.casting == "same_kind" and (lost := _dtypes.lost_kind(facts.dtype, dtype)):
+        reason = f'{lost}. Pass casting="unsafe" to accept that.'
     if reason:
         raise route.refusal(errors.UnsupportedArrayError, reason)
     return dtype

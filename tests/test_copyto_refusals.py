@@ -33,13 +33,13 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     ),
     "a kind of number that is lost": (
         interop.UnsupportedArrayError, lambda: VALUES.astype("c8"), {},
-        (f"cannot copy numpy complex64 (6, 4) on cpu into {HERE}: float32 would lose the kind of number of complex64. "
+        (f"cannot copy numpy complex64 (6, 4) on cpu into {HERE}: float32 would drop the imaginary parts of complex64. "
         'Pass casting="unsafe" to accept that.'),
     ),
     "a kind of number that is lost, lazily": (
         interop.UnsupportedArrayError, lambda: Lazy(VALUES, dtype="c16"), {},
-        (f"cannot copy Lazy complex128 (6, 4) on cpu into {HERE}: float32 would lose the kind of number of complex128. "
-        'Pass casting="unsafe" to accept that.'),
+        (f"cannot copy Lazy complex128 (6, 4) on cpu into {HERE}: float32 would drop the imaginary parts of "
+        'complex128. Pass casting="unsafe" to accept that.'),
     ),
     "text": (
         interop.UnsupportedArrayError, lambda: np.full((6, 4), "x"), {},
@@ -198,7 +198,7 @@ def test_more_after_the_last_row_is_refused() -> None:
 
 def test_each_array_of_an_iterable_is_checked() -> None:
     dst = np.full((6, 4), -1, "f4")
-    with pytest.raises(interop.UnsupportedArrayError, match="would lose the kind of number") as caught:
+    with pytest.raises(interop.UnsupportedArrayError, match="would drop the imaginary parts") as caught:
         copyto(dst, [VALUES[:2], VALUES[2:].astype("c8")])
     assert "had written 32 of 96 bytes" in caught.value.__notes__[0]
 

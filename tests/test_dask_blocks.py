@@ -30,7 +30,7 @@ def test_what_is_wrong_is_said_when_it_is_mapped() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         convert(x, "torch", dtype="int8")
     assert str(caught.value) == (
-        'cannot convert numpy float32 (6, 8) on cpu to torch: dtype="int8" would lose the kind of number. '
+        "cannot convert numpy float32 (6, 8) on cpu to torch: int8 would cut off the fractions of float32. "
         'Pass casting="unsafe" to accept that.'
     )
     with pytest.raises(interop.DeviceUnavailableError, match="device"):
