@@ -21,8 +21,9 @@ PAIRS: Final = list(product(PLAIN, PLAIN))
 
 def may_be_cast(source: str, target: str) -> bool:
     """NumPy's own answers: to integers whatever is safe, to floats whatever is of the same kind."""
-    rule = "safe" if np.dtype(source).kind in "iu" and np.dtype(target).kind in "iu" else "same_kind"
-    return np.can_cast(source, target, rule)
+    if np.dtype(source).kind in "iu" and np.dtype(target).kind in "iu":
+        return np.can_cast(source, target, "safe")
+    return np.can_cast(source, target, "same_kind")
 
 
 @pytest.mark.parametrize(("start", "end"), list(product(["numpy", "torch"], repeat=2)))
