@@ -33,6 +33,8 @@ def read(x: Closed) -> NDArray[Any]:
     """Read an object once, into whatever memory it gives."""
     try:
         return x.origin.__array__() if x.read is None else x.read()
+    except errors.InteropError:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
         msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {type(error).__name__}: {error}"
         raise errors.UnsupportedArrayError(msg) from error

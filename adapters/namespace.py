@@ -1,7 +1,8 @@
-"""Any array-API namespace on host memory, as a target: an adapter made for a module with `from_dlpack` or `asarray`.
+"""Any array-API namespace, as a target: an adapter made for a module with `from_dlpack` or `asarray`.
 
 What the module does is not known. So it is tried, on arrays of one element: whether it shares memory, whether it
-protects what is read-only, and which dtypes it has.
+protects what is read-only, and which dtypes it has. Its arrays are made on the host; only the module itself moves them
+to other devices of its own, and back (decision 0029).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 import numpy as np
 
 from interop import errors
-from interop.adapter import CPU, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CPU, HOST, LIBRARY, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -26,31 +27,57 @@ if TYPE_CHECKING:
 
 
 _PROBE: Final = "float32"
+_NARROWER: Final = {"float64": "float32", "complex128": "complex64", "int64": "int32", "uint64": "uint32"}
 
 
 class NamespaceAdapter(Adapter):
     """The arrays of one module. A subclass of this is made for each, see `make_adapter`."""
 
     copies_ndarrays: ClassVar[bool] = True
+    holds: ClassVar[frozenset[int]] = HOST | {LIBRARY}
     namespace: ClassVar[ModuleType]
     shares: ClassVar[bool] = False
     """Whether its `from_dlpack` was seen to share memory; else every array is a copy."""
     device: ClassVar[Any] = None
-    """What its arrays say of where they are."""
+    """The library's own object for the device of arrays on the host."""
 
     def describe(self, x: Any, /) -> Facts:
         """Tell what the array says of itself, and of its memory what DLPack does; else it passes for contiguous."""
-        shape, dtype, view = tuple(x.shape), _dtype_name(x.dtype), _look(x)
+        shape, dtype, device = tuple(x.shape), _dtype_name(x.dtype), self._device_of(x)
         if dtype not in PLAIN_DTYPES:
-            return Facts(self.name, shape, dtype, CPU, unsupported=f"its dtype {x.dtype} is none of plain numbers")
+            return Facts(self.name, shape, dtype, device, unsupported=f"its dtype {x.dtype} is none of plain numbers")
+        view = _look(x) if device == CPU else None
         size = np.dtype(dtype).itemsize
         strides = view.strides if view is not None else tuple(size * prod(shape[n + 1 :]) for n in range(len(shape)))
         readonly = view is not None and not view.flags.writeable
-        return Facts(self.name, shape, dtype, CPU, strides, size * prod(shape), readonly=readonly)
+        return Facts(self.name, shape, dtype, device, strides, size * prod(shape), readonly=readonly)
+
+    def _device_of(self, x: Any) -> Device:
+        native = getattr(x, "device", None)
+        return CPU if native is None or native == self.device else LibraryDevice(native)
 
     def address(self, x: Any, /) -> int:
         """Return the address that NumPy finds by DLPack."""
         return int(self.export_host(x).__array_interface__["data"][0])
+
+    def place(self, device: Device, /) -> Device | str:
+        """Take the host, and the devices that the library lists."""
+        listed = [] if self.device is None else _devices(self.namespace)
+        if device.is_host or (isinstance(device, LibraryDevice) and device.native == self.device):
+            return CPU
+        native = device.native if isinstance(device, LibraryDevice) else None
+        if native is not None and (native in listed or (not listed and type(native) is type(self.device))):
+            return device
+        known = f". Its devices are {', '.join(map(str, listed))}." if listed else ", it holds host memory only."
+        return f"{self.name} can't be on {device}{known}"
+
+    def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:
+        """Ask the library, if it has an answer (``__array_namespace_info__().dtypes(device=)``)."""
+        if not isinstance(device, LibraryDevice) or _has_on(self.namespace, device.native, dtype):
+            return None
+        narrower = _NARROWER.get(dtype, "")
+        able = narrower and _has_on(self.namespace, device.native, narrower)
+        return f"{device} has no {dtype}. " + (f'Pass dtype="{narrower}".' if able else "Convert it to another device.")
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss what does not come out of the namespace as it went in."""
@@ -61,8 +88,10 @@ class NamespaceAdapter(Adapter):
         return None if self.shares else f"{self.name} makes arrays in memory of its own only"
 
     def parse_device(self, spec: Any, /) -> Device:
-        """Read the device that its arrays on the host are on."""
-        return CPU if type(spec) is type(self.device) and spec == self.device else super().parse_device(spec)
+        """Read a device of the library."""
+        if self.device is None or type(spec) is not type(self.device):
+            return super().parse_device(spec)
+        return CPU if spec == self.device else LibraryDevice(spec)
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read a dtype object that is called like the standard's dtype."""
@@ -74,6 +103,9 @@ class NamespaceAdapter(Adapter):
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return an ndarray over the same memory, or what the array gives NumPy to read."""
+        if self._device_of(x) != CPU:
+            msg = f"only {self.name} can read memory on {x.device}"
+            raise BufferError(msg)
         view = _look(x)
         return np.asarray(x) if view is None else view
 
@@ -93,8 +125,59 @@ class NamespaceAdapter(Adapter):
             raise BufferError(msg)
         return x
 
-    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - there is one device
-        """Return a copy of a native array or an ndarray: by NumPy, if it can be handed over, else by `asarray`."""
+    def current_stream(self, device: Device, /) -> Stream:
+        """Refuse: the standard has no name for the stream on which a library works."""
+        msg = f"stream= cannot order the work of {self.name} on {device}. Leave stream= out."
+        raise errors.UnsupportedArrayError(msg)
+
+    def part(self, x: Any, index: Any, /) -> Any:
+        """Return a slice; on a device of the library, the library's own."""
+        if self._device_of(x) == CPU:
+            return super().part(x, index)
+        axes = index if isinstance(index, tuple) else (index,)
+        return x[axes if ... in axes else (*axes, ...)]  # the standard takes no fewer indices than axes
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
+        """Return a copy of a native array or an ndarray, cast on the host, if the library moves it from or to there."""
+        here = CPU if isinstance(x, np.ndarray) else self._device_of(x)
+        if here == device == CPU:
+            return self._copy_on_host(x, dtype)
+        try:
+            return self._copy_by_library(x, here, device, dtype)
+        except errors.InteropError:
+            raise
+        except Exception as error:  # a namespace may raise anything
+            reason = f"its library refuses that ({type(error).__name__}: {error})"
+            msg = f"cannot copy an array of {self.name} from {here} to {device} as {dtype}: {reason}"
+            raise errors.UnsupportedArrayError(msg) from error
+
+    def _copy_by_library(self, x: Any, here: Device, device: Device, dtype: str) -> Any:
+        """Return a copy on a device that only the library can address, or of an array there."""
+        if here == device:
+            return self.namespace.astype(x, getattr(self.namespace, dtype), copy=True)
+        if here != CPU and _dtype_name(x.dtype) == dtype:
+            return self._moved(x, device)
+        host = self._brought_in(x, dtype) if here == CPU else self._copy_on_host(self._moved(x, CPU), dtype)
+        return host if device == CPU else self._moved(host, device)
+
+    def _moved(self, x: Any, device: Device) -> Any:
+        moved = x.to_device(self.device if device == CPU else device.native)  # type: ignore[attr-defined]
+        if self._device_of(moved) != device:
+            msg = f"it is on {moved.device} after to_device"
+            raise RuntimeError(msg)
+        return moved
+
+    def _brought_in(self, x: Any, dtype: str) -> Any:
+        """Return a native array on the host; the same memory if possible, since to move it will copy it."""
+        if not isinstance(x, np.ndarray) and _dtype_name(x.dtype) == dtype:
+            return x
+        if self.shares and x.dtype == dtype:
+            with suppress(BufferError):
+                return self.adopt(x, None)
+        return self._copy_on_host(x, dtype)
+
+    def _copy_on_host(self, x: Any, dtype: str) -> Any:
+        """Return a copy by NumPy, if it can be handed over, else by `asarray`."""
         array = x if isinstance(x, np.ndarray) else self.export_host(x)
         copies = not self.shares and _takes_copy(self.namespace)
         if not copies or array.dtype != dtype:
@@ -179,6 +262,22 @@ def _look(x: Any) -> NDArray[Any] | None:
 def _dtype_name(dtype: Any) -> str:
     """Return the standard's name of a dtype: libraries call it by that, some with their own name in front."""
     return str(dtype).rpartition(".")[2]
+
+
+def _devices(namespace: ModuleType) -> list[Any]:
+    """Return the devices that a library lists."""
+    try:
+        return list(namespace.__array_namespace_info__().devices())
+    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12
+        return []
+
+
+def _has_on(namespace: ModuleType, device: Any, dtype: str) -> bool:
+    """Whether a library lists a dtype for a device; what lists nothing is tried."""
+    try:
+        return dtype in namespace.__array_namespace_info__().dtypes(device=device)
+    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12
+        return True
 
 
 def _takes_copy(namespace: ModuleType) -> bool:

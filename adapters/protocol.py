@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 import numpy as np
 
 from interop import errors
-from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CUDA, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
 from interop.handoff import Interface
 
 from . import _columns, _producers, _readers
@@ -109,14 +109,13 @@ def _open_by_array(x: Any) -> NDArray[Any] | Closed | None:
 
 
 def _open_dlpack(x: Any) -> NDArray[Any] | Closed:
-    """Look at host memory, unless the object's own device says that it is none."""
+    """Look at host memory, unless the object's own device says that only its library can."""
     device = Device(*map(int, x.__dlpack_device__()))
     if not device.is_host:
         return _closed_dlpack(x, device)
-    if (place := _producers.elsewhere(x)) is None:
+    if (native := _producers.elsewhere(x)) is None:
         return np.from_dlpack(_producers.Answer(x, device))
-    reason = f"it is on the device {place}, where only its library may read. Move it first: x.to_device(device)."
-    return Closed(x, _facts(x, tuple(x.shape), x.dtype, CPU)._replace(unsupported=reason))
+    return _closed_elsewhere(x, native)
 
 
 # -- what a closed object says of itself ---------------------------------------------------------------------------
@@ -126,7 +125,17 @@ def _closed_dlpack(x: Any, device: Device) -> Closed:
     """Take the object's word for shape and dtype; only its consumer can look into the capsule."""
     if device.kind == _MANAGED:
         device = Device(CUDA.kind, device.id)
-    return Closed(x, _facts(x, tuple(x.shape), x.dtype, device))
+    download = _producers.download_of(x)
+    return Closed(x, _facts(x, tuple(x.shape), x.dtype, device)._replace(downloads=download is not None), download)
+
+
+def _closed_elsewhere(x: Any, native: Any) -> Closed:
+    """Leave memory on a device without a number in DLPack alone, until the library has moved it."""
+    facts, download = _facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)), _producers.download_of(x)
+    reason = f"only its library can read memory on {native}"
+    if facts.unsupported or download:
+        return Closed(x, facts._replace(materialises=reason), download)
+    return Closed(x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first."))
 
 
 def _closed_cuda(x: Any) -> Closed:

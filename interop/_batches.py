@@ -8,6 +8,7 @@ from interop import _progress, _registry, errors
 from interop._convert import convert_whole
 from interop._options import invalid, is_whole, make_wish, parse_axis
 from interop._pieces import is_dataset, runs, spell
+from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +135,8 @@ def _open(x: Any) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
     facts = adapter.describe(array)
     if hasattr(array, "__getitem__") and _registry.adapter_of(type(array)):
         return facts.shape, array.__getitem__
+    if label and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
+        return facts.shape, lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
     if facts.materialises:
         return facts.shape, convert_whole(x, "numpy", {}).__getitem__
     if label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does

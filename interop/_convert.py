@@ -158,10 +158,11 @@ def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
     Raises
     ------
     NotAnArrayError, UnknownFrameworkError
-        `ref` is of no known framework.
+        `ref` is of no known framework, and names no array-API namespace.
     """
-    adapter, ref, _ = native(ref)
-    return convert_any(x, adapter.name, {"device": adapter.describe(ref).device, **keywords})
+    namespace = _registry.namespace_of(ref)
+    adapter = _registry.find(namespace) if namespace else native(ref).adapter
+    return convert_any(x, namespace or adapter.name, {"device": adapter.describe(ref).device, **keywords})
 
 
 def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 CURRENT: Final = -1
 """The id of a `Device` that means "the current one"."""
@@ -48,6 +48,43 @@ class Device(NamedTuple):
         """Spell it as `parse` reads it."""
         name = _KINDS.get(self.kind, f"device kind {self.kind}")
         return name if self.kind in (0, 1) or self.id == CURRENT else f"{name}:{self.id}"
+
+
+LIBRARY: Final = -1
+"""The kind of every `LibraryDevice`. DLPack has no negative kinds."""
+
+
+class LibraryDevice(Device):
+    """A device that has no number in DLPack, so that only its own library can address its memory.
+
+    Equal to another one if the libraries' own objects are equal, never to a pair of numbers.
+    """
+
+    native: Any
+
+    def __new__(cls, native: Any) -> Self:
+        self = super().__new__(cls, LIBRARY)
+        self.native = native
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LibraryDevice) and bool(self.native == other.native)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((LIBRARY, str(self.native)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LibraryDevice, (self.native,)
+
+    def __repr__(self) -> str:
+        return f"LibraryDevice({self.native!r})"
+
+    def __str__(self) -> str:
+        """Spell it as the library does."""
+        return str(self.native)
 
 
 _HOST_KINDS: Final = frozenset({1, 3, 11})

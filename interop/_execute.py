@@ -39,7 +39,8 @@ def make_calls(plan: Plan, route: Route) -> tuple[Call, ...]:
         asked = None
     calls: list[Call] = []
     if asked and plan.device.is_host and not here.is_host:
-        calls.append(_order_before(asked, here, route.source))
+        reader = route.source if here.kind in route.source.holds else route.target
+        calls.append(_order_before(asked, here, reader))
     for step in plan.steps:
         if step.verb == "share":
             calls += _share_host(plan, route) if step.device.is_host else [_share_device(plan, step, route)]
@@ -86,11 +87,11 @@ def _share_device(plan: Plan, step: Step, route: Route) -> Call:
 # -- `stream=` where something is copied: the copy is made on the framework's current stream ---------------------------
 
 
-def _order_before(asked: Stream, device: Device, source: Adapter) -> Call:
-    """Download after the work of the stream that was asked for."""
+def _order_before(asked: Stream, device: Device, reader: Adapter) -> Call:
+    """Download after the work of the stream that was asked for, in the framework that downloads."""
 
     def order(x: Any) -> Any:
-        source.order(asked, source.current_stream(device), device)
+        reader.order(asked, reader.current_stream(device), device)
         return x
 
     return order

@@ -14,7 +14,7 @@ from interop import _layout, _policy, _registry, _watch, errors
 from interop._options import make_wish
 from interop._plan import Plan, Step
 from interop._planner import moves
-from interop.adapter import CPU, Device
+from interop.adapter import CPU, LIBRARY, Device
 from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Stream
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Exported:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Return the kind and the id of the device, as DLPack numbers them."""
-        if self._facts.device.is_host:
+        if self._facts.device.is_host or self._facts.device.kind == LIBRARY:
             return CPU
         kind, index = self._lend(self._array, UNORDERED).__dlpack_device__()
         return int(kind), int(index)
@@ -136,7 +136,7 @@ class Exported:
 
     def _place(self, asked: tuple[int, int] | None) -> Device:
         if asked is None or tuple(map(int, asked)) == self.__dlpack_device__():
-            return self._facts.device
+            return CPU if self._facts.device.kind == LIBRARY else self._facts.device
         if (wanted := Device(*map(int, asked))).is_host:
             return CPU
         placed = self._source.place(wanted)
@@ -156,7 +156,7 @@ class Exported:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)
         reason = reason or ("copy=True asks for an independent array" if copy else None)
-        verb: Verb = "share" if not reason else "read" if facts.materialises else "move" if travels else "copy"
+        verb: Verb = "share" if not reason else "move" if travels else "read" if facts.materialises else "copy"
         step = Step(verb, "source", device, facts.dtype, facts.nbytes if reason else 0)
         why = reason or f"the consumer can use the same memory on {device}"
         return Plan(

@@ -8,7 +8,7 @@ from interop import _dtypes, _layout, _policy, _registry, errors
 from interop._plan import Plan, Step
 from interop._questions import shares_memory
 from interop._staging import End, crossing_dtype, shared
-from interop.adapter import CPU, Facts
+from interop.adapter import CPU, LIBRARY, Facts
 
 if TYPE_CHECKING:
     from interop._options import Wish
@@ -162,6 +162,10 @@ def _why_unwritable(target: End) -> str | None:  # noqa: PLR0911 - a list of rea
     facts = target.facts
     if facts.unsupported:
         return f"dst has no plain numbers: {facts.unsupported}"
+    if facts.device.kind == LIBRARY:
+        return (
+            f"only its library can write to memory on {facts.device}. Make a new array: interop.convert_like(src, dst)."
+        )
     if facts.materialises:
         return f"{facts.materialises}, so dst has no memory to write to. Pass an array that has."
     if facts.device.kind not in target.adapter.holds:

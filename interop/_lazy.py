@@ -148,7 +148,8 @@ def _plan_split(route: LazyRoute) -> Plan:
     whole, block, facts = route.whole, route.block, route.whole.facts
     _planner.check_numbers(whole)
     if facts.device.kind not in block.target.holds:
-        reason = f"blocks of it need a framework of {facts.device}. Convert it to one first."
+        cure = "Move it to the host first: interop.to_numpy(x)." if facts.materialises else "Convert it to one first."
+        reason = f"blocks of it need a framework of {facts.device}. {cure}"
         raise whole.refusal(errors.UnsupportedArrayError, reason)
     _planner.check_gradient(whole)
     plan = _planner.make_plan(block)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
 
@@ -41,6 +41,18 @@ def find(to: str | ModuleType) -> Adapter | None:
             return None
         _adapters.setdefault(module, adapter)
     return _adapters[module]
+
+
+def of(x: Any) -> ModuleType | None:
+    """Return the module that an array names as its namespace; None if it names none that makes arrays of its class."""
+    if isinstance(x, type) or not hasattr(type(x), "__array_namespace__"):
+        return None
+    try:
+        module = x.__array_namespace__()
+    except Exception:  # noqa: BLE001 - a library may raise anything
+        return None
+    adapter = find(module) if isinstance(module, ModuleType) else None
+    return module if adapter and isinstance(x, adapter.array_type) else None
 
 
 def _module(name: str) -> ModuleType | None:

@@ -155,6 +155,8 @@ def _check(name: str, value: Any) -> Any:
 def _parse_device(spec: Any) -> Device:
     wanted = 'a name such as "cpu" or "cuda:1", a framework\'s device object, or a DLPack pair'
     try:
+        if isinstance(spec, Device):
+            return spec
         if isinstance(spec, (str, tuple)):
             return Device.parse(spec)
         if adapter := _registry.owner(spec):

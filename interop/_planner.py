@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interop import _dtypes, _layout, _policy, errors
 from interop._plan import Plan, Step, Verb
-from interop.adapter import CPU
+from interop.adapter import CPU, LIBRARY, Device
+from interop.handoff import UNORDERED
 
 if TYPE_CHECKING:
     from interop._options import Wish
-    from interop.adapter import Adapter, Device, Facts
+    from interop.adapter import Adapter, Facts
 
 
 _LARGE: Final = 4 * 1024 * 1024
@@ -46,6 +47,7 @@ def make_plan(route: Route) -> Plan:
     device = _place(route)
     within = route.facts.framework == route.target.name
     plan = _plan_within(route, device) if within else _plan_across(route, device)
+    _check_device(route, plan)
     if route.wish.copy is False and not plan.zero_copy:
         reason = f"it takes a copy, because {plan.reason}. {_way_out(route, plan)}"
         raise route.refusal(errors.CopyRequiredError, reason)
@@ -73,7 +75,7 @@ def _plan_within(route: Route, device: Device) -> Plan:
     dtype = _result_dtype(route) if route.wish.dtype else facts.dtype
     reason = facts.materialises or moves(facts.device, device) or _casts(facts.dtype, dtype) or _asks_copy(route)
     reason = reason or (facts.obstacle if route.wish.dtype else None)  # a dtype that is asked for is a native one
-    verb: Verb = "read" if facts.materialises else "move" if device != facts.device else "copy" if reason else "keep"
+    verb: Verb = _writing_verb(facts, device) if reason else "keep"
     step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
     return _finish(route, [step], reason)
 
@@ -95,6 +97,17 @@ def _plan_across(route: Route, device: Device) -> Plan:
     share = Step("share", "source", meet, crossing)
     steps = [*_source_steps(route, first, meet, crossing), share, *_target_steps(route, last, meet, device, dtype)]
     return _finish(route, steps, _join(first, last))
+
+
+def _check_device(route: Route, plan: Plan) -> None:
+    """Insist on a device that has the dtype, and on a copy that `stream=` can order."""
+    reason = route.target.why_no_dtype_on(plan.device, plan.dtype)
+    here, stream = route.facts.device, route.wish.stream
+    by_library = plan.steps[0].writes and here.kind not in route.source.holds
+    if stream and stream.handle != UNORDERED and (by_library or LIBRARY in (here.kind, plan.device.kind)):
+        reason = "stream= cannot order a copy that only the library of the array can make. Leave stream= out."
+    if reason:
+        raise route.refusal(errors.UnsupportedArrayError, reason)
 
 
 def _check(route: Route) -> str:
@@ -139,10 +152,15 @@ def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) ->
     facts, here = route.facts, route.facts.device
     if reason is None:
         return [Step("detach", "source", here, dtype)] if facts.gradient else []
-    if here.kind not in route.source.holds:
+    if not _can_write(route, meet):
         raise route.refusal(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} can't be asked for a copy.")
-    verb: Verb = "read" if facts.materialises else "move" if meet != here else "copy"
-    return [Step(verb, "source", meet, dtype, _size(facts, dtype))]
+    return [Step(_writing_verb(facts, meet), "source", meet, dtype, _size(facts, dtype))]
+
+
+def _writing_verb(facts: Facts, device: Device) -> Verb:
+    if facts.device != device:
+        return "move"
+    return "read" if facts.materialises else "copy"
 
 
 def _target_steps(route: Route, reason: str | None, meet: Device, device: Device, dtype: str) -> list[Step]:
@@ -170,9 +188,9 @@ def _meeting_point(route: Route, device: Device, dtype: str) -> Device:
     """Choose where the memory changes hands: the source downloads, the target uploads, one peer copy stays one."""
     facts, here, target = route.facts, route.facts.device, route.target
     if here.kind not in route.source.holds:
-        return _reachable(route, here)
-    if here.kind != device.kind:
-        return CPU
+        return CPU if facts.materialises else _reachable(route, here)
+    if here.kind != device.kind or here.kind == LIBRARY:
+        return CPU  # what only one library can address, another one can't take over
     # From one device to another the target may move and cast in one step: where fewer bytes travel so, or it must.
     grows = _dtypes.itemsize(dtype) > _dtypes.itemsize(facts.dtype)
     later = device != here and (grows or route.source.lacks(dtype) is not None)
@@ -184,13 +202,22 @@ def _reachable(route: Route, here: Device) -> Device:
     target = route.target
     if here.is_host:
         return here
-    if here.kind not in target.holds:
+    placed = target.place(here) if here.kind in target.holds else None
+    if not isinstance(placed, Device) and route.facts.downloads:
+        return CPU
+    if placed is None:
         reason = f"{target.name} reads no memory on {here}. Convert it to a framework of that device first."
         raise route.refusal(errors.UnsupportedArrayError, reason)
-    placed = target.place(here)
     if isinstance(placed, str):
         raise route.refusal(errors.DeviceUnavailableError, placed)
     return placed
+
+
+def _can_write(route: Route, device: Device) -> bool:
+    """Whether the source's side can write an array to a device: the adapter there, the object's library to the host."""
+    facts = route.facts
+    by_library = facts.downloads or facts.materialises is not None
+    return facts.device.kind in route.source.holds or (by_library and device.is_host)
 
 
 def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str, *, writes_first: bool) -> str:
@@ -201,7 +228,8 @@ def _crossing_dtype(route: Route, meet: Device, device: Device, dtype: str, *, w
     facts, here, source = route.facts, route.facts.device, route.source
     if dtype == facts.dtype:
         return dtype
-    able, strange = here.kind in source.holds and not source.lacks(dtype), route.target.lacks(facts.dtype)
+    able = _can_write(route, meet) and not source.lacks(dtype)
+    strange = route.target.lacks(facts.dtype)
     if strange and not able:
         raise route.refusal(errors.UnsupportedArrayError, strange)
     if strange or not able:

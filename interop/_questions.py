@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interop import _layout, _registry, errors
+from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
     from interop.adapter import Device, Facts
@@ -53,9 +54,13 @@ def shares_memory(a: object, b: object, /) -> bool:
     Raises
     ------
     NotAnArrayError, UnsupportedArrayError
-        One of them is no array, or has no plain memory (sparse, meta).
+        One of them is no array, or has no plain memory (sparse, meta). Both are on a device that only their library can
+        address, and so are their addresses.
     """
     first, second = _memory(a), _memory(b)
+    if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
+        msg = f"{first.facts} and {second.facts}: only their library knows where they are. Compare copies on the host."
+        raise errors.UnsupportedArrayError(msg)
     if first.facts.device != second.facts.device or not (first.facts.nbytes and second.facts.nbytes):
         return False
     (low, high), (other_low, other_high) = _layout.bounds(*first), _layout.bounds(*second)
@@ -114,7 +119,8 @@ def _memory(x: object) -> _Memory:
     if facts.unsupported and not facts.strides:  # sparse, meta; strings and dates have memory like all others
         msg = f"{facts} has no memory to compare: {facts.unsupported}"
         raise errors.UnsupportedArrayError(msg)
-    return _Memory(facts._replace(nbytes=0), 0) if facts.materialises else _Memory(facts, adapter.address(array))
+    nowhere = facts.materialises or facts.device.kind == LIBRARY
+    return _Memory(facts._replace(nbytes=0), 0) if nowhere else _Memory(facts, adapter.address(array))
 
 
 class _Ghost:

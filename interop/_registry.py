@@ -125,6 +125,11 @@ def find(to: Any) -> Adapter:
     return adapter
 
 
+def namespace_of(x: Any) -> ModuleType | None:
+    """Return the array-API namespace of an array whose class has no adapter; None for any other object."""
+    return None if adapter_of(type(x)) else _namespaces.of(x)
+
+
 def owner(spec: Any) -> Adapter | None:
     """Return the adapter whose framework defined an object such as a dtype or a device."""
     cls = spec if isinstance(spec, type) else type(spec)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop._options import Keywords
+    from interop.adapter import Adapter
 
 T = TypeVar("T")
 
@@ -43,7 +44,8 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
         As those of `convert`. One that is passed twice is converted once.
     to : str, module or class, optional
         ``"torch"``, ``torch`` or ``torch.Tensor``. By default the framework of the first array that is of a known one;
-        NumPy's scalars don't count.
+        NumPy's scalars don't count. If there is no such array, the array-API namespace of the first array that names
+        one.
     **keywords
         Those of `convert`, for each array. By default, all go to the device where that same array goes: where it is,
         if the framework can be there.
@@ -66,12 +68,11 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     >>> interop.unify(torch.zeros(2), np.ones(2))
     (tensor([0., 0.]), tensor([1., 1.], dtype=torch.float64))
     """
-    if to is not None:
-        _registry.find(to)
+    target = None if to is None else _registry.find(to)
     make_wish(keywords)
     if not arrays:
         return ()
-    leader = next((i for i, x in enumerate(arrays) if _registry.is_array(type(x))), 0)
+    leader = _leader_of(arrays, target)
     to = to or _framework_of(arrays, leader)
 
     def verb(x: Any) -> Any:
@@ -86,11 +87,22 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     return tuple([results[id(x)] for x in arrays])
 
 
-def _framework_of(arrays: tuple[Any, ...], leader: int) -> str:
-    """Return the name of the framework that decides; an error if there is none."""
+def _leader_of(arrays: tuple[Any, ...], target: Adapter | None) -> int:
+    """Return the position of the array that decides for all."""
+    for i, x in enumerate(arrays):
+        if _registry.is_array(type(x)) or (target and isinstance(x, target.array_type)):
+            return i
+    named = (i for i, x in enumerate(arrays) if _registry.namespace_of(x))
+    return next(named, 0)
+
+
+def _framework_of(arrays: tuple[Any, ...], leader: int) -> str | ModuleType:
+    """Return the framework that decides, or the namespace; an error if there is none."""
     adapter = _registry.adapter_of(type(arrays[leader]))
     if adapter and _registry.is_array(type(arrays[leader])):
         return adapter.name
+    if namespace := _registry.namespace_of(arrays[leader]):
+        return namespace
     list(each(_registry.identify, list(arrays)))  # what is no array at all says so
     classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))
     msg = (

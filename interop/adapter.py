@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
-from interop._device import CPU, CUDA, CURRENT, HOST, NOWHERE, Device
+from interop._device import CPU, CUDA, CURRENT, HOST, LIBRARY, NOWHERE, Device, LibraryDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Compiled = tuple[Call, Call, Call]
 
 __all__ = [
-    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "NOWHERE", "PLAIN_DTYPES",
-    "Adapter", "Device", "Facts", "find_compiled",
+    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "LIBRARY", "NOWHERE", "PLAIN_DTYPES",
+    "Adapter", "Device", "Facts", "LibraryDevice", "find_compiled",
 ]  # fmt: skip
 
 PLAIN_DTYPES: Final = (
@@ -76,7 +76,9 @@ class Facts(NamedTuple):
     unsupported: str | None = None
     """Why it has no plain numbers to give (sparse, masked, object dtype), and what to write instead."""
     materialises: str | None = None
-    """Why it must be read (computed, loaded) before there is any memory to share."""
+    """Why it must be read (computed, loaded, moved) before there is any memory to share."""
+    downloads: bool = False
+    """Whether the object's own library copies it from a device to the host, on behalf of an adapter that cannot."""
 
     def __str__(self) -> str:
         """Name it in a message: ``torch float32 (3, 4) on cpu``."""
@@ -129,6 +131,10 @@ class Adapter:
     def lacks(self, dtype: str, /) -> str | None:
         """Return why there is no such dtype here, and what to write instead; None if there is."""
         raise NotImplementedError
+
+    def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:  # noqa: ARG002 - a default answer
+        """Return why a device lacks a dtype that the framework has, and what to write instead; None if it has it."""
+        return None
 
     def refuses(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a question with a default answer
         """Return why memory laid out like this can't be adopted (negative strides); None if it can."""

@@ -69,15 +69,13 @@ def test_its_devices_and_dtypes_are_read() -> None:
     x = interop.convert(BASE, strict, dtype=strict.float32, device=strict.Device("CPU_DEVICE"))
     assert x.dtype == strict.float32
     assert interop.to_numpy(BASE, dtype=strict.int64, casting="unsafe").dtype == np.int64
-    with pytest.raises(interop.InvalidOptionError, match="device1"):
-        interop.convert(BASE, strict, device=strict.Device("device1"))
 
 
 @pytest.mark.parametrize(
     ("x", "keywords", "error", "reason"),
     [
         (BASE, {"dtype": "float16"}, interop.UnsupportedArrayError, 'has no float16. Pass dtype="float32".'),
-        (BASE, {"device": "cuda"}, interop.InvalidOptionError, "holds host memory only"),
+        (BASE, {"device": "cuda"}, interop.InvalidOptionError, "can't be on cuda. Its devices are "),
         (np.array(["a"]), {}, interop.UnsupportedArrayError, "no dtype of plain numbers"),
     ],
 )

@@ -165,12 +165,16 @@ def dataset(h5py: Any, data: Any) -> Any:
     return h5py.File(io.BytesIO(), "w").create_dataset("x", data=data)
 
 
+def on_library_device(xp: Any) -> Any:
+    return xp.ones(2, device=xp.Device("device1"))
+
+
 REST: Final = [
     Case("xarray DataArray", XARRAY, lambda xr, np: xr.DataArray(np.array(GRID)), GRID, *MADE),
     Case("xarray DataArray of times", XARRAY, lambda xr, np: xr.DataArray(np.array(["2020"], "M8[ns]"))),
     Case("xarray DataArray over pandas' `Int64` with NA", XARRAY_PANDAS, over_pandas),
     Case("array-api-strict Array", STRICT, lambda xp: xp.asarray([1.0, 2.0]), [1, 2], *LENT),
-    Case("array-api-strict Array on a pretended device", STRICT, lambda xp: xp.ones(2, device=xp.Device("device1"))),
+    Case("array-api-strict Array on `device1`", STRICT, on_library_device, [1, 1], COPIED, COPIED),
     Case("Pillow image `L`", IMAGE, lambda pil, np: image(pil, np, "L"), GRID, *MADE),
     Case("Pillow image `RGB`", IMAGE, lambda pil, np: image(pil, np, "RGB"), GREY, *MADE),
     Case("Pillow image `1`", IMAGE, lambda pil, np: pil.fromarray(np.array([[True, False]])), [[1, 0]], *MADE),

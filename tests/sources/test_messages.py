@@ -50,10 +50,6 @@ SAYS: Final = {
         "its dtype Int64 is none of plain numbers, and may hide missing values. "
         "Say which numbers it holds: x.astype('float64')."
     ),
-    "array-api-strict Array on a pretended device": (
-        "it is on the device array_api_strict.Device('device1'), where only its library may read. "
-        "Move it first: x.to_device(device)."
-    ),
 }
 CALLS: Final = re.compile(r"x(?:\.\w+(?:\([^()]*\))?)+")
 NAMED: Final = {case.name: case for case in CASES}
