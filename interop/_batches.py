@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
 
 from interop import _progress, _registry, errors
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from interop._options import Keywords
     from interop._progress import Progress
+    from interop._registry import Found
+    from interop.adapter import Facts
 
 T = TypeVar("T")
 
@@ -80,7 +83,7 @@ def batches(
     Raises
     ------
     ShapeError
-        `x` has no dimension.
+        `x` has no dimension, or the length along `axis` is not known yet (a lazy array with unknown chunks).
     InvalidOptionError
         There is no such axis, or no such size. Raised at once, as are all errors of the arguments.
     InteropError
@@ -95,7 +98,7 @@ def batches(
     _registry.find(to)
     make_wish(keywords)
     _progress.check(progress)
-    shape, cut = _open(x)
+    shape, cut = _open(x, to, keywords)
     axis = _parse_axis(axis, shape)
     pieces = range(0, shape[axis], _parse_size(size))
     return Batches(lambda index: convert_whole(cut(index), to, keywords), pieces, axis, progress)
@@ -127,21 +130,39 @@ class Batches(Generic[T]):
             raise
 
 
-def _open(x: Any) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
+def _open(x: Any, to: Any, keywords: dict[str, Any]) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
     """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
     if _registry.adapter_of(type(x)) is None and is_dataset(x):
         return x.shape, x.__getitem__
-    adapter, array, label = _registry.identify(x)
-    facts = adapter.describe(array)
-    if hasattr(array, "__getitem__") and _registry.adapter_of(type(array)):
-        return facts.shape, array.__getitem__
-    if label and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
-        return facts.shape, lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    if facts.materialises:
+    found = _registry.identify(x)
+    facts = found.adapter.describe(found.array)
+    if facts.materialises and not _registry.adapter_of(type(found.array)):
         return facts.shape, convert_whole(x, "numpy", {}).__getitem__
-    if label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
-        return facts.shape, x.__getitem__
-    return facts.shape, lambda index: adapter.part(array, index)
+    return facts.shape, _slicer(x, found, facts) or _convert_first(x, to, keywords).__getitem__
+
+
+def _slicer(x: Any, found: Found, facts: Facts) -> Callable[[Any], Any] | None:
+    """Return a function that takes slices of an array in memory; None if nobody here can."""
+    if hasattr(found.array, "__getitem__") and _registry.adapter_of(type(found.array)):
+        return found.array.__getitem__
+    if found.label and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
+        return lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    if found.label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
+        return x.__getitem__
+    if facts.device.kind in found.adapter.holds:
+        return lambda index: found.adapter.part(found.array, index)
+    return None
+
+
+def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
+    """Convert an array that no framework here can slice, in the same memory: the target's slices are the pieces.
+
+    What changes an array (dtype, device, a copy) is done to each piece when its turn comes.
+    """
+    kept: dict[str, Any] = {name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords}
+    if keywords.get("copy") is False:
+        kept["copy"] = False
+    return convert_whole(x, to, kept)
 
 
 def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
@@ -149,7 +170,14 @@ def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
         msg = "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."
         raise errors.ShapeError(msg)
     axes = range(-len(shape), len(shape))
-    return parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
+    axis = parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
+    if math.isnan(shape[axis]):
+        msg = (
+            f"an array of shape {shape} can't be cut along axis {axis}, whose length is not known before it is "
+            "computed. Call x.compute_chunk_sizes() first."
+        )
+        raise errors.ShapeError(msg)
+    return axis
 
 
 def _parse_size(size: Any) -> int:

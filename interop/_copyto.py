@@ -69,7 +69,7 @@ def copyto(  # noqa: PLR0913 - keywords
     Raises
     ------
     ShapeError
-        The shapes differ; or an iterable has too few rows, or too many.
+        The shapes differ, or that of a lazy array is not known yet; or an iterable has too few rows, or too many.
     UnsupportedArrayError
         `dst` can't be written to; or one has no plain numbers, `casting` refuses the dtypes, or both share memory in
         different layouts.
@@ -199,6 +199,7 @@ def _lay_rows(landing: Landing, arrays: Iterable[Any], name: str, shape: tuple[i
     for x in arrays:
         found = _registry.identify(x)
         facts = found.adapter.describe(found.array)
+        landing.check_shape_is_known(facts)
         if facts.shape[1:] != shape[1:] or len(facts.shape) != len(shape):
             reason = f"each array of an iterable must have the shape {_any_number_of(shape)}."
             raise landing.refusal(errors.ShapeError, facts, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interop import _dtypes, _layout, _policy, _registry, errors
+from interop import _dtypes, _layout, _lazy, _policy, _registry, errors
 from interop._plan import Plan, Step
 from interop._questions import shares_memory
 from interop._staging import End, crossing_dtype, shared
@@ -102,6 +102,17 @@ class Landing:
         if reason := _why_unwritable(self._target):
             raise self.refusal(errors.UnsupportedArrayError, source, reason)
 
+    def check_shape_is_known(self, source: Facts) -> None:
+        """Insist on a shape that is known before anything is computed.
+
+        Raises
+        ------
+        ShapeError
+        """
+        if not _lazy.is_known(source):
+            reason = f"its shape {source.shape} is not known before it is computed."
+            raise self.refusal(errors.ShapeError, source, f"{reason} Call its compute_chunk_sizes() first.")
+
     # -- one array -----------------------------------------------------------------------------------------------
 
     def _check(self, source: End, shape: tuple[int, ...]) -> None:
@@ -110,6 +121,7 @@ class Landing:
         self.check(facts)
         if facts.unsupported:
             raise self.refusal(errors.UnsupportedArrayError, facts, facts.unsupported)
+        self.check_shape_is_known(facts)
         if facts.shape != shape:
             reason = f"the shapes {facts.shape} and {shape} differ, and nothing is broadcast. Pass one of that shape."
             raise self.refusal(errors.ShapeError, facts, reason)
