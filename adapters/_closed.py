@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import PLAIN_DTYPES, Device, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from interop.handoff import Stream
 
 
 class Closed(NamedTuple):
@@ -23,11 +26,42 @@ class Closed(NamedTuple):
     facts: Facts
     read: Callable[[], NDArray[Any]] | None = None
     """What reads it into new memory each time, as was seen when it was opened."""
+    lend: Callable[[Stream | None], Any] | None = None
+    """Passes memory on a device to its consumer, by the protocol that it was opened by."""
+    address: int | None = None
+    """Where its first element is, if a protocol says so."""
+
+
+def get(x: Any, protocol: str) -> Any:
+    """Return the method or the description that an object has for a protocol; None if it does not speak it.
+
+    The class is asked first: a property that copies an image should not run only to be found. A property that raises
+    AttributeError is the way in which an object of such a class says that it does not speak the protocol.
+    """
+    if not speaks(x, protocol):
+        return None
+    try:
+        return getattr(x, protocol)
+    except AttributeError:
+        return None
 
 
 def speaks(x: Any, protocol: str) -> bool:
-    """Ask statically: a property that copies an image should not run only to be found there."""
+    """Whether an object has an attribute for a protocol, asked without running any property."""
     return inspect.getattr_static(x, protocol, None) is not None
+
+
+def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayError:
+    """Return the error for an object whose protocols all failed, with what each of them answered."""
+    cls = type(x)
+    name = f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
+    said = {protocol: f"{type(error).__name__}: {error}" for protocol, error in answers.items()}
+    if len(said) == 1:
+        answer = next(iter(said.values()))
+        return errors.UnsupportedArrayError(f"{name} offers its memory, but asked for it, it answers {answer}")
+    all_said = "; ".join(f"{protocol} answers {answer}" for protocol, answer in said.items())
+    msg = f"{name} offers its memory by {len(said)} protocols, and none works: {all_said}"
+    return errors.UnsupportedArrayError(msg)
 
 
 def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:

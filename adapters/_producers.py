@@ -1,81 +1,158 @@
-"""Producers of DLPack of no known framework: asked for their capsule once, in words that they know."""
+"""Producers of DLPack of no known framework: asked once, in keywords that they know, and believed after a check."""
 
 from __future__ import annotations
 
 import inspect
+import operator
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from interop import errors
-from interop.adapter import CPU, Device
+from interop import capsule, errors
+from interop.adapter import CPU, CUDA, Device
 from interop.handoff import LEGACY, UNORDERED
+
+from ._closed import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from interop.adapter import Facts
+    from interop.capsule import Header
     from interop.handoff import Stream
 
-_knows_version: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+_MANAGED: Final = 13  # CUDA memory that the host may read too
+_ROCM: Final = 10
+_HAVE_STREAMS: Final = frozenset({CUDA.kind, _MANAGED, _ROCM})
+_NEWEST: Final = (1, 0)
+_EVERYTHING: Final = frozenset({"max_version", "stream"})
 _knows_dl_device: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
-
-
-class ForStream:
-    """A producer on a device, whose memory is to be used on one stream, whatever is current when it is asked."""
-
-    def __init__(self, x: Any, stream: Stream | None) -> None:
-        self._x = x
-        self._stream = stream
-
-    def __dlpack_device__(self) -> Any:
-        return self._x.__dlpack_device__()
-
-    def __dlpack__(self, **keywords: Any) -> Any:
-        if self._stream is not None:
-            keywords["stream"] = (self._stream.handle or LEGACY) if self._stream.ordered else UNORDERED
-        return self._x.__dlpack__(**keywords)
+_keywords: Final[WeakKeyDictionary[type, frozenset[str]]] = WeakKeyDictionary()
 
 
 class Capsule:
-    """A capsule as a producer, for consumers that take no capsule."""
+    """A capsule as a producer, for consumers that take no capsule. Its header is checked."""
 
-    def __init__(self, capsule: Any, device: tuple[int, int]) -> None:
-        self._capsule = capsule
+    def __init__(self, lent: Any, device: Device) -> None:
+        self._lent = lent
         self._device = device
+        self.header = capsule.read_header(lent)
+        if as_fact(self.header.device) != as_fact(device):
+            raise BufferError(f"it says that it is on {device}, and its capsule says {self.header.device}")
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._device
+        return self._device.kind, self._device.id
 
     def __dlpack__(self, **_: Any) -> Any:
-        return self._capsule
+        return self._lent
 
 
 class Answer(Capsule):
     """A producer's answer, given once: a consumer that asks again with other keywords would get its errors twice."""
 
-    def __init__(self, x: Any, device: tuple[int, int]) -> None:
-        super().__init__(ask(x), device)
+    def __init__(self, x: Any, device: Device, **keywords: Any) -> None:
+        super().__init__(ask(x, max_version=_NEWEST, **keywords), device)
+        self._x = x
+        self._keywords = keywords
+
+    def __dlpack__(self, *, max_version: tuple[int, int] | None = None, **_: Any) -> Any:
+        """Return the capsule; ask again only for a consumer that knows no versioned one."""
+        if max_version is None and self.header.readonly is not None:
+            return ask(self._x, **self._keywords)
+        return self._lent
 
 
-def ask(x: Any) -> Any:
-    """Ask for a versioned capsule, which tells read-only memory, unless the class is from before DLPack 1.0."""
+def answer_for(x: Any, device: Device, stream: Stream | None, planned: Facts) -> Answer:
+    """Ask a producer on a device for a capsule that is in order for one stream.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        The producer fails, or its capsule is another one than that which was planned for.
+    """
+    keywords = {}
+    if stream is not None:
+        keywords["stream"] = (stream.handle or LEGACY) if stream.ordered else UNORDERED
+    try:
+        answer = Answer(x, device, **keywords)
+        _check_planned(answer.header, planned)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise refusal(x, {"__dlpack__": error}) from error
+    return answer
+
+
+def look(x: Any, device: Device) -> Header:
+    """Read the header of a producer's capsule, which is then dropped. No stream waits for another."""
+    keywords = {"stream": UNORDERED} if device.kind in _HAVE_STREAMS else {}
+    return Answer(x, device, **keywords).header
+
+
+def _check_planned(header: Header, planned: Facts) -> None:
+    """Insist on the array that the plan was made for. Without a header before, its strides were not known."""
+    strides = planned.strides or header.strides
+    same = (header.shape, header.dtype, header.strides) == (planned.shape, planned.dtype, strides)
+    if not same:
+        before, now = (f"{h.dtype} {h.shape} with strides {h.strides}" for h in (planned, header))
+        raise BufferError(f"its capsule is {now}, and the plan was made for {before}")
+    if header.readonly and not planned.readonly:
+        raise BufferError("its capsule is read-only, and the plan was made for memory that may be written to")
+
+
+def ask(x: Any, **keywords: Any) -> Any:
+    """Ask for a capsule with those keywords that the producer's class knows.
+
+    A versioned capsule tells read-only memory. A class from before DLPack 1.0 knows no `max_version`.
+    """
     cls = type(x)
-    if cls not in _knows_version:
-        _knows_version[cls] = _accepts_version(x.__dlpack__)
-    if _knows_version[cls]:
-        return x.__dlpack__(max_version=(1, 0))
-    return x.__dlpack__()
+    if cls not in _keywords:
+        _keywords[cls] = _accepted(x.__dlpack__)
+    known = _keywords[cls]
+    return x.__dlpack__(**{name: value for name, value in keywords.items() if name in known})
 
 
-def _accepts_version(method: Any) -> bool:
+def _accepted(method: Any) -> frozenset[str]:
+    """Return the keywords that a `__dlpack__` accepts."""
     try:
         parameters = inspect.signature(method).parameters
-    except ValueError:  # written in C and silent about it: an unversioned capsule is what all can give
-        return False
-    return "max_version" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    except (TypeError, ValueError):  # written in C and silent about it: all know a stream
+        return frozenset({"stream"})
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return _EVERYTHING
+    return _EVERYTHING.intersection(parameters)
+
+
+def announced(x: Any) -> Device:
+    """Return the device that a producer announces, as enums or as integers of any class; no number means the first.
+
+    Raises
+    ------
+    BufferError
+        The answer is not a pair of a device type and a number.
+    """
+    said = x.__dlpack_device__()
+    try:
+        kind, index = said
+        return Device(_integer(kind), 0 if index is None else _integer(index))
+    except (TypeError, ValueError) as error:
+        msg = f"its __dlpack_device__() returned {said!r:.80}, which is not a device type and a number"
+        raise BufferError(msg) from error
+
+
+def _integer(number: Any) -> int:
+    """Read an integer of any class; an enum that is no integer has one as its value."""
+    return operator.index(getattr(number, "value", number))
+
+
+def as_fact(device: Device) -> Device:
+    """Return the device that facts name: managed memory is its GPU's, and pinned memory is the host's."""
+    if device.is_host:
+        return CPU
+    return Device(CUDA.kind, device.id) if device.kind == _MANAGED else device
 
 
 # -- devices of array-API libraries: see decision 0029 ---------------------------------------------------------------
@@ -128,7 +205,7 @@ def _names_dl_device(x: Any) -> bool:
 
 def _insist_on_host(x: Any) -> Answer:
     """Ask an array for its capsule, if it says of itself that it is on the host."""
-    device = Device(*map(int, x.__dlpack_device__()))
+    device = announced(x)
     if not device.is_host or elsewhere(x) is not None:
         msg = f"it is on {x.device} after to_device"
         raise BufferError(msg)

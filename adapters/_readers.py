@@ -12,7 +12,7 @@ from interop import errors
 from interop.adapter import CPU
 
 from . import _columns, _producers
-from ._closed import Closed, dtype_name, speaks, stated_facts
+from ._closed import Closed, dtype_name, get, speaks, stated_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,9 +61,12 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
     return opened
 
 
-def open_interface(x: Any) -> NDArray[Any] | Closed:
+def open_interface(x: Any) -> NDArray[Any] | Closed | None:
     """Open the array interface; its data may also be an object, which is then made each time, or not."""
-    if isinstance(x.__array_interface__.get("data"), tuple):
+    words = get(x, "__array_interface__")
+    if words is None:
+        return None
+    if isinstance(words.get("data"), tuple):
         return np.asarray(x)
     return _open_view(x, lambda: np.asarray(_Words(x.__array_interface__)), "__array_interface__")
 
@@ -90,8 +93,10 @@ class _Words:
         self.__array_interface__ = words
 
 
-def read_later(x: Any) -> NDArray[Any] | Closed:
+def read_later(x: Any) -> NDArray[Any] | Closed | None:
     """Close an object that tells its shape and dtype; any other must be read to be described at all."""
+    if get(x, "__array__") is None:
+        return None
     said = getattr(x, "dtype", None)
     facts = stated_facts(x, getattr(x, "shape", None), said, CPU)
     if not facts.unsupported:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 
+from interop import capsule
 from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(name) for name in PLA
 _NAME: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
 _SHARED: Final = ("r", "r+", "w+")  # modes of a `numpy.memmap`
 _ADDED: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added
+_UNVERSIONED: Final = b"numpy_dltensor"  # NumPy's name of a capsule that it has adopted, from before DLPack 1.0
 _OWN: Final = frozenset(map(id, _DTYPES.values()))
 _CURES: Final = {
     "O": "Convert its elements to numbers first: x.astype(float).",
@@ -160,7 +162,18 @@ def _facts(x: NDArray[Any]) -> Facts:
     return Facts(
         "numpy", x.shape, name or str(dtype), CPU, x.strides, x.nbytes,
         readonly=not x.flags.writeable, obstacle=_obstacle(x), unsupported=problem,
+        readonly_reason=None if x.flags.writeable else _unsaid(x),
     )  # fmt: skip
+
+
+def _unsaid(x: NDArray[Any]) -> str | None:
+    """Return the reason to take memory for read-only if its producer does not say: DLPack before 1.0 has no flag."""
+    owner: Any = x
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if owner is None or not capsule.is_named(owner, _UNVERSIONED):
+        return None
+    return "its producer does not say whether the memory may be written to"
 
 
 def _obstacle(x: NDArray[Any]) -> str | None:

@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 import numpy as np
 
 from interop import errors
-from interop.adapter import CUDA, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
+from interop.adapter import CUDA, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import Interface
 
-from . import _columns, _producers, _readers
-from ._closed import Closed
-from ._closed import speaks as _speaks
+from . import _columns, _readers
+from ._closed import Closed, get, refusal
 from ._closed import stated_facts as _facts
+from ._dlpack import is_on_device, open_dlpack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from interop.handoff import Stream
 
 _DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
-_MANAGED: Final = 13  # CUDA memory that the host may read too
 
 
 class ProtocolAdapter(Adapter):
@@ -42,21 +43,22 @@ class ProtocolAdapter(Adapter):
         return x.facts
 
     def address(self, x: Closed, /) -> int:
-        """Return what the CUDA Array Interface tells; DLPack tells it to a consumer only."""
-        if not _speaks(x.origin, "__cuda_array_interface__"):
-            msg = f"{x.facts} tells nobody its address but a consumer of DLPack. Convert it first."
+        """Return the address that a protocol of device memory states; what must be read first has none."""
+        if x.address is None:
+            msg = f"{x.facts} has no address before it is converted. Convert it first."
             raise errors.UnsupportedArrayError(msg)
-        return int(x.origin.__cuda_array_interface__["data"][0])
+        return x.address
 
     def lacks(self, dtype: str, /) -> str | None:
         """Have every dtype that NumPy can cast to by itself."""
         return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"
 
     def export(self, x: Closed, stream: Stream | None, /) -> Any:
-        """Return the object's memory by its protocol, for the consumer's stream."""
-        if _speaks(x.origin, "__dlpack__"):
-            return _producers.ForStream(x.origin, stream)
-        return Interface(x.origin, x.facts.device)
+        """Return the object's memory by the protocol that it was opened by, for the consumer's stream."""
+        if x.lend is None:
+            msg = f"{x.facts} has no memory to lend before it is read. Convert it first."
+            raise errors.UnsupportedArrayError(msg)
+        return x.lend(stream)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the ndarray that `copy` has read."""
@@ -81,73 +83,79 @@ adapter = ProtocolAdapter()
 
 
 def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as protocol.open
-    """Open an object by the first protocol that it speaks; None if it speaks none."""
+    """Open an object by the first of its protocols that works; return None if it speaks none.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        All the protocols that it speaks fail. The cause is the first one's error.
+    """
     if isinstance(x, type):  # a class of arrays has all the methods, and no array
         return None
+    answers: dict[str, Exception] = {}
+    for protocol, open_by in _ways(x):
+        try:
+            opened = open_by(x)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a producer may raise anything
+            answers[protocol] = error
+        else:
+            if opened is not None:
+                return opened
+    if answers:
+        raise refusal(x, answers) from next(iter(answers.values()))
+    return None
+
+
+def _ways(x: Any) -> tuple[tuple[str, Callable[[Any], NDArray[Any] | Closed | None]], ...]:
+    """Return the ways to open an object, the best one first; each returns None if the object does not speak it.
+
+    A column may have missing values, which only its own way looks for. Memory on a device is not read by the host's
+    protocols, which would download it.
+    """
     if _columns.is_column(x):
-        return _readers.open_column(x)
-    if _speaks(x, "__dlpack__") and _speaks(x, "__dlpack_device__"):
-        return _open_dlpack(x)
-    if _speaks(x, "__cuda_array_interface__"):
-        return _closed_cuda(x)
+        return (("__array__", _readers.open_column),)
+    on_device = (("__dlpack__", open_dlpack), ("__cuda_array_interface__", _closed_cuda))
+    if is_on_device(x):
+        return on_device
+    return (
+        *on_device,
+        ("the buffer protocol", _open_buffer),
+        ("__array_interface__", _readers.open_interface),
+        ("__array_struct__", _open_struct),
+        ("__array__", _readers.read_later),
+    )
+
+
+def _open_buffer(x: Any) -> NDArray[Any] | None:
     try:
-        return np.asarray(memoryview(x))
+        buffer = memoryview(x)
     except TypeError:  # it has no buffer
-        return _open_by_array(x)
+        return None
+    return np.asarray(buffer)
 
 
-def _open_by_array(x: Any) -> NDArray[Any] | Closed | None:
-    """Open an object by the protocols that are NumPy's."""
-    if _speaks(x, "__array_interface__"):
-        return _readers.open_interface(x)
-    if _speaks(x, "__array_struct__"):
-        return np.asarray(x)
-    return _readers.read_later(x) if _speaks(x, "__array__") else None
-
-
-# -- opening -------------------------------------------------------------------------------------------------------
-
-
-def _open_dlpack(x: Any) -> NDArray[Any] | Closed:
-    """Look at host memory, unless the object's own device says that only its library can."""
-    device = Device(*map(int, x.__dlpack_device__()))
-    if not device.is_host:
-        return _closed_dlpack(x, device)
-    if (native := _producers.elsewhere(x)) is None:
-        return np.from_dlpack(_producers.Answer(x, device))
-    return _closed_elsewhere(x, native)
+def _open_struct(x: Any) -> NDArray[Any] | None:
+    return None if get(x, "__array_struct__") is None else np.asarray(x)
 
 
 # -- what a closed object says of itself ---------------------------------------------------------------------------
 
 
-def _closed_dlpack(x: Any, device: Device) -> Closed:
-    """Take the object's word for shape and dtype; only its consumer can look into the capsule."""
-    if device.kind == _MANAGED:
-        device = Device(CUDA.kind, device.id)
-    download = _producers.download_of(x)
-    return Closed(x, _facts(x, tuple(x.shape), x.dtype, device)._replace(downloads=download is not None), download)
-
-
-def _closed_elsewhere(x: Any, native: Any) -> Closed:
-    """Leave memory on a device without a number in DLPack alone, until the library has moved it."""
-    facts, download = _facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)), _producers.download_of(x)
-    reason = f"only its library can read memory on {native}"
-    if facts.unsupported or download:
-        return Closed(x, facts._replace(materialises=reason), download)
-    return Closed(x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first."))
-
-
-def _closed_cuda(x: Any) -> Closed:
+def _closed_cuda(x: Any) -> Closed | None:
     """Read the CUDA Array Interface, version 3 (specified by Numba)."""
-    words = x.__cuda_array_interface__
+    words = get(x, "__cuda_array_interface__")
+    if words is None:
+        return None
     facts = _facts(x, tuple(words["shape"]), words["typestr"], _device_at(words["data"][0]), words.get("strides"))
     problem = (
         "it is masked, and the mask would be lost. Fill it first."
         if words.get("mask") is not None
         else facts.unsupported
     )
-    return Closed(x, facts._replace(readonly=bool(words["data"][1]), unsupported=problem))
+    facts = facts._replace(readonly=bool(words["data"][1]), unsupported=problem)
+    return Closed(x, facts, lend=lambda _: Interface(x, facts.device), address=int(words["data"][0]))
 
 
 def _device_at(pointer: int) -> Device:

@@ -6,26 +6,23 @@ asks for. Everything else is the framework's own capsule, with the flags that it
 
 from __future__ import annotations
 
-import ctypes
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from interop import _layout, _policy, _registry, _watch, errors
+from interop import _layout, _policy, _registry, _watch, capsule, errors
 from interop._options import make_wish
 from interop._plan import Plan, Step
 from interop._planner import moves
 from interop.adapter import CPU, LIBRARY, Device
-from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Stream
+from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Stream
 
 if TYPE_CHECKING:
-    from interop._plan import Verb
+    from collections.abc import Iterator
 
-# dlpack.h (DLPack 1.1), DLManagedTensorVersioned: the version's two uint32, two pointers, then the flags.
-_NAME: Final = b"dltensor_versioned"
-_MAJOR: Final = 1
-_FLAGS_AT: Final = 24
-_READ_ONLY: Final = 1
-_IS_COPIED: Final = 2
+    from interop._plan import Verb
+    from interop.adapter import Adapter
+
+_MAJOR: Final = 1  # of the DLPack whose capsules have flags
 
 
 def export(x: object, /) -> Exported:
@@ -128,11 +125,14 @@ class Exported:
         versioned = max_version is not None and max_version[0] >= _MAJOR
         plan = self._plan(self._place(dl_device), copy, versioned=versioned)
         _policy.permit(plan, make_wish({}))
-        capsule = self._capsule(plan, stream, max_version)
-        _mark(capsule, _READ_ONLY * plan.readonly | _IS_COPIED * (not plan.zero_copy))
+        lent = self._capsule(plan, stream, max_version)
+        if plan.readonly:
+            capsule.add_flags(lent, capsule.READ_ONLY)
+        if not plan.zero_copy:
+            capsule.add_flags(lent, capsule.IS_COPIED)
         if _watch.is_open():
             _watch.note(plan, perf_counter() - start)
-        return capsule
+        return lent
 
     def _place(self, asked: tuple[int, int] | None) -> Device:
         if asked is None or tuple(map(int, asked)) == self.__dlpack_device__():
@@ -151,7 +151,8 @@ class Exported:
         travels = moves(facts.device, device)
         reason = facts.materialises or facts.obstacle or travels
         if not reason and readonly and not versioned:
-            reason = "it is read-only, and a consumer before DLPack 1.0 would write to it all the same"
+            why = facts.readonly_reason or "it is read-only"
+            reason = f"{why}, and a consumer before DLPack 1.0 would write to it all the same"
         if reason and copy is False:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)
@@ -181,8 +182,20 @@ class Exported:
         own = source.current_stream(here) if here.kind in source.holds else Stream(UNORDERED)
         unordered = own._replace(ordered=False)
         lent = source.export(x, unordered if stream == UNORDERED else _stream(stream or LEGACY, here))
+        if isinstance(lent, Interface):
+            return lent if hasattr(lent, "__dlpack__") else self._lend_through_framework(lent, stream, here)
         lease = getattr(lent, "lease", None)
         return lent if lease is None else source.export(source.owned(x, lease), unordered)
+
+    def _lend_through_framework(self, lent: Interface, stream: int | None, here: Device) -> Any:
+        """Let a framework of the device adopt the CUDA Array Interface: it orders the stream and makes the capsule."""
+        adapter = next(_holders(here), None)
+        if adapter is None:
+            reason = "it has no DLPack, and no framework with such memory is imported. Import torch or cupy first."
+            self._refuse(errors.UnsupportedArrayError, reason)
+        own = adapter.current_stream(here)._replace(ordered=False)
+        adopted = adapter.adopt(lent, own if stream == UNORDERED else _stream(stream or LEGACY, here))
+        return adapter.export(adopted, own)
 
     def _refuse(self, error: type[errors.InteropError], reason: str, cause: Exception | None = None) -> NoReturn:
         raise error(f"cannot export {self._facts}: {reason}") from cause
@@ -190,19 +203,13 @@ class Exported:
 
 def _stream(handle: int, device: Device) -> Stream:
     """Find the object that keeps a stream alive: it is likely the current one of the framework that asks."""
-    able = (adapter for adapter in _registry.loaded_adapters() if device.kind in adapter.holds)
-    known = next((s for s in (adapter.current_stream(device) for adapter in able) if s.handle == handle), None)
+    current = (adapter.current_stream(device) for adapter in _holders(device))
+    known = next((stream for stream in current if stream.handle == handle), None)
     return known or Stream(handle, lasts=handle in (LEGACY, PER_THREAD))
 
 
-def _mark(capsule: Any, flags: int) -> None:
-    """Add flags to those of a capsule, if it is a versioned one: its framework may know of none."""
-    is_named = ctypes.pythonapi.PyCapsule_IsValid
-    is_named.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    if not is_named(capsule, _NAME):
-        return
-    find = ctypes.pythonapi.PyCapsule_GetPointer
-    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    start = find(capsule, _NAME)
-    if ctypes.c_uint32.from_address(start).value == _MAJOR:
-        ctypes.c_uint64.from_address(start + _FLAGS_AT).value |= flags
+def _holders(device: Device) -> Iterator[Adapter]:
+    """Yield the imported frameworks that can have memory on a device in this process."""
+    for adapter in _registry.loaded_adapters():
+        if device.kind in adapter.holds and not isinstance(adapter.place(device), str):
+            yield adapter

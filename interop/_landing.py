@@ -182,6 +182,8 @@ def _why_unwritable(target: End) -> str | None:  # noqa: PLR0911 - a list of rea
         return f"{facts.materialises}, so dst has no memory to write to. Pass an array that has."
     if facts.device.kind not in target.adapter.holds:
         return f"{facts.framework} can't be asked to write. Convert dst to a framework of {facts.device} first."
+    if facts.readonly_reason:
+        return f"dst may be read-only: {facts.readonly_reason}. Pass an array that can be written to."
     if facts.readonly:
         return "dst is read-only. Pass an array that can be written to."
     if _layout.overlaps(facts):

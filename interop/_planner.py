@@ -284,20 +284,24 @@ def _protects(route: Route) -> str | None:
         return f"its elements overlap in memory, and {target.name} would write to them all the same"
     if not facts.readonly or route.wish.readonly == "share":
         return None
-    reason = f"it is read-only, and {target.name} would write to it all the same"
+    reason = f"{facts.readonly_reason or 'it is read-only'}, and {target.name} would write to it all the same"
     if route.wish.readonly == "error":
         copy = "" if route.wish.copy is False else 'readonly="copy", or '
-        raise route.refusal(
-            errors.CopyRequiredError, f'{reason}. Pass {copy}readonly="share" if nobody writes to the result.'
-        )
+        raise route.refusal(errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}")
     return reason
+
+
+def _share_if(facts: Facts) -> str:
+    """Return the keyword that shares read-only memory, and when it is right."""
+    condition = "the memory may be written to" if facts.readonly_reason else "nobody writes to the result"
+    return f'readonly="share" if {condition}.'
 
 
 def _way_out(route: Route, plan: Plan) -> str:
     """Say what to write instead of copy=False."""
     protected = route.wish.readonly == "copy" and plan.reason == _protects(route)
     if protected and not _layout.overlaps(route.facts):
-        return 'Leave copy=False out, or pass readonly="share" if nobody writes to the result.'
+        return f"Leave copy=False out, or pass {_share_if(route.facts)}"
     return "Leave copy=False out to allow it."
 
 

@@ -261,7 +261,9 @@ def _open_foreign(x: Any) -> Found:
     label = _full_name(type(x)).removeprefix("builtins.")
     try:
         array = protocol.open(x)
-    except Exception as error:  # a producer may raise anything
+    except (errors.InteropError, MemoryError):
+        raise
+    except Exception as error:  # a class may be so odd that it can't be asked at all
         msg = f"{label} offers its memory, but asked for it, it answers {type(error).__name__}: {error}"
         raise errors.UnsupportedArrayError(msg) from error
     if array is None:

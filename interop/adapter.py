@@ -79,6 +79,8 @@ class Facts(NamedTuple):
     """Why it must be read (computed, loaded, moved) before there is any memory to share."""
     downloads: bool = False
     """Whether the object's own library copies it from a device to the host, on behalf of an adapter that cannot."""
+    readonly_reason: str | None = None
+    """Why the memory is treated as read-only although nothing says that it is."""
 
     def __str__(self) -> str:
         """Name it in a message: ``torch float32 (3, 4) on cpu``."""

@@ -24,6 +24,10 @@ ONES: Final = np.ones((2, 3), "float32")
 ALLOW: Final = "Leave copy=False out to allow it."
 SHARE: Final = 'Leave copy=False out, or pass readonly="share" if nobody writes to the result.'
 UNPROTECTED: Final = "it is read-only, and torch would write to it all the same"
+UNSAID: Final = (
+    "its producer does not say whether the memory may be written to, and torch would write to it all the same"
+)
+SHARE_UNSAID: Final = 'Leave copy=False out, or pass readonly="share" if the memory may be written to.'
 LAZY: Final = "a conjugation or negation is pending"
 COPIES: Final[dict[str, tuple[Any, str, dict[str, Any], str, str]]] = {
     "reversed": (ONES[::-1], "torch", {}, f"torch has no negative strides. {ALLOW}", "numpy float32 (2, 3)"),
@@ -68,7 +72,7 @@ COPIES: Final[dict[str, tuple[Any, str, dict[str, Any], str, str]]] = {
         foreign.Array(ONES), "numpy", {}, f"it has to be read by __array__. {ALLOW}", "foreign.Array float32 (2, 3)"
     ),
     "who knows": (
-        foreign.OldDLPack(ONES.copy()), "torch", {}, f"{UNPROTECTED}. {SHARE}", "foreign.OldDLPack float32 (2, 3)"
+        foreign.OldDLPack(ONES.copy()), "torch", {}, f"{UNSAID}. {SHARE_UNSAID}", "foreign.OldDLPack float32 (2, 3)"
     ),
 }  # fmt: skip
 
