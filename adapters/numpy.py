@@ -158,11 +158,12 @@ def _facts(x: NDArray[Any]) -> Facts:
     dtype = x.dtype
     native = dtype if dtype.isnative else dtype.newbyteorder("=")
     name = _NAME.get(native) or _rare_name(native)
+    writeable = x.flags.writeable
     problem = _masked(x) if name else f"NumPy's {dtype} is no dtype of plain numbers. {_cure(dtype)}"
     return Facts(
         "numpy", x.shape, name or str(dtype), CPU, x.strides, x.nbytes,
-        readonly=not x.flags.writeable, obstacle=_obstacle(x), unsupported=problem,
-        readonly_reason=None if x.flags.writeable else _unsaid(x),
+        readonly=not writeable, obstacle=_obstacle(x), unsupported=problem,
+        readonly_reason=None if writeable else _unsaid(x),
     )  # fmt: skip
 
 
