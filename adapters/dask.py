@@ -53,9 +53,9 @@ class DaskAdapter(LazyAdapter):
         """Return the meta."""
         return x._meta
 
-    def blocks(self, x: Any, /) -> int:
-        """Return the number of blocks."""
-        return math.prod(x.numblocks)
+    def grid(self, x: Any, /) -> Sequence[int]:
+        """Return the number of chunks along each axis."""
+        return x.numblocks
 
     def rows(self, x: Any, /) -> Sequence[int]:
         """Return the ends of the chunks along axis 0."""

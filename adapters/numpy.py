@@ -69,6 +69,10 @@ class NumPyAdapter(Adapter):
             return None
         return f'NumPy has no {dtype} without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'
 
+    def why_misread(self, x: Any, /) -> str | None:
+        """Tell a masked array: a function that is not written for masks reads what is under them."""
+        return _masked(x)
+
     def parse_dtype(self, spec: Any, /) -> str:
         """Read whatever `numpy.dtype` reads."""
         dtype = np.dtype(spec)

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from interop import _quick, _registry, errors
+from interop._admission import speaks
 from interop._convert import convert_whole
 from interop._questions import namespace
 from interop._tree import Walk
@@ -14,6 +15,7 @@ from interop.adapter import CPU, HOST
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from interop._admission import Admission
     from interop._parameters import Parameters
     from interop.adapter import Adapter, Device
 
@@ -26,7 +28,7 @@ _PERMISSIONS: Final = ("detach", "readonly")
 class Way(NamedTuple):
     """Where arrays go, and what does so at once with a plain one: see `share`."""
 
-    to: str | None
+    to: Any
     keywords: Mapping[str, Any]
     column: int | None = None
     """Of `_quick.TABLE`: which native call ends where this way does."""
@@ -45,7 +47,7 @@ class Way(NamedTuple):
                 return self.share(x)
             except _quick.REFUSED:
                 pass
-        return convert_whole(x, cast("str", self.to), self.keywords)
+        return convert_whole(x, self.to, self.keywords)
 
     def share(self, x: Any) -> Any:
         """Convert a plain array by a native call, from host to host, or return a native one; else an error."""
@@ -57,8 +59,19 @@ class Way(NamedTuple):
         raise KeyError
 
     def walk(self, value: Any, name: str, whose: str) -> Any:
-        """Convert all arrays in a tree."""
-        return Walk(None, self.convert, anew=False).start([None], [(0, value)], lambda _: name, whose)[0]
+        """Convert all arrays in a tree, and the numbers of another framework's own classes (NumPy's scalars)."""
+        walk = Walk(None, self.convert, anew=False, on_scalar=self._convert_scalar)
+        return walk.start([None], [(0, value)], lambda _: name, whose)[0]
+
+    def _convert_scalar(self, _: object, x: Any) -> Any:
+        """Convert a scalar to an array of no dimensions; one without plain numbers (text, a date) stays itself."""
+        adapter = cast("Adapter", _registry.adapter_of(type(x)))
+        if adapter.name == self.to:
+            return x
+        facts = adapter.describe(x)
+        if facts.unsupported:
+            return x
+        return self.convert(adapter.copy(x, facts.device, facts.dtype))  # no plan is remembered for a scalar
 
 
 class Crossing:
@@ -74,12 +87,18 @@ class Crossing:
         Of the function.
     """
 
-    def __init__(self, way: Way, back: Way | None, parameters: Parameters) -> None:
+    def __init__(self, way: Way, back: Way | None, parameters: Parameters, admission: Admission) -> None:
         self._way = way
         self._back = back
         self.parameters = parameters
+        self._admission = admission
+        self._atoms = _ATOMS - {bytes} if admission.foreign else _ATOMS
         self._permissions = permissions(way.keywords)
         self._to_host: dict[Adapter, Way] = {}
+
+    def __reduce__(self) -> Any:
+        """Reduce to what it was made of; the ways back are found again."""
+        return Crossing, (self._way, self._back, self.parameters, self._admission)
 
     def enter(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], Way | None]:
         """Convert the arguments, all of them in one walk; the ticket is the way back."""
@@ -88,35 +107,19 @@ class Crossing:
                 return self._enter_quickly(args, kwargs)
             except _quick.REFUSED:
                 pass
-        arrays: list[Any] = []
-
-        def verb(x: Any, _: object) -> Any:
-            arrays.append(x)
-            return self._admitted(x)
-
-        mine, walk = self.parameters, Walk(None, verb, anew=False)
+        mine, entry = self.parameters, _Entry(self._way, self._admission, has_way_back=self._back is not None)
+        walk = entry.make_walk()
         out = walk.start(list(args), mine.by_position(args), mine.spell, mine.whose)
         walk.start(kwargs, list(mine.by_keyword(kwargs)), mine.spell, mine.whose)
-        return out, kwargs, self._find_back(arrays[0]) if arrays else self._back
-
-    def _admitted(self, x: Any) -> Any:
-        """Convert an argument; a lazy one only for a body that is written for such."""
-        if _registry.is_lazy(type(x)) and not _registry.adapter_named(cast("str", self._way.to)).lazy:
-            name, to = self.parameters.name, self._way.to
-            msg = (
-                f"{name} would need all of a lazy array at once, as {to}'s. Compute it: interop.convert(x, {to!r}, "
-                f"compute=True). Or decorate {name} with per_block=True and pass the array as an argument of its own."
-            )
-            raise errors.UnsupportedArrayError(msg)
-        return self._way.convert(x)
+        return out, kwargs, self._back if entry.first is None else self._find_back(entry.first)
 
     def _enter_quickly(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any], Way | None]:
         """Convert plain arrays among numbers and the like; an error of `_quick.REFUSED` where there is more to it."""
-        share, seen, mine = self._way.share, dict[int, Any](), self.parameters
+        share, seen, mine, atoms = self._way.share, dict[int, Any](), self.parameters, self._atoms
         out, named, back = list(args), dict(kwargs), self._back
         for place, pairs in ((out, mine.by_position(args)), (named, mine.by_keyword(kwargs) if kwargs else ())):
             for key, x in pairs:
-                if type(x) in _ATOMS:
+                if type(x) in atoms:
                     continue
                 if (i := id(x)) not in seen:
                     seen[i] = share(x)
@@ -128,14 +131,20 @@ class Crossing:
         """Find the way back to the caller, whose first array this is."""
         if self._back:
             return self._back
-        adapter = cast("Adapter", _registry.adapter_of(type(x)))
+        adapter = _registry.adapter_of(type(x))
+        if adapter is None:
+            namespace = _registry.namespace_of(x)
+            adapter = _registry.find(namespace)
+            return self._way_to(namespace, adapter, adapter.describe(x).device)
         if on_host or adapter.holds == HOST:
-            return self._to_host.get(adapter) or self._to_host.setdefault(adapter, self._way_to(adapter, CPU))
-        return self._way_to(adapter, adapter.describe(x).device)
+            return self._to_host.get(adapter) or self._to_host.setdefault(
+                adapter, self._way_to(adapter.name, adapter, CPU)
+            )
+        return self._way_to(adapter.name, adapter, adapter.describe(x).device)
 
-    def _way_to(self, adapter: Adapter, device: Device) -> Way:
+    def _way_to(self, to: Any, adapter: Adapter, device: Device) -> Way:
         column = _column(self._permissions) if device.is_host else None
-        return Way(adapter.name, {**self._permissions, "device": device}, column, keeps=adapter.holds == HOST)
+        return Way(to, {**self._permissions, "device": device}, column, keeps=adapter.holds == HOST)
 
     def leave(self, value: Any, back: Way | None, role: str, /) -> Any:
         """Convert a result."""
@@ -150,14 +159,62 @@ class Crossing:
 
     def send(self, value: Any, /) -> Any:
         """Convert what a generator is sent."""
-        return self._way.walk(value, "value", f"in what {self.parameters.name} is sent: ")
+        entry = _Entry(self._way, self._admission, has_way_back=self._back is not None)
+        whose = f"in what {self.parameters.name} is sent: "
+        return entry.make_walk().start([None], [(0, value)], lambda _: "value", whose)[0]
+
+
+class _Entry:
+    """What is done with each array on its way into a function, and which one was the first.
+
+    The walk refers to this object and not the reverse: a cycle would keep the arrays alive until it is collected.
+
+    Attributes
+    ----------
+    first : array or None
+        The first array that results can go back to.
+    """
+
+    def __init__(self, way: Way, admission: Admission, *, has_way_back: bool) -> None:
+        self.first: Any = None
+        self._way = way
+        self._admission = admission
+        self._has_way_back = has_way_back
+
+    def make_walk(self) -> Walk:
+        """Make a walk over the arguments of a call."""
+        on_foreign = None if self._admission.foreign is False else self._admit_foreign
+        return Walk(None, self._admit, anew=False, on_foreign=on_foreign)
+
+    def _admit(self, x: Any, _: object) -> Any:
+        """Convert an array. One of a namespace that makes no such arrays is as foreign as any other object."""
+        adapter = _registry.adapter_of(type(x))
+        if adapter is not None:
+            self._admission.check(x, adapter)
+        elif not self._has_way_back and _registry.namespace_of(x) is None:
+            return x if self._admission.foreign is False else self._admit_foreign(None, x)
+        if self.first is None:
+            self.first = x
+        return self._way.convert(x)
+
+    def _admit_foreign(self, _: object, x: Any) -> Any:
+        """Convert an object that may speak a protocol of arrays, or refuse it."""
+        if self._admission.foreign:
+            try:
+                return self._way.convert(x)
+            except errors.NotAnArrayError:
+                return x
+        if speaks(x):
+            self._admission.pass_by(x)
+        return x
 
 
 class Asking:
     """The border around a function that is told the namespace of its arrays: nothing is converted."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, admission: Admission) -> None:
         self._parameters = parameters
+        self._admission = admission
         names = parameters.positional
         self._index = names.index(XP) if XP in names else sys.maxsize
 
@@ -174,15 +231,27 @@ class Asking:
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the namespace of all arrays among the arguments."""
         arrays: list[Any] = []
+        others: list[Any] = []
 
         def verb(x: Any, _: object) -> Any:
+            adapter = _registry.adapter_of(type(x))
+            if adapter is not None:
+                self._admission.check(x, adapter)
             arrays.append(x)
             return x
 
-        mine, walk = self._parameters, Walk(None, verb, anew=False)
+        def on_foreign(_: object, x: Any) -> Any:
+            if speaks(x):
+                others.append(x)
+                self._admission.pass_by(x)
+            return x
+
+        mine, walk = self._parameters, Walk(None, verb, anew=False, on_foreign=on_foreign)
         walk.start(list(args), mine.by_position(args), mine.spell, mine.whose)
         walk.start({}, mine.by_keyword(kwargs), mine.spell, mine.whose)
         try:
+            if others and not arrays:
+                raise self._admission.refusal(others[0])
             return namespace(*arrays)
         except errors.InteropError as error:
             error.add_note(mine.whose.removesuffix(": "))

@@ -24,7 +24,12 @@ class Place(NamedTuple):
 
 def is_container(cls: type) -> bool:
     """Whether its instances can be looked into."""
-    return issubclass(cls, (dict, list, tuple)) or hasattr(cls, "__dataclass_fields__")
+    return issubclass(cls, (dict, list, tuple)) or _is_dataclass(cls)
+
+
+def _is_dataclass(cls: type) -> bool:
+    """Whether a class is a dataclass; one whose metaclass answers to every name is not."""
+    return isinstance(getattr(cls, "__dataclass_fields__", None), dict)
 
 
 def places(tree: Any) -> Iterator[Place]:
@@ -77,7 +82,7 @@ def _build_tuple(tree: Any, values: list[Any]) -> Any:
 
 
 def _fields(tree: Any) -> list[str]:
-    if not hasattr(type(tree), "__dataclass_fields__"):
+    if not _is_dataclass(type(tree)):
         return []
     import dataclasses  # noqa: PLC0415 - takes longer to import than all of interop
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, cast
+import functools
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, Unpack, cast
 
-from interop import _registry, errors
+from interop import _namespaces, _registry, errors
+from interop._admission import Admission
 from interop._border import XP, Asking, Crossing, Way, permissions
+from interop._decorated import Decorated, is_being_defined
 from interop._options import make_wish
 from interop._parameters import Parameters
 from interop._per_block import per_block as run_per_block
@@ -30,15 +35,24 @@ def implemented_in(
     *,
     returns: str | ModuleType | type | None = _CALLER,
     only: str | Iterable[str] | None = None,
+    foreign: bool | None = None,
     per_block: bool = False,
     **keywords: Unpack[Keywords],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function: its body sees one framework's arrays, its callers pass and get back their own.
 
     Every array in the arguments is converted, in containers too (those of `convert_tree`), and one that is passed
-    twice arrives as one. Every array in the result goes back to the caller's framework and device: those of its first
-    array, by position, then by keyword. All else passes through: numbers (NumPy's too), objects that only speak a
-    protocol, ``self`` and ``cls``, and every container in which nothing is converted.
+    twice arrives as one. Arrays of an array-API namespace without an adapter are converted like all others. A masked
+    array is refused, because the body would read what is under the mask. All else passes through: numbers (NumPy's
+    too), ``self`` and ``cls``, and every container in which nothing is converted. See `foreign` for objects that are
+    of no framework and offer themselves as arrays.
+
+    Every array in the result goes back to the framework and the device of the caller: those of the first array, by
+    position, then by keyword. A NumPy scalar in the result becomes an array of no dimensions for a caller of another
+    framework, with the same dtype; text, dates and Python's numbers stay as they are.
+
+    A function that a call decorates, ``implemented_in("numpy")(scipy.ndimage.label)``, can be pickled if the function
+    can be: the other process decorates it again. ``__wrapped__`` is the function.
 
     The function may be a method, a coroutine or a generator, and stays one: what a generator yields and returns goes
     to the caller's framework, what it is sent to the body's. As its body, the conversion of a generator's arguments
@@ -58,12 +72,18 @@ def implemented_in(
         With "caller" and no array among the arguments, nowhere.
     only : str or iterable of str, optional
         Names of the parameters to convert, however they are passed. All others pass through.
+    foreign : bool, optional
+        What is done with an argument of no framework that speaks a protocol of arrays: a pandas Series, a PIL image, an
+        h5py data set. None refuses it, True converts it, False passes it as it is. Such an object does not decide
+        where results go, as nothing can be converted to it. `bytes`, `array.array` and other buffers of Python
+        itself pass unless it is True. In a result, such objects stay as they are.
     per_block : bool, default False
-        Whether the function can be run for each block of a lazy array (Dask's), which it must return in the same shape.
-        The call then is lazy, too: it returns a lazy array whose blocks are what the function will return, in the
-        framework of the caller's blocks (see `returns`), and computes nothing; to see what that is, the function is
-        called once, with blocks of one element. Blocks of several lazy arguments are aligned; other arguments are
-        passed as they are. Without it, a lazy argument is refused.
+        Whether the function can be run for each block of a lazy array (Dask's) without the other blocks. It must return
+        a block of the same shape. The call then is lazy, too: it returns a lazy array whose blocks are what the
+        function will return, in the framework of the caller's blocks (see `returns`), and computes nothing. To see
+        what that is, the function is called with blocks of one element, and with samples of a few more along the axes
+        that are cut, to check that a part does not depend on the rest. Blocks of several lazy arguments are aligned;
+        other arguments are passed as they are. Without it, a lazy argument is refused.
     **keywords
         Those of `convert`, for the arguments. `detach` and `readonly` hold for the results, too.
 
@@ -77,6 +97,9 @@ def implemented_in(
     UnknownFrameworkError, InvalidOptionError, TypeError
         Raised when decorating: no such framework, value or keyword; `only` names no parameter; what is decorated is no
         function; ``"array_api"`` and the function takes no ``xp``.
+    UnsupportedArrayError
+        Raised by the call: an argument is masked, or of no framework (see `foreign`), or lazy; or, with `per_block`,
+        parts of a sample depend on each other along an axis that is cut.
     InteropError
         Raised by the call: what `convert` raises, with a note that names the function and the argument.
 
@@ -89,29 +112,65 @@ def implemented_in(
     >>> flip(torch.arange(3))
     tensor([2, 1, 0])
     """
+    only = only if only is None or isinstance(only, str) or not hasattr(only, "__iter__") else list(only)
+    settings = Settings(framework, returns, only, foreign, per_block, dict(keywords))
     if isinstance(framework, str) and framework == _ANY:
-        _insist_on_nothing_else(returns, keywords, per_block=per_block)
-        return _decorator(lambda function: Asking(_taking_namespace(Parameters(function, only))))
+        _insist_on_nothing_else(settings)
+        return functools.partial(_decorate, settings, make_border=functools.partial(_make_asking, settings))
     make_wish({name: value for name, value in keywords.items() if not _names_framework(value)})
-    way, back = Way.of(_with_adapter(_name_of(framework)), dict(keywords)), _way_back(returns, permissions(keywords))
-    return _decorator(lambda function: Crossing(way, back, Parameters(function, only)), per_block=per_block)
+    settings = settings._replace(framework=_with_known_arrays(_name_of(framework)))
+    way, back = Way.of(settings.framework, settings.keywords), _way_back(returns, permissions(keywords))
+    if back is not None:
+        settings = settings._replace(returns=back.to)
+    return functools.partial(_decorate, settings, make_border=functools.partial(_make_crossing, settings, way, back))
 
 
-def _decorator(
-    make_border: Callable[[Any], Border], *, per_block: bool = False
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    def decorate(function: Any) -> Any:
-        if isinstance(function, (staticmethod, classmethod)):
-            return type(function)(decorate(function.__func__))
-        if isinstance(function, type) or not callable(function):
-            what = f"the class {function.__name__}" if isinstance(function, type) else f"a {type(function).__name__}"
-            msg = f"implemented_in decorates functions and methods, not {what}. Write it directly above the def."
-            raise TypeError(msg)
-        border = make_border(function)
-        double = relay(function, border)
-        return run_per_block(double, cast("Crossing", border).parameters) if per_block else double
+class Settings(NamedTuple):
+    """What the decorator was given, frameworks by name: it is pickled with a function that a call has decorated."""
 
-    return decorate
+    framework: Any
+    returns: Any
+    only: Any
+    foreign: bool | None
+    per_block: bool
+    keywords: dict[str, Any]
+
+
+def _make_asking(settings: Settings, function: Any) -> Border:
+    parameters = _taking_namespace(Parameters(function, settings.only))
+    return Asking(parameters, Admission(parameters.name, None, settings.foreign))
+
+
+def _make_crossing(settings: Settings, way: Way, back: Way | None, function: Any) -> Border:
+    parameters = Parameters(function, settings.only)
+    return Crossing(way, back, parameters, Admission(parameters.name, way.to, settings.foreign))
+
+
+def _decorate(settings: Settings, function: Any, *, make_border: Callable[[Any], Border]) -> Any:
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_decorate(settings, function.__func__, make_border=make_border))
+    if isinstance(function, type) or not callable(function):
+        what = f"the class {function.__name__}" if isinstance(function, type) else f"a {type(function).__name__}"
+        msg = f"implemented_in decorates functions and methods, not {what}. Write it directly above the def."
+        raise TypeError(msg)
+    border = make_border(function)
+    double = relay(function, border)
+    if settings.per_block:
+        double = run_per_block(double, cast("Crossing", border).parameters)
+    return double if is_being_defined(function) else Decorated(double, function, decorate_again, settings)
+
+
+def decorate_again(settings: Settings, function: Any) -> Any:
+    """Decorate a function as in another process. Pickles name this function, so it must keep its name."""
+    framework, returns, only, foreign, per_block, keywords = settings
+    for name in (framework, returns):
+        if isinstance(name, str) and "." in name and name not in sys.modules:
+            importlib.import_module(name)  # a namespace that was passed as a module: its name alone imports nothing
+    decorate: Any = implemented_in(
+        framework, returns=returns, only=only, foreign=foreign, per_block=per_block, **keywords
+    )
+    double = decorate(function)
+    return double if isinstance(double, Decorated) else Decorated(double, function, decorate_again, settings)
 
 
 # -- questions ---------------------------------------------------------------------------------------------------
@@ -124,12 +183,12 @@ def _name_of(framework: Any) -> str:
     return _registry.find(framework).name
 
 
-def _with_adapter(name: str) -> str:
-    """Insist on a framework whose arrays are known again: those that the function returns have to go back."""
-    if name in _registry.known_names():
+def _with_known_arrays(name: str) -> str:
+    """Insist on a framework whose arrays are recognised: those that the function returns have to go back."""
+    if name in _registry.known_names() or _namespaces.has_namespace(_registry.adapter_named(name).array_type):
         return name
-    msg = f"implemented_in({name!r}) would not know the function's results again: {name} has no adapter. "
-    raise errors.UnknownFrameworkError(msg + "interop.register adds one.")
+    msg = f"implemented_in({name!r}) could not recognise the function's results: {name} has no adapter, and its arrays "
+    raise errors.UnknownFrameworkError(msg + "have no __array_namespace__. interop.register adds an adapter.")
 
 
 def _names_framework(value: Any) -> bool:
@@ -151,12 +210,15 @@ def _way_back(returns: Any, keywords: Mapping[str, Any]) -> Way | None:
         raise errors.InvalidOptionError(msg) from None
 
 
-def _insist_on_nothing_else(returns: Any, keywords: Mapping[str, Any], *, per_block: bool) -> None:
-    given = [
-        *keywords,
-        *["per_block"] * bool(per_block),
-        *["returns"] * (not (isinstance(returns, str) and returns == _CALLER)),
-    ]
+def _insist_on_nothing_else(settings: Settings) -> None:
+    """Insist on settings without a keyword for conversions, where nothing is converted."""
+    given = list(settings.keywords)
+    if settings.per_block:
+        given.append("per_block")
+    if settings.foreign:
+        given.append("foreign=True")
+    if not (isinstance(settings.returns, str) and settings.returns == _CALLER):
+        given.append("returns")
     if given:
         msg = f"implemented_in({_ANY!r}) converts nothing, and takes no {', '.join(given)}. Leave that out."
         raise errors.InvalidOptionError(msg)

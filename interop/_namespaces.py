@@ -21,6 +21,9 @@ _MAKERS: Final = ("from_dlpack", "asarray")
 _MARK: Final = "__array_namespace_info__"
 """The function that the standard asks of a namespace, since its version 2023.12."""
 
+_METHOD: Final = "__array_namespace__"
+"""The method that the standard asks of an array."""
+
 _adapters: Final[dict[ModuleType, Adapter]] = {}
 
 
@@ -45,7 +48,7 @@ def find(to: str | ModuleType) -> Adapter | None:
 
 def of(x: Any) -> ModuleType | None:
     """Return the module that an array names as its namespace; None if it names none that makes arrays of its class."""
-    if isinstance(x, type) or not hasattr(type(x), "__array_namespace__"):
+    if isinstance(x, type) or not has_namespace(type(x)):
         return None
     try:
         module = x.__array_namespace__()
@@ -53,6 +56,13 @@ def of(x: Any) -> ModuleType | None:
         return None
     adapter = find(module) if isinstance(module, ModuleType) else None
     return module if adapter and isinstance(x, adapter.array_type) else None
+
+
+def has_namespace(cls: type) -> bool:
+    """Whether instances of a class are arrays by the array API standard."""
+    if not hasattr(cls, _METHOD):
+        return False
+    return any(_METHOD in vars(base) for base in cls.__mro__)  # a metaclass may answer to every name
 
 
 def _module(name: str) -> ModuleType | None:

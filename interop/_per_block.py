@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, cast
 
 from interop import _lazy, _registry, errors
+from interop._block_check import check_independence
 from interop._flow import convert_by_wish
 from interop._options import Wish, defaults, scope
 from interop._tree import Walk
@@ -134,7 +135,10 @@ def _refuse(x: Any, _: object) -> Any:
 
 
 def _map(call: BlockCall, lazy: LazyAdapter, arrays: list[Any]) -> Any:
-    made = _try_out(call, [_lazy.block_of(lazy, x) for x in arrays])
+    blocks = [_lazy.block_of(lazy, x) for x in arrays]
+    made = _try_out(call, blocks)
+    shapes = [tuple(x.shape) for x in arrays]
+    check_independence(call, [lazy.grid(x) for x in arrays], blocks, shapes)
     adapter = cast("Adapter", _registry.adapter_of(type(made)))
     return lazy.map(call, arrays, _lazy.meta_of(adapter, made))
 

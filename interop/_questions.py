@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from interop import _layout, _registry, errors
+from interop import _layout, _namespaces, _registry, errors
 from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def shares_memory(a: object, b: object, /) -> bool:
 def namespace(*arrays: Any) -> Any:
     """Return the array-API namespace of arrays of one framework, from array-api-compat.
 
+    Arrays that no adapter knows, but that have a namespace of their own (``__array_namespace__``), are taken, too.
+
     Raises
     ------
     NotAnArrayError, UnknownFrameworkError
-        One is no array of a known framework.
+        One is no array of a known framework, and has no namespace.
     UnsupportedArrayError
         They are of several frameworks.
 
@@ -87,7 +89,7 @@ def namespace(*arrays: Any) -> Any:
     >>> interop.namespace(np.ones(3)).__name__
     'array_api_compat.numpy'
     """
-    names = sorted({framework_of(x) for x in arrays})
+    names = sorted({_namespace_name(x) or framework_of(x) for x in arrays})
     if len(names) != 1:
         problem = f"not of {' and '.join(names)}. Convert them first." if names else "and none was given."
         msg = f"one namespace needs arrays of one framework, {problem}"
@@ -95,6 +97,14 @@ def namespace(*arrays: Any) -> Any:
     from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
 
     return array_namespace(*arrays)
+
+
+def _namespace_name(x: Any) -> str | None:
+    """Return the name of an array's own namespace, if no adapter knows its class."""
+    if _registry.adapter_of(type(x)) or not _namespaces.has_namespace(type(x)):
+        return None
+    namespace = x.__array_namespace__()
+    return getattr(namespace, "__name__", None) or repr(namespace)
 
 
 def native(x: object) -> _registry.Found:

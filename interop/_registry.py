@@ -101,6 +101,11 @@ def is_lazy(cls: type) -> bool:
     return adapter is not None and adapter.lazy
 
 
+def label_of(x: Any) -> str:
+    """Return what an object of no framework is called: the full name of its class."""
+    return _full_name(type(x)).removeprefix("builtins.")
+
+
 def find(to: Any) -> Adapter:
     """Return the adapter of a target given as a name, a module (or array-API namespace) or a class of arrays.
 
@@ -258,7 +263,7 @@ def _import(name: str, entry: Entry) -> Adapter:
 def _open_foreign(x: Any) -> Found:
     """Open what speaks `__dlpack__`, `__cuda_array_interface__`, the buffer protocol, ... as an array we know."""
     protocol = importlib.import_module(_PROTOCOL)
-    label = _full_name(type(x)).removeprefix("builtins.")
+    label = label_of(x)
     try:
         array = protocol.open(x)
     except (errors.InteropError, MemoryError):

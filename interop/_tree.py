@@ -7,7 +7,7 @@ from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from interop import _containers, _registry, errors
+from interop import _containers, _namespaces, _registry, errors
 from interop._convert import convert
 from interop._options import make_wish
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from interop._options import Keywords
+
+    OnLeaf = Callable[[Any, Any], Any]
 
 _ARRAY: Final = object()  # what is converted
 _MANY: Final = 16  # arrays: fewer are converted before one has asked what they are
@@ -31,6 +33,8 @@ def convert_tree(
 ) -> Any:
     """Convert every array in a tree of containers, and let everything else pass through.
 
+    Arrays are those of the known frameworks, and those of array-API namespaces that no adapter knows.
+
     Containers are dicts, lists, tuples, named tuples, dataclasses and their subclasses. They are built anew, with
     their class, order, ``default_factory``, attributes and fields that ``__init__`` doesn't take; only a tuple of a
     class of its own that holds nothing to convert stays itself. An object that appears twice, array or container,
@@ -43,8 +47,7 @@ def convert_tree(
     to : str, module or class
         ``"torch"``, ``torch`` or ``torch.Tensor``.
     foreign : bool, default False
-        Whether to convert what is of no known framework, but speaks a protocol of arrays, too: `bytes`, for example,
-        and data frames.
+        Whether to convert other objects that speak a protocol of arrays, too: `bytes`, for example, and data frames.
     **keywords
         Those of `convert`, for each array.
 
@@ -75,7 +78,8 @@ def convert_tree(
             return dict(zip(tree, map(verb, tree.values(), repeat(to)), strict=True))
         except errors.InteropError:  # the walk meets it again, and says where
             pass
-    return Walk(to, verb, foreign=foreign).start([None], [(0, tree)], lambda _: "tree")[0]
+    walk = Walk(to, verb, on_foreign=_try_foreign if foreign else None)
+    return walk.start([None], [(0, tree)], lambda _: "tree")[0]
 
 
 def _is_flat(children: Collection[Any]) -> bool:
@@ -96,18 +100,28 @@ class Walk:
         Second argument of `verb`.
     verb : callable
         From an array and `to` to what takes its place.
-    foreign : bool, default False
-        Whether to try objects of no known framework, too.
     anew : bool, default True
         Whether a container in which nothing changes is built anew. If not, it stays itself.
+    on_scalar, on_foreign : callable, optional
+        From the walk and an object to what takes its place: for numbers of a framework's own classes, and for objects
+        of no framework. By default these stay themselves.
     """
 
-    def __init__(self, to: Any, verb: Any, *, foreign: bool = False, anew: bool = True) -> None:
+    def __init__(
+        self,
+        to: Any,
+        verb: Any,
+        *,
+        anew: bool = True,
+        on_scalar: OnLeaf | None = None,
+        on_foreign: OnLeaf | None = None,
+    ) -> None:
         self.to = to
         self.verb = verb
         self.anew = anew
         self.kinds = _Kinds()
-        self.kinds.foreign = foreign
+        self.kinds.on_scalar = on_scalar
+        self.kinds.on_foreign = on_foreign
         self.results: dict[int, Any] = {}
         self.kept: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
         self.path: list[str] = []
@@ -165,7 +179,8 @@ class Walk:
 class _Kinds(dict[type, Any]):
     """By exact class: None passes through, `_ARRAY` is converted, and a function builds anew. For one walk only."""
 
-    foreign = False
+    on_scalar: OnLeaf | None = None
+    on_foreign: OnLeaf | None = None
 
     def __missing__(self, cls: type) -> Any:
         self[cls] = kind = _BUILT_IN[cls] if cls in _BUILT_IN else self._find(cls)
@@ -173,10 +188,12 @@ class _Kinds(dict[type, Any]):
 
     def _find(self, cls: type) -> Any:
         if _registry.adapter_of(cls):
-            return _ARRAY if _registry.is_array(cls) else None
+            return _ARRAY if _registry.is_array(cls) else self.on_scalar
         if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
             return _named
-        return _other if _containers.is_container(cls) else _try_foreign if self.foreign else None
+        if _containers.is_container(cls):
+            return _other
+        return _ARRAY if _namespaces.has_namespace(cls) else self.on_foreign
 
 
 def _try_foreign(walk: Walk, x: Any) -> Any:

@@ -142,6 +142,10 @@ class Adapter:
         """Return why memory laid out like this can't be adopted (negative strides); None if it can."""
         return None
 
+    def why_misread(self, x: Any, /) -> str | None:  # noqa: ARG002 - a question with a default answer
+        """Return why functions of plain arrays may read wrong values from a native array (a mask); None if not."""
+        return None
+
     def parse_device(self, spec: Any, /) -> Device:
         """Read the framework's own device object; raise TypeError or ValueError if it is none."""
         msg = f"{spec!r} is no device of {self.name}"

@@ -6,6 +6,7 @@ function to each block, later; compute all; cut an array into blocks.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from interop.adapter import CPU, Adapter, Device
@@ -33,9 +34,13 @@ class LazyAdapter(Adapter):
         """Return an array without elements, of the class, dtype and device of every block."""
         raise NotImplementedError
 
+    def grid(self, x: Any, /) -> Sequence[int]:
+        """Return the number of blocks along each axis."""
+        raise NotImplementedError
+
     def blocks(self, x: Any, /) -> int:
         """Return the number of blocks."""
-        raise NotImplementedError
+        return math.prod(self.grid(x))
 
     def rows(self, x: Any, /) -> Sequence[int]:
         """Return where along axis 0 the blocks end: pieces cut there are computed once, others twice."""

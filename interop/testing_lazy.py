@@ -132,6 +132,8 @@ class LazyAdapterSuite:
         """`blocks` and `rows` tell how it is cut, as `chunks` has asked."""
         cut, whole = self.split(_TABLE), self.split(_TABLE, chunks=self.whole)
         assert self.adapter.blocks(whole) == 1 < self.adapter.blocks(cut)
+        for x in (whole, cut):
+            assert np.prod(self.adapter.grid(x)) == self.adapter.blocks(x)
         assert list(self.adapter.rows(whole)) == [4]
         ends = list(self.adapter.rows(cut))
         assert ends == sorted(set(ends))

@@ -16,7 +16,20 @@ import hypothesis
 import pytest
 
 SOURCES = {"PIL", "array_api_strict", "h5py", "pandas", "polars", "pyarrow", "xarray", "zarr"}
-MODULES = {"cupy", "dask", "distributed", "jax", "ml_dtypes", "mypy", "numpy", "pyright", "torch"} | SOURCES
+MODULES = {
+    "cloudpickle",
+    "cupy",
+    "dask",
+    "distributed",
+    "jax",
+    "ml_dtypes",
+    "mypy",
+    "numpy",
+    "pyright",
+    "scipy",
+    "sphinx",
+    "torch",
+} | SOURCES
 KNOWN = MODULES | {"compiled", "gpu", "kernels", "numba", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 

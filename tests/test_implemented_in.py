@@ -109,8 +109,8 @@ def test_an_array_that_is_passed_twice_arrives_as_one() -> None:
 
 
 PASSED = [
-    None, "abc", b"abc", 1, 2.5, True, np.float64(3), {1}, object(), int, foreign.DLPack(np.ones(2)), [1, "a"],
-    {"a": 1}, (1, [2]), Pair(1, 2), Plain(1, [2]), Frozen(1), OrderedDict(a=1), np, len,
+    None, "abc", b"abc", bytearray(b"abc"), 1, 2.5, True, {1}, object(), int, [1, "a"], {"a": 1}, (1, [2]),
+    Pair(1, 2), Plain(1, [2]), Frozen(1), OrderedDict(a=1), np, len,
 ]  # fmt: skip
 
 
@@ -143,7 +143,8 @@ CALLS: list[Callable[[Any, Any], Any]] = [
     lambda x, y: same(x=x, y=y),
     lambda x, y: same([1, {"x": x}], y),
     lambda x, y: same(np.float64(1), x, y),
-    lambda x, y: same(foreign.DLPack(y), x, y),
+    lambda x, y: implemented_in("numpy", foreign=True)(same.__wrapped__)(foreign.DLPack(y), x, y),  # type: ignore[attr-defined]
+    lambda x, y: implemented_in("numpy", foreign=False)(same.__wrapped__)(foreign.DLPack(y), x, y),  # type: ignore[attr-defined]
 ]
 
 

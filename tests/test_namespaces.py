@@ -1,5 +1,7 @@
 """Array-API namespaces as targets, though no adapter knows them."""
 
+import sys
+import types
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -113,14 +115,25 @@ def test_every_verb_takes_it() -> None:
     assert type(interop.implemented_in("numpy", returns=strict)(lambda x: -x)(BASE)) is type(strict.empty(0))
 
 
-@pytest.mark.parametrize("framework", ["array_api_strict", strict])
-def test_a_function_is_not_implemented_in_it(framework: Any) -> None:
+def test_implemented_in_namespace_whose_arrays_do_not_name_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    namespace = types.ModuleType("unnamed")
+    namespace.asarray = Unnamed  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "unnamed", namespace)
     with pytest.raises(interop.UnknownFrameworkError) as caught:
-        interop.implemented_in(framework)
+        interop.implemented_in(namespace)
     assert str(caught.value) == (
-        "implemented_in('array_api_strict') would not know the function's results again: array_api_strict has no "
-        "adapter. interop.register adds one."
+        "implemented_in('unnamed') could not recognise the function's results: unnamed has no adapter, and its arrays "
+        "have no __array_namespace__. interop.register adds an adapter."
     )
+
+
+class Unnamed:
+    """An array of a namespace from before the standard."""
+
+    def __init__(self, x: Any) -> None:
+        self.shape, self.dtype = x.shape, x.dtype
 
 
 def test_a_foreign_array_is_not_taken_for_another_targets_own() -> None:

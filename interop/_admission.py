@@ -1,0 +1,93 @@
+"""Arguments of a decorated function that are refused: masked arrays, and objects to which no result could go back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from interop import _registry, errors
+
+if TYPE_CHECKING:
+    from interop.adapter import Adapter
+
+_PROTOCOLS: Final = frozenset({
+    "__dlpack__", "__cuda_array_interface__", "__array_interface__", "__array_struct__", "__array__",
+})  # fmt: skip
+"""The buffer protocol is not among them: `bytes` and `array.array` are Python's own data."""
+_speakers: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+
+
+def speaks(x: Any) -> bool:
+    """Whether an object offers itself as an array by a protocol, of its class or among its own attributes."""
+    if isinstance(x, type):  # a class of arrays has the protocol, and no array
+        return False
+    cls = type(x)
+    try:
+        offers = _speakers[cls]
+    except KeyError:
+        offers = any(not _PROTOCOLS.isdisjoint(vars(base)) for base in cls.__mro__)
+        _speakers[cls] = offers
+    return offers or not _PROTOCOLS.isdisjoint(getattr(x, "__dict__", ()))
+
+
+class Admission:
+    """The rules for the arguments of one function.
+
+    Parameters
+    ----------
+    name : str
+        Of the function.
+    to : str or None
+        Framework of the body; None for a body that takes arrays of any.
+    foreign : bool or None
+        What is done with objects that speak a protocol of arrays and are of no framework: converted, passed through,
+        or (None) refused.
+    """
+
+    def __init__(self, name: str, to: str | None, foreign: bool | None) -> None:
+        self.name = name
+        self.to = to
+        self.foreign = foreign
+
+    def check(self, x: Any, adapter: Adapter) -> None:
+        """Refuse an array whose values the body would read wrongly, or not at all.
+
+        Raises
+        ------
+        UnsupportedArrayError
+            A masked array, also if it is of the body's own framework; a lazy array, if the body is not written for
+            such.
+        """
+        if adapter.lazy and self.to is not None and not _registry.adapter_named(self.to).lazy:
+            raise errors.UnsupportedArrayError(
+                f"{self.name} would need all of a lazy array at once, as {self.to}'s. Compute it: "
+                f"interop.convert(x, {self.to!r}, compute=True). Or, only if each block can be computed without the "
+                f"others, decorate {self.name} with per_block=True and pass the array as an argument of its own."
+            )
+        if reason := adapter.why_misread(x):
+            raise errors.UnsupportedArrayError(f"cannot pass {adapter.describe(x)} to {self.name}: {reason}")
+
+    def pass_by(self, x: Any) -> None:
+        """Refuse an object that could be converted but is of no framework, unless it may pass as it is.
+
+        Raises
+        ------
+        UnsupportedArrayError
+        """
+        if self.foreign is None:
+            raise self.refusal(x)
+
+    def refusal(self, x: Any) -> errors.UnsupportedArrayError:
+        """Return the error for an object that could be converted but is of no framework."""
+        label = _registry.label_of(x)
+        if self.to is not None:
+            return errors.UnsupportedArrayError(
+                f"{label} can be converted, but no result of {self.name} could be converted back to it. Convert it "
+                f"first: interop.convert(x, {self.to!r}). To have each call convert it, decorate {self.name} with "
+                f"foreign=True; to pass it as it is, with foreign=False."
+            )
+        choice = f" To pass it as it is, decorate {self.name} with foreign=False." if self.foreign is None else ""
+        return errors.UnsupportedArrayError(
+            f"{label} can be converted, but it has no array-API namespace for {self.name}. Convert it first: "
+            f"interop.to_numpy(x).{choice}"
+        )

@@ -1,0 +1,84 @@
+"""The double of a function that a call has decorated, instead of an ``@`` above its definition.
+
+An ``@`` puts the double where its name leads, so pickle finds it. The name of a function of another library still leads
+to that function, so its double is pickled as the function and what the decorator was given.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Decorated(functools.partial[Any]):
+    """The double of a function, picklable if the function is.
+
+    It is a `functools.partial` without arguments because `inspect` looks through one, so that a coroutine function
+    stays one. As a plain function, it binds as a method and is never copied.
+
+    Parameters
+    ----------
+    double : callable
+        What is called.
+    function : callable
+        What was decorated.
+    decorate : callable
+        From `settings` and `function` to another double: a function that pickle finds by its name.
+    settings : object
+        What the decorator was given; picklable.
+    """
+
+    __slots__ = ("_parts",)
+    _parts: tuple[Callable[[Any, Any], Any], Any, Any]
+    __qualname__: str
+    __wrapped__: Any
+
+    def __new__(
+        cls, double: Callable[..., Any], function: Any, decorate: Callable[[Any, Any], Any], settings: Any
+    ) -> Self:
+        """Make the double, with the attributes that `functools.wraps` has given to the inner one."""
+        self = super().__new__(cls, double)
+        functools.update_wrapper(self, double)
+        self.__wrapped__ = function
+        self._parts = decorate, settings, function
+        return self
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        """Reduce to the name, if it leads here, else to what makes another one."""
+        if find_by_name(self) is self:
+            return self.__qualname__
+        decorate, settings, function = self._parts
+        return decorate, (settings, function)
+
+    def __copy__(self) -> Decorated:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Decorated:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<decorated function {self.__module__}.{self.__qualname__}>"
+
+
+def is_being_defined(function: Any) -> bool:
+    """Whether a plain function stands below an ``@`` (or has no name that leads to it), so that its double replaces it.
+
+    While a decorator runs, the name is not assigned yet: it leads nowhere, or to what had the name before.
+    """
+    return isinstance(function, FunctionType) and find_by_name(function) is not function
+
+
+def find_by_name(function: Any) -> Any:
+    """Return what the module and the qualified name of a function lead to, or None."""
+    found = sys.modules.get(getattr(function, "__module__", None) or "")
+    for part in getattr(function, "__qualname__", "<nameless>").split("."):
+        found = getattr(found, part, None)
+    return found
