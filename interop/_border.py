@@ -192,10 +192,18 @@ class _Entry:
         if adapter is not None:
             self._admission.check(x, adapter)
         elif not self._has_way_back and _registry.namespace_of(x) is None:
-            return x if self._admission.foreign is False else self._admit_foreign(None, x)
+            return self._admit_unmade(x)
         if self.first is None:
             self.first = x
         return self._way.convert(x)
+
+    def _admit_unmade(self, x: Any) -> Any:
+        """Convert an array whose namespace makes no such arrays, or refuse it, or let it pass."""
+        if self._admission.foreign is False:
+            return x
+        if speaks(x):
+            self._admission.pass_by(x)
+        return self._way.convert(x)  # one that speaks no protocol is refused there
 
     def _admit_foreign(self, _: object, x: Any) -> Any:
         """Convert an object that may speak a protocol of arrays, or refuse it."""
