@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interop.adapter import PLAIN_DTYPES, Facts, LibraryDevice
+from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice
 
 from . import _producers
 from ._closed import Closed, get, speaks, stated_facts
@@ -95,13 +95,26 @@ def _is_readonly_by_cuda(x: Any) -> bool:
 # -- host memory ---------------------------------------------------------------------------------------------------
 
 
-def _open_host(x: Any, device: Device) -> NDArray[Any]:
-    """Look at the host memory of a producer."""
+def _open_host(x: Any, device: Device) -> NDArray[Any] | Closed:
+    """Look at the host memory of a producer, unless it says that what it lends is a copy."""
     answer = _producers.Answer(x, device)
     if answer.header.dtype not in PLAIN_DTYPES:
         raise BufferError(f"it lends {answer.header.dtype}, which NumPy does not take by DLPack")
     array: NDArray[Any] = np.from_dlpack(answer)
+    if answer.header.copied:
+        return _close_copied(x, device, array)
     return _as_told_elsewhere(x, array) if answer.header.readonly is None else array
+
+
+def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
+    """Close an object whose DLPack copies: what was copied for us is what is read first."""
+    facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
+    kept = [first]
+
+    def read() -> NDArray[Any]:
+        return kept.pop() if kept else np.from_dlpack(_producers.Answer(x, device))
+
+    return Closed(x, facts._replace(materialises="its DLPack gives a copy"), read)
 
 
 def _as_told_elsewhere(x: Any, array: NDArray[Any]) -> NDArray[Any]:

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from interop import capsule, errors
-from interop.adapter import CPU, CUDA, Device
-from interop.handoff import LEGACY, UNORDERED
+from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Device
+from interop.handoff import LEGACY, UNORDERED, Interface
 
 from ._closed import refusal
 
@@ -65,6 +65,27 @@ class Answer(Capsule):
         return self._lent
 
 
+class ManagedAnswer(Answer, Interface):
+    """Managed memory, for consumers whose DLPack lacks that kind of device, as torch's does."""
+
+    def __init__(self, x: Any, device: Device, **keywords: Any) -> None:
+        Answer.__init__(self, x, device, **keywords)
+        Interface.__init__(self, _Described(self.header), as_fact(device))
+
+
+class _Described:
+    """The CUDA Array Interface of a header, for memory that is in order already (version 2 has no stream)."""
+
+    def __init__(self, header: Header) -> None:
+        self.__cuda_array_interface__ = {
+            "version": 2,
+            "typestr": np.dtype(header.dtype).str,
+            "shape": header.shape,
+            "strides": header.strides,
+            "data": (header.address, False),
+        }
+
+
 def answer_for(x: Any, device: Device, stream: Stream | None, planned: Facts) -> Answer:
     """Ask a producer on a device for a capsule that is in order for one stream.
 
@@ -77,7 +98,8 @@ def answer_for(x: Any, device: Device, stream: Stream | None, planned: Facts) ->
     if stream is not None:
         keywords["stream"] = (stream.handle or LEGACY) if stream.ordered else UNORDERED
     try:
-        answer = Answer(x, device, **keywords)
+        is_managed = device.kind == _MANAGED and planned.dtype in PLAIN_DTYPES
+        answer = (ManagedAnswer if is_managed else Answer)(x, device, **keywords)
         _check_planned(answer.header, planned)
     except MemoryError:
         raise

@@ -176,6 +176,31 @@ def test_convert_when_the_producer_fails_late_asks_once(error: type[Exception]) 
     assert source.streams == [-1, 1]
 
 
+@TARGETS
+def test_convert_of_managed_memory_with_dlpack_only_shares_its_memory(to: str) -> None:
+    """torch's DLPack does not know that kind of device."""
+    import cupy
+
+    import simcuda
+
+    def convert() -> None:
+        with cupy.cuda.using_allocator(cupy.cuda.malloc_managed):
+            x = cupy.ndarray((2, 3), "float32")
+        x.set(VALUES)
+        address, source = x.data.ptr, Asked(x.T)
+        assert source.__dlpack_device__() == (13, 0)
+        del x
+        result = interop.convert(source, to, copy=False)
+        del source
+        assert address == (result.data_ptr() if to == "torch" else result.data.ptr)
+        assert read(result) == VALUES.T.tolist()
+
+    convert()
+    before = simcuda.live()
+    convert()
+    assert simcuda.live() == before
+
+
 # -- read-only -------------------------------------------------------------------------------------------------------
 
 

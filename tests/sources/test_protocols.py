@@ -263,3 +263,29 @@ def test_a_buffer_says_whether_unversioned_memory_may_be_written_to() -> None:
     source = Buffer(b"abc")
     interop.to_torch(source, copy=False)[0] = 65
     assert source == b"Abc"
+
+
+# -- a producer that copies ------------------------------------------------------------------------------------------
+
+
+@TARGETS
+def test_capsule_that_is_flagged_as_a_copy_is_a_read_in_the_plan(to: str) -> None:
+    source = interop.export(np.arange(3, dtype=">f8"))
+    plan = interop.explain(source, to)
+    assert (plan.reason, plan.bytes_copied) == ("its DLPack gives a copy", 24)
+    with pytest.raises(interop.CopyRequiredError, match="its DLPack gives a copy"):
+        interop.convert(source, to, copy=False)
+
+
+@TARGETS
+@pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
+def test_capsule_that_is_flagged_as_a_copy_is_asked_for_once(to: str, keywords: dict[str, Any]) -> None:
+    class Copies(Speaker):
+        def __dlpack__(self, **keywords: Any) -> Any:
+            return super().__dlpack__(**keywords, copy=True)
+
+    source = Copies()
+    first, second = (interop.convert(source, to, **keywords) for _ in range(2))
+    assert source.asked == ["__dlpack__"] * 2
+    first += 1
+    assert (second.tolist(), source.array.tolist()) == (VALUES, VALUES)

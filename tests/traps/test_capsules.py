@@ -124,7 +124,7 @@ class Watched(np.ndarray[Any, Any]):
 class TestCapsules:
     """Trap 26: A capsule can be consumed once. Who keeps one fails the second time, or keeps memory alive.
 
-    interop keeps none: it asks for one when it is about to use it.
+    interop keeps none: it asks for one when it is about to use it, or to read its header.
     """
 
     def test_plain_torch_fails_the_second_time(self) -> None:
@@ -163,3 +163,38 @@ class TestCapsules:
         del source
         gc.collect()
         assert memory() is None
+
+
+class Broken(DLPack):
+    """Lends capsules with one field of the header changed."""
+
+    def __init__(self, array: Any, field: str, value: Any) -> None:
+        super().__init__(array)
+        self.change = field, value
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        capsule = super().__dlpack__(**keywords)
+        setattr(tensor_in(capsule), *self.change)
+        return capsule
+
+
+class TestHeaders:
+    """Trap 28, silent: A capsule whose header is wrong is believed. A null pointer as the memory of elements gives
+    uninitialised numbers in NumPy and ends the process in torch; torch crashes on a negative number of axes, too.
+
+    interop reads the header before anyone adopts the capsule, and refuses impossible axes, shapes, sizes, pointers,
+    dtypes and devices.
+    """
+
+    CHANGES = pytest.mark.parametrize(("field", "value"), [("data", None), ("ndim", -1), ("ndim", 65), ("shape", None)])
+
+    def test_plain_numpy_has_numbers_without_memory(self) -> None:
+        array = np.zeros(3)
+        may_go_wrong(lambda: np.from_dlpack(Broken(array, "data", None)).ctypes.data != 0, wrong=True, right="an error")
+
+    @TARGETS
+    @CHANGES
+    def test_it_is_refused(self, to: str, field: str, value: Any) -> None:
+        for call in (interop.convert, interop.explain):
+            with pytest.raises(interop.UnsupportedArrayError, match="its capsule has"):
+                call(Broken(np.zeros(3), field, value), to)

@@ -166,8 +166,9 @@ class TestExportOfReadOnly:
 class TestUnversioned:
     """Trap 23, silent: What NumPy imports from a producer older than DLPack 1.0 is read-only, whatever it is.
 
-    interop leaves it so, as nobody knows better: a read-only view for NumPy, a copy for torch;
-    `copy=True` gives a writable one, `readonly="share"` the memory itself.
+    interop shares it as writable if the object says so by its array interface or its buffer. If nothing is known, the
+    reason says that: NumPy gets a read-only view and torch a copy; `copy=True` gives a writable array,
+    `readonly="share"` the memory itself.
     """
 
     def test_plain_numpy_makes_it_read_only(self) -> None:
