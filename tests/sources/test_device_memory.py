@@ -213,7 +213,8 @@ def test_read_only_capsule_on_a_device_is_copied_or_shared_as_the_caller_says(to
     assert not interop.shares_memory(copied, x)
     assert read(copied) == VALUES.tolist()
     assert interop.shares_memory(interop.convert(source, to, readonly="share"), x)
-    for keywords in ({"copy": False}, {"readonly": "error"}):
+    refused: list[dict[str, Any]] = [{"copy": False}, {"readonly": "error"}]
+    for keywords in refused:
         with pytest.raises(interop.CopyRequiredError, match="read-only"):
             interop.convert(source, to, **keywords)
 
