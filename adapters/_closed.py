@@ -55,7 +55,7 @@ def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayErr
     """Return the error for an object whose protocols all failed, with what each of them answered."""
     cls = type(x)
     name = f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
-    said = {protocol: f"{type(error).__name__}: {error}" for protocol, error in answers.items()}
+    said = {protocol: errors.quote(error) for protocol, error in answers.items()}
     if len(said) == 1:
         answer = next(iter(said.values()))
         return errors.UnsupportedArrayError(f"{name} offers its memory, but asked for it, it answers {answer}")

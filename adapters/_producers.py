@@ -238,6 +238,6 @@ def _downloaded(x: Any, move: Callable[[], Any]) -> NDArray[Any]:
     try:
         return np.from_dlpack(move())
     except Exception as error:  # a library may raise anything
-        reason = f"its library can't copy it to the host ({type(error).__name__}: {error})"
+        reason = f"its library can't copy it to the host ({errors.quote(error)})"
         msg = f"{type(x).__name__} can't be read: {reason}"
         raise errors.UnsupportedArrayError(msg) from error

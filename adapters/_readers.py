@@ -36,7 +36,7 @@ def read(x: Closed) -> NDArray[Any]:
     except errors.InteropError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
-        msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {type(error).__name__}: {error}"
+        msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {errors.quote(error)}"
         raise errors.UnsupportedArrayError(msg) from error
 
 

@@ -122,7 +122,7 @@ class CuPyAdapter(Adapter):
         if stream.ordered:
             self.order(own, stream, device)
         lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
-        return _ExportedManaged(lent, device) if x.__dlpack_device__()[0] == _MANAGED else _Exported(lent)
+        return _ExportedManaged(lent, device) if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED else _Exported(lent)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:
         """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
@@ -273,11 +273,11 @@ class _Exported:
         self._array = array
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._array.__dlpack_device__()
+        return cupy.ndarray.__dlpack_device__(self._array)
 
     def __dlpack__(self, **keywords: Any) -> Any:
         with self._array.device:
-            return self._array.__dlpack__(**{**keywords, "stream": UNORDERED})
+            return cupy.ndarray.__dlpack__(self._array, **{**keywords, "stream": UNORDERED})
 
 
 class _ExportedManaged(_Exported, Interface):

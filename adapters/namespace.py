@@ -117,7 +117,7 @@ class NamespaceAdapter(Adapter):
         try:
             x = self.namespace.from_dlpack(source)
         except Exception as error:  # a namespace may raise anything
-            msg = f"{self.name}.from_dlpack refuses it ({type(error).__name__}: {error})"
+            msg = f"{self.name}.from_dlpack refuses it ({errors.quote(error)})"
             raise BufferError(msg) from error
         view = _look(x)
         if source.size and (view is None or view.ctypes.data != source.ctypes.data):
@@ -147,7 +147,7 @@ class NamespaceAdapter(Adapter):
         except errors.InteropError:
             raise
         except Exception as error:  # a namespace may raise anything
-            reason = f"its library refuses that ({type(error).__name__}: {error})"
+            reason = f"its library refuses that ({errors.quote(error)})"
             msg = f"cannot copy an array of {self.name} from {here} to {device} as {dtype}: {reason}"
             raise errors.UnsupportedArrayError(msg) from error
 
@@ -188,7 +188,7 @@ class NamespaceAdapter(Adapter):
         try:
             return self.namespace.asarray(array, copy=True) if copies else self.namespace.asarray(array)
         except Exception as error:  # a namespace may raise anything
-            msg = f"{self.name} refuses an array of {dtype} {array.shape} ({type(error).__name__}: {error})"
+            msg = f"{self.name} refuses an array of {dtype} {array.shape} ({errors.quote(error)})"
             raise errors.UnsupportedArrayError(msg) from error
 
 

@@ -79,8 +79,8 @@ class NumPyAdapter(Adapter):
         return _NAME.get(dtype) or dtype.name
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
-        """Return the array itself."""
-        return x
+        """Return the array itself, without its subclass, which may redefine DLPack."""
+        return self.export_host(x)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> NDArray[Any]:  # noqa: ARG002
         """Return an ndarray over a DLPack source; read-only where its producer says so or says nothing."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from interop import _layout, _policy, _registry, _watch, capsule, errors
+from interop import _dlpack_arguments, _layout, _policy, _registry, _watch, capsule, errors
+from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._plan import Plan, Step
 from interop._planner import moves
@@ -19,18 +20,22 @@ from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Stream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from interop._options import Wish
     from interop._plan import Verb
     from interop.adapter import Adapter
 
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
+_UNVERSIONED: Final = "a consumer before DLPack 1.0 would write to it all the same"
+_UNFLAGGED: Final = "the DLPack of its framework cannot tell the consumer"
 
 
 def export(x: object, /) -> Exported:
     """Wrap an array for a consumer of DLPack that interop doesn't know.
 
     What consumers get wrong with a framework's own ``__dlpack__`` is seen to: a pending conjugation or negation and
-    foreign byte order are resolved, read-only memory is flagged or copied, and memory on a GPU is ordered for the
-    consumer's stream, and not reused before that stream is done with it.
+    foreign byte order are resolved, negative strides and strides that are not whole elements are copied, read-only
+    memory is flagged or copied, and memory on a GPU is ordered for the consumer's stream, and not reused before that
+    stream is done with it.
 
     Parameters
     ----------
@@ -40,7 +45,8 @@ def export(x: object, /) -> Exported:
     Returns
     -------
     Exported
-        It has ``__dlpack__`` and ``__dlpack_device__``, and may be asked more than once.
+        It has ``__dlpack__`` and ``__dlpack_device__``, and may be asked more than once. Host memory also has
+        ``__array__``, so that `numpy.asarray` gives an array.
 
     Raises
     ------
@@ -66,6 +72,7 @@ class Exported:
     """An array that speaks DLPack, as the Python array API standard (2024.12) specifies it."""
 
     def __init__(self, x: object) -> None:
+        self._origin = x
         self._source, self._array, label = _registry.identify(x)
         facts = self._source.describe(self._array)
         self._facts = facts._replace(framework=label) if label else facts
@@ -103,7 +110,8 @@ class Exported:
         ----------
         stream : int, optional
             The consumer's stream, which waits for what is pending on the array. None is the legacy default one, and
-            -1 orders nothing. The host has none.
+            -1 orders nothing. The other values are those of the standard: on CUDA 1, 2 or a handle, and not 0. The host
+            has no streams.
         max_version : pair of int, optional
             The newest DLPack that the consumer knows. Before (1, 0) there is no flag for read-only memory: it is
             copied.
@@ -120,12 +128,21 @@ class Exported:
             The framework can't be on that device, or has no DLPack for this dtype. Both are BufferErrors.
         HostCopyError
             The policy of `options` forbids the copy.
+        InvalidOptionError
+            An argument has a value that the standard does not allow.
         """
         start = perf_counter()
-        versioned = max_version is not None and max_version[0] >= _MAJOR
-        plan = self._plan(self._place(dl_device), copy, versioned=versioned)
-        _policy.permit(plan, make_wish({}))
-        lent = self._capsule(plan, stream, max_version)
+        version = _dlpack_arguments.parse_max_version(max_version)
+        wish = make_wish({"copy": copy})
+        device = self._place(_dlpack_arguments.parse_device(dl_device))
+        handle = _dlpack_arguments.parse_stream(stream, self._device_of_stream(device))
+        is_versioned = version is not None and version[0] >= _MAJOR
+        plan = self._plan(device, wish, None if is_versioned else _UNVERSIONED)
+        _policy.permit(plan, wish)
+        lent = self._capsule(plan, handle, version if is_versioned else None)
+        if plan.readonly and not capsule.is_named(lent, capsule.VERSIONED_NAME):
+            plan = self._plan(device, wish, _UNFLAGGED)
+            lent = self._capsule(plan, handle, None)
         if plan.readonly:
             capsule.add_flags(lent, capsule.READ_ONLY)
         if not plan.zero_copy:
@@ -134,25 +151,54 @@ class Exported:
             _watch.note(plan, perf_counter() - start)
         return lent
 
-    def _place(self, asked: tuple[int, int] | None) -> Device:
-        if asked is None or tuple(map(int, asked)) == self.__dlpack_device__():
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Return an ndarray over the same host memory, or a copy where NumPy asks for one.
+
+        NumPy calls this for ``numpy.asarray``. Memory on a device is refused, since the call does not say that
+        anything is to be downloaded.
+
+        Raises
+        ------
+        CopyRequiredError
+            ``copy=False``, and the ndarray takes a copy.
+        HostCopyError
+            The memory is on a device.
+        """
+        if not self._facts.device.is_host:
+            reason = f"NumPy would copy {self._facts.nbytes:,} bytes from {self._facts.device} to the host unasked."
+            cure = "Write interop.to_numpy(x) to copy them, or pass x to a library of that device"
+            self._refuse(errors.HostCopyError, f"{reason} {cure}, by its from_dlpack.")
+        if dtype is None:
+            return convert_whole(self._origin, "numpy", {"copy": copy, "detach": True})
+        array = convert_whole(self._origin, "numpy", {"copy": False if copy is False else None, "detach": True})
+        if copy is False and array.dtype != dtype:
+            reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}. Leave copy=False out."
+            self._refuse(errors.CopyRequiredError, reason)
+        return array.astype(dtype, copy=bool(copy))
+
+    def _place(self, wanted: Device | None) -> Device:
+        if wanted is None or wanted == self.__dlpack_device__():
             return CPU if self._facts.device.kind == LIBRARY else self._facts.device
-        if (wanted := Device(*map(int, asked))).is_host:
+        if wanted.is_host:
             return CPU
         placed = self._source.place(wanted)
         if isinstance(placed, str):
             self._refuse(errors.UnsupportedArrayError, placed)
         return placed
 
-    def _plan(self, device: Device, copy: bool | None, *, versioned: bool) -> Plan:
-        """Decide whether it takes a copy, and why."""
-        facts = self._facts
+    def _device_of_stream(self, device: Device) -> Device:
+        """Return where the consumer's stream is: where the memory goes, or comes from if that is the host."""
+        here = CPU if self._facts.device.kind == LIBRARY else self._facts.device
+        return here if device.is_host else device
+
+    def _plan(self, device: Device, wish: Wish, unflagged: str | None) -> Plan:
+        """Decide whether it takes a copy, and why; `unflagged` says why no flag can tell that memory is read-only."""
+        facts, copy = self._facts, wish.copy
         readonly = facts.readonly or _layout.overlaps(facts)
         travels = moves(facts.device, device)
-        reason = facts.materialises or facts.obstacle or travels
-        if not reason and readonly and not versioned:
-            why = facts.readonly_reason or "it is read-only"
-            reason = f"{why}, and a consumer before DLPack 1.0 would write to it all the same"
+        reason = facts.materialises or facts.obstacle or travels or _layout.why_unusual(facts)
+        if not reason and readonly and unflagged:
+            reason = f"{facts.readonly_reason or 'it is read-only'}, and {unflagged}"
         if reason and copy is False:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)
@@ -168,10 +214,11 @@ class Exported:
     def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> Any:
         x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
         try:
-            lent = x if plan.device.is_host and not plan.zero_copy else self._lend(x, stream)
-            return lent.__dlpack__(max_version=max_version)
+            lent = self._lend(x, stream) if plan.zero_copy or not plan.device.is_host else _lend_copy(x)
+            # An older version has no use for the keyword, and JAX refuses to read 0.x of it.
+            return lent.__dlpack__() if max_version is None else lent.__dlpack__(max_version=max_version)
         except Exception as error:  # noqa: BLE001 - a framework may answer anything
-            reason = f"its framework's DLPack answers {type(error).__name__}: {error}. Convert it to another one first."
+            reason = f"its framework's DLPack answers {errors.quote(error)}. Convert it to another one first."
             self._refuse(errors.UnsupportedArrayError, reason, error)
 
     def _lend(self, x: Any, stream: int | None) -> Any:
@@ -199,6 +246,15 @@ class Exported:
 
     def _refuse(self, error: type[errors.InteropError], reason: str, cause: Exception | None = None) -> NoReturn:
         raise error(f"cannot export {self._facts}: {reason}") from cause
+
+
+def _lend_copy(x: Any) -> Any:
+    """Let the framework of a copy on the host export the copy; some sources make ndarrays.
+
+    Immutable arrays are exported read-only, to protect their other owners. A copy has no other owner.
+    """
+    found = _registry.identify(x)
+    return x if found.adapter.immutable else found.adapter.export(found.array, None)
 
 
 def _stream(handle: int, device: Device) -> Stream:

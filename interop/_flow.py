@@ -74,7 +74,7 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
     except BufferError as refusal:
         if isinstance(refusal, errors.InteropError) or (route.facts.obstacle and not route.target.copies_ndarrays):
             raise
-        route = route._replace(refused=str(refusal))
+        route = route._replace(refused=errors.without_stop(str(refusal)))
         plan = make_plan(route)
         return execute(make_calls(plan, route), array), plan
     if _is_lasting(key, plan, route):

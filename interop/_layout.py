@@ -30,6 +30,25 @@ def overlaps(facts: Facts) -> bool:
     return False
 
 
+def why_unusual(facts: Facts) -> str | None:
+    """Return why a consumer of the memory may be unable to read its strides; None for whole, positive steps.
+
+    DLPack counts strides in elements and allows negative ones. Not every consumer is prepared for these, and torch
+    before 2.14 ends the process (pytorch#188023).
+
+    >>> from interop.adapter import CPU, Facts
+    >>> [why_unusual(Facts("any", (3,), "float32", CPU, (step,), 12)) for step in (8, -4, 6)]
+    [None, 'its strides are negative', 'its strides are not whole elements of 4 bytes']
+    """
+    if not facts.nbytes:
+        return None
+    size = facts.nbytes // count(facts)
+    steps = [stride for stride, n in zip(facts.strides, facts.shape, strict=False) if n > 1]
+    if any(stride % size for stride in steps):
+        return f"its strides are not whole elements of {size} bytes"
+    return "its strides are negative" if min(steps, default=0) < 0 else None
+
+
 def bounds(facts: Facts, address: int) -> tuple[int, int]:
     """Return the first address of the array and the one past its last; equal for an empty one.
 

@@ -144,7 +144,7 @@ def _reason(error: errors.InteropError) -> str:
 
 
 def _spell(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return errors.quote(error)
 
 
 # -- arrays --------------------------------------------------------------------------------------------------------

@@ -269,7 +269,7 @@ def _open_foreign(x: Any) -> Found:
     except (errors.InteropError, MemoryError):
         raise
     except Exception as error:  # a class may be so odd that it can't be asked at all
-        msg = f"{label} offers its memory, but asked for it, it answers {type(error).__name__}: {error}"
+        msg = f"{label} offers its memory, but asked for it, it answers {errors.quote(error)}"
         raise errors.UnsupportedArrayError(msg) from error
     if array is None:
         raise errors.NotAnArrayError(_cures.of_object(x, label))

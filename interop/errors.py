@@ -79,3 +79,14 @@ class InvalidOptionError(InteropError, ValueError):
 
 class ShapeError(InteropError, ValueError):
     """The shapes don't fit together."""
+
+
+def quote(error: BaseException) -> str:
+    """Return the class and the text of an exception as a part of a sentence, which ends without a full stop."""
+    text = without_stop(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def without_stop(text: str) -> str:
+    """Return the text of another library's message for the middle of a sentence of ours."""
+    return text.strip().rstrip(".")

@@ -27,7 +27,9 @@ def flags(capsule: Any) -> int:
 
 SHARED = {
     "an ndarray": lambda: np.arange(6.0).reshape(2, 3),
-    "a reversed one": lambda: np.arange(6.0)[::-2],
+    "every other column": lambda: np.arange(12.0).reshape(3, 4)[:, ::2],
+    "one element that was reversed": lambda: np.arange(6.0)[::-1][:1],
+    "no elements in reverse": lambda: np.empty((3, 0))[::-1],
     "a tensor": lambda: torch.arange(6.0).reshape(2, 3).T,
     "a parameter without a gradient": lambda: torch.nn.Parameter(torch.ones(3), requires_grad=False),
     "bytes": lambda: bytearray(b"abc"),
@@ -53,6 +55,9 @@ PENDING = {
     "a negation": lambda: torch.tensor([1 + 2j, 3j]).conj().imag,
     "the other byte order": lambda: np.array([1, 2, 3], ">i4" if np.little_endian else "<i4"),
     "no alignment": lambda: np.frombuffer(bytearray(9), "i4", 2, offset=1),
+    "negative strides": lambda: np.arange(6.0)[::-2],
+    "a negative stride among others": lambda: np.arange(24.0).reshape(2, 3, 4)[:, ::-1].T,
+    "strides of no whole elements": lambda: np.zeros(3, [("a", "u1"), ("b", "f8")])["b"],
     "a number": lambda: np.float32(2.5),
     "something that has to be read": lambda: foreign.Array(np.arange(3)),
 }
@@ -136,7 +141,7 @@ def test_what_a_framework_cannot_say_is_refused_with_its_words() -> None:
     assert isinstance(caught.value.__cause__, BufferError)
     assert str(caught.value) == (
         "cannot export numpy bfloat16 (3,) on cpu: its framework's DLPack answers BufferError: "
-        f"{caught.value.__cause__}. Convert it to another one first."
+        f"{str(caught.value.__cause__).rstrip('.')}. Convert it to another one first."
     )
     assert torch.from_dlpack(export(interop.to_torch(x))).tolist() == [1, 1, 1]  # type: ignore[attr-defined]
 
