@@ -23,11 +23,13 @@ from ._closed import stated_facts as _facts
 from ._dlpack import is_on_device, open_dlpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from interop.handoff import Stream
+
+    _OpenBy = Callable[[Any], NDArray[Any] | Closed | None]
 
 _DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 
@@ -93,7 +95,7 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
     if isinstance(x, type):  # a class of arrays has all the methods, and no array
         return None
     answers: dict[str, Exception] = {}
-    for protocol, open_by in _ways(x):
+    for protocol, open_by in _ways(x, answers):
         try:
             opened = open_by(x)
         except MemoryError:
@@ -108,24 +110,23 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
     return None
 
 
-def _ways(x: Any) -> tuple[tuple[str, Callable[[Any], NDArray[Any] | Closed | None]], ...]:
-    """Return the ways to open an object, the best one first; each returns None if the object does not speak it.
+def _ways(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _OpenBy]]:
+    """Yield the ways to open an object, the best one first; each returns None if the object does not speak it.
 
     A column may have missing values, which only its own way looks for. Memory on a device is not read by the host's
     protocols, which would download it.
     """
     if _columns.is_column(x):
-        return (("__array__", _readers.open_column),)
-    on_device = (("__dlpack__", open_dlpack), ("__cuda_array_interface__", _closed_cuda))
-    if is_on_device(x):
-        return on_device
-    return (
-        *on_device,
-        ("the buffer protocol", _open_buffer),
-        ("__array_interface__", _readers.open_interface),
-        ("__array_struct__", _open_struct),
-        ("__array__", _readers.read_later),
-    )
+        yield "__array__", _readers.open_column
+        return
+    yield "__dlpack__", open_dlpack
+    yield "__cuda_array_interface__", _closed_cuda
+    if "__dlpack__" in answers and is_on_device(x):
+        return
+    yield "the buffer protocol", _open_buffer
+    yield "__array_interface__", _readers.open_interface
+    yield "__array_struct__", _open_struct
+    yield "__array__", _readers.read_later
 
 
 def _open_buffer(x: Any) -> NDArray[Any] | None:
