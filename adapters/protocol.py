@@ -95,6 +95,14 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
     if isinstance(x, type):  # a class of arrays has all the methods, and no array
         return None
     answers: dict[str, Exception] = {}
+    try:
+        return _open_by_first(x, answers)
+    finally:
+        answers.clear()  # their tracebacks refer to frames that refer to them
+
+
+def _open_by_first(x: Any, answers: dict[str, Exception]) -> NDArray[Any] | Closed | None:
+    """Try one protocol after the other, and note what those that fail answer."""
     for protocol, open_by in _ways(x, answers):
         try:
             opened = open_by(x)

@@ -1,6 +1,9 @@
 """Objects that speak several protocols, or answer in other ways than most: they are read liberally, and checked."""
 
+import contextlib
 import enum
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -100,6 +103,23 @@ def test_open_when_every_protocol_fails_lists_the_answers(to: str) -> None:
         "__array_interface__ answers ValueError: no words; __array__ answers RuntimeError: no numbers"
     )
     assert type(caught.value.__cause__) is BufferError
+
+
+@pytest.mark.parametrize("cls", [WithInterface, Speaker])
+def test_open_when_a_protocol_fails_keeps_nothing_alive(cls: type[Speaker]) -> None:
+    """The errors that are noted refer to the object by their tracebacks, and go without the garbage collector."""
+    source = cls(BufferError("not today"))
+    gone = weakref.ref(source)
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(interop.UnsupportedArrayError):
+            interop.to_numpy(source)
+        source.error = None  # which has the traceback, too
+        del source
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_open_when_memory_is_short_raises_the_memory_error() -> None:
