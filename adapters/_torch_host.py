@@ -131,6 +131,11 @@ def resolved(x: Tensor) -> Tensor:
     return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
 
 
+def is_real_number(dtype: torch.dtype) -> bool:
+    """Whether a cast from a complex dtype drops the imaginary part: to a bool it asks whether a number is zero."""
+    return not dtype.is_complex and dtype is not torch.bool
+
+
 def is_huge(x: Tensor) -> bool:
     """Whether NumPy would ask for huge pages, which torch does not; a copy in a graph is torch's own affair."""
     return x.layout is torch.strided and x.nbytes >= HUGE and x.is_cpu and not x.requires_grad

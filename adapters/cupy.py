@@ -167,6 +167,12 @@ class CuPyAdapter(Adapter):
         _order(place, x.device)
         return copied
 
+    def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
+        """Copy; of what CuPy leaves a subclass without its attributes, a plain array is left."""
+        copied = self.copy(x, device, dtype)
+        lost = type(copied) is type(x) is not cupy.ndarray and not vars(x).keys() <= vars(copied).keys()
+        return copied.view(cupy.ndarray) if lost else copied
+
     def part(self, x: Any, index: Any, /) -> Any:
         """Return a view."""
         return x[index]

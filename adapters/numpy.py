@@ -103,12 +103,18 @@ class NumPyAdapter(Adapter):
 
         A cast is silent: the planner has asked whether it may lose something, and the caller has said so.
         """
-        wanted = _dtype(dtype)
-        if isinstance(x, np.generic):
-            x = np.asarray(x)
-        if wanted is None or x.dtype == wanted:  # one that can't leave NumPy stays what it is
-            return x.copy("K")
-        return _cast(x, wanted)
+        return _copied(x if type(x) is np.ndarray else _plain(x), dtype)
+
+    def copy_within(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:
+        """Let a subclass copy itself, so that it keeps its state; a plain ndarray takes its place if it can't."""
+        if type(x) is np.ndarray or isinstance(x, np.generic):
+            return self.copy(x, device, dtype)
+        try:
+            copied = _copied(x, dtype)
+            fits = _is_copy(copied, x, _dtype(dtype) or x.dtype)
+        except Exception:  # noqa: BLE001 - a subclass may answer anything
+            fits = False
+        return _with_state(copied, x) if fits else self.copy(x, device, dtype)
 
     def part(self, x: Any, index: Any, /) -> NDArray[Any]:
         """Return a view, of no subclass."""
@@ -133,6 +139,31 @@ class NumPyAdapter(Adapter):
     def fingerprint(self, x: Any, /) -> Any:
         """Return what `_facts` reads; the flags tell alignment too."""
         return x.dtype, x.shape, x.strides, x.flags.num
+
+
+def _plain(x: Any) -> NDArray[Any]:
+    """Return an ndarray of no subclass, whatever the subclass redefines."""
+    return np.asarray(x) if isinstance(x, np.generic) else np.ndarray.view(x, np.ndarray)
+
+
+def _copied(x: Any, dtype: str) -> Any:
+    wanted = _dtype(dtype)
+    if wanted is None or x.dtype == wanted:  # one that can't leave NumPy stays what it is
+        return x.copy("K")
+    return _cast(x, wanted)
+
+
+def _is_copy(copied: Any, x: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a subclass has made of itself what the plan has promised."""
+    likely = isinstance(copied, np.ndarray) and copied.shape == _plain(x).shape
+    return likely and copied.dtype == dtype and not np.may_share_memory(copied, x)
+
+
+def _with_state(copied: NDArray[Any], x: Any) -> NDArray[Any]:
+    """Give up the class of a copy that lacks attributes of the instance it was made of."""
+    state, kept = getattr(x, "__dict__", {}), getattr(copied, "__dict__", {})
+    lost = type(copied) is type(x) and not state.keys() <= kept.keys()
+    return _plain(copied) if lost else copied
 
 
 def _cast(x: Any, wanted: np.dtype[Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from interop.handoff import LEGACY, Interface, Lease, Stream, settle
 
 from . import _torch_cuda as cuda
 from . import _torch_host as host
+from . import _torch_subclass as subclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
-# A subclass may redefine every attribute in __torch_function__: facts are read, and memory lent, behind its back.
-_behind_subclass: Final = torch._C.DisableTorchFunctionSubclass
+# A subclass may redefine every attribute: facts are read, and memory lent, behind its back.
+_behind_subclass: Final = subclass.without_function
 _dispatch_keys: Final = torch._C._dispatch_keys
-_no_dispatch: Final = torch._C._disabled_torch_dispatch_impl
-_no_function: Final = torch._C._disabled_torch_function_impl
 
 
 class TorchAdapter(Adapter):
@@ -43,12 +42,12 @@ class TorchAdapter(Adapter):
         if type(x) is Tensor:
             return _facts(x)
         with _behind_subclass():
-            return _facts(x.as_subclass(Tensor) if isinstance(x, host.NumPyTyped) else x)
+            return _facts(subclass.plain(x))
 
     def address(self, x: Any, /) -> int:
         """Return `Tensor.data_ptr`."""
         with _behind_subclass():
-            return int(x.data_ptr())
+            return int(subclass.plain(x).data_ptr())
 
     def place(self, device: Device, /) -> Device | str:
         """Ask torch for the accelerator that it was built for, and how many there are."""
@@ -116,7 +115,7 @@ class TorchAdapter(Adapter):
     def export(self, x: Any, stream: Stream | None, /) -> Any:
         """Return the tensor for DLPack, cut off its graph, ordered for `stream`, and with a lease if it is another."""
         with _behind_subclass():
-            tensor = x.detach()
+            tensor = subclass.plain(x).detach()
         if tensor.is_cpu:
             return tensor
         settle()
@@ -152,7 +151,7 @@ class TorchAdapter(Adapter):
         if type(x) is Tensor and not x.requires_grad:
             return host.share(x)
         with _behind_subclass():
-            return host.share(x.detach())
+            return host.share(subclass.plain(x).detach())
 
     def adopt_host(self, array: NDArray[Any], /) -> Tensor:
         """Return a tensor over an ndarray, by `torch.from_numpy` where it can."""
@@ -164,17 +163,24 @@ class TorchAdapter(Adapter):
         if type(x) is Tensor and wanted and x.is_cpu and device == CPU and not x.is_complex() and x.nbytes < host.HUGE:
             return x.clone() if x.dtype is wanted else x.to(wanted)  # a negation that was pending is done, too
         with _behind_subclass():
-            if x.is_complex() and wanted is not None and not wanted.is_complex and wanted is not torch.bool:
+            x = subclass.plain(x)
+            if x.is_complex() and wanted is not None and host.is_real_number(wanted):
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
-            copied = host.write_huge(x, wanted) if device.is_host and host.is_huge(x) else _move(x, device, wanted)
-            keeps_class = type(x).__torch_function__ is not _no_function
-            return copied.as_subclass(type(x)) if keeps_class and type(copied) is Tensor else copied
+            return host.write_huge(x, wanted) if device.is_host and host.is_huge(x) else _move(x, device, wanted)
+
+    def copy_within(self, x: Any, device: Device, dtype: str, /) -> Tensor:
+        """Let a subclass copy itself, so that it keeps its state; a plain tensor takes its place if it can't."""
+        with _behind_subclass():
+            there = _torch_device(subclass.plain(x), device)
+        wanted = host.DTYPES.get(dtype)
+        copied = None if wanted is None else subclass.copy(x, there, wanted)
+        return self.copy(x, device, dtype) if copied is None else copied
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
         """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
         if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
             return host.stack_huge(arrays, axis)
-        return torch.stack(list(arrays), dim=axis)
+        return subclass.stack(arrays, axis)
 
     def with_numpy_dtype(self, x: Any, /) -> Tensor:
         """Return a tensor whose ``dtype`` is NumPy's, or ml_dtypes'."""
@@ -183,14 +189,14 @@ class TorchAdapter(Adapter):
     def part(self, x: Any, index: Any, /) -> Tensor:
         """Return a view that is detached, and counted as the same memory by autograd."""
         with _behind_subclass():
-            return x.detach()[index]
+            return subclass.plain(x).detach()[index]
 
     def assign(self, x: Any, source: Any, /) -> None:
         """Write by `Tensor.copy_`; what is uploaded is cast on the device."""
         with _behind_subclass():
-            x = x.detach()
-            source = source.detach() if isinstance(source, Tensor) else host.adopt(source)
-            if source.is_complex() and not x.is_complex() and x.dtype is not torch.bool:
+            x = subclass.plain(x).detach()
+            source = subclass.plain(source).detach() if isinstance(source, Tensor) else host.adopt(source)
+            if source.is_complex() and host.is_real_number(x.dtype):
                 source = source.real  # what the cast does, without torch's warning
             source = host.resolved(source)  # with a cast, `copy_` forgets a negation, or negates in the new dtype
             if source.is_cpu and not x.is_cpu and source.dtype is not x.dtype:
@@ -205,7 +211,7 @@ class TorchAdapter(Adapter):
     def fetch(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `Tensor.copy_`."""
         with _behind_subclass():
-            host.adopt(out).copy_(host.resolved(x.detach()), non_blocking=True)
+            host.adopt(out).copy_(host.resolved(subclass.plain(x).detach()), non_blocking=True)
 
     def pinned(self, nbytes: int, /) -> NDArray[Any]:
         """Return memory of torch's own allocator, where torch has CUDA."""
@@ -272,7 +278,7 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why a tensor has no memory of plain numbers behind it."""
     if x.is_nested:
         return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
-    if type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
+    if not subclass.has_own_memory(type(x)):
         return f"a {type(x).__name__} has no memory of its own. Convert the tensor that it stands for."
     if host.is_transformed(x):
         return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
@@ -290,9 +296,16 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     return None
 
 
+def _torch_device(x: Tensor, device: Device) -> torch.device:
+    """Return torch's name of a device; the tensor's own may be one that the adapter has no number for."""
+    if device == _device(x):
+        return x.device
+    return torch.device("cpu") if device.is_host else torch.device(_TYPES[device.kind], device.id)
+
+
 def _move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
     """Copy; to another device with a cast on the side where fewer bytes travel, which torch leaves to the host."""
-    there = x.device if device == _device(x) else torch.device(_TYPES[device.kind], device.id)
+    there = _torch_device(x, device)
     if dtype is None or dtype == x.dtype or there == x.device:
         return host.resolved(x.to(device=there, dtype=dtype, copy=True))
     moved = x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)

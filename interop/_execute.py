@@ -52,7 +52,12 @@ def make_calls(plan: Plan, route: Route) -> tuple[Call, ...]:
 
 
 def _write(step: Step, route: Route) -> Call:
-    copy = (route.source if step.side == "source" else route.target).copy
+    if step.side == "target":
+        copy = route.target.copy
+    elif route.facts.framework == route.target.name:  # what crosses loses its subclass anyway
+        copy = route.source.copy_within
+    else:
+        copy = route.source.copy
     device, dtype = step.device, step.dtype
     return lambda x: copy(x, device, dtype)
 

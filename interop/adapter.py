@@ -223,6 +223,13 @@ class Adapter:
         """
         raise NotImplementedError
 
+    def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
+        """Return an independent array that stays in this framework: as `copy`, and as its subclass would copy it.
+
+        A subclass keeps its class and its state (attributes, metadata), or gives up both: never the class alone.
+        """
+        return self.copy(x, device, dtype)
+
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
         """Return native arrays of one shape, dtype and device stacked along a new axis, in new memory on their device.
 

@@ -1,0 +1,129 @@
+"""Tensor subclasses: read without what they redefine, and copied by what they redefine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor
+
+from . import _torch_host as host
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+without_function: Final = torch._C.DisableTorchFunctionSubclass
+_NO_DISPATCH: Final = torch._C._disabled_torch_dispatch_impl
+_PLAIN: Final = frozenset({Tensor, torch.nn.Parameter})
+
+
+def has_own_memory(cls: Any) -> bool:
+    """Whether a class of tensors has memory of its own: with `__torch_dispatch__` it may stand for something else."""
+    return cls.__torch_dispatch__ is _NO_DISPATCH
+
+
+def plain(x: Any) -> Tensor:
+    """Return a tensor over the same memory, in the same graph, without the subclass.
+
+    A subclass may redefine every attribute and method: by `__torch_function__`, or as any other class.
+    """
+    if type(x) in _PLAIN or not has_own_memory(type(x)):
+        return x
+    try:
+        with without_function():
+            return Tensor.as_subclass(x, Tensor)
+    except RuntimeError:  # the layout has no such alias
+        return x
+
+
+def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return the copy that a subclass makes of itself by `clone` or `to`, or None if it can't.
+
+    The result is checked: its device, dtype, shape, memory and gradient must be those that the plan has promised. If
+    it has the class, but not the attributes of the instance, it becomes a plain tensor.
+    """
+    if type(x) in _PLAIN:
+        return None
+    try:
+        copied = _ask(x, device, dtype)
+        fits = isinstance(copied, Tensor) and _is_copy(plain(copied), plain(x), device, dtype)
+        return _with_state(copied, x) if fits else None
+    except Exception:  # noqa: BLE001 - a subclass may answer anything
+        return None
+
+
+def stack(tensors: Sequence[Any], axis: int) -> Tensor:
+    """Stack as the tensors' classes want it, if the result is what `torch.stack` would make of plain ones."""
+    if all(type(x) in _PLAIN for x in tensors):
+        return torch.stack(list(tensors), dim=axis)
+    try:
+        stacked: Any = torch.stack(list(tensors), dim=axis)
+        if isinstance(stacked, Tensor) and _is_stack(plain(stacked), [plain(x) for x in tensors], axis):
+            return _with_state(stacked, tensors[0])
+    except Exception:  # noqa: BLE001, S110 - a subclass may answer anything
+        pass
+    with without_function():
+        return torch.stack([plain(x) for x in tensors], dim=axis)
+
+
+def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Ask with plain words only: some classes' `to` knows no keywords. Where fewer bytes travel, cast before."""
+    real = plain(x)
+    copied = x.real if real.is_complex() and host.is_real_number(dtype) else x
+    now = plain(copied).dtype
+    casts_first = dtype.itemsize < now.itemsize
+    if casts_first:
+        copied = copied.to(dtype)
+    if real.device != device:
+        copied = copied.to(device)
+    if now != dtype and not casts_first:
+        copied = copied.to(dtype)
+    seen = plain(copied)
+    if _storage(seen) == _storage(real):
+        copied = copied.clone()
+        seen = plain(copied)
+    return copied.resolve_conj().resolve_neg() if seen.is_conj() or seen.is_neg() else copied
+
+
+def _is_copy(copied: Tensor, x: Tensor, device: torch.device, dtype: torch.dtype) -> bool:
+    with without_function():
+        likely = copied.shape == x.shape and copied.dtype == dtype and _is_same_device(copied.device, device)
+        resolved = not (copied.is_conj() or copied.is_neg())
+        return likely and resolved and _is_independent(copied, x) and _keeps_graph(copied, x)
+
+
+def _is_same_device(one: torch.device, other: torch.device) -> bool:
+    return one.type == other.type and (one.index or 0) == (other.index or 0)  # "cpu" has an index or none
+
+
+def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
+    first = tensors[0]
+    shape = list(first.shape)
+    shape.insert(axis % (first.ndim + 1), len(tensors))
+    with without_function():
+        alike = (stacked.device, stacked.dtype) == (first.device, first.dtype)
+        return list(stacked.shape) == shape and alike and all(_keeps_graph(stacked, x) for x in tensors)
+
+
+def _is_independent(copied: Tensor, x: Tensor) -> bool:
+    return not x.numel() or _storage(copied) != _storage(x)
+
+
+def _storage(x: Tensor) -> int:
+    """Return a number that tells storages apart."""
+    with without_function():
+        return x.untyped_storage()._cdata
+
+
+def _keeps_graph(copied: Tensor, x: Tensor) -> bool:
+    differentiable = copied.is_floating_point() or copied.is_complex()
+    if not (x.requires_grad and differentiable and torch.is_grad_enabled()):
+        return True
+    return copied.grad_fn is not None
+
+
+def _with_state(result: Tensor, x: Any) -> Tensor:
+    """Give up the class of a result that lacks attributes of the instance it was made of."""
+    if type(result) is type(x) and not vars(x).keys() <= vars(result).keys():
+        return plain(result)
+    return result
