@@ -70,19 +70,17 @@ def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Ask with plain words only: some classes' `to` knows no keywords. Where fewer bytes travel, cast before."""
     real = plain(x)
     copied = x.real if real.is_complex() and host.is_real_number(dtype) else x
-    now = plain(copied).dtype
-    casts_first = dtype.itemsize < now.itemsize
+    seen = plain(copied)
+    if seen.is_conj() or seen.is_neg():
+        copied = copied.resolve_conj().resolve_neg()
+    casts_first = dtype.itemsize < seen.dtype.itemsize
     if casts_first:
         copied = copied.to(dtype)
     if real.device != device:
         copied = copied.to(device)
-    if now != dtype and not casts_first:
+    if seen.dtype != dtype and not casts_first:
         copied = copied.to(dtype)
-    seen = plain(copied)
-    if _storage(seen) == _storage(real):
-        copied = copied.clone()
-        seen = plain(copied)
-    return copied.resolve_conj().resolve_neg() if seen.is_conj() or seen.is_neg() else copied
+    return copied.clone() if _storage(plain(copied)) == _storage(real) else copied
 
 
 def _is_copy(copied: Tensor, x: Tensor, device: torch.device, dtype: torch.dtype) -> bool:

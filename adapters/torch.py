@@ -12,12 +12,13 @@ from torch.utils.dlpack import from_dlpack
 from interop.adapter import CPU, CURRENT, NOWHERE, Adapter, Device, Facts
 from interop.handoff import LEGACY, Interface, Lease, Stream, settle
 
+from . import _torch_containers as containers
 from . import _torch_cuda as cuda
 from . import _torch_host as host
 from . import _torch_subclass as subclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -89,6 +90,10 @@ class TorchAdapter(Adapter):
     def is_tracing(self) -> bool:
         """Ask `torch.compiler`, whose answer is a constant to Dynamo."""
         return torch.compiler.is_compiling()
+
+    def fixed_keywords(self, container: type, /) -> Mapping[str, Mapping[str, Any]]:
+        """Keep the dtype of indices, and leave on the host what the kernels of torch read there."""
+        return containers.fixed_keywords(container)
 
     def current_stream(self, device: Device, /) -> Stream:
         """Return torch's current stream of the device."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from interop import _quick, _registry, errors
+from interop import _fixed, _quick, _registry, errors
 from interop._admission import speaks
 from interop._convert import convert_whole
 from interop._questions import namespace
@@ -60,8 +61,15 @@ class Way(NamedTuple):
 
     def walk(self, value: Any, name: str, whose: str) -> Any:
         """Convert all arrays in a tree, and the numbers of another framework's own classes (NumPy's scalars)."""
-        walk = Walk(None, self.convert, anew=False, on_scalar=self._convert_scalar)
+        walk = Walk(None, self.convert, anew=False, on_scalar=self._convert_scalar, overruled=self._overruled_verb)
         return walk.start([None], [(0, value)], lambda _: name, whose)[0]
+
+    def overruled(self, fixed: Mapping[str, Any]) -> Way:
+        """Return the way for a field of a container for which keywords are fixed."""
+        return Way(self.to, _fixed.overrule(self.keywords, fixed, self.to))
+
+    def _overruled_verb(self, fixed: Mapping[str, Any]) -> Any:
+        return self.overruled(fixed).convert
 
     def _convert_scalar(self, _: object, x: Any) -> Any:
         """Convert a scalar to an array of no dimensions; one without plain numbers (text, a date) stays itself."""
@@ -184,9 +192,12 @@ class _Entry:
     def make_walk(self) -> Walk:
         """Make a walk over the arguments of a call."""
         on_foreign = None if self._admission.foreign is False else self._admit_foreign
-        return Walk(None, self._admit, anew=False, on_foreign=on_foreign)
+        return Walk(None, self._admit, anew=False, on_foreign=on_foreign, overruled=self._overruled_verb)
 
-    def _admit(self, x: Any, _: object) -> Any:
+    def _overruled_verb(self, fixed: Mapping[str, Any]) -> Any:
+        return partial(self._admit, way=self._way.overruled(fixed))
+
+    def _admit(self, x: Any, _: object, way: Way | None = None) -> Any:
         """Convert an array. One of a namespace that makes no such arrays is as foreign as any other object."""
         adapter = _registry.adapter_of(type(x))
         if adapter is not None:
@@ -195,7 +206,7 @@ class _Entry:
             return self._admit_unmade(x)
         if self.first is None:
             self.first = x
-        return self._way.convert(x)
+        return (way or self._way).convert(x)
 
     def _admit_unmade(self, x: Any) -> Any:
         """Convert an array whose namespace makes no such arrays, or refuse it, or let it pass."""

@@ -43,6 +43,12 @@ def places(tree: Any) -> Iterator[Place]:
     yield from (Place(_FIELD, name, getattr(tree, name)) for name in _fields(tree))
 
 
+def field_names(tree: Any) -> list[Any]:
+    """Return what the fields are called, in the order of `places`; those of tuples written in C have names, too."""
+    names = getattr(type(tree), "__match_args__", ())
+    return [names[place.key] if place.key in range(len(names)) else place.key for place in places(tree)]
+
+
 def rebuild(tree: Any, values: list[Any]) -> Any:
     """Return a container like `tree` with these values in its places, or `tree` itself if its class won't have that."""
     try:

@@ -145,6 +145,12 @@ def owner(spec: Any) -> Adapter | None:
     return None if isinstance(spec, str) or root not in sys.modules else _in_namespace(sys.modules[root])
 
 
+def adapter_of_package(root: str) -> Adapter | None:
+    """Return the adapter of the framework that a top-level package belongs to, if a class of it may be an array's."""
+    name = _packages.get(root, root)
+    return adapter_named(name) if name in _loaded or (name in TABLE and root in sys.modules) else None
+
+
 def adapter_named(name: str) -> Adapter:
     """Return the adapter of that name, imported if need be."""
     adapter = _loaded.get(name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from interop import _containers, _namespaces, _registry, errors
+from interop import _containers, _fixed, _namespaces, _registry, errors
 from interop._convert import convert
 from interop._options import make_wish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from types import ModuleType
 
     from interop._options import Keywords
@@ -73,12 +74,17 @@ def convert_tree(
     _registry.find(to)
     make_wish(keywords)
     verb: Any = (lambda x, to: convert(x, to, **keywords)) if keywords else convert
+
+    def overruled(fixed: Mapping[str, Any]) -> Any:
+        merged: Any = _fixed.overrule(keywords, fixed, to)
+        return lambda x, to: convert(x, to, **merged)
+
     if type(tree) is dict and _is_flat(tree.values()):
         try:
             return dict(zip(tree, map(verb, tree.values(), repeat(to)), strict=True))
         except errors.InteropError:  # the walk meets it again, and says where
             pass
-    walk = Walk(to, verb, on_foreign=_try_foreign if foreign else None)
+    walk = Walk(to, verb, on_foreign=_try_foreign if foreign else None, overruled=overruled)
     return walk.start([None], [(0, tree)], lambda _: "tree")[0]
 
 
@@ -105,6 +111,8 @@ class Walk:
     on_scalar, on_foreign : callable, optional
         From the walk and an object to what takes its place: for numbers of a framework's own classes, and for objects
         of no framework. By default these stay themselves.
+    overruled : callable, optional
+        From keywords that are fixed for a field to the `verb` for it. Without, all fields have the same.
     """
 
     def __init__(
@@ -115,16 +123,19 @@ class Walk:
         anew: bool = True,
         on_scalar: OnLeaf | None = None,
         on_foreign: OnLeaf | None = None,
+        overruled: Callable[[Mapping[str, Any]], Any] | None = None,
     ) -> None:
         self.to = to
         self.verb = verb
         self.anew = anew
+        self.overruled = overruled
         self.kinds = _Kinds()
         self.kinds.on_scalar = on_scalar
         self.kinds.on_foreign = on_foreign
         self.results: dict[int, Any] = {}
         self.kept: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
         self.path: list[str] = []
+        self.others: dict[Any, Walk] = {}  # one array may be an index in one place, and values in another
 
     def start(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str], whose: str = "") -> Any:
         """Do as `fill`, from outside: a refusal gets a note that says where, and `whose` in front of that."""
@@ -165,6 +176,20 @@ class Walk:
             raise
         return out
 
+    def for_field(self, fixed: Mapping[str, Any] | None) -> Walk:
+        """Return the walk for a field: another one, with another verb, if keywords are fixed for it."""
+        if not fixed or not self.overruled:
+            return self
+        key = tuple(sorted(fixed))
+        if key not in self.others:
+            kinds = self.kinds
+            other = Walk(
+                self.to, self.overruled(fixed), anew=self.anew, on_scalar=kinds.on_scalar, on_foreign=kinds.on_foreign
+            )
+            other.path = self.path
+            self.others[key] = other
+        return self.others[key]
+
     def _enter(self, rebuild: Callable[[Walk, Any], Any], x: Any) -> Any:
         """Build a container anew, unless it was met before."""
         results, i = self.results, id(x)
@@ -189,6 +214,8 @@ class _Kinds(dict[type, Any]):
     def _find(self, cls: type) -> Any:
         if _registry.adapter_of(cls):
             return _ARRAY if _registry.is_array(cls) else self.on_scalar
+        if _containers.is_container(cls) and (fixed := _fixed.find(cls)):
+            return partial(_partly, fixed)
         if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
             return _named
         if _containers.is_container(cls):
@@ -243,6 +270,18 @@ def _other(walk: Walk, tree: Any) -> Any:
     values = walk.fill(list(children), enumerate(children), lambda i: places[i].spell(places[i].key))
     may_stay = isinstance(tree, tuple) or not walk.anew
     return tree if may_stay and not _differ(values, children) else _containers.rebuild(tree, values)
+
+
+def _partly(fixed: _fixed.Fixed, walk: Walk, tree: Any) -> Any:
+    """Build a container anew in which the keywords are not meant for all arrays."""
+    places, names = list(_containers.places(tree)), _containers.field_names(tree)
+    children = [place.child for place in places]
+    walk.kept.append(children)
+    values = list(children)
+    for i, (place, name) in enumerate(zip(places, names, strict=True)):
+        field = walk.for_field(fixed.get(name))
+        field.fill(values, [(i, place.child)], lambda i: places[i].spell(places[i].key))
+    return _containers.rebuild(tree, values) if _differ(values, children) else tree
 
 
 def _differ(values: Iterable[Any], children: Iterable[Any]) -> bool:

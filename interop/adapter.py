@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from interop._device import CPU, CUDA, CURRENT, HOST, LIBRARY, NOWHERE, Device, LibraryDevice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import ModuleType
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Compiled = tuple[Call, Call, Call]
 
 __all__ = [
-    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "LIBRARY", "NOWHERE", "PLAIN_DTYPES",
+    "CPU", "CUDA", "CURRENT", "EXTENDED_DTYPES", "HOST", "INDEX", "LIBRARY", "NOWHERE", "PLAIN_DTYPES",
     "Adapter", "Device", "Facts", "LibraryDevice", "find_compiled",
 ]  # fmt: skip
 
@@ -85,6 +85,11 @@ class Facts(NamedTuple):
     def __str__(self) -> str:
         """Name it in a message: ``torch float32 (3, 4) on cpu``."""
         return f"{self.framework} {self.dtype} {self.shape} on {self.device}"
+
+
+_INDICES: Final = ("counts", "indices", "inverse_indices")  # of `unique_all` and its kin in the array API
+INDEX: Final[Mapping[str, Any]] = {"dtype": None}
+"""Keywords for arrays of indices, which no `dtype=` is meant for."""
 
 
 class Adapter:
@@ -159,6 +164,14 @@ class Adapter:
     def is_tracing(self) -> bool:
         """Whether the framework's compiler is reading the program, instead of the interpreter running it."""
         return False
+
+    def fixed_keywords(self, container: type, /) -> Mapping[str, Mapping[str, Any]]:
+        """Return, by field of a container class of this framework, the keywords that are fixed for arrays there.
+
+        Indices, for example, have no other dtype whatever the caller wants of the values. By default those that
+        the array API names so are.
+        """
+        return {name: INDEX for name in _INDICES if hasattr(container, name)}
 
     # -- the same memory: BufferError with the reason where it can't be done --------------------------------------
 

@@ -12,6 +12,7 @@ import interop
 
 TENSOR: Any = torch.Tensor  # whose methods may be redefined with any signature
 PARAMETER: Any = torch.nn.Parameter
+NDARRAY: Any = np.ndarray
 pytestmark = pytest.mark.requires("torch")
 
 CHANGES: list[Any] = [{"dtype": "float64"}, {"copy": True}, {"dtype": "int8", "casting": "unsafe"}]
@@ -284,7 +285,7 @@ def test_to_numpy_subclass_that_loses_its_state_gives_up_its_class(keywords: Any
 
 @changes
 def test_to_torch_ndarray_subclass_is_not_asked_for_a_copy(keywords: Any) -> None:
-    class Odd(np.ndarray[Any, Any]):
+    class Odd(NDARRAY):  # type: ignore[misc]
         def copy(self, *_: Any) -> Any:
             raise AssertionError
 

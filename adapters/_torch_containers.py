@@ -1,0 +1,29 @@
+"""torch's own containers: which of their arrays are indices, and which must stay on the host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from torch.nn.utils.rnn import PackedSequence
+
+from interop.adapter import CPU, INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ON_HOST: Final = {**INDEX, "device": CPU}
+_PACKED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "batch_sizes": _ON_HOST,  # as `PackedSequence.to` leaves them: the kernels read them on the host
+    "sorted_indices": INDEX,
+    "unsorted_indices": INDEX,
+}
+_INDICES: Final = ("indices", "info", "pivots", "rank")
+
+
+def fixed_keywords(container: type) -> Mapping[str, Mapping[str, Any]]:
+    """Return the keywords that are fixed for fields of a `PackedSequence`, or of one of `torch.return_types`."""
+    if issubclass(container, PackedSequence):
+        return _PACKED
+    if container.__module__ == "torch.return_types":
+        return {name: INDEX for name in _INDICES if hasattr(container, name)}
+    return {}
