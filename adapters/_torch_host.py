@@ -85,6 +85,11 @@ def share(x: Tensor) -> NDArray[Any]:
     return x.view(carrier).numpy().view(_of_ml_dtypes(x.dtype))
 
 
+def forbid_resizing(x: Tensor) -> None:
+    """Let torch refuse from now on to free or move the memory of a tensor, which `Tensor.numpy` sees to."""
+    x.view(_CARRIERS.get(x.dtype, x.dtype)).numpy()
+
+
 def _of_ml_dtypes(dtype: torch.dtype) -> Any:
     import ml_dtypes  # noqa: PLC0415 - optional; the planner has asked the target
 

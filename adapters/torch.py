@@ -122,6 +122,7 @@ class TorchAdapter(Adapter):
         with _behind_subclass():
             tensor = subclass.plain(x).detach()
         if tensor.is_cpu:
+            host.forbid_resizing(tensor)
             return tensor
         settle()
         device, stream = _device(tensor), stream or Stream(LEGACY)
