@@ -29,6 +29,15 @@ HUGE: Final = 4 * 1024 * 1024  # from here on NumPy asks for huge pages (madvise
 is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 
 
+_dispatch_mode: Final = torch._C._get_dispatch_mode  # pyright: ignore[reportAttributeAccessIssue]
+_FAKE: Final = torch._C._TorchDispatchModeKey.FAKE  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def is_faked() -> bool:
+    """Whether `FakeTensorMode` is on: it refuses real tensors, or makes others without numbers of them."""
+    return _dispatch_mode(_FAKE) is not None
+
+
 def _bind() -> Any:
     """Return `_torch.c`, if it was built, and if this torch offers what it needs."""
     if compiled := find_compiled("interop.adapters._torch"):
@@ -98,7 +107,7 @@ def _of_ml_dtypes(dtype: torch.dtype) -> Any:
 
 def share_without_gradient(x: Tensor) -> NDArray[Any]:
     """Let `Tensor.numpy` detach, but not download, which is for a plan to say."""
-    if not x.is_cpu or is_transformed(x) or x._is_zerotensor():
+    if not x.is_cpu or is_transformed(x) or x._is_zerotensor() or is_faked():
         raise TypeError
     return x.numpy(force=True)
 
@@ -139,6 +148,11 @@ def resolved(x: Tensor) -> Tensor:
 def is_real_number(dtype: torch.dtype) -> bool:
     """Whether a cast from a complex dtype drops the imaginary part: to a bool it asks whether a number is zero."""
     return not dtype.is_complex and dtype is not torch.bool
+
+
+def is_simple(x: Tensor) -> bool:
+    """Whether `clone` and `to` alone make a copy: on the host, real numbers, small."""
+    return x.is_cpu and not x.is_complex() and x.nbytes < HUGE
 
 
 def is_huge(x: Tensor) -> bool:

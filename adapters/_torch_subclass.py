@@ -1,7 +1,8 @@
-"""Tensor subclasses: read without what they redefine, and copied by what they redefine."""
+"""Tensors that are more than tensors: read without what their class or a mode redefines, and copied with it."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -10,11 +11,25 @@ from torch import Tensor
 from . import _torch_host as host
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-without_function: Final = torch._C.DisableTorchFunctionSubclass
+_without_function: Final = torch._C.DisableTorchFunctionSubclass
 _NO_DISPATCH: Final = torch._C._disabled_torch_dispatch_impl
 _PLAIN: Final = frozenset({Tensor, torch.nn.Parameter})
+
+
+def unseen() -> AbstractContextManager[Any]:
+    """Return a context in which neither a subclass nor `FakeTensorMode` sees what is done with a tensor."""
+    return _outside_fake_mode() if host.is_faked() else _without_function()
+
+
+@contextmanager
+def _outside_fake_mode() -> Iterator[None]:
+    from torch._subclasses.fake_tensor import unset_fake_temporarily  # noqa: PLC0415 - needed only where it is on
+
+    with unset_fake_temporarily(), _without_function():
+        yield
 
 
 def has_own_memory(cls: Any) -> bool:
@@ -30,7 +45,7 @@ def plain(x: Any) -> Tensor:
     if type(x) in _PLAIN or not has_own_memory(type(x)):
         return x
     try:
-        with without_function():
+        with unseen():
             return Tensor.as_subclass(x, Tensor)
     except RuntimeError:  # the layout has no such alias
         return x
@@ -52,17 +67,23 @@ def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
         return None
 
 
+def copy_lazy(x: Any, device: torch.device) -> Tensor:
+    """Return another parameter or buffer that has no shape yet."""
+    return type(x)(requires_grad=x.requires_grad, device=device, dtype=plain(x).dtype)
+
+
 def stack(tensors: Sequence[Any], axis: int) -> Tensor:
     """Stack as the tensors' classes want it, if the result is what `torch.stack` would make of plain ones."""
     if all(type(x) in _PLAIN for x in tensors):
-        return torch.stack(list(tensors), dim=axis)
+        with unseen():
+            return torch.stack(list(tensors), dim=axis)
     try:
         stacked: Any = torch.stack(list(tensors), dim=axis)
         if isinstance(stacked, Tensor) and _is_stack(plain(stacked), [plain(x) for x in tensors], axis):
             return _with_state(stacked, tensors[0])
     except Exception:  # noqa: BLE001, S110 - a subclass may answer anything
         pass
-    with without_function():
+    with unseen():
         return torch.stack([plain(x) for x in tensors], dim=axis)
 
 
@@ -84,7 +105,7 @@ def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
 
 
 def _is_copy(copied: Tensor, x: Tensor, device: torch.device, dtype: torch.dtype) -> bool:
-    with without_function():
+    with unseen():
         likely = copied.shape == x.shape and copied.dtype == dtype and _is_same_device(copied.device, device)
         resolved = not (copied.is_conj() or copied.is_neg())
         return likely and resolved and _is_independent(copied, x) and _keeps_graph(copied, x)
@@ -98,7 +119,7 @@ def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
     first = tensors[0]
     shape = list(first.shape)
     shape.insert(axis % (first.ndim + 1), len(tensors))
-    with without_function():
+    with unseen():
         alike = (stacked.device, stacked.dtype) == (first.device, first.dtype)
         return list(stacked.shape) == shape and alike and all(_keeps_graph(stacked, x) for x in tensors)
 
@@ -109,7 +130,7 @@ def _is_independent(copied: Tensor, x: Tensor) -> bool:
 
 def _storage(x: Tensor) -> int:
     """Return a number that tells storages apart."""
-    with without_function():
+    with unseen():
         return x.untyped_storage()._cdata
 
 

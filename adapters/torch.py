@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, NOWHERE, Adapter, Device, Facts
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 _KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 _TYPES: Final = {kind: name for name, kind in _KINDS.items()}
 
-# A subclass may redefine every attribute: facts are read, and memory lent, behind its back.
-_behind_subclass: Final = subclass.without_function
+# A subclass or a mode may redefine every attribute: facts are read, and memory lent, behind its back.
+_unseen: Final = subclass.unseen
+_is_faked: Final = host.is_faked
 _dispatch_keys: Final = torch._C._dispatch_keys
 
 
@@ -42,12 +44,12 @@ class TorchAdapter(Adapter):
         """Tell the facts of a tensor; what has no plain numbers says why."""
         if type(x) is Tensor:
             return _facts(x)
-        with _behind_subclass():
-            return _facts(subclass.plain(x))
+        with _unseen():
+            return _facts(x if is_lazy(x) else subclass.plain(x))
 
     def address(self, x: Any, /) -> int:
         """Return `Tensor.data_ptr`."""
-        with _behind_subclass():
+        with _unseen():
             return int(subclass.plain(x).data_ptr())
 
     def place(self, device: Device, /) -> Device | str:
@@ -119,11 +121,11 @@ class TorchAdapter(Adapter):
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
         """Return the tensor for DLPack, cut off its graph, ordered for `stream`, and with a lease if it is another."""
-        with _behind_subclass():
+        with _unseen():
             tensor = subclass.plain(x).detach()
-        if tensor.is_cpu:
-            host.forbid_resizing(tensor)
-            return tensor
+            if tensor.is_cpu:
+                host.forbid_resizing(tensor)
+                return tensor
         settle()
         device, stream = _device(tensor), stream or Stream(LEGACY)
         own = self.current_stream(device)
@@ -137,9 +139,9 @@ class TorchAdapter(Adapter):
 
     def owned(self, x: Any, owner: Any, /) -> Tensor:
         """Return a tensor over the CUDA Array Interface of itself: torch keeps the object that has offered it."""
-        if not x.numel():
-            return x.detach()
-        with _behind_subclass():
+        with _unseen():
+            if not x.numel():
+                return x.detach()
             lent = torch.as_tensor(cuda.Owned(x.detach(), owner), device=x.device)
             return lent.view(x.dtype)
 
@@ -154,9 +156,9 @@ class TorchAdapter(Adapter):
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return `Tensor.numpy`, which keeps torch from resizing the memory under its reader."""
-        if type(x) is Tensor and not x.requires_grad:
+        if type(x) is Tensor and not x.requires_grad and not _is_faked():
             return host.share(x)
-        with _behind_subclass():
+        with _unseen():
             return host.share(subclass.plain(x).detach())
 
     def adopt_host(self, array: NDArray[Any], /) -> Tensor:
@@ -166,18 +168,21 @@ class TorchAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
         wanted = host.DTYPES.get(dtype)
-        if type(x) is Tensor and wanted and x.is_cpu and device == CPU and not x.is_complex() and x.nbytes < host.HUGE:
+        if type(x) is Tensor and wanted and device == CPU and host.is_simple(x) and not _is_faked():
             return x.clone() if x.dtype is wanted else x.to(wanted)  # a negation that was pending is done, too
-        with _behind_subclass():
+        with _unseen():
             x = subclass.plain(x)
             if x.is_complex() and wanted is not None and host.is_real_number(wanted):
                 x = x.real  # what the cast does, without torch's warning: the caller has asked for it
-            return host.write_huge(x, wanted) if device.is_host and host.is_huge(x) else _move(x, device, wanted)
+            huge = device.is_host and host.is_huge(x) and subclass.has_own_memory(type(x))
+            return host.write_huge(x, wanted) if huge else _move(x, device, wanted)
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Tensor:
         """Let a subclass copy itself, so that it keeps its state; a plain tensor takes its place if it can't."""
-        with _behind_subclass():
+        with _unseen():
             there = _torch_device(subclass.plain(x), device)
+        if is_lazy(x):
+            return subclass.copy_lazy(x, there)
         wanted = host.DTYPES.get(dtype)
         copied = None if wanted is None else subclass.copy(x, there, wanted)
         return self.copy(x, device, dtype) if copied is None else copied
@@ -185,7 +190,8 @@ class TorchAdapter(Adapter):
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
         """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
         if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
-            return host.stack_huge(arrays, axis)
+            with _unseen():
+                return host.stack_huge(arrays, axis)
         return subclass.stack(arrays, axis)
 
     def with_numpy_dtype(self, x: Any, /) -> Tensor:
@@ -194,12 +200,12 @@ class TorchAdapter(Adapter):
 
     def part(self, x: Any, index: Any, /) -> Tensor:
         """Return a view that is detached, and counted as the same memory by autograd."""
-        with _behind_subclass():
+        with _unseen():
             return subclass.plain(x).detach()[index]
 
     def assign(self, x: Any, source: Any, /) -> None:
         """Write by `Tensor.copy_`; what is uploaded is cast on the device."""
-        with _behind_subclass():
+        with _unseen():
             x = subclass.plain(x).detach()
             source = subclass.plain(source).detach() if isinstance(source, Tensor) else host.adopt(source)
             if source.is_complex() and host.is_real_number(x.dtype):
@@ -216,12 +222,13 @@ class TorchAdapter(Adapter):
 
     def fetch(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `Tensor.copy_`."""
-        with _behind_subclass():
+        with _unseen():
             host.adopt(out).copy_(host.resolved(subclass.plain(x).detach()), non_blocking=True)
 
     def pinned(self, nbytes: int, /) -> NDArray[Any]:
         """Return memory of torch's own allocator, where torch has CUDA."""
-        return torch.empty(nbytes, dtype=torch.uint8, pin_memory=torch.cuda.is_available()).numpy()
+        pins = torch.cuda.is_available()
+        return torch.empty(nbytes, dtype=torch.uint8, device="cpu", pin_memory=pins).numpy()
 
     def mark(self, device: Device, /) -> Callable[[], object]:
         """Record an event whose waiting costs no processor time; of other devices than CUDA's, wait at once."""
@@ -239,6 +246,8 @@ class TorchAdapter(Adapter):
 
     def fingerprint(self, x: Any, /) -> Any:
         """Return what `_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
+        if _is_faked():
+            return None
         try:
             return x.dtype, x.shape, x.stride(), x.requires_grad, _dispatch_keys(x).raw_repr()
         except RuntimeError:  # nested tensors have no shape, sparse ones no strides
@@ -263,7 +272,8 @@ class TorchAdapter(Adapter):
 
 def _facts(x: Tensor) -> Facts:
     if problem := _no_numbers(x):
-        shape = () if x.is_nested else tuple(x.shape)  # a nested tensor has none
+        shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
+        shape = () if shapeless else tuple(x.shape)
         dtype = str(x.dtype).removeprefix("torch.")
         return Facts("torch", shape, dtype, _device(x), gradient=x.requires_grad, unsupported=problem)
     size = x.element_size()
@@ -282,6 +292,8 @@ def _device(x: Tensor) -> Device:
 
 def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why a tensor has no memory of plain numbers behind it."""
+    if type(x) is not Tensor and is_lazy(x):
+        return "it is a parameter without a shape yet. Call the module once: module(x) gives it one."
     if x.is_nested:
         return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
     if not subclass.has_own_memory(type(x)):

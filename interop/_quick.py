@@ -28,7 +28,7 @@ F = TypeVar("F")
 TABLE: Final[dict[object, dict[type, Any]]] = {"numpy": {}, "torch": {}}
 """By target (a name, a module, a class), then by exact class of the array: a question, a native call, and the one for
 an array that may lose its gradient. None three times means: nothing to do."""
-REFUSED: Final = (KeyError, TypeError, ValueError, RuntimeError)
+REFUSED: Final = (KeyError, TypeError, ValueError, RuntimeError, AssertionError)
 """Not in the table, or a native call refused: the flow decides, and says why."""
 
 FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
