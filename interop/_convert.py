@@ -75,7 +75,9 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     -------
     array
         Of the target framework: same shape, same values. `x` itself if nothing has to change. For a lazy array that is
-        not computed: a lazy array whose blocks are the target's.
+        not computed: a lazy array whose blocks are the target's. If `x` is of the target framework, and of a subclass,
+        a copy is the one that the subclass makes of itself; where that is another array than was asked for, or lacks
+        the attributes of `x`, the result is of the framework's own class.
 
     Raises
     ------

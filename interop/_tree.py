@@ -41,6 +41,11 @@ def convert_tree(
     class of its own that holds nothing to convert stays itself. An object that appears twice, array or container,
     appears twice in the result.
 
+    Arrays that a framework itself uses as indices keep their dtype: those of a `PackedSequence`, whose `batch_sizes`
+    also stay on the host, as with `PackedSequence.to`; the ``indices``, ``pivots``, ``info`` and ``rank`` of torch's
+    named results (`torch.max`, `torch.topk`, `torch.linalg.lu_factor`); and the ``indices``, ``inverse_indices`` and
+    ``counts`` of `unique_all` and its kin in the array API.
+
     Parameters
     ----------
     tree : object
