@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.dlpack import from_dlpack
 
 import interop
 from child import run_child
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
+convert: Any = interop.convert  # whose result may be lazy
 HUGE = 1_100_000  # float32: more than 4 MiB
 
 
@@ -121,7 +123,7 @@ HOST: dict[str, Callable[[], Any]] = {
     "copyto NumPy": lambda: copied(np.empty((2, 3)), tensor()),
     "copyto within torch": lambda: copied(torch.empty(2, 3, dtype=torch.float64, device="cpu"), tensor()),
     "export": lambda: np.from_dlpack(interop.export(tensor())),
-    "export to torch": lambda: torch.from_dlpack(interop.export(array())),
+    "export to torch": lambda: from_dlpack(interop.export(array())),
     "explain": lambda: str(interop.explain(array(), "torch", dtype="float64")),
     "device_of": lambda: interop.device_of(tensor()),
     "shares_memory": lambda: interop.shares_memory(tensor(), array()),
@@ -142,7 +144,7 @@ GPU: dict[str, Callable[[], Any]] = {
     "copyto download": lambda: copied(np.empty((2, 3), "f4"), on_device()),
     "copyto download to torch": lambda: copied(torch.empty(2, 3, dtype=torch.float32, device="cpu"), on_device()),
     "device_of": lambda: interop.device_of(on_device()),
-    "stream": lambda: interop.stream(torch.cuda.Stream()) is None,
+    "stream": lambda: interop.stream(torch.cuda.current_stream()) is None,
 }
 CUPY: dict[str, Callable[[], Any]] = {
     "to CuPy": lambda: interop.to_cupy(on_device()),
@@ -155,8 +157,8 @@ CUPY: dict[str, Callable[[], Any]] = {
     "export": lambda: pytest.importorskip("cupy").from_dlpack(interop.export(on_device())),
 }
 DASK: dict[str, Callable[[], Any]] = {
-    "blocks": lambda: interop.convert(lazy(), "torch", dtype="float16").compute(),
-    "meta": lambda: interop.convert(lazy(), "torch")._meta,
+    "blocks": lambda: convert(lazy(), "torch", dtype="float16").compute(),
+    "meta": lambda: convert(lazy(), "torch")._meta,
     "from torch": lambda: interop.convert(tensor(), "dask").compute(),
     "computed": lambda: interop.to_torch(lazy()),
     "copyto": lambda: copied(torch.empty(2, 3, dtype=torch.float32, device="cpu"), lazy()),
@@ -166,7 +168,8 @@ DASK: dict[str, Callable[[], Any]] = {
 def lazy() -> Any:
     import dask.array
 
-    return dask.array.from_array(array(), chunks=(1, 3))
+    chunks: Any = (1, 3)
+    return dask.array.from_array(array(), chunks=chunks)
 
 
 def seen(x: Any) -> Any:
