@@ -120,7 +120,7 @@ class Walk:
         From keywords that are fixed for a field to the `verb` for it. Without, all fields have the same.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords
         self,
         to: Any,
         verb: Any,
