@@ -15,7 +15,7 @@ install := -m pip install --quiet --disable-pip-version-check --constraint const
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure test-asan test-torch test-gpu lint bench docs clean
+.PHONY: help demo test test-pure test-asan test-torch test-gpu test-peers lint bench docs clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -46,6 +46,10 @@ test-torch: $(other)/compiled ## the suite with another torch: make test-torch T
 # What asks for races, schedules or counts requires simcuda, and is skipped by that name.
 test-gpu: .venv/compiled ## the same suite on this machine's GPU, which it must have
 	env -u INTEROP_SIMCUDA INTEROP_REQUIRE=numpy,torch,cupy,gpu,kernels $(bin)/pytest $(ARGS)
+
+# A suite in its own process each: make test-peers ARGS=numpy_export runs one of them.
+test-peers: .venv/compiled .venv/peers/made ## test suites of other projects, with interop in the place of their code
+	$(bin)/python tests/peers/run.py $(ARGS)
 
 lint: .venv/made ## style, types, and which module may import which
 	$(bin)/ruff check
@@ -80,6 +84,14 @@ clean: ## back to what git knows, environments included
 	# CuPy's source, of which tests/simcuda compiles one module; STUB: no CUDA is looked for.
 	CUPY_INSTALL_USE_STUB=1 $(bin)/python -m pip download --quiet --disable-pip-version-check --no-deps \
 	    --no-binary cupy --no-build-isolation cupy==$(CUPY) --dest .venv/src
+	touch $@
+
+# Apart from .venv, which shall have what users have: only tests/peers puts this folder on the path.
+.venv/peers/made: pyproject.toml constraints.txt | .venv/made
+	rm -rf .venv/peers
+	$(bin)/python $(install) --no-deps --target .venv/peers --group peers
+	mkdir .venv/peers/src
+	tar -xzf .venv/src/cupy-$(CUPY).tar.gz -C .venv/peers/src --strip-components 1 cupy-$(CUPY)/tests
 	touch $@
 
 $(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt

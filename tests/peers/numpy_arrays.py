@@ -1,0 +1,21 @@
+"""What both suites of NumPy share: the import of NumPy's test module with a stand-in for the module `numpy`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import ModuleType
+
+
+def collect(stand_in: ModuleType, collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Collect while the name `numpy` means the stand-in: the body of a hook wrapper."""
+    if not isinstance(collector, pytest.Module):
+        return (yield)
+    with mock.patch.dict(sys.modules, {"numpy": stand_in}):
+        return (yield)
