@@ -136,7 +136,8 @@ def _open(x: Any, to: Any, keywords: dict[str, Any]) -> tuple[tuple[int, ...], C
         return x.shape, x.__getitem__
     found = _registry.identify(x)
     facts = found.adapter.describe(found.array)
-    if facts.materialises and not _registry.adapter_of(type(found.array)):
+    read_whole = facts.materialises and facts.device.kind != LIBRARY  # a library slices on its own device
+    if read_whole and not _registry.adapter_of(type(found.array)):
         return facts.shape, convert_whole(x, "numpy", {}).__getitem__
     return facts.shape, _slicer(x, found, facts) or _convert_first(x, to, keywords).__getitem__
 
