@@ -27,6 +27,12 @@ NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 _BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
 HUGE: Final = 4 * 1024 * 1024  # from here on NumPy asks for huge pages (madvise)
 is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
+_WRAPPERS: Final = {
+    "DTensor": "Use x.full_tensor() to gather it from all processes, or x.to_local() for the part in this one.",
+    "AsyncCollectiveTensor": "Use x.wait() for the result of the collective.",
+    "MaskedTensor": "Use x.to_tensor(value) to fill what is masked.",
+}
+"""Classes of torch whose objects stand for another tensor, and how to get it."""
 
 
 _dispatch_mode: Final = torch._C._get_dispatch_mode  # pyright: ignore[reportAttributeAccessIssue]
@@ -179,3 +185,9 @@ def stack_huge(tensors: Sequence[Tensor], axis: int) -> Tensor:
 
 def _empty_huge(count: int, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(np.empty(count * dtype.itemsize, np.uint8)).view(dtype)
+
+
+def stood_for(cls: type) -> str:
+    """Say how to get the tensor that an object of a wrapper class stands for. The classes are not imported."""
+    names = (base.__name__ for base in cls.__mro__)
+    return next((_WRAPPERS[name] for name in names if name in _WRAPPERS), "Convert the tensor that it stands for.")

@@ -19,6 +19,7 @@ from interop import errors
 from interop.adapter import CPU, HOST, LIBRARY, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -204,6 +205,25 @@ def make_adapter(namespace: ModuleType) -> Adapter | None:
                     device=getattr(x, "device", None), honours_readonly=shares and _honours_readonly(adapter),
                 )  # fmt: skip
     return None
+
+
+def why_not(namespace: ModuleType, makers: Iterable[str]) -> str:
+    """Say why no adapter was made: what each of the functions of a module did with an array of one element."""
+    return "; ".join(f"{maker} {_what_it_did(namespace, maker)}" for maker in makers)
+
+
+def _what_it_did(namespace: ModuleType, maker: str) -> str:
+    """Say why the result of `from_dlpack` or `asarray` is not taken. One that is right was copied in silence."""
+    try:
+        x = getattr(namespace, maker)(np.zeros(1, _PROBE))
+    except Exception as error:  # noqa: BLE001 - a namespace may raise anything
+        return f"raises {type(error).__name__}: {error}"
+    missing = [name for name in ("shape", "dtype") if not hasattr(x, name)]
+    if missing:
+        return f"returns an object of the class {type(x).__name__} without {' and '.join(missing)}"
+    if _dtype_name(x.dtype) != _PROBE or tuple(x.shape) != (1,):
+        return f"returns dtype {x.dtype} and shape {tuple(x.shape)} for an array of dtype {_PROBE} and shape (1,)"
+    return "copies its argument" if _is_on_host(x) else "returns an array that is not on the host"
 
 
 def _subclass(**traits: Any) -> Adapter:

@@ -12,6 +12,8 @@ import numpy as np
 from interop import capsule
 from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
+from . import _numpy_hints
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -24,16 +26,6 @@ _SHARED: Final = ("r", "r+", "w+")  # modes of a `numpy.memmap`
 _ADDED: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added
 _UNVERSIONED: Final = b"numpy_dltensor"  # NumPy's name of a capsule that it has adopted, from before DLPack 1.0
 _OWN: Final = frozenset(map(id, _DTYPES.values()))
-_CURES: Final = {
-    "O": "Convert its elements to numbers first: x.astype(float).",
-    "S": "Convert it first: x.astype(float), or numpy.frombuffer(x, numpy.uint8) for its bytes.",
-    "U": "Convert it first: x.astype(float).",
-    "T": "Convert it first: x.astype(float).",
-    "M": 'View it as numbers: x.view("int64").',
-    "m": 'View it as numbers: x.view("int64").',
-    "g": "Convert it first: x.astype(numpy.float64).",
-    "G": "Convert it first: x.astype(numpy.complex128).",
-}
 
 
 class NumPyAdapter(Adapter):
@@ -194,7 +186,7 @@ def _facts(x: NDArray[Any]) -> Facts:
     native = dtype if dtype.isnative else dtype.newbyteorder("=")
     name = _NAME.get(native) or _rare_name(native)
     writeable = x.flags.writeable
-    problem = _masked(x) if name else f"NumPy's {dtype} is no dtype of plain numbers. {_cure(dtype)}"
+    problem = _masked(x) if name else f"NumPy's {dtype} is no dtype of plain numbers. {_numpy_hints.hint(x)}"
     return Facts(
         "numpy", x.shape, name or str(dtype), CPU, x.strides, x.nbytes,
         readonly=not writeable, obstacle=_obstacle(x), unsupported=problem,
@@ -218,7 +210,7 @@ def _obstacle(x: NDArray[Any]) -> str | None:
     if not x.flags.aligned:
         return "it is not aligned in memory"
     size = x.dtype.itemsize
-    if any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
+    if size and any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
         return f"its strides are not whole elements of {size} bytes"
     return None
 
@@ -227,14 +219,6 @@ def _masked(x: NDArray[Any]) -> str | None:
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         return "some elements are masked, and the mask would be lost. Fill them first: x.filled(value)."
     return None
-
-
-def _cure(dtype: np.dtype[Any]) -> str:
-    if dtype.names:
-        return 'Pass its fields one by one: x["name"].'
-    if dtype.type is np.void:
-        return 'View its bytes as numbers: x.view("uint8").'
-    return _CURES.get(dtype.char) or _CURES.get(dtype.kind, "Convert it first: x.astype(numpy.float64).")
 
 
 # -- ml_dtypes: bfloat16 and the 8-bit floats, when it is installed -------------------------------------------------

@@ -297,7 +297,7 @@ def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     if x.is_nested:
         return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
     if not subclass.has_own_memory(type(x)):
-        return f"a {type(x).__name__} has no memory of its own. Convert the tensor that it stands for."
+        return f"a {type(x).__name__} has no memory of its own. {host.stood_for(type(x))}"
     if host.is_transformed(x):
         return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
     if x.device.type not in _KINDS:

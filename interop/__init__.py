@@ -31,7 +31,8 @@ def __getattr__(name: str) -> Any:
     globals().pop("__getattr__", None)  # a module that has one is asked by name each time
     if name in globals():
         return globals()[name]
-    msg = f"module {__name__!r} has no attribute {name!r}"
+    hint = import_module("interop._cures").of_attribute(name, public.__all__)
+    msg = f"module {__name__!r} has no attribute {name!r}{hint}"
     raise AttributeError(msg, name=name)
 
 

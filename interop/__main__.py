@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from interop._routes import Matrix
 
+_BROKEN_PIPE: Final = 128 + 13  # the exit code of a process that SIGPIPE ends
 _DESCRIPTION: Final = """\
 Say which frameworks are here and on which devices, convert a small array from everywhere to everywhere, and say what
 each conversion was: zero-copy or a copy, and what kind of copy. Nothing is taken from the plan: memory is compared, and
@@ -36,7 +37,8 @@ the keys of --json, which stay:
   problems     a list of texts: why --check fails; empty if it doesn't
   kind is one of zero-copy, copy, device copy, host copy, unavailable, broken.
 
-exit code: 0; 1 if --check finds a problem; 2 if an option is wrong or a file can't be written.
+exit code: 0; 1 if --check finds a problem; 2 if an option is wrong or a file can't be written; 141 if the reader of
+the output stops, as head does.
 """
 
 
@@ -110,5 +112,16 @@ def _replace(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
+def _run() -> int:
+    """Run the doctor for a reader that may stop reading (``| head``): then the rest of the text is dropped."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        return _BROKEN_PIPE
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run())

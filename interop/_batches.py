@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, Unpack, overload
 
 from interop import _progress, _registry, errors
 from interop._convert import convert_whole
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from interop.adapter import Facts
 
 T = TypeVar("T")
+_KEYWORDS: Final = {"size": ("batch_size", "batch", "chunk_size"), "axis": ("dim",), "progress": ("verbose",)}
+"""The keywords of `batches`, each with the names that users try."""
 
 
 @overload
@@ -53,7 +55,7 @@ def batches(
     **keywords: Unpack[Keywords],
 ) -> Batches[T]: ...  # fmt: skip
 def batches(
-    x: Any, to: Any, /, *, size: int, axis: int = 0, progress: Progress = False, **keywords: Any
+    x: Any, to: Any, /, *, size: int | None = None, axis: int = 0, progress: Progress = False, **keywords: Any
 ) -> Batches[Any]:
     """Cut an array into pieces along an axis, and convert each of them when its turn comes.
 
@@ -86,6 +88,8 @@ def batches(
         `x` has no dimension, or the length along `axis` is not known yet (a lazy array with unknown chunks).
     InvalidOptionError
         There is no such axis, or no such size. Raised at once, as are all errors of the arguments.
+    TypeError
+        `size` is missing, or there is no such keyword.
     InteropError
         What `convert` raises for a piece, with a note that says for which.
 
@@ -96,7 +100,7 @@ def batches(
     [[0, 1], [2, 3], [4]]
     """
     _registry.find(to)
-    make_wish(keywords)
+    make_wish(keywords, _KEYWORDS)
     _progress.check(progress)
     shape, cut = _open(x, to, keywords)
     axis = _parse_axis(axis, shape)
@@ -182,6 +186,9 @@ def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
 
 
 def _parse_size(size: Any) -> int:
+    if size is None:
+        msg = "batches needs size=, the number of rows in a batch, for example size=1000"
+        raise TypeError(msg)
     if is_whole(size, 1):
         return int(size)
-    raise invalid("size", size, "a number of rows from 1 up")
+    raise invalid("size", size, "a positive integer")

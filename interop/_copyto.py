@@ -225,4 +225,4 @@ def _parse_batch(spec: Any) -> int:
         return _BATCH
     if is_whole(spec, 1):
         return int(spec)
-    raise invalid("batch_bytes", spec, "a number of bytes from 1 up, or None for 64 MiB")
+    raise invalid("batch_bytes", spec, "a positive integer, or None for 64 MiB")

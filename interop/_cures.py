@@ -1,52 +1,152 @@
-"""What is no array, and what is no framework of arrays: words for it, and what to write instead."""
+"""Hints for targets that are not frameworks of arrays: other packages, abbreviations, dtypes, devices and mix-ups.
+
+These are only words: no package that is named here is imported.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from interop import _text
+from interop.adapter import EXTENDED_DTYPES, PLAIN_DTYPES, Device
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Other(NamedTuple):
-    """A package of something else than arrays, and how such a thing is made of an array."""
+    """The reason why a package is not a target, and the code that takes an array `x` there."""
 
     what: str
     cure: str
 
 
+_ARRAYS: Final = "interop has no adapter for its arrays"
+_FUNCTIONS: Final = "its functions take NumPy arrays"
 PACKAGES: Final = {
-    "PIL": Other("images", "PIL.Image.fromarray(interop.to_numpy(x))"),
-    "h5py": Other("files", 'file["name"] = interop.to_numpy(x)'),
-    "pandas": Other("data frames", "pandas.DataFrame(interop.to_numpy(x))"),
-    "polars": Other("data frames", "polars.from_numpy(interop.to_numpy(x))"),
-    "pyarrow": Other("columns", "pyarrow.array(interop.to_numpy(x))"),
-    "xarray": Other("labelled arrays", "xarray.DataArray(interop.to_numpy(x))"),
-    "zarr": Other("files", "zarr.array(interop.to_numpy(x))"),
+    "PIL": Other("it holds images", "PIL.Image.fromarray(interop.to_numpy(x))"),
+    "SimpleITK": Other("it holds images", "SimpleITK.GetImageFromArray(interop.to_numpy(x))"),
+    "awkward": Other("it holds ragged arrays", "awkward.from_numpy(interop.to_numpy(x))"),
+    "cudf": Other("it holds data frames", "cudf.DataFrame(interop.to_cupy(x))"),
+    "cupyx": Other("it holds sparse matrices", "cupyx.scipy.sparse.csr_matrix(interop.to_cupy(x))"),
+    "cv2": Other(_FUNCTIONS, "interop.to_numpy(x)"),
+    "datasets": Other("it holds tables", 'datasets.Dataset.from_dict({"name": interop.to_numpy(x)})'),
+    "h5py": Other("it holds files", 'file["name"] = interop.to_numpy(x)'),
+    "keras": Other(_ARRAYS, "keras.ops.convert_to_tensor(interop.to_numpy(x))"),
+    "mlx": Other(_ARRAYS, "mlx.core.array(interop.to_numpy(x))"),
+    "mxnet": Other(_ARRAYS, "mxnet.np.array(interop.to_numpy(x))"),
+    "numba": Other(_FUNCTIONS, "interop.to_numpy(x)"),
+    "onnxruntime": Other("it holds values", "onnxruntime.OrtValue.ortvalue_from_numpy(interop.to_numpy(x))"),
+    "paddle": Other(_ARRAYS, "paddle.to_tensor(interop.to_numpy(x))"),
+    "pandas": Other("it holds data frames", "pandas.DataFrame(interop.to_numpy(x))"),
+    "polars": Other("it holds data frames", "polars.from_numpy(interop.to_numpy(x))"),
+    "pyarrow": Other("it holds columns", "pyarrow.array(interop.to_numpy(x))"),
+    "scipy": Other(_FUNCTIONS, "interop.to_numpy(x)"),
+    "skimage": Other(_FUNCTIONS, "interop.to_numpy(x)"),
+    "sklearn": Other(_FUNCTIONS, "interop.to_numpy(x)"),
+    "sparse": Other("it holds sparse arrays", "sparse.COO.from_numpy(interop.to_numpy(x))"),
+    "tensorflow": Other(_ARRAYS, "tensorflow.convert_to_tensor(interop.to_numpy(x))"),
+    "tinygrad": Other(_ARRAYS, "tinygrad.Tensor(interop.to_numpy(x))"),
+    "xarray": Other("it holds labelled arrays", "xarray.DataArray(interop.to_numpy(x))"),
+    "zarr": Other("it holds files", "zarr.array(interop.to_numpy(x))"),
 }
-"""Packages that users name as targets, though what they hold is no plain array. Only words: none is imported."""
+"""Packages that users name as targets, though interop makes no arrays of them."""
+_FRAMEWORKS: Final = {"np": "numpy", "cp": "cupy", "jnp": "jax", "da": "dask", "pt": "torch", "pytorch": "torch"}
+_PACKAGES: Final = {
+    "tf": "tensorflow",
+    "pd": "pandas",
+    "pl": "polars",
+    "pa": "pyarrow",
+    "xr": "xarray",
+    "sitk": "SimpleITK",
+}
+_SWAPPED: Final = (list, tuple, dict)
+_ATTRIBUTES: Final = {
+    "array": ("to_numpy", "convert"),
+    "as_tensor": ("to_torch", "convert"),
+    "asarray": ("to_numpy", "convert"),
+    "from_numpy": ("to_torch", "convert"),
+    "tensor": ("to_torch", "convert"),
+    "to_tensor": ("to_torch", "convert"),
+}
+"""Names of other libraries' functions, and what does the same here."""
 
 
 def of_package(name: str) -> str | None:
-    """Say why a package, or a module or class in it, is no target; None for all that are in no table."""
+    """Say why a package, or a module or class in it, is not a target. None for a package that is not in the table."""
     package = name.partition(".")[0]
+    package = _PACKAGES.get(package, package)
     if package not in PACKAGES:
         return None
     what, cure = PACKAGES[package]
-    return f"{package} is out of scope as a target: it has {what}, and interop makes arrays. Write {cure} instead."
+    return f"{package} is not a target, because {what}. Write {cure} instead."
 
 
-def of_object(x: Any, label: str) -> str:
-    """Say why an object is no array. `label` is the full name of its class."""
-    if isinstance(x, type):
-        return f"{x.__module__}.{x.__qualname__} is no array but a class. Pass an array of it instead."
-    if isinstance(x, (list, tuple, int, float, complex)):
-        return f"{_article(label)} is no array. Make one of it first: numpy.asarray(x), torch.tensor(x)."
-    if isinstance(x, str):
-        return "a str is no array. Read numbers from it first, or pass its bytes: x.encode()."
-    if label == "PyCapsule":
-        return "a raw capsule can be used only once. Pass the array that made it instead."
-    protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
-    fix = "If it holds an array, pass that; of a container, pass each one."
-    return f"{label} is no array: it is of no known framework, and it speaks none of {protocols}. {fix}"
+def of_name(name: str, known: Collection[str]) -> str:
+    """Say why a name is not a target, and which name or keyword was meant."""
+    if hint := of_package(name):
+        return hint
+    if keyword := _keyword(name):
+        return f"no framework is called {name!r}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
+    meant = _meant(name, known)
+    question = f": did you mean {meant!r}?" if meant else "."
+    return f"no framework is called {name!r}{question} {_known(known)}"
 
 
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+def of_module(name: str, why: str, known: Collection[str]) -> str:
+    """Say why a module is not a target. `why` tells what its functions made of an array of one element."""
+    not_taken = f"{name} is not taken as an array-API namespace, because {why}."
+    hint = of_package(name)
+    return f"{hint} ({not_taken})" if hint else f"the module {not_taken} {_known(known)}"
+
+
+def of_target(to: Any, known: Collection[str], framework: str | None) -> str:
+    """Say why an object is not a target. `framework` is the name of the framework that a class or an array is from."""
+    if isinstance(to, type) and framework:
+        return (
+            f"interop makes arrays of no subclass, and {_text.full_name(to)} is one. "
+            f'Write interop.convert(x, "{framework}") instead.'
+        )
+    if not isinstance(to, type) and (framework or isinstance(to, _SWAPPED)):
+        return (
+            f"the target is an array or a container of arrays, {_text.brief(to)}: were the arguments swapped? "
+            'Pass the array first and the framework second, as in interop.convert(x, "numpy").'
+        )
+    hint = of_package(to.__module__) if isinstance(to, type) else None
+    named = f"a framework is named by a string, its module or its class of arrays, not by {_text.brief(to)}"
+    return hint or f"{named}. {_known(known)}"
+
+
+def of_attribute(name: str, public: Collection[str]) -> str:
+    """Say which public name was meant by another one, as the end of a sentence; empty if none is like it."""
+    if name.startswith("_"):
+        return ""
+    start, _, package = name.partition("_")
+    if start in ("to", "as") and (hint := of_package(package)):
+        return f": {hint}"
+    near = _text.nearest(name, public)
+    meant = _ATTRIBUTES.get(name) or (("convert",) if start == "from" else filter(None, (near,)))
+    names = " or ".join(f"interop.{other}" for other in meant)
+    return f". Did you mean {names}?" if names else ""
+
+
+def _known(known: Collection[str]) -> str:
+    return f"Known: {', '.join(sorted(known))}."
+
+
+def _keyword(name: str) -> str | None:
+    """Return the keyword that a name is a value of, if it is one."""
+    if name in PLAIN_DTYPES or name in EXTENDED_DTYPES:
+        return "dtype"
+    with suppress(ValueError):
+        Device.parse(name)
+        return "device"
+    return None
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    first = name.partition(".")[0].lower()
+    if first in known:
+        return first
+    return _FRAMEWORKS.get(first) or _text.nearest(name, known)

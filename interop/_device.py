@@ -14,6 +14,8 @@ _KINDS: Final = {
     17: "maia", 18: "trn",
 }  # fmt: skip
 _NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {"mps": 8, "xpu": 14, "gpu": 2, "hip": 10}
+NAMES: Final = tuple(_NUMBERS)
+"""The names that `Device.parse` reads, in lower case."""
 
 
 class Device(NamedTuple):
@@ -28,11 +30,14 @@ class Device(NamedTuple):
 
     @classmethod
     def parse(cls, spec: str | tuple[int, int]) -> Device:
-        """Read ``"cpu"``, ``"cuda"`` (the current one), ``"cuda:1"`` or a pair; raise ValueError for anything else."""
+        """Read ``"cpu"``, ``"cuda"`` (the current one), ``"cuda:1"`` or a pair; raise ValueError for anything else.
+
+        Upper and lower case are the same.
+        """
         if isinstance(spec, tuple):
             kind, index = spec
             return cls(int(kind), int(index))
-        name, _, index_text = spec.partition(":")
+        name, _, index_text = spec.lower().partition(":")
         if name not in _NUMBERS or (index_text and not index_text.isdecimal()):
             msg = f"no device is called {spec!r}"
             raise ValueError(msg)

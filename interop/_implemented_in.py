@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, Unpack, cast
 
 from interop import _namespaces, _registry, errors
@@ -180,6 +181,12 @@ def _name_of(framework: Any) -> str:
     """Return the name of a framework, as `_registry.find`, but without importing one that is only named."""
     if isinstance(framework, str) and (framework in _registry.TABLE or framework in _registry.known_names()):
         return framework
+    if isinstance(framework, FunctionType):
+        msg = (
+            f"implemented_in needs the framework that {framework.__name__} is written for. "
+            f'Write @interop.implemented_in("numpy") above its def.'
+        )
+        raise errors.UnknownFrameworkError(msg)
     return _registry.find(framework).name
 
 

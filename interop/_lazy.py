@@ -11,9 +11,9 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from interop import _dtypes, _planner, _policy, _registry, errors
+from interop import _dtypes, _planner, _policy, _registry, _text, errors
 from interop._device import Device
-from interop._options import Wish, invalid
+from interop._options import Wish
 from interop._pieces import is_dataset
 from interop._plan import Plan, Step
 
@@ -109,13 +109,15 @@ def check_chunks(route: Route) -> None:
     """Refuse chunks that are for nobody."""
     chunks = route.wish.chunks
     if chunks is not None and not route.target.lazy:
-        raise invalid("chunks", chunks, f"for {route.target.name}, whose arrays have none. Leave it out.")
+        msg = f"chunks= applies to lazy targets only, and arrays of {route.target.name} have no chunks. Remove it."
+        raise errors.InvalidOptionError(msg)
 
 
 def _check_keywords(route: Route) -> None:
     wish = route.wish
     if wish.stream is not None and not (route.source.lazy and wish.compute):
-        raise invalid("stream", wish.stream.handle, "for lazy arrays: who computes them has streams of its own")
+        msg = "stream= does not apply to an array that stays lazy: its workers have their own. Remove it."
+        raise errors.InvalidOptionError(msg)
 
 
 # -- plan ----------------------------------------------------------------------------------------------------------
@@ -245,7 +247,8 @@ def _checked(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        raise invalid("chunks", args[-1], f"chunks of an array of shape {tuple(args[0].shape)} ({error})") from error
+        msg = f"chunks={_text.brief(args[-1])} does not fit an array of shape {tuple(args[0].shape)}: {error}"
+        raise errors.InvalidOptionError(msg) from error
 
 
 # -- across processes ----------------------------------------------------------------------------------------------

@@ -65,6 +65,14 @@ def has_namespace(cls: type) -> bool:
     return any(_METHOD in vars(base) for base in cls.__mro__)  # a metaclass may answer to every name
 
 
+def why_not(module: ModuleType) -> str:
+    """Say why a module is not taken as a namespace: what is missing, or what its functions did in the trial."""
+    makers = [maker for maker in _MAKERS if hasattr(module, maker)]
+    if not makers:
+        return f"it has neither {' nor '.join(_MAKERS)}"
+    return str(importlib.import_module(_ADAPTER).why_not(module, makers))
+
+
 def _module(name: str) -> ModuleType | None:
     """Return the module of that name: one that is imported, or a package that may be."""
     if name in sys.modules or not _says_so(name):

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, get_args
 
-from interop import _dtypes, _registry, errors
+from interop import _dtypes, _registry, _text, errors
+from interop._device import NAMES as DEVICE_NAMES
 from interop.adapter import Device
 from interop.handoff import UNORDERED, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
 ReadOnly = Literal["copy", "share", "error"]
@@ -52,6 +53,7 @@ class Wish(NamedTuple):
 
 _KEYWORDS: Final = tuple(Keywords.__annotations__)
 _NOTHING: Final = Wish()
+_NO_MORE: Final[Mapping[str, tuple[str, ...]]] = {}
 _defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=_NOTHING)
 defaults: Final = _defaults.get
 _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
@@ -118,8 +120,15 @@ def scope(wish: Wish) -> Iterator[None]:
         _defaults.reset(token)
 
 
-def make_wish(keywords: Mapping[str, Any]) -> Wish:
+def make_wish(keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE) -> Wish:
     """Check the keywords of a call and lay them over the context's defaults.
+
+    Parameters
+    ----------
+    keywords : mapping
+        What was given.
+    verb_keywords : mapping
+        Further keywords of the verb, each with other names that users give it. Only for the hint in the error.
 
     Raises
     ------
@@ -132,10 +141,19 @@ def make_wish(keywords: Mapping[str, Any]) -> Wish:
         return _defaults.get()
     for name in keywords:
         if name not in _KEYWORDS:
-            hint = "it belongs to interop.options" if name in Wish._fields else f"there are {', '.join(_KEYWORDS)}"
-            msg = f"there is no keyword {name!r}; {hint}"
+            msg = f"there is no keyword {name!r}. {_keyword_hint(name, keywords[name], verb_keywords)}"
             raise TypeError(msg)
     return _defaults.get()._replace(**_checked(keywords))
+
+
+def _keyword_hint(name: str, value: object, verb_keywords: Mapping[str, tuple[str, ...]]) -> str:
+    """Say which keyword was meant, and which ones there are."""
+    if name in Wish._fields:
+        return f"It is set for all calls by interop.options({name}={_text.brief(value)})."
+    known = (*_KEYWORDS, *verb_keywords)
+    meant = next((key for key, others in verb_keywords.items() if name in others), None) or _text.nearest(name, known)
+    question = f"Did you mean {meant}=? " if meant else ""
+    return f"{question}The keywords are {', '.join(known)}."
 
 
 def _checked(keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +180,7 @@ def _parse_device(spec: Any) -> Device:
         if adapter := _registry.owner(spec):
             return adapter.parse_device(spec)
     except (TypeError, ValueError) as error:
-        raise invalid("device", spec, wanted) from error
+        raise invalid("device", spec, wanted, DEVICE_NAMES) from error
     raise invalid("device", spec, wanted)
 
 
@@ -173,9 +191,9 @@ def _parse_dtype(spec: Any) -> str:
         # NumPy's names are everybody's, Python's own float and int included.
         name = (_registry.owner(spec) or _registry.adapter_named("numpy")).parse_dtype(spec)
     except (TypeError, ValueError, AttributeError) as error:
-        raise invalid("dtype", spec, "a name or a framework's dtype object") from error
+        raise invalid("dtype", spec, "a name or a framework's dtype object", _dtypes.NAMES) from error
     if name not in _dtypes.NAMES:
-        raise invalid("dtype", spec, "a dtype of plain numbers: " + ", ".join(sorted(_dtypes.NAMES)))
+        raise invalid("dtype", spec, "a dtype of plain numbers (" + ", ".join(sorted(_dtypes.NAMES)) + ")")
     return name
 
 
@@ -198,7 +216,7 @@ def parse_axis(axis: Any, axes: range, of: str) -> int:
     """Read an axis, which may be counted from the end; `of` says in a message what has these axes."""
     if hasattr(axis, "__index__") and axis in axes:
         return int(axis)
-    raise invalid("axis", axis, f"an integer from {axes[0]} to {axes[-1]}, for {of}")
+    raise invalid("axis", axis, f"an integer from {axes[0]} to {axes[-1]} for {of}")
 
 
 def is_whole(value: Any, least: int) -> bool:
@@ -206,9 +224,12 @@ def is_whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def invalid(name: str, value: object, wanted: str) -> errors.InvalidOptionError:
-    """Return the error that a keyword's value is none of its choices."""
-    return errors.InvalidOptionError(f"{name}={value!r} is not {wanted}")
+def invalid(name: str, value: object, wanted: str, choices: Iterable[object] = ()) -> errors.InvalidOptionError:
+    """Return the error for a keyword with a wrong value: what it must be, what was given, and what was meant."""
+    names = [choice for choice in choices if isinstance(choice, str)]
+    near = _text.nearest(value, names) if isinstance(value, str) else None
+    question = f". Did you mean {near!r}?" if near else ""
+    return errors.InvalidOptionError(f"{name} must be {wanted}, got {_text.brief(value)}{question}")
 
 
 _PARSERS: Final = {

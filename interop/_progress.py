@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from interop import errors
+from interop import _text, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ def check(progress: Any) -> None:
     if progress is True:
         _bar()
     elif progress is not False and not callable(progress):
-        msg = f"progress={progress!r} is not one of True, False, or a function that takes a number"
+        msg = f"progress must be True, False or a function that takes a number, got {_text.brief(progress)}"
         raise errors.InvalidOptionError(msg)
 
 

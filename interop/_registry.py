@@ -6,7 +6,6 @@ is not in it asks the entry points of the group ``interop.adapters`` once, and t
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 import threading
@@ -14,7 +13,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
-from interop import _cures, _namespaces, _plugins, _quick, errors
+from interop import _cures, _namespaces, _object_hints, _plugins, _quick, _text, errors
 from interop.adapter import Adapter
 
 
@@ -76,7 +75,7 @@ def identify(x: Any, target: Adapter | None = None) -> Found:
     adapter = adapter_of(type(x))
     if adapter is None and target is not None and isinstance(x, target.array_type):
         adapter = target
-    return Found(adapter, x) if adapter else _open_foreign(x)
+    return Found(adapter, x) if adapter else _open_foreign(x, target)
 
 
 def adapter_of(cls: type) -> Adapter | None:
@@ -118,15 +117,11 @@ def find(to: Any) -> Adapter:
     if isinstance(to, str):
         return adapter_named(to)
     if isinstance(to, ModuleType):
-        parts = to.__name__.split(".")
-        name = parts[0] if _is_name(parts[0]) else parts[-1]
-        return adapter_named(name) if _is_name(name) else _in_namespace(to) or adapter_named(parts[0])
-    adapter = adapter_of(to) if isinstance(to, type) else None
+        return _of_module(to)
+    adapter = adapter_of(to if isinstance(to, type) else type(to))
     if adapter is None or adapter.array_type is not to:  # a subclass would be a promise that is not kept
-        known = ", ".join(sorted(_all_names()))
-        named = f"a framework is named by a string, its module or its class of arrays, not by {to!r}. Known: {known}."
-        msg = (_cures.of_package(to.__module__) if isinstance(to, type) else None) or named
-        raise errors.UnknownFrameworkError(msg)
+        framework = adapter.name if adapter else None
+        raise errors.UnknownFrameworkError(_cures.of_target(to, _all_names(), framework))
     return adapter
 
 
@@ -161,11 +156,7 @@ def adapter_named(name: str) -> Adapter:
         adapter = _loaded.get(name)
     adapter = adapter or _in_namespace(name)
     if adapter is None:
-        near = difflib.get_close_matches(name, _all_names(), n=1)
-        hint = f": did you mean {near[0]!r}?" if near else "."
-        unknown = f"no framework is called {name!r}{hint} Known: {', '.join(sorted(_all_names()))}."
-        msg = _cures.of_package(name) or unknown
-        raise errors.UnknownFrameworkError(msg)
+        raise errors.UnknownFrameworkError(_cures.of_name(name, _all_names()))
     return adapter
 
 
@@ -221,6 +212,16 @@ def _is_name(name: str) -> bool:
     return name in TABLE or name in _loaded or name in _plugins.names()
 
 
+def _of_module(to: ModuleType) -> Adapter:
+    """Return the adapter of a framework's module, of a namespace, or of the package that a module is in."""
+    parts = to.__name__.split(".")
+    name = parts[0] if _is_name(parts[0]) else parts[-1]
+    adapter = adapter_named(name) if _is_name(name) else _in_namespace(to) or _in_namespace(parts[0])
+    if adapter is None:
+        raise errors.UnknownFrameworkError(_cures.of_module(to.__name__, _namespaces.why_not(to), _all_names()))
+    return adapter
+
+
 def _in_namespace(to: str | ModuleType) -> Adapter | None:
     """Return the adapter of a namespace without one: made on the fly, unless its arrays are somebody's already."""
     adapter = _namespaces.find(to)
@@ -266,7 +267,7 @@ def _import(name: str, entry: Entry) -> Adapter:
 # -- arrays of no known framework ------------------------------------------------------------------------------------
 
 
-def _open_foreign(x: Any) -> Found:
+def _open_foreign(x: Any, target: Adapter | None) -> Found:
     """Open what speaks `__dlpack__`, `__cuda_array_interface__`, the buffer protocol, ... as an array we know."""
     protocol = importlib.import_module(_PROTOCOL)
     label = label_of(x)
@@ -278,5 +279,6 @@ def _open_foreign(x: Any) -> Found:
         msg = f"{label} offers its memory, but asked for it, it answers {errors.quote(error)}"
         raise errors.UnsupportedArrayError(msg) from error
     if array is None:
-        raise errors.NotAnArrayError(_cures.of_object(x, label))
+        wanted = target.name if target else "numpy"
+        raise errors.NotAnArrayError(_object_hints.of_object(x, wanted, lambda item: is_array(type(item))))
     return Found(adapter_of(type(array)) or protocol.adapter, array, label)

@@ -168,7 +168,13 @@ def show(parts: Sequence[Section]) -> None:
     except ImportError:
         print("\n\n".join([*map(_plain, parts), _INSTALL]))  # noqa: T201 - what a command is for
         return
-    console = Console(highlight=False)
+
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave the error to the command: rich would end the process with the exit code of a failed check."""
+            raise  # noqa: PLE0704 - rich calls this in its except block
+
+    console = _Console(highlight=False)
     console.width = console.width if console.is_terminal else max(console.width, _WIDE)
     for part in parts:
         for piece in _fitting(part, console.width):

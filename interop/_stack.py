@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
 
@@ -90,7 +91,7 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
             [2, 1]])
     """
     job = _Job(to, _registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
-    items = _listed(arrays)
+    items = _listed(arrays, job.target)
     facts, alike = survey(items, job.wish)
     ndim = len(facts.shape)
     axis = parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
@@ -180,11 +181,15 @@ def _ordered(result: Any, job: _Job) -> Any:
 # -- questions ---------------------------------------------------------------------------------------------------
 
 
-def _listed(arrays: Iterable[Any]) -> list[Any]:
+def _listed(arrays: Iterable[Any], to: Adapter) -> list[Any]:
     if adapter := _registry.adapter_of(type(arrays)):
         facts = adapter.describe(arrays)
-        msg = f"stack takes a list of arrays, and {facts} is one array already. Pass it to interop.convert instead."
+        hint = facts.unsupported or f'Use interop.convert(x, "{to.name}") instead.'
+        msg = f"stack takes a list of arrays, and {facts} is one array already. {hint}"
         raise errors.UnsupportedArrayError(msg)
+    if isinstance(arrays, Mapping):
+        msg = f'stack takes a list of arrays, and got a dict. Stack its values: interop.stack(x.values(), "{to.name}").'
+        raise errors.NotAnArrayError(msg)
     if items := list(arrays):
         return items
     msg = "there is nothing to stack: without an array, the result has no shape. Pass at least one."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from interop import _caller, _flow, _quick, _registry
 from interop._options import invalid, is_whole
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from interop.adapter import Adapter
 
 
-class Watch:
-    """What one `watch` has seen.
+class Watch(Sequence[Record]):
+    """The records of one `watch`: a sequence that grows with each conversion, and can be added up.
+
+    Iterating, and an index or a slice, see the records that there are at that moment.
 
     Attributes
     ----------
@@ -32,6 +35,24 @@ class Watch:
 
     def __init__(self, keep: int | None) -> None:
         self.records: deque[Record] = deque(maxlen=keep)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(tuple(self.records))
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Record, ...]: ...
+    def __getitem__(self, index: int | slice) -> Record | tuple[Record, ...]:
+        """Return one record, or a tuple of those in a slice."""
+        return tuple(self.records)[index]
+
+    def __bool__(self) -> bool:
+        """Return True, whether anything was recorded or not."""
+        return True
 
     def summary(self) -> Summary:
         """Add the records up by route, reason and line."""
@@ -73,7 +94,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     Returns
     -------
     context manager
-        It gives a `Watch`: its `records`, and their sums by its method `summary`, as text or in a notebook.
+        It gives a `Watch`: a sequence of records, and their sums by its method `summary`, as text or in a notebook.
 
     Examples
     --------
@@ -81,11 +102,11 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     >>> with interop.watch() as seen:
     ...     t = interop.to_torch(np.ones(3))
     ...     a = interop.to_numpy(t, dtype="float32")
-    >>> [(record.route, record.bytes_copied) for record in seen.records]
+    >>> [(record.route, record.bytes_copied) for record in seen]
     [('numpy on cpu -> torch on cpu', 0), ('torch on cpu -> numpy on cpu', 12)]
     """
     if keep is not None and not is_whole(keep, 0):
-        raise invalid("keep", keep, "a number of records, or None for all of them")
+        raise invalid("keep", keep, "an integer from 0 up, or None to keep all records")
     return _scope(Watch(keep))
 
 

@@ -53,7 +53,7 @@ UNWRITABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "text": (
         lambda: np.full((6, 4), "x"),
         ("into numpy <U1 (6, 4) on cpu: dst has no plain numbers: NumPy's <U1 is no dtype of plain numbers. "
-        "Convert it first: x.astype(float)."),
+        "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1]."),
     ),
 }  # fmt: skip
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_written_to_is_refused(name: str, source: str) -> None:
 
 
 def test_no_array_is_no_dst() -> None:
-    with pytest.raises(interop.NotAnArrayError, match="a list is no array"):
+    with pytest.raises(interop.NotAnArrayError, match="a list is not an array"):
         copyto([1, 2], VALUES)
 
 

@@ -44,7 +44,7 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     "text": (
         interop.UnsupportedArrayError, lambda: np.full((6, 4), "x"), {},
         (f"cannot copy numpy <U1 (6, 4) on cpu into {HERE}: NumPy's <U1 is no dtype of plain numbers. "
-        "Convert it first: x.astype(float)."),
+        "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1]."),
     ),
     "text, lazily": (
         interop.UnsupportedArrayError, lambda: Lazy(VALUES, dtype="U1"), {},
@@ -58,27 +58,27 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     ),
     "no array": (
         interop.NotAnArrayError, lambda: 3, {},
-        "an int is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+        "an int is not an array. Create one first, for example with numpy.asarray(x) or torch.tensor(x).",
     ),
     "no array in an iterable": (
         interop.NotAnArrayError, lambda: [1, 2], {},
-        "an int is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+        "an int is not an array. Create one first, for example with numpy.asarray(x) or torch.tensor(x).",
     ),
     "no batch": (
         interop.InvalidOptionError, lambda: VALUES, {"batch_bytes": 0},
-        "batch_bytes=0 is not a number of bytes from 1 up, or None for 64 MiB",
+        "batch_bytes must be a positive integer, or None for 64 MiB, got 0",
     ),
     "true as a batch": (
         interop.InvalidOptionError, lambda: VALUES, {"batch_bytes": True},
-        "batch_bytes=True is not a number of bytes from 1 up, or None for 64 MiB",
+        "batch_bytes must be a positive integer, or None for 64 MiB, got True",
     ),
     "no progress": (
         interop.InvalidOptionError, lambda: VALUES, {"progress": 1},
-        "progress=1 is not one of True, False, or a function that takes a number",
+        "progress must be True, False or a function that takes a number, got 1",
     ),
     "no casting": (
         interop.InvalidOptionError, lambda: VALUES, {"casting": "safe"},
-        "casting='safe' is not one of 'same_kind', 'unsafe'",
+        "casting must be one of 'same_kind', 'unsafe', got 'safe'",
     ),
     "rows of another length": (
         interop.ShapeError, lambda: iter([VALUES[:, :1]]), {},

@@ -39,7 +39,7 @@ def test_what_is_wrong_is_said_when_it_is_mapped() -> None:
         convert(x, "numpy", device="cuda")
     with pytest.raises(interop.UnsupportedArrayError, match="JAX makes float32 of float64"):
         convert(x, "jax", dtype="float64")
-    with pytest.raises(interop.InvalidOptionError, match="is not for lazy arrays: who computes them has streams"):
+    with pytest.raises(interop.InvalidOptionError, match="stream= does not apply to an array that stays lazy"):
         convert(x, "torch", stream=0)
     assert not seen
 

@@ -65,8 +65,8 @@ class Broken:
 
 def no_array(what: str) -> str:
     speaks = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
-    cure = "If it holds an array, pass that; of a container, pass each one."
-    return f"{what} is no array: it is of no known framework, and it speaks none of {speaks}. {cure}"
+    cure = "If it holds an array, pass that array; if it is a container, pass each of its arrays."
+    return f"{what} is not an array: it is of no known framework, and it speaks none of {speaks}. {cure}"
 
 
 ONES = np.ones((2, 3), "float32")
@@ -76,12 +76,13 @@ WHO_AND_WHAT = {
         "no framework is called 'nunpy': did you mean 'numpy'? Known: KNOWN.",
     ),
     "a far miss": Case(
-        lambda: interop.convert(ONES, "tensorflow"), interop.UnknownFrameworkError,
-        "no framework is called 'tensorflow'. Known: KNOWN.",
+        lambda: interop.convert(ONES, "qwerty"), interop.UnknownFrameworkError,
+        "no framework is called 'qwerty'. Known: KNOWN.",
     ),
     "another module": Case(
         lambda: interop.convert(ONES, pytest), interop.UnknownFrameworkError,
-        "no framework is called 'pytest'. Known: KNOWN.",
+        "the module pytest is not taken as an array-API namespace, because it has neither from_dlpack nor asarray. "
+        "Known: KNOWN.",
     ),
     "another class": Case(
         lambda: interop.convert(ONES, list), interop.UnknownFrameworkError,
@@ -93,25 +94,35 @@ WHO_AND_WHAT = {
     ),
     "a list": Case(
         lambda: interop.to_numpy([1]), interop.NotAnArrayError,
-        "a list is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+        "a list is not an array. Create one first, for example with numpy.asarray(x) or torch.tensor(x).",
     ),
     "a tuple": Case(
         lambda: interop.to_numpy((1,)), interop.NotAnArrayError,
-        "a tuple is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+        "a tuple is not an array. Create one first, for example with numpy.asarray(x) or torch.tensor(x).",
     ),
     "a string": Case(
         lambda: interop.to_numpy("abc"), interop.NotAnArrayError,
-        "a str is no array. Read numbers from it first, or pass its bytes: x.encode().",
+        "a str is not an array. If it is the path of a file, read the file: numpy.load(x), or "
+        "numpy.asarray(PIL.Image.open(x)) for an image. If it is a list of numbers, parse it: "
+        "numpy.asarray(x.split(), float).",
     ),
-    "None": Case(lambda: interop.to_numpy(None), interop.NotAnArrayError, no_array("NoneType")),
-    "a dict": Case(lambda: interop.to_numpy({}), interop.NotAnArrayError, no_array("dict")),
+    "None": Case(
+        lambda: interop.to_numpy(None), interop.NotAnArrayError,
+        "None is not an array. Check the call that should have returned one: a function without a return statement "
+        "returns None.",
+    ),
+    "a dict": Case(
+        lambda: interop.to_numpy({}), interop.NotAnArrayError,
+        "a dict is not an array. Create one from its values first, for example with numpy.asarray(list(x.values())).",
+    ),
+    "an object": Case(lambda: interop.to_numpy(object()), interop.NotAnArrayError, no_array("object")),
     "a number": Case(
         lambda: interop.to_numpy(1), interop.NotAnArrayError,
-        "an int is no array. Make one of it first: numpy.asarray(x), torch.tensor(x).",
+        "an int is not an array. Create one first, for example with numpy.asarray(x) or torch.tensor(x).",
     ),
     "a class": Case(
         lambda: interop.to_numpy(np.ndarray), interop.NotAnArrayError,
-        "numpy.ndarray is no array but a class. Pass an array of it instead.",
+        "numpy.ndarray is not an array but a class. Pass an array of it instead.",
     ),
     "a capsule": Case(
         lambda: interop.to_numpy(ONES.__dlpack__()), interop.NotAnArrayError,

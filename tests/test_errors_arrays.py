@@ -64,7 +64,7 @@ TENSORS: Final = [
 NDARRAYS: Final = [
     (
         lambda: np.array([1, 2], object), "object (2,)",
-        f"NumPy's object {PLAIN} Convert its elements to numbers first: x.astype(float).",
+        f'NumPy\'s object {PLAIN} Convert its elements to numbers first: x.astype("int64").',
     ),
     (lambda: np.array(["1.5"]), "<U3 (1,)", f"NumPy's <U3 {PLAIN} Convert it first: x.astype(float)."),
     (
@@ -73,7 +73,8 @@ NDARRAYS: Final = [
     ),
     (
         lambda: np.array([b"1.5"]), "|S3 (1,)",
-        f"NumPy's |S3 {PLAIN} Convert it first: x.astype(float), or numpy.frombuffer(x, numpy.uint8) for its bytes.",
+        f"NumPy's |S3 {PLAIN} Convert it first: x.astype(float), or "
+        "numpy.frombuffer(x.tobytes(), numpy.uint8) for its bytes.",
     ),
     (
         lambda: np.array(["2026"], "M8[Y]"), "datetime64[Y] (1,)",

@@ -51,12 +51,12 @@ DECORATING = {
     ),
     "no such choice": Case(
         lambda: implemented_in("numpy", readonly="shared"), interop.InvalidOptionError,  # type: ignore[arg-type]
-        "readonly='shared' is not one of 'copy', 'share', 'error'",
+        "readonly must be one of 'copy', 'share', 'error', got 'shared'",
     ),
     "no such keyword": Case(
         lambda: implemented_in("numpy", devise="cpu"), TypeError,  # type: ignore[call-arg]
-        "there is no keyword 'devise'; there are device, dtype, copy, stream, detach, readonly, casting, compute, "
-        "chunks",
+        "there is no keyword 'devise'. Did you mean device=? The keywords are device, dtype, copy, stream, detach, "
+        "readonly, casting, compute, chunks.",
     ),
     "no such parameter": Case(
         lambda: implemented_in("numpy", only="w")(f), interop.InvalidOptionError,
@@ -80,7 +80,8 @@ DECORATING = {
     ),
     "without parentheses": Case(
         lambda: implemented_in(nothing), interop.UnknownFrameworkError,  # type: ignore[arg-type]
-        f"a framework is named by a string, its module or its class of arrays, not by {nothing!r}. Known: KNOWN.",
+        'implemented_in needs the framework that nothing is written for. Write @interop.implemented_in("numpy") above '
+        "its def.",
     ),
     "a class": Case(
         lambda: implemented_in("numpy")(Solver), TypeError,

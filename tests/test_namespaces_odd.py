@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import interop
 
 BASE = np.arange(6.0).reshape(2, 3)
+NEITHER = "it has neither from_dlpack nor asarray"
 
 
 class Box:
@@ -117,17 +118,29 @@ def test_a_namespace_of_known_arrays_is_their_frameworks() -> None:
 
 
 @pytest.mark.parametrize(
-    "module",
+    ("module", "why"),
     [
-        namespace(),
-        namespace(asarray=list),
-        namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="object")),
-        namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="float32", __dlpack_device__=lambda: (2, 0))),
-        pytest,
+        (namespace(), NEITHER),
+        (pytest, NEITHER),
+        (namespace(asarray=list), "asarray returns an object of the class list without shape and dtype"),
+        (
+            namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="object")),
+            "asarray returns dtype object and shape (1,) for an array of dtype float32 and shape (1,)",
+        ),
+        (
+            namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="float32", __dlpack_device__=lambda: (2, 0))),
+            "asarray returns an array that is not on the host",
+        ),
+        (
+            namespace(from_dlpack=lambda x: Lent(x.copy()), asarray=lambda x: x.missing),
+            "from_dlpack copies its argument; asarray raises AttributeError: 'numpy.ndarray' object has no attribute "
+            "'missing'",
+        ),
     ],
 )
-def test_a_module_that_makes_no_arrays_on_the_host_is_none(module: ModuleType) -> None:
+def test_find_module_without_arrays_on_the_host_says_why(module: ModuleType, why: str) -> None:
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, module)
     known = ", ".join(info.name for info in interop.frameworks())
-    assert str(caught.value) == f"no framework is called {module.__name__!r}. Known: {known}."
+    not_taken = f"the module {module.__name__} is not taken as an array-API namespace"
+    assert str(caught.value) == f"{not_taken}, because {why}. Known: {known}."

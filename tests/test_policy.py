@@ -226,17 +226,20 @@ def test_a_task_inherits_the_one_it_was_made_under() -> None:
 def test_a_limit_is_a_number_of_bytes(limit: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         options(max_host_bytes=limit)
-    assert str(caught.value) == f"max_host_bytes={limit!r} is not a number of bytes, or math.inf for no limit"
+    assert str(caught.value) == f"max_host_bytes must be a number of bytes, or math.inf for no limit, got {limit!r}"
 
 
 def test_a_policy_is_one_of_three() -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         options(host_copy="never")  # type: ignore[arg-type]
-    assert str(caught.value) == "host_copy='never' is not one of 'allow', 'warn', 'error'"
+    assert str(caught.value) == "host_copy must be one of 'allow', 'warn', 'error', got 'never'"
 
 
 @pytest.mark.parametrize("name", ["host_copy", "max_host_bytes"])
 def test_a_policy_is_no_keyword_of_a_call(name: str) -> None:
     with pytest.raises(TypeError) as caught:
         interop.to_torch(VALUES, **{name: "allow"})  # type: ignore[arg-type]
-    assert str(caught.value) == f"there is no keyword {name!r}; it belongs to interop.options"
+    assert (
+        str(caught.value)
+        == f"there is no keyword {name!r}. It is set for all calls by interop.options({name}='allow')."
+    )

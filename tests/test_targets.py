@@ -3,6 +3,8 @@
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,13 +61,31 @@ def test_what_holds_no_arrays_is_out_of_scope(name: str) -> None:
     what, cure = _cures.PACKAGES[name]
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, name)
-    words = f"{name} is out of scope as a target: it has {what}, and interop makes arrays. Write {cure} instead."
+    words = f"{name} is not a target, because {what}. Write {cure} instead."
     assert str(caught.value) == words
 
 
-@pytest.mark.requires("PIL", "h5py", "pandas", "polars", "pyarrow", "xarray", "zarr")
-@pytest.mark.parametrize("name", sorted(_cures.PACKAGES))
-def test_what_is_to_be_written_instead_works(name: str) -> None:
+INSTALLED = ("PIL", "h5py", "pandas", "polars", "pyarrow", "xarray", "zarr")
+FUNCTIONS_OF_OTHERS = {
+    "SimpleITK": "GetImageFromArray",
+    "awkward": "from_numpy",
+    "datasets": "Dataset.from_dict",
+    "keras": "ops.convert_to_tensor",
+    "mlx": "core.array",
+    "mxnet": "np.array",
+    "onnxruntime": "OrtValue.ortvalue_from_numpy",
+    "paddle": "to_tensor",
+    "sparse": "COO.from_numpy",
+    "tensorflow": "convert_to_tensor",
+    "tinygrad": "Tensor",
+}
+"""What packages call the function that takes an ndarray, by their documentation: they are too large to install."""
+ON_A_GPU = {"cudf": "DataFrame", "cupyx": "scipy.sparse.csr_matrix"}
+
+
+@pytest.mark.requires(*INSTALLED)
+@pytest.mark.parametrize("name", INSTALLED)
+def test_hint_for_an_installed_package_runs(name: str) -> None:
     import_module("PIL.Image" if name == "PIL" else name)
     x = np.arange(6, dtype="uint8") if name == "pyarrow" else np.arange(6, dtype="uint8").reshape(2, 3)
     with import_module("h5py").File("unused", "w", driver="core", backing_store=False) as file:
@@ -73,11 +93,97 @@ def test_what_is_to_be_written_instead_works(name: str) -> None:
         exec(_cures.PACKAGES[name].cure, names)  # noqa: S102 - our own words
 
 
+def stand_in(path: str, received: list[Any]) -> Any:
+    """Return an object that has one function, at a dotted path, which notes its argument."""
+    name, _, rest = path.partition(".")
+    return SimpleNamespace(**{name: stand_in(rest, received) if rest else received.append})
+
+
+@pytest.mark.parametrize("name", FUNCTIONS_OF_OTHERS)
+def test_hint_for_another_package_calls_its_function_with_an_ndarray(name: str) -> None:
+    received: list[Any] = []
+    names = {"x": BASE, "interop": interop, name: stand_in(FUNCTIONS_OF_OTHERS[name], received)}
+    eval(_cures.PACKAGES[name].cure, names)  # noqa: S307 - our own words
+    assert received == [{"name": BASE} if name == "datasets" else BASE]
+
+
+@pytest.mark.requires("cupy", "gpu")
+@pytest.mark.parametrize("name", ON_A_GPU)
+def test_hint_for_a_package_on_a_gpu_calls_its_function_with_a_cupy_array(name: str) -> None:
+    received: list[Any] = []
+    names = {"x": BASE, "interop": interop, name: stand_in(ON_A_GPU[name], received)}
+    eval(_cures.PACKAGES[name].cure, names)  # noqa: S307 - our own words
+    assert interop.framework_of(received[0]) == "cupy"
+
+
+def test_every_package_has_a_test_of_its_hint() -> None:
+    plain = {name for name, other in _cures.PACKAGES.items() if other.cure == "interop.to_numpy(x)"}
+    assert {*INSTALLED, *FUNCTIONS_OF_OTHERS, *ON_A_GPU, *plain} == set(_cures.PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("np", "numpy"), ("NumPy", "numpy"), ("numpy.ndarray", "numpy"), ("nunpy", "numpy"), ("cp", "cupy"),
+        ("jnp", "jax"), ("jax.numpy", "jax"), ("pytorch", "torch"), ("torch.Tensor", "torch"), ("da", "dask"),
+    ],
+)  # fmt: skip
+def test_find_similar_name_asks_did_you_mean(name: str, meant: str) -> None:
+    with pytest.raises(interop.UnknownFrameworkError, match=rf"called {name!r}: did you mean '{meant}'\? Known: "):
+        interop.convert(BASE, name)
+
+
+@pytest.mark.parametrize("name", ["tf", "pd", "scipy.sparse", "tensorflow.keras"])
+def test_find_short_or_dotted_package_name_gives_the_hint_of_the_package(name: str) -> None:
+    with pytest.raises(interop.UnknownFrameworkError, match=r"^\w+ is not a target, because .* Write .* instead\.$"):
+        interop.convert(BASE, name)
+
+
+@pytest.mark.parametrize(("name", "keyword"), [("float32", "dtype"), ("cuda:1", "device"), ("cpu", "device")])
+def test_find_dtype_or_device_names_the_keyword(name: str, keyword: str) -> None:
+    with pytest.raises(interop.UnknownFrameworkError) as caught:
+        interop.convert(BASE, name)
+    assert str(caught.value) == (
+        f"no framework is called {name!r}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
+    )
+
+
+@pytest.mark.parametrize("call", [interop.convert, interop.explain, interop.convert_tree, interop.stack])
+@pytest.mark.parametrize("to", ["torch", np, np.ndarray])
+def test_convert_swapped_arguments_are_named_and_not_printed(call: Any, to: Any) -> None:
+    for array in (np.ones(10_000), [np.ones(10_000)] * 100, {"a": np.ones(10_000)}):
+        with pytest.raises(interop.UnknownFrameworkError) as caught:
+            call(to, array)
+        message = str(caught.value)
+        assert "were the arguments swapped? Pass the array first and the framework second" in message
+        assert "<numpy.ndarray of shape (10000,)>" in message
+        assert len(message) < 600
+
+
+def test_find_subclass_names_the_class_that_is_made() -> None:
+    for to in (np.ma.MaskedArray, np.float32):
+        with pytest.raises(interop.UnknownFrameworkError, match=r'Write interop\.convert\(x, "numpy"\) instead\.$'):
+            interop.convert(BASE, to)
+
+
+def test_find_module_in_the_table_with_a_namespace_says_why_it_was_not_taken() -> None:
+    """As paddle: there is `asarray`, but what it makes is not an array of the standard."""
+    paddle = ModuleType("paddle")
+    vars(paddle).update(asarray=lambda x: SimpleNamespace(shape=list(x.shape), dtype=f"paddle.{x.dtype}x"))
+    with pytest.raises(interop.UnknownFrameworkError) as caught:
+        interop.convert(BASE, paddle)
+    assert str(caught.value) == (
+        "paddle is not a target, because interop has no adapter for its arrays. Write "
+        "paddle.to_tensor(interop.to_numpy(x)) instead. (paddle is not taken as an array-API namespace, because asarray "
+        "returns dtype paddle.float32x and shape (1,) for an array of dtype float32 and shape (1,).)"
+    )
+
+
 @pytest.mark.requires("pandas")
 def test_modules_and_classes_of_them_are_out_of_scope_too() -> None:
     pd = import_module("pandas")
     for to in (pd, pd.Series, pd.api):
-        with pytest.raises(interop.UnknownFrameworkError, match=r"pandas is out of scope .* pandas\.DataFrame"):
+        with pytest.raises(interop.UnknownFrameworkError, match=r"pandas is not a target, .* pandas\.DataFrame"):
             interop.convert(BASE, to)
 
 

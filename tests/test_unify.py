@@ -92,11 +92,12 @@ REFUSED = {
     ),
     "no such choice": Case(
         lambda: unify(readonly="shared"), interop.InvalidOptionError,  # type: ignore[call-overload]
-        "readonly='shared' is not one of 'copy', 'share', 'error'",
+        "readonly must be one of 'copy', 'share', 'error', got 'shared'",
     ),
     "no such keyword": Case(
         lambda: unify(axis=1), TypeError,  # type: ignore[call-overload]
-        "there is no keyword 'axis'; there are device, dtype, copy, stream, detach, readonly, casting, compute, chunks",
+        "there is no keyword 'axis'. The keywords are device, dtype, copy, stream, detach, readonly, casting, compute, "
+        "chunks.",
     ),
 }  # fmt: skip
 
@@ -115,7 +116,7 @@ def test_refusals(case: Case) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_array_says_where(call: Callable[[], Any], where: int) -> None:
-    with pytest.raises(interop.NotAnArrayError, match="is no array") as caught:
+    with pytest.raises(interop.NotAnArrayError, match="is not an array") as caught:
         call()
     assert caught.value.__notes__ == [f"at arrays[{where}]"]
 

@@ -167,7 +167,7 @@ def test_only_the_latest_are_kept() -> None:
 def test_a_number_of_records_is_one(keep: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         watch(keep=keep)
-    assert str(caught.value) == f"keep={keep!r} is not a number of records, or None for all of them"
+    assert str(caught.value) == f"keep must be an integer from 0 up, or None to keep all records, got {keep!r}"
 
 
 def test_all_threads_are_watched() -> None:

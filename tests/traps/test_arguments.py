@@ -74,22 +74,22 @@ class TestScalars:
 
 
 NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
-    "list": (lambda: [1, 2], r"a list is no array.*numpy\.asarray\(x\), torch\.tensor\(x\)"),
-    "tuple": (lambda: (1, 2), r"a tuple is no array.*numpy\.asarray\(x\), torch\.tensor\(x\)"),
-    "nested": (lambda: [[torch.ones(2)]], "a list is no array"),
-    "str": (lambda: "1, 2", "str is no array"),
-    "None": (lambda: None, "NoneType is no array"),
-    "int": (lambda: 1, "int is no array"),
-    "float": (lambda: 1.5, "float is no array"),
-    "dict": (lambda: {"a": np.ones(3)}, "dict is no array"),
-    "generator": (lambda: (i for i in range(3)), "generator is no array"),
-    "object": (object, "object is no array.*__dlpack__.*buffer protocol"),
+    "list": (lambda: [1, 2], r"a list is not an array.*numpy\.asarray\(x\) or torch\.tensor\(x\)"),
+    "tuple": (lambda: (1, 2), r"a tuple is not an array.*numpy\.asarray\(x\) or torch\.tensor\(x\)"),
+    "nested": (lambda: [[torch.ones(2)]], "a list is not an array"),
+    "str": (lambda: "1, 2", "str is not an array"),
+    "None": (lambda: None, "None is not an array"),
+    "int": (lambda: 1, "int is not an array"),
+    "float": (lambda: 1.5, "float is not an array"),
+    "dict": (lambda: {"a": np.ones(3)}, "dict is not an array"),
+    "generator": (lambda: (i for i in range(3)), "generator is not an array"),
+    "object": (object, "object is not an array.*__dlpack__.*buffer protocol"),
     "capsule": (lambda: np.ones(3).__dlpack__(), "a raw capsule can be used only once.*the array that made it"),
     "versioned": (lambda: torch.ones(3).__dlpack__(max_version=(1, 0)), "a raw capsule can be used only once"),
-    "module": (lambda: torch, "module is no array"),
-    "class": (lambda: np.ndarray, "is no array"),
-    "Tensor": (lambda: torch.Tensor, "is no array"),
-    "dtype": (lambda: torch.float32, "dtype is no array"),
+    "module": (lambda: torch, "module is not an array"),
+    "class": (lambda: np.ndarray, "is not an array"),
+    "Tensor": (lambda: torch.Tensor, "is not an array"),
+    "dtype": (lambda: torch.float32, "dtype is not an array"),
 }
 
 

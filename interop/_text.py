@@ -1,0 +1,57 @@
+"""Text for messages: a value on one line, the nearest known name, and a noun with its article."""
+
+from __future__ import annotations
+
+import difflib
+from reprlib import Repr
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def brief(value: object) -> str:
+    """Return the repr of a value, cut to one line. An array is described by its class and shape, and never printed."""
+    return _short.repr(value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like a misspelt one, or None."""
+    by_lower = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else None
+
+
+def full_name(cls: type) -> str:
+    """Return the name of a class with its module; for a builtin class, the name alone."""
+    return f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
+
+
+def with_article(noun: str) -> str:
+    """Return a noun with "a" or "an" in front; the full name of a class, which has a dot, alone."""
+    if "." in noun:
+        return noun
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+class _Short(Repr):
+    """A `reprlib.Repr` that never asks an array for its repr, which is long, and reads a GPU's memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = 80
+        self.maxother = 80
+        self.maxtuple = 8
+
+    def repr1(self, x: Any, level: int) -> str:
+        """Return the repr of a value inside a container, or of the value itself."""
+        if _is_like_array(type(x)):
+            return f"<{full_name(type(x))} of shape {getattr(x, 'shape', 'unknown')}>"
+        return " ".join(super().repr1(x, level).split())
+
+
+def _is_like_array(cls: type) -> bool:
+    return hasattr(cls, "__array__") or hasattr(cls, "__dlpack__") or hasattr(cls, "__cuda_array_interface__")
+
+
+_short: Final = _Short()

@@ -1,0 +1,1 @@
+"""Every message that tells what to write instead: the test provokes the message and runs the code."""
