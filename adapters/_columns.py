@@ -23,6 +23,19 @@ _KINDS: Final = {
 }
 """What begins the name of a dtype, in lower case. What is not here is read, and the ndarray is judged."""
 _ASKS: Final = ("isna", "null_count", "itercolumns")
+_SAMPLE: Final = 64  # texts that are looked at
+_NUMBERING: Final = {
+    "pandas": "factorize()[0]",
+    "polars": 'rank("dense")',
+    "arrow": "dictionary_encode().indices",
+    "chunked arrow": "combine_chunks().dictionary_encode().indices",
+}
+_CODES: Final = {
+    "pandas": ("cat.codes", "astype(float)"),
+    "polars": ("to_physical()", "cast(str).cast(float)"),
+    "arrow": ("indices", "dictionary_decode()"),
+    "chunked arrow": ("combine_chunks().indices", "cast(x.type.value_type)"),
+}
 _EXPLODE: Final = ".explode()"
 _FILLS: Final = ("fillna(value)", "fill_null(value)", "dropna()", "drop_nulls()", "drop_null()")
 
@@ -89,7 +102,9 @@ def _cure(x: Any, kind: str) -> str:
     if kind == "lists":
         return f"Flatten it first: x.{'flatten' if hasattr(x, 'flatten') else 'explode'}()."
     if kind == "categories":
-        return f"Convert their codes, or the values: {_codes(x)}."
+        return _of_categories(x)
+    if kind == "text" and not _are_numbers(x):
+        return f"Number the distinct texts: x.{_NUMBERING[_dialect(x)]}."
     if hasattr(x, "astype"):
         call = "astype(float)" if kind != "times" else 'astype("int64")'
     elif hasattr(x, "to_physical"):
@@ -99,13 +114,32 @@ def _cure(x: Any, kind: str) -> str:
     return f"Convert it to numbers first: x.{call}."
 
 
-def _codes(x: Any) -> str:
+def _of_categories(x: Any) -> str:
+    """Name the codes of categories, and the values where they are numbers."""
+    codes, values = _CODES[_dialect(x)]
+    if _dialect(x) == "pandas" and not hasattr(x, "cat"):  # a Categorical, not a Series
+        codes = "codes"
+    if _are_numbers(x):
+        return f"Convert their codes, or the values: x.{codes}, x.{values}."
+    return f"Convert their codes: x.{codes}."
+
+
+def _dialect(x: Any) -> str:
+    """Return whose methods a column has; no class is named, since several libraries share each of them."""
     if hasattr(x, "to_physical"):
-        return "x.to_physical(), x.cast(str)"
+        return "polars"
     if hasattr(x, "astype"):
-        codes = "x.codes, " if hasattr(x, "codes") else "x.cat.codes, " if hasattr(x, "cat") else ""
-        return f"{codes}x.astype(float)"
-    return "x.indices, x.dictionary_decode()" if hasattr(x, "indices") else "x.cast(x.type.value_type)"
+        return "pandas"
+    return "arrow" if hasattr(x, "dictionary_encode") and not hasattr(x, "chunks") else "chunked arrow"
+
+
+def _are_numbers(x: Any) -> bool:
+    """Whether some texts of a column can be read as numbers."""
+    try:
+        np.asarray(x[:_SAMPLE]).astype(float)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 # -- missing numbers -----------------------------------------------------------------------------------------------

@@ -87,11 +87,12 @@ def of_name(name: str, known: Collection[str]) -> str:
     """Say why a name is not a target, and which name or keyword was meant."""
     if hint := of_package(name):
         return hint
+    unknown = f"no framework is called {_text.brief(name)}"
     if keyword := _keyword(name):
-        return f"no framework is called {name!r}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
+        return f"{unknown}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
     meant = _meant(name, known)
     question = f": did you mean {meant!r}?" if meant else "."
-    return f"no framework is called {name!r}{question} {_known(known)}"
+    return f"{unknown}{question} {_known(known)}"
 
 
 def of_module(name: str, why: str, known: Collection[str]) -> str:
@@ -108,7 +109,7 @@ def of_target(to: Any, known: Collection[str], framework: str | None) -> str:
             f"interop makes arrays of no subclass, and {_text.full_name(to)} is one. "
             f'Write interop.convert(x, "{framework}") instead.'
         )
-    if not isinstance(to, type) and (framework or isinstance(to, _SWAPPED)):
+    if not isinstance(to, type) and (_text.is_like_array(type(to)) or isinstance(to, _SWAPPED)):
         return (
             f"the target is an array or a container of arrays, {_text.brief(to)}: were the arguments swapped? "
             'Pass the array first and the framework second, as in interop.convert(x, "numpy").'

@@ -8,7 +8,7 @@ import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, Unpack, cast
 
-from interop import _namespaces, _registry, errors
+from interop import _namespaces, _registry, _text, errors
 from interop._admission import Admission
 from interop._border import XP, Asking, Crossing, Way, permissions
 from interop._decorated import Decorated, is_being_defined
@@ -213,7 +213,7 @@ def _way_back(returns: Any, keywords: Mapping[str, Any]) -> Way | None:
         return Way.of(_name_of(returns), keywords)
     except errors.UnknownFrameworkError:
         known = ", ".join(_registry.known_names())
-        msg = f"returns={returns!r} is not {_CALLER!r}, None or a framework: {known}"
+        msg = f"returns={_text.brief(returns)} is not {_CALLER!r}, None or a framework: {known}"
         raise errors.InvalidOptionError(msg) from None
 
 

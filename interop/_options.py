@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+import operator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict, get_args
 
@@ -165,7 +166,7 @@ def _check(name: str, value: Any) -> Any:
         return value  # the target reads it
     if name in _PARSERS:
         return None if value is None else _PARSERS[name](value)
-    if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in _CHOICES[name]):
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in _CHOICES[name]):
         raise invalid(name, value, "one of " + ", ".join(map(repr, _CHOICES[name])))
     return value
 
@@ -187,6 +188,8 @@ def _parse_device(spec: Any) -> Device:
 def _parse_dtype(spec: Any) -> str:
     if isinstance(spec, str) and spec in _dtypes.NAMES:
         return spec
+    if _text.is_like_array(type(spec)) or isinstance(spec, list):  # NumPy would print the arrays in its error
+        raise invalid("dtype", spec, "a name or a framework's dtype object")
     try:
         # NumPy's names are everybody's, Python's own float and int included.
         name = (_registry.owner(spec) or _registry.adapter_named("numpy")).parse_dtype(spec)
@@ -214,8 +217,10 @@ def _parse_limit(spec: Any) -> float:
 
 def parse_axis(axis: Any, axes: range, of: str) -> int:
     """Read an axis, which may be counted from the end; `of` says in a message what has these axes."""
-    if hasattr(axis, "__index__") and axis in axes:
-        return int(axis)
+    with suppress(TypeError):
+        index = operator.index(axis)
+        if index in axes:
+            return index
     raise invalid("axis", axis, f"an integer from {axes[0]} to {axes[-1]} for {of}")
 
 

@@ -174,7 +174,7 @@ def register(adapter: Adapter) -> None:
         It is no adapter, or another one has its name.
     """
     if not isinstance(cast("object", adapter), Adapter):
-        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {adapter!r}"
+        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {_text.brief(adapter)}"
         raise errors.InvalidOptionError(msg)
     with _lock:
         new, old = _full_name(type(adapter)), _claimant(adapter.name)

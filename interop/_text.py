@@ -34,6 +34,11 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
+def is_like_array(cls: type) -> bool:
+    """Whether a class speaks a protocol of arrays. No property is evaluated."""
+    return hasattr(cls, "__array__") or hasattr(cls, "__dlpack__") or hasattr(cls, "__cuda_array_interface__")
+
+
 class _Short(Repr):
     """A `reprlib.Repr` that never asks an array for its repr, which is long, and reads a GPU's memory."""
 
@@ -45,13 +50,9 @@ class _Short(Repr):
 
     def repr1(self, x: Any, level: int) -> str:
         """Return the repr of a value inside a container, or of the value itself."""
-        if _is_like_array(type(x)):
+        if is_like_array(type(x)):
             return f"<{full_name(type(x))} of shape {getattr(x, 'shape', 'unknown')}>"
         return " ".join(super().repr1(x, level).split())
-
-
-def _is_like_array(cls: type) -> bool:
-    return hasattr(cls, "__array__") or hasattr(cls, "__dlpack__") or hasattr(cls, "__cuda_array_interface__")
 
 
 _short: Final = _Short()

@@ -1,6 +1,8 @@
 """What is installed, as if it were not."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,4 +12,13 @@ from interop import _quick
 def hide_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     """No package goes while a process runs, so interop must forget that it was there."""
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    _quick.forget()
+
+
+@contextmanager
+def hidden_ml_dtypes() -> Iterator[None]:
+    """Hide ml_dtypes inside the ``with`` block."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        hide_ml_dtypes(monkeypatch)
+        yield
     _quick.forget()

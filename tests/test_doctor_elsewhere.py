@@ -1,7 +1,10 @@
 """The doctor where frameworks are missing, broken or lie: each time in a process of its own."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -126,3 +129,22 @@ def test_an_adapter_that_lies_fails_the_check(method: str, problem: str) -> None
 def test_an_adapter_of_a_third_party_that_tells_the_truth_passes() -> None:
     said = run_child(LIAR.format(method="quiet(self): pass"), path=Path(__file__).parent)
     assert said == "0\n"
+
+
+@pytest.mark.parametrize(("hidden", "options"), [("", []), ("rich", ["--json"])])
+def test_main_reader_that_stops_ends_without_a_traceback(hidden: str, options: list[str]) -> None:
+    """As ``python -m interop | head``: here the reader is gone before the first line is written."""
+    code = f"""
+        import runpy, sys
+        if {hidden!r}:
+            sys.modules[{hidden!r}] = sys.modules[{hidden + ".console"!r}] = None
+        sys.argv = ["interop", *{options}]
+        runpy.run_module("interop", run_name="__main__", alter_sys=True)
+    """
+    command = [sys.executable, "-c", dedent(code)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        assert child.stderr
+        child.stdout.close()
+        said = child.stderr.read()
+    assert (child.returncode, said) == (141, "")

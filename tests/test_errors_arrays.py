@@ -34,6 +34,7 @@ def nested(layout: Any) -> Any:
 INT4, UINT1 = (getattr(torch, name) for name in ("int4", "uint1"))  # torch's type hints forget them
 BYTES: Final = "has no counterpart elsewhere. Use x.view(torch.uint8) for its bytes."
 PLAIN: Final = "is no dtype of plain numbers."
+RAW: Final = "numpy.frombuffer(x.tobytes(), numpy.uint8) for its bytes."
 NESTED: Final = "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
 FIELDS: Final = "[('name', '<i4'), ('age', '<i4')]"
 TENSORS: Final = [
@@ -73,8 +74,7 @@ NDARRAYS: Final = [
     ),
     (
         lambda: np.array([b"1.5"]), "|S3 (1,)",
-        f"NumPy's |S3 {PLAIN} Convert it first: x.astype(float), or "
-        "numpy.frombuffer(x.tobytes(), numpy.uint8) for its bytes.",
+        f"NumPy's |S3 {PLAIN} Convert it first: x.astype(float), or {RAW}",
     ),
     (
         lambda: np.array(["2026"], "M8[Y]"), "datetime64[Y] (1,)",

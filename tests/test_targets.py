@@ -174,8 +174,8 @@ def test_find_module_in_the_table_with_a_namespace_says_why_it_was_not_taken() -
         interop.convert(BASE, paddle)
     assert str(caught.value) == (
         "paddle is not a target, because interop has no adapter for its arrays. Write "
-        "paddle.to_tensor(interop.to_numpy(x)) instead. (paddle is not taken as an array-API namespace, because asarray "
-        "returns dtype paddle.float32x and shape (1,) for an array of dtype float32 and shape (1,).)"
+        "paddle.to_tensor(interop.to_numpy(x)) instead. (paddle is not taken as an array-API namespace, because "
+        "asarray returns dtype paddle.float32x and shape (1,) for an array of dtype float32 and shape (1,).)"
     )
 
 

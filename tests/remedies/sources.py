@@ -12,12 +12,14 @@ HOLE: Final = "\N{DOTTED CIRCLE}"
 """What stands for a value that an f-string or `str.format` fills in."""
 ROOTS: Final = "x|src|dst|file|interop|numpy|torch|cupy|jax|dask|PIL|SimpleITK|pandas|polars|pyarrow"
 KEYWORDS: Final = (
-    "casting|chunks|compute|copy|detach|device|dtype|host_copy|max_host_bytes|meta|per_block|readonly|returns|size|stream"
-)
+    "casting", "chunks", "compute", "copy", "detach", "device", "dtype", "host_copy", "max_host_bytes", "meta",
+    "per_block", "readonly", "returns", "size", "stream",
+)  # fmt: skip
 _START: Final = re.compile(rf"(?<![-\w.@/])(?:{ROOTS})(?=[.[]\w)|(?<![-\w.@/])x(?=\[)")
 _NAME: Final = re.compile(rf"\.[\w{HOLE}]+")
-_KEYWORD: Final = re.compile(rf"(?<![\w.(])(?:{KEYWORDS})=(?:\"[^\"]*\"|'[^']*'|[\w{HOLE}]*)")
+_KEYWORD: Final = re.compile(rf"(?<![\w.(])(?:{'|'.join(KEYWORDS)})=(?:\"[^\"]*\"|'[^']*'|[\w{HOLE}]*)")
 _COMMAND: Final = re.compile(r"pip install '?[-\w[\]]+'?")
+_OURS: Final = ("x", "src", "dst", "interop")  # of other packages' names, only calls are code: classes are named, too
 _PAIRS: Final = {"(": ")", "[": "]"}
 _NOT_MESSAGES: Final = {"_html", "_picture", "testing", "testing_lazy"}  # drawings, and the suites' own assertions
 
@@ -50,7 +52,9 @@ def codes(text: str) -> Iterator[str]:
     for match in _START.finditer(text):
         if match.start() >= end:
             end = _end(text, match.end())
-            yield text[match.start() : end]
+            code = text[match.start() : end]
+            if "(" in code or "[" in code or code.partition(".")[0] in _OURS:
+                yield code
             text = text[: match.start()] + " " * (end - match.start()) + text[end:]
     for pattern in (_KEYWORD, _COMMAND):
         yield from pattern.findall(text)

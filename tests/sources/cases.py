@@ -93,6 +93,10 @@ COLUMNS: Final = [
     Case("pandas Series of objects", PANDAS, lambda pd: pd.Series([1, pd.NA], dtype=object)),
     Case("pandas Series of text", PANDAS, lambda pd: pd.Series(["1", "2"])),
     Case("pandas Series of categories", PANDAS, lambda pd: pd.Series([1, 2], dtype="category")),
+    Case("pandas Series of words", PANDAS, lambda pd: pd.Series(["a", "b"])),
+    Case("pandas Index of words", PANDAS, lambda pd: pd.Index(["a", "b"])),
+    Case("pandas Series of categories of words", PANDAS, lambda pd: pd.Series(["a", "b"], dtype="category")),
+    Case("pandas Categorical of words", PANDAS, lambda pd: pd.Categorical(["a", "b"])),
     Case("pandas Series of times", PANDAS, lambda pd: pd.Series(pd.to_datetime(["2020-01-02"]))),
     Case("pandas Index", PANDAS, lambda pd: pd.Index([1, 2]), [1, 2], *SHARED),
     Case("pandas extension array `Int64`", PANDAS, lambda pd: pd.array([1, 2]), [1, 2], *LENT),
@@ -109,6 +113,8 @@ COLUMNS: Final = [
     Case("polars Series of text", POLARS, lambda pl: pl.Series(["1"])),
     Case("polars Series of dates", POLARS, lambda pl: pl.Series([DAY])),
     Case("polars Series of categories", POLARS, lambda pl: pl.Series(["a"], dtype=pl.Categorical)),
+    Case("polars Series of categories of numbers", POLARS, lambda pl: pl.Series(["1.5"], dtype=pl.Categorical)),
+    Case("polars Series of words", POLARS, lambda pl: pl.Series(["a", "b"])),
     Case("polars Series of decimals", POLARS, lambda pl: pl.Series([decimal.Decimal("1.5")])),
     Case("polars Series of lists", POLARS, lambda pl: pl.Series([[1], [2, 3]])),
     Case("polars Series of structs", POLARS, lambda pl: pl.Series([{"a": 1}])),
@@ -119,6 +125,14 @@ COLUMNS: Final = [
     Case("pyarrow Array of Booleans, of bits", ARROW, lambda pa: pa.array([True, False]), [1, 0], *MADE),
     Case("pyarrow Array with null", ARROW, lambda pa: pa.array([1.0, None])),
     Case("pyarrow Array of text", ARROW, lambda pa: pa.array(["1"])),
+    Case("pyarrow Array of words", ARROW, lambda pa: pa.array(["a", "b"])),
+    Case("pyarrow ChunkedArray of words", ARROW, lambda pa: pa.chunked_array([["a"], ["b"]])),
+    Case(
+        "pyarrow Array of dictionary codes of words", ARROW, lambda pa: pa.array(["a", "b"]).dictionary_encode()
+    ),
+    Case(
+        "pyarrow ChunkedArray of dictionary codes", ARROW, lambda pa: pa.chunked_array([[1.5]]).dictionary_encode()
+    ),
     Case("pyarrow Array of dates", ARROW, lambda pa: pa.array([DAY])),
     Case("pyarrow Array of dictionary codes", ARROW, lambda pa: pa.array([1, 2]).dictionary_encode()),
     Case("pyarrow Array of lists", ARROW, lambda pa: pa.array([[1], [2, 3]])),

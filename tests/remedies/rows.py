@@ -1,0 +1,125 @@
+"""A message, how to provoke it, and the code that it offers; and how to run that code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+import pytest
+
+import interop
+
+from .sources import codes
+
+Code = str | Callable[[Any], object]
+_KEYWORD: Final = re.compile(r"\w+=.*")
+
+
+def nothing() -> dict[str, Any]:
+    """Return no further names."""
+    return {}
+
+
+class Row(NamedTuple):
+    """A message of the package and the code in it.
+
+    The code is run with the object as ``x``. A keyword is passed to the call that was refused; a context manager is
+    entered around it; a function is called with the object; all else must give something that can be converted.
+    """
+
+    name: str
+    make: Callable[[], Any]
+    """Makes the object that the message is about."""
+    cures: Mapping[str, Code]
+    """The code as the message spells it, and as it is run: the same, `copy=None` for "leave copy=False out", or a
+    function of the object where the message leaves something to the reader."""
+    call: Callable[..., Any] = interop.to_torch
+    """Provokes the message, and takes the keywords that cure it."""
+    words: tuple[str, ...] = ()
+    """Code in the message that is no cure, or that another row runs."""
+    more: Callable[[], dict[str, Any]] = nothing
+    """Makes other names that the code uses."""
+    requires: tuple[str, ...] = ("torch",)
+
+    def message(self, x: Any) -> str:
+        """Provoke the message, and return the text with its notes."""
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the text is what is tested
+            self.call(x)
+        return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+
+
+def row(name: str, make: Callable[[], Any], *cures: str, **more: Any) -> Row:
+    """Make a row whose code is run as it is spelled. `runs` maps code to what is run in its place."""
+    runs = more.pop("runs", {})
+    return Row(name, make, {cure: cure for cure in cures} | runs, **more)
+
+
+def params(rows: list[Row]) -> pytest.MarkDecorator:
+    """Parametrise a test with rows, each with the packages that it requires."""
+    return pytest.mark.parametrize(
+        "case", [pytest.param(one, id=one.name, marks=pytest.mark.requires(*one.requires)) for one in rows]
+    )
+
+
+def check_spelling(case: Row, x: Any) -> None:
+    """Insist that the message has the row's code, and no code besides it."""
+    message = case.message(x)
+    offered = [*case.cures, *case.words]
+    assert [cure for cure in offered if cure not in message] == [], message
+    strange = [code for code in codes(message) if not any(code in cure for cure in offered)]
+    assert strange == [], f"{message}\n\nis not run by the row"
+
+
+def run(case: Row, x: Any, code: Code) -> None:
+    """Run code that a message offers."""
+    if not isinstance(code, str):
+        assert arrays(code(x)), "no array came out of it"
+        return
+    names = {"x": x, "interop": interop, **case.more()}
+    for package in re.findall(r"\b(numpy|torch|jax|PIL)\b\.", code):
+        importlib.import_module("PIL.Image" if package == "PIL" else package)
+        names[package] = sys.modules[package]
+    if code.startswith("pip install"):
+        check_extra(code)
+    elif code.startswith("@"):
+        exec(f"import numpy\n{code}\ndef f(x): return x\nassert f(numpy.ones(3)).shape == (3,)", names)  # noqa: S102
+    elif _KEYWORD.fullmatch(code):
+        case.call(x, **eval(f"dict({code})", names))  # noqa: S307 - our own words
+    else:
+        use(case, x, eval(code, names))  # noqa: S307 - our own words
+
+
+def use(case: Row, x: Any, result: Any) -> None:
+    """Use the result of a cure as the user would."""
+    if isinstance(result, AbstractContextManager) and not hasattr(result, "shape"):
+        with cast("AbstractContextManager[Any]", result):
+            case.call(x)
+    elif callable(result) and not hasattr(result, "shape"):
+        result(x)
+    elif result is not None:  # a setting, such as JAX's, returns nothing
+        assert arrays(result), result
+
+
+def arrays(result: Any) -> list[Any]:
+    """Return the ndarrays of a result: of one array, or of all in a tree."""
+    if isinstance(result, (list, tuple, dict)):
+        tree = interop.convert_tree(result, "numpy", foreign=True, detach=True)
+        children = list(tree.values()) if isinstance(tree, dict) else list(tree)
+        return [array for child in children for array in arrays(child)]
+    try:
+        return [interop.to_numpy(result, detach=True)]
+    except interop.NotAnArrayError:
+        return []
+
+
+def check_extra(command: str) -> None:
+    """Insist that a package to install is an extra of this distribution, or a dependency of one."""
+    pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    package = command.removeprefix("pip install ").strip("'")
+    extra = re.fullmatch(r"array-interop\[([\w-]+)\]", package)
+    assert re.search(rf"^{extra[1]} = \[" if extra else rf'"{package}\b', pyproject, re.MULTILINE), command
