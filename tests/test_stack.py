@@ -194,7 +194,7 @@ REFUSED = {
     "no numbers": Case(
         lambda: stack([np.array(["a"]), np.array(["b"])], "torch"), interop.UnsupportedArrayError,
         "cannot convert numpy <U1 (2, 1) on cpu to torch: NumPy's <U1 is no dtype of plain numbers. "
-        "Convert it first: numpy.unique(x, return_inverse=True)[1].",
+        "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1].",
     ),
 }  # fmt: skip
 

@@ -83,6 +83,10 @@ def limited(x: Any) -> Any:
         return interop.to_numpy(x)
 
 
+def batched(x: Any) -> Any:
+    return list(interop.batches(x, "numpy", size=1))
+
+
 def limited_after_counting(x: Any) -> Any:
     return limited(x.compute_chunk_sizes())
 
@@ -155,6 +159,10 @@ def to_jax_on_gpu(x: Any) -> Any:
     return interop.to_jax(x, device="cuda")
 
 
+def copied_to_strict(x: Any) -> Any:
+    return interop.copyto(strict_on_a_device(), x)
+
+
 ROWS: Final[list[Row]] = [
     row("a lazy argument", lazy, "interop.convert(x, 'numpy', compute=True)", call=whole, requires=DASK,
         runs={"per_block=True": lambda x: whole(x, per_block=True)}),
@@ -165,6 +173,8 @@ ROWS: Final[list[Row]] = [
     row("a stream for a lazy array", lazy, call=ordered, runs={"stream=": "stream=None"}, requires=DASK),
     row("the size of unknown chunks", unknown_chunks, call=limited, requires=DASK,
         runs={"compute_chunk_sizes()": limited_after_counting}),
+    row("batches of unknown chunks", unknown_chunks, call=batched, requires=DASK,
+        runs={"x.compute_chunk_sizes()": lambda x: batched(x.compute_chunk_sizes())}),
     row("blocks of another shape", lazy, call=first, requires=DASK, words=("per_block=True",),
         runs={"dask.array.map_blocks": per_block_of_first, "chunks=": per_block_of_first}),
     row("blocks that are no arrays", lazy, call=listed, requires=DASK, words=("dtype=", "meta="),
@@ -174,8 +184,9 @@ ROWS: Final[list[Row]] = [
               for code in ("dask.array.map_blocks", "dtype=", "meta=")}),
     row("a generator by blocks", lazy, call=generator, requires=DASK,
         runs={"per_block=True": lambda x: [*generator(x.compute(), per_block=False)(x.compute())]}),
-    row("another device of array-api-strict", strict_on_a_device, "x.to_device(device)",
-        more=lambda: {"device": array_api_strict.Device("CPU_DEVICE")}, requires=("torch", "array_api_strict")),
+    row("a destination on another device", lambda: np.ones(2), call=copied_to_strict,
+        runs={"interop.convert_like(src, dst)": lambda x: interop.convert_like(x, strict_on_a_device())},
+        requires=("array_api_strict",)),
     row("values inside jax.jit", jax_of("numpy.ones", 3), call=in_jit, runs={"jax.pure_callback": by_callback},
         words=("jax.jit",), requires=JAX),
     row("an array on several devices", jax_of("numpy.ones", 3), "jax.device_put(x, device)", more=first_device,
