@@ -107,6 +107,14 @@ def known_when_registered(x: Any) -> Any:
     return np.ones(1)
 
 
+def taken(x: Any, **keywords: Any) -> Any:
+    return interop.implemented_in("numpy", **keywords)(lambda y: y)(x)
+
+
+def taken_with_namespace(x: Any, **keywords: Any) -> Any:
+    return interop.implemented_in("array_api", **keywords)(lambda y, z, *, xp=None: (y, z, xp))(np.ones(2), x)
+
+
 def leaf() -> Any:
     return torch.ones(3, requires_grad=True)
 
@@ -165,6 +173,10 @@ ROWS: Final[list[Row]] = [
         words=('host_copy="error"',),
         runs={'interop.options(host_copy="allow")': allowed},
         requires=("torch", "gpu")),
+    row("an argument of no framework", lambda: Spoken(np.ones(2)), "interop.convert(x, 'numpy')", "foreign=True",
+        "foreign=False", call=taken),
+    row("an argument without a namespace", lambda: Spoken(np.ones(2)), "interop.to_numpy(x)", "foreign=False",
+        call=taken_with_namespace),
     row("an array of no framework", lambda: Spoken(np.ones(2)), call=interop.framework_of,
         runs={"interop.register": known_when_registered}),
     row("a progress bar", nothing, "pip install 'array-interop[progress]'", call=lambda _: without_tqdm()),

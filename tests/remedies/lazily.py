@@ -163,6 +163,14 @@ def copied_to_strict(x: Any) -> Any:
     return interop.copyto(strict_on_a_device(), x)
 
 
+def share(block: Any) -> Any:
+    return block / block.sum()
+
+
+def shares(x: Any) -> Any:
+    return interop.implemented_in("numpy", per_block=True)(share)(x)
+
+
 ROWS: Final[list[Row]] = [
     row("a lazy argument", lazy, "interop.convert(x, 'numpy', compute=True)", call=whole, requires=DASK,
         runs={"per_block=True": lambda x: whole(x, per_block=True)}),
@@ -177,6 +185,9 @@ ROWS: Final[list[Row]] = [
         runs={"x.compute_chunk_sizes()": lambda x: batched(x.compute_chunk_sizes())}),
     row("blocks of another shape", lazy, call=first, requires=DASK, words=("per_block=True",),
         runs={"dask.array.map_blocks": per_block_of_first, "chunks=": per_block_of_first}),
+    row("blocks that need the others", lambda: dask_array().ones(4, chunks=2), call=shares, requires=DASK,
+        runs={"x.rechunk({0: -1})": lambda x: shares(x.rechunk({0: -1})).compute(),
+              "dask.array.map_blocks": lambda x: dask_array().map_blocks(share, x)}),
     row("blocks that are no arrays", lazy, call=listed, requires=DASK, words=("dtype=", "meta="),
         runs={"per_block=True": lambda x: listed(x.compute(), per_block=False)}),
     row("blocks of one element", lazy, call=failing, requires=DASK, words=("per_block=True",),

@@ -12,11 +12,11 @@ HOLE: Final = "\N{DOTTED CIRCLE}"
 """What stands for a value that an f-string or `str.format` fills in."""
 ROOTS: Final = "x|src|dst|file|interop|numpy|torch|cupy|jax|dask|PIL|SimpleITK|pandas|polars|pyarrow"
 KEYWORDS: Final = (
-    "casting", "chunks", "compute", "copy", "detach", "device", "dtype", "host_copy", "max_host_bytes", "meta",
-    "per_block", "readonly", "returns", "size", "stream",
+    "casting", "chunks", "compute", "copy", "detach", "device", "dtype", "foreign", "host_copy", "max_host_bytes",
+    "meta", "per_block", "readonly", "returns", "size", "stream",
 )  # fmt: skip
 _START: Final = re.compile(rf"(?<![-\w.@/])(?:{ROOTS})(?=[.[]\w)|(?<![-\w.@/])x(?=\[)")
-_NAME: Final = re.compile(rf"\.[\w{HOLE}]+")
+_NAME: Final = re.compile(rf"\.(?:\w[\w{HOLE}]*|{HOLE}(?=\())")  # a full stop before a hole ends a sentence
 _KEYWORD: Final = re.compile(rf"(?<![\w.(])(?:{'|'.join(KEYWORDS)})=(?:\"[^\"]*\"|'[^']*'|[\w{HOLE}]*)")
 _COMMAND: Final = re.compile(r"pip install '?[-\w[\]]+'?")
 _OURS: Final = ("x", "src", "dst", "interop")  # of other packages' names, only calls are code: classes are named, too

@@ -1,9 +1,13 @@
 """The code in every message runs, and gives what can be converted."""
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from io import IOBase
+from typing import Any
 
 import pytest
 import torch
+from numpy.lib.npyio import NpzFile
 
 from . import calls, dtypes, lazily, objects
 from .rows import Row, check_spelling, params, run
@@ -19,9 +23,19 @@ def _without_processes() -> Iterator[None]:
         torch.distributed.destroy_process_group()
 
 
+@contextmanager
+def made(case: Row) -> Iterator[Any]:
+    """Make the object of a row, and close a file."""
+    x = case.make()
+    with closing(x) if isinstance(x, (IOBase, NpzFile)) else nullcontext():
+        yield x
+
+
 @params(ROWS)
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_message_code_runs_and_gives_an_array(case: Row) -> None:
-    check_spelling(case, case.make())
+    with made(case) as x:
+        check_spelling(case, x)
     for code in case.cures.values():
-        run(case, case.make(), code)
+        with made(case) as x:
+            run(case, x, code)
