@@ -308,13 +308,21 @@ static int is_behaved(PyObject *x)
            PyArray_NDIM((PyArrayObject *)x) <= MAX_AXES && dlpack_code(PyArray_TYPE((PyArrayObject *)x)) >= 0;
 }
 
-/* A tensor over a behaved array, or NotImplemented for its strides. */
+/* Whether an array is not aligned as torch's kernels need it: complex numbers to their whole size
+   (torch/headeronly/util/complex.h), where NumPy is content with that of their parts. */
+static int is_misaligned(PyArrayObject *array)
+{
+    uintptr_t address = (uintptr_t)PyArray_DATA(array);
+    return PyArray_ISCOMPLEX(array) && address % (uintptr_t)PyArray_ITEMSIZE(array) != 0 && PyArray_SIZE(array) > 0;
+}
+
+/* A tensor over a behaved array, or NotImplemented for its strides or its address. */
 static PyObject *lend(PyArrayObject *array)
 {
     Lent *lent = PyMem_Malloc(sizeof(Lent));
     if (lent == NULL)
         return PyErr_NoMemory();
-    if (!lay_out(lent, array)) {
+    if (is_misaligned(array) || !lay_out(lent, array)) {
         PyMem_Free(lent);
         Py_RETURN_NOTIMPLEMENTED;
     }
@@ -346,10 +354,10 @@ static PyObject *adopt(PyObject *module, PyObject *x)
     if (!is_behaved(x) || !PyArray_ISWRITEABLE((PyArrayObject *)x))
         Py_RETURN_NOTIMPLEMENTED;
     PyObject *tensor = lend((PyArrayObject *)x);
-    if (tensor != Py_NotImplemented || !is_reversed((PyArrayObject *)x))
+    if (tensor != Py_NotImplemented || !(is_reversed((PyArrayObject *)x) || is_misaligned((PyArrayObject *)x)))
         return tensor;
     Py_DECREF(tensor);
-    return lend_copy((PyArrayObject *)x); /* torch has no negative strides */
+    return lend_copy((PyArrayObject *)x); /* torch has no negative strides, and cannot use the address */
 }
 
 static PyObject *adopt_copy(PyObject *module, PyObject *x)

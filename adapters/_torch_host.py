@@ -26,6 +26,7 @@ _CARRIERS: Final = {DTYPES[name]: carrier for name, carrier in _CARRIED.items()}
 NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 _BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
 HUGE: Final = 4 * 1024 * 1024  # from here on NumPy asks for huge pages (madvise)
+_no_dispatch: Final = torch._C._disabled_torch_dispatch_impl
 is_transformed: Final = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore[reportAttributeAccessIssue]
 _WRAPPERS: Final = {
     "DTensor": "Use x.full_tensor() to gather it from all processes, or x.to_local() for the part in this one.",
@@ -118,7 +119,30 @@ def share_without_gradient(x: Tensor) -> NDArray[Any]:
     return x.numpy(force=True)
 
 
+def is_plain(array: Any) -> bool:
+    """Whether `torch.from_numpy` may share an ndarray: contiguous, writeable, and aligned as torch needs it."""
+    if not array.flags.carray:
+        return False
+    # Real numbers are their own real part; NumPy itself takes 1 microsecond to tell an address.
+    return array.real is array or not is_misaligned(torch.from_numpy(array))
+
+
 def adopt(array: NDArray[Any]) -> Tensor:
+    """Return a tensor over an ndarray at an address that torch's kernels can use.
+
+    Raises
+    ------
+    BufferError
+        The ndarray is not aligned as torch needs it.
+    """
+    tensor = adopt_anywhere(array)
+    if is_misaligned(tensor):
+        msg = f"torch needs {array.itemsize} bytes of alignment for {array.dtype}"
+        raise BufferError(msg)
+    return tensor
+
+
+def adopt_anywhere(array: NDArray[Any]) -> Tensor:
     """Return a tensor over an ndarray; read-only memory by DLPack, since `torch.from_numpy` warns of it."""
     if array.flags.writeable:
         try:
@@ -127,7 +151,7 @@ def adopt(array: NDArray[Any]) -> Tensor:
             pass
     if array.dtype.isbuiltin == _BY_ML_DTYPES:
         name = array.dtype.name
-        return adopt(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(DTYPES[name])
+        return adopt_anywhere(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(DTYPES[name])
     array = _with_plain_strides(array)
     return torch.from_numpy(array) if array.flags.writeable else from_dlpack(array.__dlpack__(max_version=(1, 0)))
 
@@ -143,11 +167,58 @@ def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
     return as_strided(array, strides=strides, writeable=array.flags.writeable)
 
 
+# -- alignment -----------------------------------------------------------------------------------------------------
+
+
+def is_misaligned(x: Tensor) -> bool:
+    """Whether torch's kernels would end the process on a tensor in host memory, because of its address.
+
+    A complex number of torch's is aligned to its whole size (torch/headeronly/util/complex.h: ``alignas(sizeof(T) *
+    2)``), one of NumPy's to the size of its parts. The kernels for all other dtypes read from any address.
+    """
+    if not x.is_complex() or type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
+        return False
+    try:
+        return x.is_cpu and x.data_ptr() % x.element_size() != 0
+    except RuntimeError:  # sparse, nested or inside torch.func: there is no address to read from
+        return False
+
+
+def realigned(x: Tensor) -> Tensor:
+    """Return a copy of a misaligned tensor in new memory, with its graph and its lazy bits, and as real numbers."""
+    is_conj, is_neg = x.is_conj(), x.is_neg()
+    x = _toggled(x, is_conj=is_conj, is_neg=is_neg)
+    out = torch.empty_like(x)
+    torch.view_as_real(out).copy_(torch.view_as_real(x))
+    return _toggled(out, is_conj=is_conj, is_neg=is_neg)
+
+
+def _toggled(x: Tensor, *, is_conj: bool, is_neg: bool) -> Tensor:
+    """Set or clear lazy bits. No number is read."""
+    x = x.conj() if is_conj else x
+    return torch._neg_view(x) if is_neg else x  # pyright: ignore[reportPrivateImportUsage]
+
+
+def aligned(x: Tensor) -> Tensor:
+    """Return a tensor that torch's kernels can read: `x`, or else a copy."""
+    return realigned(x) if is_misaligned(x) else x
+
+
+def write(x: Tensor, source: Tensor) -> None:
+    """Write the values of a resolved tensor by `Tensor.copy_`, wherever `x` lies."""
+    if not is_misaligned(x):
+        x.copy_(source, non_blocking=True)
+        return
+    cast = torch.empty_like(x).copy_(source)
+    torch.view_as_real(x).copy_(torch.view_as_real(cast))
+
+
 # -- copies ------------------------------------------------------------------------------------------------------
 
 
 def resolved(x: Tensor) -> Tensor:
-    """Return a tensor without a conjugation or negation pending."""
+    """Return a tensor that `copy_` reads as it is: aligned, and without a conjugation or negation pending."""
+    x = aligned(x)
     return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
 
 
@@ -163,7 +234,8 @@ def is_simple(x: Tensor) -> bool:
 
 def is_huge(x: Tensor) -> bool:
     """Whether NumPy would ask for huge pages, which torch does not; a copy in a graph is torch's own affair."""
-    return x.layout is torch.strided and x.nbytes >= HUGE and x.is_cpu and not x.requires_grad
+    plain = x.layout is torch.strided and x.nbytes >= HUGE and x.is_cpu and not x.requires_grad
+    return plain and not is_misaligned(x)
 
 
 def write_huge(x: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -184,7 +256,9 @@ def stack_huge(tensors: Sequence[Tensor], axis: int) -> Tensor:
 
 
 def _empty_huge(count: int, dtype: torch.dtype) -> Tensor:
-    return torch.from_numpy(np.empty(count * dtype.itemsize, np.uint8)).view(dtype)
+    memory = torch.from_numpy(np.empty(count * dtype.itemsize, np.uint8)).view(dtype)
+    # NumPy's allocator can be replaced (NEP 49), also by one that aligns to less.
+    return torch.empty(count, dtype=dtype, device="cpu") if is_misaligned(memory) else memory
 
 
 def stood_for(cls: type) -> str:

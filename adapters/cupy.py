@@ -70,6 +70,10 @@ class CuPyAdapter(Adapter):
         fix = "Run pip install ml-dtypes, or pass" if dtype == "bfloat16" else "Pass"
         return f'CuPy has no {dtype} here. {fix} dtype="float32".'
 
+    def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
+        """Upload from any address: host memory is never adopted."""
+        return 1
+
     def parse_device(self, spec: Any, /) -> Device:
         """Read a `cupy.cuda.Device`."""
         return Device(CUDA.kind, spec.id) if isinstance(spec, cupy.cuda.Device) else super().parse_device(spec)

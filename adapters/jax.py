@@ -83,6 +83,10 @@ class JAXAdapter(Adapter):
             return None
         return "JAX takes read-only memory only in row-major order" if whole else "JAX has no strides"
 
+    def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
+        """Return what XLA wants on the host (``MinAlign`` in xla/backends/cpu/alignment.h); JAX copies other memory."""
+        return _ALIGNMENT
+
     def parse_device(self, spec: Any, /) -> Device:
         """Read a `jax.Device`."""
         if isinstance(spec, jax.Device) and spec.platform == "cpu":
@@ -101,7 +105,7 @@ class JAXAdapter(Adapter):
         """Return an array over an ndarray, or refuse; JAX itself would copy, or narrow, without a word."""
         address = array.__array_interface__["data"][0]
         if address % _ALIGNMENT and array.size:
-            msg = f"its memory is not aligned to {_ALIGNMENT} bytes, as JAX wants it"
+            msg = f"jax needs {_ALIGNMENT} bytes of alignment"
             raise BufferError(msg)
         whole = array.flags.c_contiguous
         x = jax.device_put(array, _host(), may_alias=True) if whole else jax.dlpack.from_dlpack(array, copy=False)

@@ -65,6 +65,10 @@ class NumPyAdapter(Adapter):
         """Tell a masked array: a function that is not written for masks reads what is under them."""
         return _masked(x)
 
+    def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
+        """Read from any address."""
+        return 1
+
     def parse_dtype(self, spec: Any, /) -> str:
         """Read whatever `numpy.dtype` reads."""
         dtype = np.dtype(spec)

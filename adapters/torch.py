@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
@@ -189,6 +188,8 @@ class TorchAdapter(Adapter):
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
         """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
+        if arrays[0].is_complex():
+            arrays = [host.aligned(x) for x in arrays]
         if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
             with _unseen():
                 return host.stack_huge(arrays, axis)
@@ -207,13 +208,13 @@ class TorchAdapter(Adapter):
         """Write by `Tensor.copy_`; what is uploaded is cast on the device."""
         with _unseen():
             x = subclass.plain(x).detach()
-            source = subclass.plain(source).detach() if isinstance(source, Tensor) else host.adopt(source)
+            source = subclass.plain(source).detach() if isinstance(source, Tensor) else host.adopt_anywhere(source)
             if source.is_complex() and host.is_real_number(x.dtype):
                 source = source.real  # what the cast does, without torch's warning
             source = host.resolved(source)  # with a cast, `copy_` forgets a negation, or negates in the new dtype
             if source.is_cpu and not x.is_cpu and source.dtype is not x.dtype:
                 source = source.to(x.device, non_blocking=True)
-            x.copy_(source, non_blocking=True)
+            host.write(x, source)
 
     def touch(self, x: Any, /) -> None:
         """Let autograd see that values which it has saved are no longer the same."""
@@ -223,7 +224,7 @@ class TorchAdapter(Adapter):
     def fetch(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `Tensor.copy_`."""
         with _unseen():
-            host.adopt(out).copy_(host.resolved(subclass.plain(x).detach()), non_blocking=True)
+            host.write(host.adopt_anywhere(out), host.resolved(subclass.plain(x).detach()))
 
     def pinned(self, nbytes: int, /) -> NDArray[Any]:
         """Return memory of torch's own allocator, where torch has CUDA."""
@@ -259,7 +260,7 @@ class TorchAdapter(Adapter):
 
     def quick_adopt_host(self) -> Any:
         """Let `torch.from_numpy` do it, where the array is contiguous, aligned and writeable: it minds no flag."""
-        return attrgetter("flags.carray"), torch.from_numpy, torch.from_numpy
+        return host.is_plain, torch.from_numpy, torch.from_numpy
 
     def compiled_export_host(self) -> Any:
         """Let `_torch.c` do it, where it was built."""
@@ -323,9 +324,10 @@ def _torch_device(x: Tensor, device: Device) -> torch.device:
 
 def _move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
     """Copy; to another device with a cast on the side where fewer bytes travel, which torch leaves to the host."""
+    source, x = x, host.aligned(x)
     there = _torch_device(x, device)
     if dtype is None or dtype == x.dtype or there == x.device:
-        return host.resolved(x.to(device=there, dtype=dtype, copy=True))
+        return host.resolved(x.to(device=there, dtype=dtype, copy=source is x))
     moved = x.to(dtype).to(there) if dtype.itemsize < x.element_size() else x.to(there).to(dtype)
     return host.resolved(moved)
 

@@ -6,10 +6,11 @@ asks for. Everything else is the framework's own capsule, with the flags that it
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from interop import _dlpack_arguments, _layout, _policy, _registry, _watch, capsule, errors
+from interop import _dlpack_arguments, _dtypes, _layout, _policy, _registry, _watch, capsule, errors
 from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._plan import Plan, Step
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from interop._options import Wish
     from interop._plan import Verb
-    from interop.adapter import Adapter
+    from interop.adapter import Adapter, Facts
 
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
 _UNVERSIONED: Final = "a consumer before DLPack 1.0 would write to it all the same"
@@ -33,9 +34,9 @@ def export(x: object, /) -> Exported:
     """Wrap an array for a consumer of DLPack that interop doesn't know.
 
     What consumers get wrong with a framework's own ``__dlpack__`` is seen to: a pending conjugation or negation and
-    foreign byte order are resolved, negative strides and strides that are not whole elements are copied, read-only
-    memory is flagged or copied, and memory on a GPU is ordered for the consumer's stream, and not reused before that
-    stream is done with it.
+    foreign byte order are resolved, negative strides, strides that are not whole elements and memory that is not aligned
+    to whole elements are copied, read-only memory is flagged or copied, and memory on a GPU is ordered for the
+    consumer's stream, and not reused before that stream is done with it.
 
     Parameters
     ----------
@@ -197,6 +198,7 @@ class Exported:
         readonly = facts.readonly or _layout.overlaps(facts)
         travels = moves(facts.device, device)
         reason = facts.materialises or facts.obstacle or travels or _layout.why_unusual(facts)
+        reason = reason or _why_misaligned(self._source, self._array, facts)
         if not reason and readonly and unflagged:
             reason = f"{facts.readonly_reason or 'it is read-only'}, and {unflagged}"
         if reason and copy is False:
@@ -255,6 +257,20 @@ def _lend_copy(x: Any) -> Any:
     """
     found = _registry.identify(x)
     return x if found.adapter.immutable else found.adapter.export(found.array, None)
+
+
+def _why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
+    """Return why an unknown consumer may be unable to use the memory at its address.
+
+    dlpack.h asks for 256 bytes, and nobody keeps to that. Kernels for the elements of a dtype want their size at least.
+    """
+    size = _dtypes.itemsize(facts.dtype)
+    if size == 1 or not (facts.device.is_host and facts.nbytes):
+        return None
+    with suppress(NotImplementedError):  # an adapter need not tell the address
+        if source.address(x) % size:
+            return f"its memory is not aligned to whole elements of {size} bytes, which a consumer may need"
+    return None
 
 
 def _stream(handle: int, device: Device) -> Stream:

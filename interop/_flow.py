@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from interop import _lazy, _policy, _quick, _registry, errors
 from interop._execute import execute, make_calls
 from interop._options import defaults, make_wish, scope
-from interop._planner import Route, make_plan
+from interop._planner import Route, make_plan, misalignment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from interop._options import Wish
     from interop._plan import Plan
+    from interop.adapter import Adapter, Facts
     from interop.lazy import LazyAdapter
 
 _table: Final = _quick.TABLE
@@ -116,13 +117,16 @@ flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_b
 def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:
     """Whether the plan holds for all with this key: no device's state has decided, and no stream."""
     known = key is not None and key[2] is not None
+    if misalignment(route) and not route.target.refuses(route.facts):  # no fingerprint tells an address
+        return False
     return known and route.wish.stream is None and route.facts.device.is_host and plan.device.is_host
 
 
 def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tuple[Any, ...]:
     """Share by the framework's own call, where it takes such an array: tried once, on a small one."""
     native, facts = _quick.native_call(route.source, route.target), route.facts
-    guarded = facts.readonly or plan.readonly  # the native call knows no such thing
+    # The native call minds neither read-only memory nor an address.
+    guarded = facts.readonly or plan.readonly or route.target.alignment(facts.dtype) > 1
     if native is None or guarded or plan.steps[-1].verb != "share" or facts.nbytes >= _SMALL:
         return calls
     shortened = (*calls[:-2], native)
@@ -138,9 +142,22 @@ def prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Ro
     wish = make_wish(keywords)
     source, array, label = _registry.identify(x, target)
     facts = source.describe(array)
-    route = Route(facts._replace(framework=label) if label else facts, source, target, wish)
+    address = _address(source, array, facts, target)
+    route = Route(facts._replace(framework=label) if label else facts, source, target, wish, address=address)
     _lazy.check_chunks(route)
     if source.lazy or target.lazy:
         lazily = _lazy.open_route(route, x, array)
         return _lazy.make_plan(lazily), array, lazily
     return make_plan(route), array, route
+
+
+def _address(source: Adapter, x: Any, facts: Facts, target: Adapter) -> int | None:
+    """Return the address of an array on the host if the target may refuse it: to ask takes longer than to describe."""
+    hindered = facts.unsupported or facts.obstacle or facts.materialises
+    if source is target or hindered or not (facts.device.is_host and facts.nbytes):
+        return None
+    if target.alignment(facts.dtype) == 1:
+        return None
+    with suppress(NotImplementedError):  # then the target finds out, when it is to share the memory
+        return source.address(x)
+    return None

@@ -31,6 +31,8 @@ class Route(NamedTuple):
     wish: Wish
     refused: str | None = None
     """What the target has said when it was to share the memory."""
+    address: int | None = None
+    """Where the first element is on the host, if that matters to the target: see `Adapter.alignment`."""
 
     def refusal(self, error: type[errors.InteropError], reason: str) -> errors.InteropError:
         """Return the error that names source, target, reason and cure."""
@@ -86,7 +88,7 @@ def _plan_across(route: Route, device: Device) -> Plan:
     dtype = _check(route)
     meet = _meeting_point(route, device, dtype)
     before = facts.materialises, facts.obstacle, moves(facts.device, meet)
-    refused = route.refused or route.target.refuses(facts)
+    refused = route.refused or route.target.refuses(facts) or misalignment(route)
     unwilling, unable = (None, refused) if route.target.copies_ndarrays else (refused, None)
     writes_first = any((*before, unwilling))
     crossing = facts.dtype if unable else _crossing_dtype(route, meet, device, dtype, writes_first=writes_first)
@@ -269,6 +271,18 @@ def moves(start: Device, end: Device) -> str | None:
 
 def _casts(start: str, end: str) -> str | None:
     return f"the dtype changes from {start} to {end}" if start != end else None
+
+
+def misalignment(route: Route) -> str | None:
+    """Return why the target cannot use the memory at its address; None if it can, or if the address is not known."""
+    needed = route.target.alignment(route.facts.dtype)
+    if not route.address or route.address % needed == 0:
+        return None
+    found = route.address & -route.address
+    return (
+        f"{route.target.name} needs {needed} bytes of alignment for {route.facts.dtype}, "
+        f"and this memory is aligned to {found}"
+    )
 
 
 def _asks_copy(route: Route) -> str | None:

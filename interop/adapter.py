@@ -41,6 +41,8 @@ EXTENDED_DTYPES: Final = (
     "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
 )  # fmt: skip
 """What some have natively, and NumPy through ml_dtypes."""
+_WHOLE_ELEMENTS: Final = {"complex64": 8, "complex128": 16}
+"""Bytes of one element. NumPy also takes complex numbers at multiples of half of that, the size of a real number."""
 
 
 def find_compiled(module: str) -> ModuleType | None:
@@ -151,6 +153,14 @@ class Adapter:
         """Return why functions of plain arrays may read wrong values from a native array (a mask); None if not."""
         return None
 
+    def alignment(self, dtype: str, /) -> int:
+        """Return the number of bytes of which an address on the host must be a multiple to be adopted.
+
+        1 if every array will do that NumPy calls aligned. Memory at another address is copied. The default is what
+        vectorised kernels in C++ want: `std::complex` at multiples of its size.
+        """
+        return _WHOLE_ELEMENTS.get(dtype, 1)
+
     def parse_device(self, spec: Any, /) -> Device:
         """Read the framework's own device object; raise TypeError or ValueError if it is none."""
         msg = f"{spec!r} is no device of {self.name}"
@@ -229,7 +239,7 @@ class Adapter:
     # -- other memory --------------------------------------------------------------------------------------------
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return an independent array there: lazy bits resolved, native byte order, no negative strides.
+        """Return an independent array there: lazy bits resolved, native byte order, no negative strides, aligned.
 
         Complete on return when it comes to the host. Where a framework holds no host memory, an ndarray stands for
         its host arrays: `copy` gives one for a device of the host, and takes one to upload it.
