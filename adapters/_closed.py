@@ -75,10 +75,19 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     return Facts(type(x).__name__, shape, name, device, tuple(strides), itemsize * prod(shape))
 
 
+def hindrance(address: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> str | None:
+    """Return why kernels can't read elements of `size` bytes at an address; None if they can."""
+    if 0 in shape:
+        return None
+    if any(stride % size for stride, n in zip(strides, shape, strict=True) if n > 1):
+        return f"its strides are not whole elements of {size} bytes"
+    return f"its address is not a multiple of its elements' {size} bytes" if address % size else None
+
+
 def dtype_name(dtype: Any) -> str:
     """Return NumPy's name of a plain dtype, be it NumPy's own object or another library's with the same name."""
     try:
         name = np.dtype(dtype).name if dtype is not None else ""
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # a string that names no dtype
         name = str(dtype).rpartition(".")[2]
     return name if name in PLAIN_DTYPES else ""

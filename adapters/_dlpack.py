@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice
 
 from . import _producers
-from ._closed import Closed, get, speaks, stated_facts
+from ._closed import Closed, get, hindrance, speaks, stated_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,9 +79,10 @@ def _look_or_believe(x: Any, device: Device) -> tuple[Facts, int | None]:
             raise
         return stated._replace(strides=()), None
     readonly = _is_readonly_by_cuda(x) if header.readonly is None else header.readonly
+    size = header.nbytes // max(prod(header.shape), 1)
     facts = Facts(
         type(x).__name__, header.shape, header.dtype, _producers.as_fact(device), header.strides, header.nbytes,
-        readonly=readonly,
+        readonly=readonly, obstacle=hindrance(header.address, header.shape, header.strides, size),
     )  # fmt: skip
     return facts, header.address
 

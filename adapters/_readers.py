@@ -12,7 +12,7 @@ from interop import errors
 from interop.adapter import CPU
 
 from . import _columns, _producers
-from ._closed import Closed, dtype_name, get, speaks, stated_facts
+from ._closed import Closed, dtype_name, get, hindrance, speaks, stated_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,8 @@ def is_plain(array: NDArray[Any]) -> bool:
     """Whether new memory can be passed on as it is: it is made writable, if only its view is not."""
     with suppress(ValueError):
         array.flags.writeable = True
-    return array.flags.writeable and min(array.strides, default=0) >= 0
+    whole = hindrance(_address(array), array.shape, array.strides, array.itemsize) is None
+    return whole and array.dtype.isnative and array.flags.writeable and min(array.strides, default=0) >= 0
 
 
 def open_column(x: Any) -> NDArray[Any] | Closed:

@@ -171,26 +171,35 @@ def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_misaligned(x: Tensor) -> bool:
-    """Whether torch's kernels would end the process on a tensor in host memory, because of its address.
+    """Whether torch's kernels would fail on a tensor because of its address.
 
-    A complex number of torch's is aligned to its whole size (torch/headeronly/util/complex.h: ``alignas(sizeof(T) *
-    2)``), one of NumPy's to the size of its parts. The kernels for all other dtypes read from any address.
+    On the host that ends the process. There, a complex number of torch's is aligned to its whole size
+    (torch/headeronly/util/complex.h: ``alignas(sizeof(T) * 2)``), one of NumPy's to the size of its parts, and the
+    kernels for all other dtypes read from any address. A GPU loads every element from a multiple of its size.
     """
-    if not x.is_complex() or type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
+    strict = x.is_cuda or (x.is_cpu and x.is_complex())
+    if not strict or type(x).__torch_dispatch__ is not _no_dispatch:  # pyright: ignore[reportAttributeAccessIssue]
         return False
     try:
-        return x.is_cpu and x.data_ptr() % x.element_size() != 0
+        return x.data_ptr() % x.element_size() != 0 and x.numel() > 0
     except RuntimeError:  # sparse, nested or inside torch.func: there is no address to read from
         return False
 
 
 def realigned(x: Tensor) -> Tensor:
-    """Return a copy of a misaligned tensor in new memory, with its graph and its lazy bits, and as real numbers."""
+    """Return a copy of a misaligned tensor in new memory, with its graph and its lazy bits."""
     is_conj, is_neg = x.is_conj(), x.is_neg()
-    x = _toggled(x, is_conj=is_conj, is_neg=is_neg)
-    out = torch.empty_like(x)
-    torch.view_as_real(out).copy_(torch.view_as_real(x))
+    bare = _toggled(x, is_conj=is_conj, is_neg=is_neg)
+    out = _span(bare) if x.is_cuda else torch.empty_like(bare)
+    if not x.is_cuda:
+        torch.view_as_real(out).copy_(torch.view_as_real(bare))
     return _toggled(out, is_conj=is_conj, is_neg=is_neg)
+
+
+def _span(x: Tensor) -> Tensor:
+    """Return a copy of all memory from the first element to the last: in one piece, it is copied without a kernel."""
+    length = 1 + sum(stride * (n - 1) for stride, n in zip(x.stride(), x.shape, strict=True))
+    return x.as_strided((length,), (1,)).clone().as_strided(x.shape, x.stride(), 0)
 
 
 def _toggled(x: Tensor, *, is_conj: bool, is_neg: bool) -> Tensor:

@@ -10,6 +10,8 @@ import numpy as np
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, settle
 
+from . import _cupy_memory as memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -23,7 +25,6 @@ except ImportError:
 else:
     _NAMES[np.dtype(ml_dtypes.bfloat16)] = "bfloat16"
 _MANAGED: Final = 13  # kDLCUDAManaged
-_PINNED: Final = 1  # cudaMemoryTypeHost
 _DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
 
 
@@ -42,7 +43,10 @@ class CuPyAdapter(Adapter):
         name = _NAMES.get(dtype)
         problem = None if name else f"CuPy's {dtype} is no dtype of plain numbers. Convert it first: x.astype(float)."
         device = Device(CUDA.kind, x.device.id)
-        return Facts("cupy", x.shape, name or str(dtype), device, x.strides, x.nbytes, unsupported=problem)
+        return Facts(
+            "cupy", x.shape, name or str(dtype), device, x.strides, x.nbytes,
+            obstacle=memory.obstacle(x), unsupported=problem,
+        )  # fmt: skip
 
     def address(self, x: Any, /) -> int:
         """Return the device pointer."""
@@ -155,6 +159,7 @@ class CuPyAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
         wanted = _DTYPES[dtype]
+        x = memory.whole(x)
         if x.dtype.kind == "c" and wanted.kind not in "bc":
             x = x.real  # what the cast does, without NumPy's warning: the caller has asked for it
         if device.is_host:
@@ -163,11 +168,11 @@ class CuPyAdapter(Adapter):
         place = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
             with place:
-                return cupy.asarray(x, order="K", blocking=_is_pinned(x)).astype(wanted, copy=False)
+                return cupy.asarray(x, order="K", blocking=memory.is_pinned(x)).astype(wanted, copy=False)
         # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
         _order(x.device, place)
         with place:
-            copied = _duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
+            copied = memory.duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
         _order(place, x.device)
         return copied
 
@@ -185,13 +190,14 @@ class CuPyAdapter(Adapter):
         """Write by one copy where both are in one piece and of one dtype, else by a kernel."""
         if isinstance(source, np.ndarray):
             with x.device:
-                _upload(x, source)
+                memory.upload(x, source)
             return
-        if source.device != x.device and not _is_one_copy(x, source):
+        if source.device != x.device and not memory.is_one_copy(x, source):
             source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
+        source = memory.whole(source)
         _order(source.device, x.device)
         with x.device:
-            if _is_one_copy(x, source):
+            if memory.is_one_copy(x, source):
                 x.data.copy_from_device_async(source.data, source.nbytes)
             else:
                 x[...] = source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
@@ -217,35 +223,7 @@ class CuPyAdapter(Adapter):
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
         """Stack on the arrays' device, whatever is current: CuPy's own would stack on that one."""
         with arrays[0].device:
-            return cupy.stack(arrays, axis=axis)
-
-
-def _is_pinned(x: NDArray[Any]) -> bool:
-    """Whether an upload would read the array after it was called: then its owner must not change or free it yet."""
-    return bool(x.size) and cupy.cuda.runtime.pointerGetAttributes(x.__array_interface__["data"][0]).type == _PINNED
-
-
-def _duplicate(x: Any) -> Any:
-    """Copy without a kernel where the memory is in one piece: from one device to another, too."""
-    if not (x.flags.c_contiguous or x.flags.f_contiguous):
-        return cupy.array(x, copy=True, order="K")
-    out = cupy.empty_like(x)
-    out.data.copy_from_device_async(x.data, x.nbytes)
-    return out
-
-
-def _upload(x: Any, source: NDArray[Any]) -> None:
-    """Upload in one piece; what lies otherwise on the device, or has another dtype, is written there by a kernel."""
-    if x.flags.c_contiguous and x.dtype == source.dtype:
-        x.set(source)
-        return
-    uploaded = cupy.empty(source.shape, source.dtype)
-    uploaded.set(source)
-    x[...] = uploaded.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else uploaded
-
-
-def _is_one_copy(x: Any, source: Any) -> bool:
-    return x.dtype == source.dtype and x.flags.c_contiguous and source.flags.c_contiguous
+            return cupy.stack([memory.whole(x) for x in arrays], axis=axis)
 
 
 def _order(first: Any, second: Any) -> None:

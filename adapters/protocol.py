@@ -18,7 +18,7 @@ from interop.adapter import CUDA, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.handoff import Interface
 
 from . import _columns, _readers
-from ._closed import Closed, get, refusal
+from ._closed import Closed, get, hindrance, refusal
 from ._closed import stated_facts as _facts
 from ._dlpack import is_on_device, open_dlpack
 
@@ -157,14 +157,32 @@ def _closed_cuda(x: Any) -> Closed | None:
     words = get(x, "__cuda_array_interface__")
     if words is None:
         return None
-    facts = _facts(x, tuple(words["shape"]), words["typestr"], _device_at(words["data"][0]), words.get("strides"))
-    problem = (
-        "it is masked, and the mask would be lost. Fill it first."
-        if words.get("mask") is not None
-        else facts.unsupported
-    )
-    facts = facts._replace(readonly=bool(words["data"][1]), unsupported=problem)
-    return Closed(x, facts, lend=lambda _: Interface(x, facts.device), address=int(words["data"][0]))
+    address, readonly = words["data"]
+    facts = _facts(x, tuple(words["shape"]), words["typestr"], _device_at(address), words.get("strides"))
+    facts = facts._replace(readonly=bool(readonly))
+    if problem := _why_no_numbers(words, facts):
+        return Closed(x, facts._replace(unsupported=problem))
+    facts = facts._replace(obstacle=_why_no_kernel(words, facts))
+    return Closed(x, facts, lend=lambda _: Interface(x, facts.device), address=int(address))
+
+
+def _why_no_numbers(words: Any, facts: Facts) -> str | None:
+    """Return why a CUDA Array Interface does not describe an array of plain numbers; None if it does."""
+    if words.get("mask") is not None:
+        return "it is masked, and the mask would be lost. Fill it first."
+    if facts.unsupported:
+        return f"{facts.unsupported}. Convert it to numbers with its own library first."
+    if len(facts.strides) != len(facts.shape):
+        return f"its strides {facts.strides} do not fit its shape. Correct its __cuda_array_interface__."
+    return None
+
+
+def _why_no_kernel(words: Any, facts: Facts) -> str | None:
+    """Return why no framework can use the memory as it lies: what hinders NumPy's arrays hinders these."""
+    dtype = np.dtype(words["typestr"])
+    if not dtype.isnative:
+        return f"its bytes are not in this machine's order ({sys.byteorder}-endian)"
+    return hindrance(words["data"][0], facts.shape, facts.strides, dtype.itemsize)
 
 
 def _device_at(pointer: int) -> Device:

@@ -279,10 +279,12 @@ def _facts(x: Tensor) -> Facts:
         return Facts("torch", shape, dtype, _device(x), gradient=x.requires_grad, unsupported=problem)
     size = x.element_size()
     strides = tuple([s * size for s in x.stride()])
-    pending = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
+    obstacle = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
+    if x.is_cuda and host.is_misaligned(x):
+        obstacle = f"its address is not a multiple of its elements' {size} bytes"
     return Facts(
         "torch", tuple(x.shape), host.NAMES[x.dtype], _device(x), strides, x.numel() * size,
-        gradient=x.requires_grad, obstacle=pending,
+        gradient=x.requires_grad, obstacle=obstacle,
     )  # fmt: skip
 
 

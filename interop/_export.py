@@ -14,7 +14,7 @@ from interop import _dlpack_arguments, _dtypes, _layout, _policy, _registry, _wa
 from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._plan import Plan, Step
-from interop._planner import moves
+from interop._planner import NO_COPY, moves
 from interop.adapter import CPU, LIBRARY, Device
 from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Stream
 
@@ -201,6 +201,10 @@ class Exported:
         reason = reason or _why_misaligned(self._source, self._array, facts)
         if not reason and readonly and unflagged:
             reason = f"{facts.readonly_reason or 'it is read-only'}, and {unflagged}"
+        by_library = device.is_host and (facts.downloads or facts.materialises is not None)
+        if (reason or copy) and not (by_library or facts.device.kind in self._source.holds):
+            reason = reason or "copy=True asks for an independent array"
+            self._refuse(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}")
         if reason and copy is False:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)

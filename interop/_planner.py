@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 4 * 1024 * 1024
 """Bytes from which on the speed of a copy matters more than what its call costs. Casts are slow at any size."""
+NO_COPY: Final = "can't be asked for a copy. Copy it with its own library first."
 
 
 class Route(NamedTuple):
@@ -155,7 +156,7 @@ def _source_steps(route: Route, reason: str | None, meet: Device, dtype: str) ->
     if reason is None:
         return [Step("detach", "source", here, dtype)] if facts.gradient else []
     if not _can_write(route, meet):
-        raise route.refusal(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} can't be asked for a copy.")
+        raise route.refusal(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}")
     return [Step(_writing_verb(facts, meet), "source", meet, dtype, _size(facts, dtype))]
 
 

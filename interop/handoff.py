@@ -126,4 +126,10 @@ class Interface:
         words = dict(source.__cuda_array_interface__)
         producer = words.pop("stream", None)
         self.producer = None if producer is None else Stream(producer)
-        self.__cuda_array_interface__ = {**words, "data": (words["data"][0], False)}
+        strides = words.get("strides")
+        self.__cuda_array_interface__ = {
+            **words,
+            "data": (words["data"][0], False),
+            "shape": tuple(words["shape"]),  # some give lists, which CuPy does not take
+            "strides": None if strides is None else tuple(strides),
+        }

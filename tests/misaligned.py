@@ -1,0 +1,171 @@
+"""Arrays at any address, and every way into torch: `check` runs in a child process, since a failure may end it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import foreign
+import interop
+from interop.adapter import EXTENDED_DTYPES
+from strategies import DTYPES, PLAIN, numpy_dtype, torch_dtype
+
+AGAIN = 3  # conversions: learned, planned, remembered
+HUGE = 4 * 1024 * 1024
+
+
+def place(shape: Any, dtype: str, *, shift: int) -> NDArray[Any]:
+    """Return an ndarray of small numbers whose address is `shift` modulo 64."""
+    found = numpy_dtype(dtype)
+    size = int(np.prod(shape)) * found.itemsize
+    memory = np.zeros(size + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + shift
+    x = memory[start : start + size].view(found).reshape(shape)
+    x[...] = np.arange(x.size).reshape(shape) % 2 + 1
+    if found.kind == "c":
+        x += 2j
+    return x
+
+
+def hold(x: NDArray[Any], dtype: str) -> torch.Tensor:
+    """Return a tensor that torch itself makes over an array, wherever that lies."""
+    return torch.frombuffer(x.reshape(-1).view(np.uint8).data, dtype=torch_dtype(dtype)).view(x.shape)
+
+
+def needed(dtype: str) -> int:
+    """Return to how many bytes torch's own type of this dtype is aligned, as far as NumPy's is not."""
+    return {"complex64": 8, "complex128": 16}.get(dtype, 1)
+
+
+def used(x: Any) -> NDArray[Any]:
+    """Return the values of a result, read by its framework's own kernels."""
+    if isinstance(x, torch.Tensor):
+        x = x.clone().to(torch.complex128).numpy()
+    return np.asarray(x).astype(complex)
+
+
+# -- ways into torch, from an array that may lie anywhere --------------------------------------------------------------
+
+
+@interop.implemented_in("torch")
+def cloned(x: Any) -> Any:
+    return x.clone()
+
+
+def copied_into(x: Any) -> torch.Tensor:
+    out = torch.empty(x.shape, dtype=torch.complex128)
+    interop.copyto(out, x)
+    return out
+
+
+def from_blocks(x: Any) -> Any:
+    lazy = interop.convert(x, "dask", chunks=2)
+    return interop.convert(interop.convert(lazy, "torch"), "torch", compute=True)
+
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "convert": lambda x: interop.convert(x, "torch"),
+    "to_torch": interop.to_torch,
+    "readonly": lambda x: interop.to_torch(x, readonly="share"),
+    "detach": lambda x: interop.to_torch(x, detach=True),
+    "copy": lambda x: interop.to_torch(x, copy=True),
+    "wider": lambda x: interop.to_torch(x, dtype="complex128"),
+    "narrower": lambda x: interop.to_torch(x, dtype="complex64"),
+    "stack": lambda x: interop.stack([x, x], "torch")[1],
+    "batches": lambda x: torch.cat(list(interop.batches(x, "torch", size=1))),
+    "tree": lambda x: interop.convert_tree({"x": [x]}, "torch")["x"][0],
+    "unify": lambda x: interop.unify(torch.ones(1), x)[1],
+    "copyto": copied_into,
+    "decorator": lambda x: interop.to_torch(cloned(x)),
+    "export": lambda x: torch.from_dlpack(interop.export(x)),
+    "dask": from_blocks,
+    "memoryview": lambda x: interop.to_torch(memoryview(x)),
+    "dlpack": lambda x: interop.to_torch(foreign.DLPack(x)),
+    "interface": lambda x: interop.to_torch(foreign.ArrayInterface(x)),
+    "read": lambda x: interop.to_torch(foreign.Array(x)),
+}
+HELD: dict[str, Callable[[torch.Tensor], Any]] = {
+    "copy": lambda t: interop.to_torch(t, copy=True),
+    "narrower": lambda t: interop.to_torch(t, dtype="complex64"),
+    "stack": lambda t: interop.stack([t, t], "torch")[1],
+    "tree": lambda t: interop.convert_tree([t], "torch", copy=True)[0],
+    "numpy": interop.to_numpy,
+    "numpy copy": lambda t: interop.to_numpy(t, copy=True),
+    "copyto": copied_into,
+    "conj": lambda t: interop.to_torch(t.conj(), copy=True).conj(),
+    "neg": lambda t: interop.to_numpy(-interop.to_numpy(torch._neg_view(t))),  # pyright: ignore[reportPrivateImportUsage]
+    "batches": lambda t: torch.cat(list(interop.batches(t, "torch", size=1, copy=True))),
+    "export": lambda t: torch.from_dlpack(interop.export(t)),
+}
+
+
+def speaks(way: str, dtype: str) -> bool:
+    """Whether a dtype can go that way at all: ml_dtypes' are in no protocol, and nothing narrows to complex64."""
+    return dtype not in EXTENDED_DTYPES or way not in {"memoryview", "dlpack", "interface", "read", "export", "neg"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    dtype=st.sampled_from([*DTYPES, "complex128", "complex64"]), shift=st.integers(0, 63), way=st.sampled_from([*WAYS]),
+    n=st.integers(1, 9), as_row=st.booleans(), reverse=st.booleans(),
+)  # fmt: skip
+def arrays(dtype: str, shift: int, way: str, n: int, *, as_row: bool, reverse: bool) -> None:
+    x = place((n, 2) if as_row else (n,), dtype, shift=shift)
+    x = x[::-1] if reverse and way != "export" else x
+    if speaks(way, dtype) and (way != "dlpack" or x.flags.aligned):
+        for _ in range(AGAIN):
+            result = WAYS[way](x)
+            assert not isinstance(result, torch.Tensor) or result.data_ptr() % needed(str(result.dtype)[6:]) == 0
+            assert np.array_equal(used(result), x.astype(complex)), (dtype, shift, way)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    dtype=st.sampled_from([*PLAIN, "complex128", "complex64"]), shift=st.integers(0, 63), way=st.sampled_from([*HELD]),
+    n=st.integers(1, 9),
+)  # fmt: skip
+def tensors(dtype: str, shift: int, way: str, n: int) -> None:
+    x = place(n, dtype, shift=shift)
+    t = hold(x, dtype)
+    if way == "neg" and not t.dtype.is_complex:
+        return
+    for _ in range(AGAIN):
+        assert np.array_equal(used(HELD[way](t)), x.astype(complex)), (dtype, shift, way)
+
+
+@settings(max_examples=100, deadline=None)
+@given(dtype=st.sampled_from(PLAIN), shift=st.integers(0, 63), n=st.integers(1, 9))
+def plans(dtype: str, shift: int, n: int) -> None:
+    """Tell beforehand and afterwards what is done: a copy, exactly where the address asks for one."""
+    x = place(n, dtype, shift=shift)
+    plan = interop.explain(x, "torch")
+    assert plan.zero_copy == (shift % max(needed(dtype), x.dtype.alignment) == 0)
+    for _ in range(AGAIN):
+        assert interop.shares_memory(x, interop.to_torch(x)) == plan.zero_copy
+    with interop.watch() as seen:
+        interop.to_torch(x)
+    assert [record.reason for record in seen.records] == [plan.reason]
+    if not plan.zero_copy:
+        with pytest.raises(interop.CopyRequiredError, match=plan.reason):
+            interop.to_torch(x, copy=False)
+
+
+def huge() -> None:
+    """Copy 4 MiB and more, where NumPy's allocator takes the place of torch's."""
+    x = place(HUGE // 16 + 3, "complex128", shift=8)  # a rest that fills no vector
+    t = hold(x, "complex128")
+    for source, expected in ((x, x), (t, x), (t.conj(), x.conj())):
+        for keywords in ({"copy": True}, {"dtype": "complex64"}, {"dtype": "float32", "casting": "unsafe"}):
+            result = interop.to_torch(source, **keywords)
+            kept = expected.real if result.dtype is torch.float32 else expected
+            assert np.array_equal(used(result), kept.astype(complex))
+        stacked = interop.stack([source, source], "torch")
+        assert np.array_equal(used(stacked[1]), expected)
+        out = hold(place(x.shape, "complex128", shift=8), "complex128")
+        interop.copyto(out, source)
+        assert np.array_equal(out.numpy(), expected)

@@ -1,0 +1,190 @@
+"""Memory that a target cannot use because of its address: torch's complex numbers, and everything of JAX's.
+
+What may end the process runs in another one: see `misaligned`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interop
+from child import run_child
+from interop import _quick, _registry
+from interop.adapter import Adapter
+from ledger import LedgerAdapter
+from misaligned import hold, needed, place
+
+HERE = Path(__file__).parent
+COMPLEX = ["complex64", "complex128"]
+
+pytestmark = pytest.mark.requires("torch", "ml_dtypes")
+
+
+@pytest.mark.requires("dask")
+@pytest.mark.parametrize("compiled", ["0", "1"])
+@pytest.mark.parametrize("check", ["arrays", "tensors", "plans", "huge"])
+def test_convert_at_any_address_ends_no_process(check: str, compiled: str) -> None:
+    code = f"""
+    import os
+    os.environ["INTEROP_COMPILED"] = {compiled!r}
+    import misaligned
+    misaligned.{check}()
+    """
+    assert not run_child(code, path=HERE)
+
+
+class TestTorchKernels:
+    """The reason for all of this: which of torch's kernels end the process, and that those for real numbers do not."""
+
+    @pytest.mark.parametrize("dtype", ["float64", "int64", "float32", "bfloat16", "complex64"])
+    def test_clone_of_other_dtypes_reads_from_any_address(self, dtype: str) -> None:
+        code = f"""
+        import torch
+        from misaligned import hold, place
+        for shift in range(17):
+            for n in range(1, 20):
+                t = hold(place(n, {dtype!r}, shift=shift), {dtype!r})
+                (t.clone() + t.to(torch.complex128)).sum()
+        """
+        run_child(code, path=HERE)
+
+
+class TestConvert:
+    @pytest.mark.parametrize("dtype", COMPLEX)
+    @pytest.mark.parametrize("keywords", [{}, {"readonly": "share"}, {"detach": True}], ids=str)
+    def test_to_torch_of_misaligned_complex_copies(self, dtype: str, keywords: dict[str, Any]) -> None:
+        x = place(3, dtype, shift=needed(dtype) // 2)
+        plan = interop.explain(x, "torch", **keywords)
+        words = f"torch needs {needed(dtype)} bytes of alignment for {dtype}, and this memory is aligned to"
+        assert plan.reason == f"{words} {needed(dtype) // 2}"
+        assert [(step.verb, step.side) for step in plan.steps] == [("copy", "source"), ("share", "source")]
+        for _ in range(4):
+            t = interop.to_torch(x, **keywords)
+            assert t.data_ptr() % needed(dtype) == 0
+            assert t.tolist() == x.tolist()
+
+    @pytest.mark.parametrize("dtype", COMPLEX)
+    def test_to_torch_with_copy_false_of_misaligned_complex_is_an_error(self, dtype: str) -> None:
+        x = place(3, dtype, shift=needed(dtype) // 2)
+        for _ in range(4):
+            with pytest.raises(interop.CopyRequiredError, match=f"torch needs {needed(dtype)} bytes of alignment"):
+                interop.to_torch(x, copy=False)
+
+    @pytest.mark.parametrize("dtype", COMPLEX)
+    def test_to_torch_of_aligned_complex_shares_whatever_came_before(self, dtype: str) -> None:
+        shifts = [0, needed(dtype) // 2] * 4
+        for shift in shifts:
+            for x in (place(6, dtype, shift=shift), place(12, dtype, shift=shift)[::2]):
+                assert interop.shares_memory(x, interop.to_torch(x)) == (shift == 0)
+                assert interop.explain(x, "torch").zero_copy == (shift == 0)
+
+    def test_to_torch_with_dtype_casts_misaligned_complex_in_numpy(self) -> None:
+        plan = interop.explain(place(3, "complex128", shift=8), "torch", dtype="complex64")
+        assert [(step.verb, step.side, step.bytes) for step in plan.steps] == [
+            ("copy", "source", 24), ("share", "source", 0),
+        ]  # fmt: skip
+
+    def test_to_torch_of_an_empty_array_needs_no_alignment(self) -> None:
+        x = place(3, "complex128", shift=8)[:0]
+        assert interop.explain(x, "torch").zero_copy
+        assert interop.to_torch(x, copy=False).shape == (0,)
+
+    def test_to_numpy_of_a_misaligned_tensor_shares(self) -> None:
+        t = hold(place(3, "complex128", shift=8), "complex128")
+        for _ in range(4):
+            assert interop.shares_memory(interop.to_numpy(t, copy=False), t)
+
+    def test_to_torch_of_a_misaligned_tensor_returns_the_tensor(self) -> None:
+        t = hold(place(3, "complex128", shift=8), "complex128")
+        assert interop.to_torch(t) is t
+
+    def test_copy_true_of_a_misaligned_tensor_keeps_its_graph(self) -> None:
+        t = hold(place(3, "complex128", shift=8), "complex128").requires_grad_()
+        copied = interop.to_torch(t, copy=True)
+        (copied * 2).real.sum().backward()
+        assert t.grad is not None
+        assert t.grad.tolist() == [2, 2, 2]
+
+    @pytest.mark.parametrize("layout", [lambda t: t.T, lambda t: t[:, ::2], lambda t: t[:1].expand(3, 4)])
+    def test_copy_true_of_a_misaligned_tensor_has_the_layout_of_clone(self, layout: Any) -> None:
+        x = place((3, 4), "complex128", shift=8)
+        t, other = layout(hold(x, "complex128")), layout(torch.zeros(3, 4, dtype=torch.complex128))
+        copied = interop.to_torch(t, copy=True)
+        assert copied.stride() == other.clone().stride()
+        assert copied.tolist() == t.numpy().tolist()
+
+    def test_fake_tensors_are_not_asked_for_an_address(self) -> None:
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        with FakeTensorMode():
+            t = torch.ones(3, dtype=torch.complex128)
+            assert interop.to_torch(t, copy=True).shape == (3,)
+
+
+class TestExport:
+    """The consumer is not known, so elements lie at multiples of their size."""
+
+    @pytest.mark.parametrize(("dtype", "shift"), [("complex64", 4), ("complex128", 8)])
+    def test_export_copies_what_is_not_aligned_to_whole_elements(self, dtype: str, shift: int) -> None:
+        x = place(3, dtype, shift=shift)
+        assert torch.from_dlpack(interop.export(x)).data_ptr() % needed(dtype) == 0
+        with pytest.raises(interop.CopyRequiredError, match=f"not aligned to whole elements of {needed(dtype)} bytes"):
+            interop.export(x).__dlpack__(copy=False)
+
+    def test_export_copies_a_tensor_that_is_not_aligned(self) -> None:
+        exported = interop.export(hold(place(3, "float64", shift=3), "float64"))
+        assert torch.from_dlpack(exported).data_ptr() % 8 == 0
+
+    def test_export_shares_what_is_aligned(self) -> None:
+        x = place(3, "complex128", shift=16)
+        assert interop.shares_memory(np.from_dlpack(interop.export(x)), x)
+
+
+@pytest.mark.requires("jax")
+class TestJAX:
+    @pytest.mark.parametrize("shift", [4, 8, 16, 32, 0])
+    def test_explain_tells_what_jax_does_with_an_address(self, shift: int) -> None:
+        x = place(3, "float32", shift=shift)
+        plan = interop.explain(x, "jax")
+        reason = f"jax needs 64 bytes of alignment for float32, and this memory is aligned to {shift}"
+        assert plan.zero_copy == (shift == 0)
+        assert plan.zero_copy or plan.reason == reason
+        for _ in range(4):
+            assert interop.shares_memory(interop.to_jax(x), x) == plan.zero_copy
+        if shift:
+            with pytest.raises(interop.CopyRequiredError, match=reason):
+                interop.explain(x, "jax", copy=False)
+
+
+class TestAdapter:
+    """The contract: what the planner asks, and what happens where nobody can answer."""
+
+    def test_alignment_is_whole_elements_of_complex_numbers_by_default(self) -> None:
+        adapter = LedgerAdapter()
+        assert [Adapter.alignment(adapter, dtype) for dtype in ("float64", *COMPLEX)] == [1, 8, 16]
+
+    @pytest.mark.parametrize("name", ["numpy", "cupy"])
+    def test_alignment_of_what_reads_from_any_address_is_1(self, name: str) -> None:
+        pytest.importorskip(name)
+        assert _registry.adapter_named(name).alignment("complex128") == 1
+
+    def test_adopt_host_refuses_a_misaligned_array(self) -> None:
+        """An adapter that tells no address reaches torch's: it refuses, and the plan is made again."""
+        with pytest.raises(BufferError, match="torch needs 16 bytes of alignment for complex128"):
+            _registry.adapter_named("torch").adopt_host(place(3, "complex128", shift=8))
+
+    def test_convert_of_an_array_whose_adapter_tells_no_address_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def address(*_: Any) -> int:
+            raise NotImplementedError
+
+        monkeypatch.setattr(type(_registry.adapter_named("numpy")), "address", address)
+        x = place(4, "complex128", shift=8).reshape(2, 2).T
+        with _quick.paused():  # so that the planned path converts
+            plan = interop.explain(x, "torch")
+            t = interop.to_torch(x)
+        assert plan.zero_copy  # as far as anybody knows
+        assert t.data_ptr() % 16 == 0
+        assert t.tolist() == x.tolist()
