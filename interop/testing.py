@@ -49,6 +49,15 @@ LAYOUTS = {
 }
 
 
+def _shifted(dtype: str, shift: int) -> NDArray[Any]:
+    """Return a small ndarray whose address is `shift` modulo 64."""
+    size = np.dtype(dtype).itemsize
+    memory = aligned(np.zeros(4 * size, "uint8"))
+    array = memory[shift : shift + 3 * size].view(dtype)
+    array[...] = [0, 1, 1]
+    return array
+
+
 class AdapterSuite:
     """Tests of one adapter. Override `framework` and `make`; narrow `dtypes` to what the framework has.
 
@@ -134,6 +143,17 @@ class AdapterSuite:
             x = interop.convert(array, self.framework)
             np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
             assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
+
+    def test_every_address_arrives(self) -> None:
+        """Memory at an address that the framework cannot use is copied, and the plan says so, remembered or not."""
+        for dtype in self.dtypes:
+            for shift in (0, np.dtype(dtype).alignment):
+                array = _shifted(dtype, shift)
+                plan = interop.explain(array, self.framework)
+                for _ in range(_UNTIL_REMEMBERED):
+                    x = interop.convert(array, self.framework)
+                    np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
+                    assert interop.shares_memory(x, array) == plan.zero_copy
 
     @pytest.mark.parametrize("layout", LAYOUTS)
     def test_every_layout_leaves(self, layout: str) -> None:

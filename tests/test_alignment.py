@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.dlpack import from_dlpack
 
 import interop
 from child import run_child
@@ -39,15 +40,15 @@ def test_convert_at_any_address_ends_no_process(check: str, compiled: str) -> No
 class TestTorchKernels:
     """The reason for all of this: which of torch's kernels end the process, and that those for real numbers do not."""
 
-    @pytest.mark.parametrize("dtype", ["float64", "int64", "float32", "bfloat16", "complex64"])
-    def test_clone_of_other_dtypes_reads_from_any_address(self, dtype: str) -> None:
-        code = f"""
+    def test_clone_of_other_dtypes_reads_from_any_address(self) -> None:
+        code = """
         import torch
-        from misaligned import hold, place
-        for shift in range(17):
-            for n in range(1, 20):
-                t = hold(place(n, {dtype!r}, shift=shift), {dtype!r})
-                (t.clone() + t.to(torch.complex128)).sum()
+        from misaligned import DTYPES, hold, place
+        for dtype in set(DTYPES) - {"complex128"}:
+            for shift in range(17):
+                for n in (1, 2, 3, 7, 8, 19):
+                    t = hold(place(n, dtype, shift=shift), dtype)
+                    t.clone(), t.to(torch.complex128).sum()
         """
         run_child(code, path=HERE)
 
@@ -104,7 +105,7 @@ class TestConvert:
     def test_copy_true_of_a_misaligned_tensor_keeps_its_graph(self) -> None:
         t = hold(place(3, "complex128", shift=8), "complex128").requires_grad_()
         copied = interop.to_torch(t, copy=True)
-        (copied * 2).real.sum().backward()
+        (copied * 2).real.sum().backward()  # type: ignore[no-untyped-call]
         assert t.grad is not None
         assert t.grad.tolist() == [2, 2, 2]
 
@@ -130,13 +131,13 @@ class TestExport:
     @pytest.mark.parametrize(("dtype", "shift"), [("complex64", 4), ("complex128", 8)])
     def test_export_copies_what_is_not_aligned_to_whole_elements(self, dtype: str, shift: int) -> None:
         x = place(3, dtype, shift=shift)
-        assert torch.from_dlpack(interop.export(x)).data_ptr() % needed(dtype) == 0
+        assert from_dlpack(interop.export(x)).data_ptr() % needed(dtype) == 0
         with pytest.raises(interop.CopyRequiredError, match=f"not aligned to whole elements of {needed(dtype)} bytes"):
             interop.export(x).__dlpack__(copy=False)
 
     def test_export_copies_a_tensor_that_is_not_aligned(self) -> None:
         exported = interop.export(hold(place(3, "float64", shift=3), "float64"))
-        assert torch.from_dlpack(exported).data_ptr() % 8 == 0
+        assert from_dlpack(exported).data_ptr() % 8 == 0
 
     def test_export_shares_what_is_aligned(self) -> None:
         x = place(3, "complex128", shift=16)
