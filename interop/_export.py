@@ -34,8 +34,8 @@ def export(x: object, /) -> Exported:
     """Wrap an array for a consumer of DLPack that interop doesn't know.
 
     What consumers get wrong with a framework's own ``__dlpack__`` is seen to: a pending conjugation or negation and
-    foreign byte order are resolved, negative strides, strides that are not whole elements and memory that is not aligned
-    to whole elements are copied, read-only memory is flagged or copied, and memory on a GPU is ordered for the
+    foreign byte order are resolved, negative strides, strides that are not whole elements and memory that is not
+    aligned to whole elements are copied, read-only memory is flagged or copied, and memory on a GPU is ordered for the
     consumer's stream, and not reused before that stream is done with it.
 
     Parameters
