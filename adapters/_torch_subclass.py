@@ -57,7 +57,7 @@ def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
     The result is checked: its device, dtype, shape, memory and gradient must be those that the plan has promised. If
     it has the class, but not the attributes of the instance, it becomes a plain tensor.
     """
-    if type(x) in _PLAIN:
+    if type(x) in _PLAIN or host.is_misaligned(plain(x)):  # its own `clone` would end the process
         return None
     try:
         copied = _ask(x, device, dtype)
@@ -65,6 +65,13 @@ def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
         return _with_state(copied, x) if fits else None
     except Exception:  # noqa: BLE001 - a subclass may answer anything
         return None
+
+
+def aligned(x: Any) -> Any:
+    """Return a tensor that torch's kernels can read: `x`, or else a plain copy."""
+    with unseen():
+        bare = plain(x)
+        return host.realigned(bare) if host.is_misaligned(bare) else x
 
 
 def copy_lazy(x: Any, device: torch.device) -> Tensor:

@@ -189,7 +189,7 @@ class TorchAdapter(Adapter):
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
         """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
         if arrays[0].is_complex():
-            arrays = [host.aligned(x) for x in arrays]
+            arrays = [subclass.aligned(x) for x in arrays]
         if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
             with _unseen():
                 return host.stack_huge(arrays, axis)
