@@ -124,6 +124,7 @@ def test_to_torch_lazy_parameter_copied_is_another_lazy_one(name: str) -> None:
     result = interop.to_torch(state[name], copy=True)
     assert type(result) is type(state[name])
     assert result is not state[name]
+    assert vars(result) == vars(state[name])
     assert result.requires_grad == state[name].requires_grad
 
 

@@ -24,7 +24,7 @@ RETURN_TYPES: dict[str, Any] = {
     "ldl": (lambda: torch.linalg.ldl_factor(torch.eye(3)), {"pivots"}),
     "cholesky": (lambda: torch.linalg.cholesky_ex(torch.eye(3)), {"info"}),
     "lstsq": (lambda: torch.linalg.lstsq(torch.eye(3), torch.eye(3), driver="gelsd"), {"rank"}),
-    "svd": (lambda: torch.svd(torch.eye(3)), set()),
+    "svd": (lambda: torch.linalg.svd(torch.eye(3)), set()),
 }
 
 
