@@ -76,7 +76,7 @@ def aligned(x: Any) -> Any:
 
 def copy_lazy(x: Any, device: torch.device) -> Tensor:
     """Return another parameter or buffer that has no shape yet."""
-    copied: Tensor = type(x)(requires_grad=x.requires_grad, device=device, dtype=plain(x).dtype)
+    copied: Any = type(x)(requires_grad=x.requires_grad, device=device, dtype=plain(x).dtype)
     copied.__dict__.update(vars(x))  # whether a buffer is persistent, for example
     return copied
 

@@ -188,7 +188,9 @@ class TorchAdapter(Adapter):
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Tensor:
         """Stack as torch does, but large ones with one copy of each: `torch.stack` is slow where they are permuted."""
-        if arrays[0].is_complex():
+        with _unseen():
+            needs_alignment = subclass.plain(arrays[0]).is_complex()
+        if needs_alignment:
             arrays = [subclass.aligned(x) for x in arrays]
         if all(type(x) is Tensor and host.is_huge(x) for x in arrays):
             with _unseen():
