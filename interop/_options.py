@@ -234,7 +234,8 @@ def invalid(name: str, value: object, wanted: str, choices: Iterable[object] = (
     names = [choice for choice in choices if isinstance(choice, str)]
     near = _text.nearest(value, names) if isinstance(value, str) else None
     question = f". Did you mean {near!r}?" if near else ""
-    return errors.InvalidOptionError(f"{name} must be {wanted}, got {_text.brief(value)}{question}")
+    wanted, stop, hint = wanted.partition(". ")  # the value goes into the first sentence
+    return errors.InvalidOptionError(f"{name} must be {wanted}, got {_text.brief(value)}{question}{stop}{hint}")
 
 
 _PARSERS: Final = {
