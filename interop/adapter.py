@@ -212,6 +212,10 @@ class Adapter:
 
     def adopt_host(self, array: NDArray[Any], /) -> Any:
         """Return a native array over the memory of an ndarray, a read-only one included. Never a copy."""
+        needed = self.alignment(array.dtype.name)
+        if needed > 1 and array.size and array.ctypes.data % needed:  # a remembered plan does not know the address
+            msg = f"{self.name} needs {needed} bytes of alignment"
+            raise BufferError(msg)
         return self.adopt(array, None)
 
     # -- streams: for frameworks that hold device memory ----------------------------------------------------------
