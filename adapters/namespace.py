@@ -7,9 +7,7 @@ to other devices of its own, and back (decision 0029).
 
 from __future__ import annotations
 
-import inspect
 from contextlib import suppress
-from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -18,8 +16,9 @@ import numpy as np
 from interop import errors
 from interop.adapter import CPU, HOST, LIBRARY, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
 
+from . import _namespace_trials as trials
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from interop.handoff import Stream
 
 
-_PROBE: Final = "float32"
 _NARROWER: Final = {"float64": "float32", "complex128": "complex64", "int64": "int32", "uint64": "uint32"}
 
 
@@ -44,10 +42,10 @@ class NamespaceAdapter(Adapter):
 
     def describe(self, x: Any, /) -> Facts:
         """Tell what the array says of itself, and of its memory what DLPack does; else it passes for contiguous."""
-        shape, dtype, device = tuple(x.shape), _dtype_name(x.dtype), self._device_of(x)
+        shape, dtype, device = tuple(x.shape), trials.dtype_name(x.dtype), self._device_of(x)
         if dtype not in PLAIN_DTYPES:
             return Facts(self.name, shape, dtype, device, unsupported=f"its dtype {x.dtype} is none of plain numbers")
-        view = _look(x) if device == CPU else None
+        view = trials.look(x) if device == CPU else None
         size = np.dtype(dtype).itemsize
         strides = view.strides if view is not None else tuple(size * prod(shape[n + 1 :]) for n in range(len(shape)))
         readonly = view is not None and not view.flags.writeable
@@ -63,7 +61,7 @@ class NamespaceAdapter(Adapter):
 
     def place(self, device: Device, /) -> Device | str:
         """Take the host, and the devices that the library lists."""
-        listed = [] if self.device is None else _devices(self.namespace)
+        listed = [] if self.device is None else trials.devices(self.namespace)
         if device.is_host or (isinstance(device, LibraryDevice) and device.native == self.device):
             return CPU
         native = device.native if isinstance(device, LibraryDevice) else None
@@ -74,15 +72,15 @@ class NamespaceAdapter(Adapter):
 
     def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:
         """Ask the library, if it has an answer (``__array_namespace_info__().dtypes(device=)``)."""
-        if not isinstance(device, LibraryDevice) or _has_on(self.namespace, device.native, dtype):
+        if not isinstance(device, LibraryDevice) or trials.has_on(self.namespace, device.native, dtype):
             return None
         narrower = _NARROWER.get(dtype, "")
-        able = narrower and _has_on(self.namespace, device.native, narrower)
+        able = narrower and trials.has_on(self.namespace, device.native, narrower)
         return f"{device} has no {dtype}. " + (f'Pass dtype="{narrower}".' if able else "Convert it to another device.")
 
     def lacks(self, dtype: str, /) -> str | None:
         """Miss what does not come out of the namespace as it went in."""
-        return None if _has(self, dtype) else f'{self.name} has no {dtype}. Pass dtype="float32".'
+        return None if trials.has_dtype(self, dtype) else f'{self.name} has no {dtype}. Pass dtype="float32".'
 
     def refuses(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - the same for all
         """Refuse everything where nothing is ever shared."""
@@ -96,7 +94,7 @@ class NamespaceAdapter(Adapter):
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read a dtype object that is called like the standard's dtype."""
-        return _dtype_name(spec)
+        return trials.dtype_name(spec)
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
         """Return the array itself."""
@@ -107,7 +105,7 @@ class NamespaceAdapter(Adapter):
         if self._device_of(x) != CPU:
             msg = f"only {self.name} can read memory on {x.device}"
             raise BufferError(msg)
-        view = _look(x)
+        view = trials.look(x)
         return np.asarray(x) if view is None else view
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002
@@ -120,7 +118,7 @@ class NamespaceAdapter(Adapter):
         except Exception as error:  # a namespace may raise anything
             msg = f"{self.name}.from_dlpack refuses it ({errors.quote(error)})"
             raise BufferError(msg) from error
-        view = _look(x)
+        view = trials.look(x)
         if source.size and (view is None or view.ctypes.data != source.ctypes.data):
             msg = f"{self.name}.from_dlpack copies it"
             raise BufferError(msg)
@@ -156,7 +154,7 @@ class NamespaceAdapter(Adapter):
         """Return a copy on a device that only the library can address, or of an array there."""
         if here == device:
             return self.namespace.astype(x, getattr(self.namespace, dtype), copy=True)
-        if here != CPU and _dtype_name(x.dtype) == dtype:
+        if here != CPU and trials.dtype_name(x.dtype) == dtype:
             return self._moved(x, device)
         host = self._brought_in(x, dtype) if here == CPU else self._copy_on_host(self._moved(x, CPU), dtype)
         return host if device == CPU else self._moved(host, device)
@@ -170,7 +168,7 @@ class NamespaceAdapter(Adapter):
 
     def _brought_in(self, x: Any, dtype: str) -> Any:
         """Return a native array on the host; the same memory if possible, since to move it will copy it."""
-        if not isinstance(x, np.ndarray) and _dtype_name(x.dtype) == dtype:
+        if not isinstance(x, np.ndarray) and trials.dtype_name(x.dtype) == dtype:
             return x
         if self.shares and x.dtype == dtype:
             with suppress(BufferError):
@@ -180,7 +178,7 @@ class NamespaceAdapter(Adapter):
     def _copy_on_host(self, x: Any, dtype: str) -> Any:
         """Return a copy by NumPy, if it can be handed over, else by `asarray`."""
         array = x if isinstance(x, np.ndarray) else self.export_host(x)
-        copies = not self.shares and _takes_copy(self.namespace)
+        copies = not self.shares and trials.takes_copy(self.namespace)
         if not copies or array.dtype != dtype:
             array = _cast(array, dtype)
         if self.shares:
@@ -198,113 +196,17 @@ def make_adapter(namespace: ModuleType) -> Adapter | None:
     for shares in (True, False):
         adapter = _subclass(name=namespace.__name__, namespace=namespace, shares=shares)
         with suppress(Exception):  # whatever it raises, it makes no such arrays
-            x = _made(adapter, _PROBE)
-            if _dtype_name(x.dtype) == _PROBE and tuple(x.shape) == (1,) and _is_on_host(x):
+            x = trials.made(adapter, trials.PROBE)
+            if trials.dtype_name(x.dtype) == trials.PROBE and tuple(x.shape) == (1,) and trials.is_on_host(x):
                 return _subclass(
                     name=namespace.__name__, namespace=namespace, shares=shares, array_type=type(x),
-                    device=getattr(x, "device", None), honours_readonly=shares and _honours_readonly(adapter),
+                    device=getattr(x, "device", None), honours_readonly=shares and trials.honours_readonly(adapter),
                 )  # fmt: skip
     return None
 
 
-def why_not(namespace: ModuleType, makers: Iterable[str]) -> str:
-    """Say why no adapter was made: what each of the functions of a module did with an array of one element."""
-    return "; ".join(f"{maker} {_what_it_did(namespace, maker)}" for maker in makers)
-
-
-def _what_it_did(namespace: ModuleType, maker: str) -> str:
-    """Say why the result of `from_dlpack` or `asarray` is not taken. One that is right was copied in silence."""
-    try:
-        x = getattr(namespace, maker)(np.zeros(1, _PROBE))
-    except Exception as error:  # noqa: BLE001 - a namespace may raise anything
-        return f"raises {type(error).__name__}: {error}"
-    missing = [name for name in ("shape", "dtype") if not hasattr(x, name)]
-    if missing:
-        return f"returns an object of the class {type(x).__name__} without {' and '.join(missing)}"
-    if _dtype_name(x.dtype) != _PROBE or tuple(x.shape) != (1,):
-        return f"returns dtype {x.dtype} and shape {tuple(x.shape)} for an array of dtype {_PROBE} and shape (1,)"
-    return "copies its argument" if _is_on_host(x) else "returns an array that is not on the host"
-
-
 def _subclass(**traits: Any) -> Adapter:
     return cast("Adapter", type("NamespaceAdapter", (NamespaceAdapter,), traits)())
-
-
-# -- trials --------------------------------------------------------------------------------------------------------
-
-
-def _made(adapter: Any, dtype: str) -> Any:
-    array = np.zeros(1, dtype)
-    return adapter.adopt(array, None) if adapter.shares else adapter.copy(array, CPU, dtype)
-
-
-@cache
-def _has(adapter: Adapter, dtype: str) -> bool:
-    """Whether an array of a dtype comes out as it went in."""
-    if dtype not in PLAIN_DTYPES:
-        return False
-    try:
-        return _dtype_name(_made(adapter, dtype).dtype) == dtype
-    except Exception:  # noqa: BLE001 - a namespace may raise anything
-        return False
-
-
-def _honours_readonly(adapter: Adapter) -> bool:
-    """Whether read-only memory is shared, known as such afterwards, and not written to by an assignment."""
-    memory = np.zeros(1, _PROBE)
-    protected = memory.view()
-    protected.flags.writeable = False
-    try:
-        x = adapter.adopt(protected, None)
-    except BufferError:
-        return False
-    with suppress(Exception):  # it is to raise, whatever it likes
-        x[0] = 1
-    view = _look(x)
-    return view is not None and not view.flags.writeable and not memory.any()
-
-
-def _is_on_host(x: Any) -> bool:
-    return not hasattr(x, "__dlpack_device__") or Device(*map(int, x.__dlpack_device__())).is_host
-
-
-# -- looking at arrays of unknown classes -----------------------------------------------------------------------------
-
-
-def _look(x: Any) -> NDArray[Any] | None:
-    """Return an ndarray over the memory of an array; None if it can't be lent."""
-    try:
-        return np.from_dlpack(x)
-    except Exception:  # noqa: BLE001 - a producer may raise anything
-        return None
-
-
-def _dtype_name(dtype: Any) -> str:
-    """Return the standard's name of a dtype: libraries call it by that, some with their own name in front."""
-    return str(dtype).rpartition(".")[2]
-
-
-def _devices(namespace: ModuleType) -> list[Any]:
-    """Return the devices that a library lists."""
-    try:
-        return list(namespace.__array_namespace_info__().devices())
-    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12
-        return []
-
-
-def _has_on(namespace: ModuleType, device: Any, dtype: str) -> bool:
-    """Whether a library lists a dtype for a device; what lists nothing is tried."""
-    try:
-        return dtype in namespace.__array_namespace_info__().dtypes(device=device)
-    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12
-        return True
-
-
-def _takes_copy(namespace: ModuleType) -> bool:
-    try:
-        return "copy" in inspect.signature(namespace.asarray).parameters
-    except ValueError:  # written in C and silent about it
-        return False
 
 
 def _cast(array: Any, dtype: str) -> NDArray[Any]:

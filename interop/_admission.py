@@ -86,8 +86,10 @@ class Admission:
                 f"first: interop.convert(x, {self.to!r}). To have each call convert it, decorate {self.name} with "
                 f"foreign=True; to pass it as it is, with foreign=False."
             )
-        choice = f" To pass it as it is, decorate {self.name} with foreign=False." if self.foreign is None else ""
-        return errors.UnsupportedArrayError(
+        message = (
             f"{label} can be converted, but it has no array-API namespace for {self.name}. Convert it first: "
-            f"interop.to_numpy(x).{choice}"
+            "interop.to_numpy(x)."
         )
+        if self.foreign is None:
+            message += f" If another argument has one, decorate {self.name} with foreign=False to pass it as it is."
+        return errors.UnsupportedArrayError(message)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from interop.adapter import Adapter
 
 _ADAPTER: Final = "interop.adapters.namespace"
+_TRIALS: Final = "interop.adapters._namespace_trials"
 _MAKERS: Final = ("from_dlpack", "asarray")
 _MARK: Final = "__array_namespace_info__"
 """The function that the standard asks of a namespace, since its version 2023.12."""
@@ -70,7 +71,7 @@ def why_not(module: ModuleType) -> str:
     makers = [maker for maker in _MAKERS if hasattr(module, maker)]
     if not makers:
         return f"it has neither {' nor '.join(_MAKERS)}"
-    return str(importlib.import_module(_ADAPTER).why_not(module, makers))
+    return str(importlib.import_module(_TRIALS).why_not(module, makers))
 
 
 def _module(name: str) -> ModuleType | None:

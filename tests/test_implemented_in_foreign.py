@@ -140,7 +140,7 @@ def test_array_api_foreign_object_is_named(more: Any) -> None:
         center(*more, x)
     assert str(caught.value) == (
         "foreign.Array can be converted, but it has no array-API namespace for center. Convert it first: "
-        "interop.to_numpy(x). To pass it as it is, decorate center with foreign=False."
+        "interop.to_numpy(x). If another argument has one, decorate center with foreign=False to pass it as it is."
     )
     assert caught.value.__notes__[0].startswith("in the arguments of center: at ")
     assert center(interop.to_numpy(x))[0].tolist() == [-1, 0, 1]
