@@ -12,6 +12,8 @@ import numpy as np
 from interop import capsule
 from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
+from ._meanings import lost_by_subclass
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -163,7 +165,11 @@ def _facts(x: NDArray[Any]) -> Facts:
     native = dtype if dtype.isnative else dtype.newbyteorder("=")
     name = _NAME.get(native) or _rare_name(native)
     writeable = x.flags.writeable
-    problem = _masked(x) if name else f"NumPy's {dtype} is no dtype of plain numbers. {_cure(dtype)}"
+    problem = None
+    if not name:
+        problem = f"NumPy's {dtype} is no dtype of plain numbers. {_cure(dtype)}"
+    elif type(x) is not np.ndarray:
+        problem = lost_by_subclass(x)
     return Facts(
         "numpy", x.shape, name or str(dtype), CPU, x.strides, x.nbytes,
         readonly=not writeable, obstacle=_obstacle(x), unsupported=problem,
@@ -189,12 +195,6 @@ def _obstacle(x: NDArray[Any]) -> str | None:
     size = x.dtype.itemsize
     if any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
         return f"its strides are not whole elements of {size} bytes"
-    return None
-
-
-def _masked(x: NDArray[Any]) -> str | None:
-    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        return "some elements are masked, and the mask would be lost. Fill them first: x.filled(value)."
     return None
 
 

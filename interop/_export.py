@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from interop import _layout, _policy, _registry, _watch, capsule, errors
+from interop import _layout, _policy, _reading, _registry, _watch, capsule, errors
 from interop._options import make_wish
 from interop._plan import Plan, Step
 from interop._planner import moves
@@ -66,9 +66,11 @@ class Exported:
     """An array that speaks DLPack, as the Python array API standard (2024.12) specifies it."""
 
     def __init__(self, x: object) -> None:
-        self._source, self._array, label = _registry.identify(x)
-        facts = self._source.describe(self._array)
-        self._facts = facts._replace(framework=label) if label else facts
+        found = _registry.identify(x)
+        self._source, self._array = found.adapter, found.array
+        self._facts = facts = found.describe()
+        if _reading.is_read_first(self._source, facts):
+            self._array = x  # opened again when it is asked for: it may have changed by then
         if facts.unsupported:
             self._refuse(errors.UnsupportedArrayError, facts.unsupported)
         if self._source.lazy:
@@ -125,7 +127,7 @@ class Exported:
         versioned = max_version is not None and max_version[0] >= _MAJOR
         plan = self._plan(self._place(dl_device), copy, versioned=versioned)
         _policy.permit(plan, make_wish({}))
-        lent = self._capsule(plan, stream, max_version)
+        lent, plan = self._capsule(plan, stream, max_version)
         if plan.readonly:
             capsule.add_flags(lent, capsule.READ_ONLY)
         if not plan.zero_copy:
@@ -165,14 +167,34 @@ class Exported:
             readonly=readonly and not reason,
         )  # fmt: skip
 
-    def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> Any:
-        x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
+    def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> tuple[Any, Plan]:
+        """Return a capsule, and what was done: a plan for an object that was read is made again."""
+        if _reading.is_read_first(self._source, self._facts):
+            x, plan = self._read(plan)
+        else:
+            x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
         try:
             lent = x if plan.device.is_host and not plan.zero_copy else self._lend(x, stream)
-            return lent.__dlpack__(max_version=max_version)
+            return lent.__dlpack__(max_version=max_version), plan
         except Exception as error:  # noqa: BLE001 - a framework may answer anything
             reason = f"its framework's DLPack answers {type(error).__name__}: {error}. Convert it to another one first."
             self._refuse(errors.UnsupportedArrayError, reason, error)
+
+    def _read(self, plan: Plan) -> tuple[Any, Plan]:
+        """Read the object, and insist on numbers: those that came count, not those that were stated."""
+        found = _registry.identify(self._array)
+        made = _reading.is_read_first(found.adapter, found.describe())
+        if made:
+            found = _reading.read(found.adapter, found.array, self._facts.framework)
+        facts = found.describe()
+        if facts.unsupported:
+            msg = f"cannot export {facts}: {facts.unsupported}"
+            raise errors.UnsupportedArrayError(msg)
+        x, steps = found.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
+        if facts.obstacle or not made:
+            x = found.adapter.copy(x, facts.device, facts.dtype)
+            steps.append(steps[0]._replace(verb="copy"))
+        return x, plan._replace(shape=facts.shape, dtype=facts.dtype, steps=tuple(steps))
 
     def _lend(self, x: Any, stream: int | None) -> Any:
         """Let the framework export it. A lease goes into the capsule, since this consumer knows of none."""
