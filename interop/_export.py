@@ -174,7 +174,7 @@ class Exported:
         else:
             x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
         try:
-            lent = x if plan.device.is_host and not plan.zero_copy else self._lend(x, stream)
+            lent: Any = x if plan.device.is_host and not plan.zero_copy else self._lend(x, stream)
             return lent.__dlpack__(max_version=max_version), plan
         except Exception as error:  # noqa: BLE001 - a framework may answer anything
             reason = f"its framework's DLPack answers {type(error).__name__}: {error}. Convert it to another one first."

@@ -134,9 +134,9 @@ def test_implemented_in_refuses_a_masked_result_that_goes_back() -> None:
 
 @pytest.mark.requires("torch", "dask")
 def test_convert_masked_dask_blocks_are_refused() -> None:
-    import dask.array as da
-
-    x = da.ma.masked_array(da.from_array(np.array(VALUES), chunks=1), da.from_array(np.array(MASK), chunks=1))
+    x = lazily.dask_array().ma.masked_array(
+        lazily.lazy(np.array(VALUES), chunks=1), lazily.lazy(np.array(MASK), chunks=1)
+    )
     refused(lambda: interop.to_torch(x))
     refused(lambda: lazily.convert(x, "torch").compute())
     refused(lambda: interop.copyto(np.zeros(2), x))

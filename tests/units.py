@@ -23,8 +23,8 @@ class Astropy(np.ndarray[Any, Any]):
         return self.view(np.ndarray)
 
 
-class Unyt(np.ndarray[Any, Any]):
-    """As `unyt.unyt_array`: `units` on the instance, and the numbers as `value`."""
+class _WithUnits(np.ndarray[Any, Any]):
+    """Has `units` on the instance."""
 
     units: Any
 
@@ -36,15 +36,17 @@ class Unyt(np.ndarray[Any, Any]):
     def __array_finalize__(self, other: Any) -> None:
         self.units = getattr(other, "units", None)
 
+
+class Unyt(_WithUnits):
+    """As `unyt.unyt_array`: the numbers as `value`."""
+
     @property
     def value(self) -> Any:
         return np.array(self)
 
 
-class Quantities(Unyt):
+class Quantities(_WithUnits):
     """As `quantities.Quantity`: the numbers as `magnitude`."""
-
-    value = property(lambda self: self.no_such_attribute)
 
     @property
     def magnitude(self) -> Any:
@@ -101,3 +103,17 @@ SUBCLASSES = {
     "unyt": (lambda **unit: Unyt([1, 2], **unit), "x.value"),
     "quantities": (lambda **unit: Quantities([1, 2], **unit), "x.magnitude"),
 }
+
+
+class Duck(Pint):
+    """As pint's arrays when they are wrapped by xarray: a duck array."""
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __array_function__(self, *_: Any, **__: Any) -> Any:
+        return NotImplemented
+
+    def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
+        return NotImplemented
