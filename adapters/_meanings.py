@@ -18,13 +18,20 @@ _NO_UNIT: Final = frozenset({"", "1", "none", "dimensionless", "1 dimensionless"
 
 def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
     """Return what an instance of an ndarray subclass would lose as a plain ndarray, and what to write instead."""
-    if _is_masked(x):
-        cure = "Fill them first: x.filled(value)."
-        if not hasattr(x, "filled"):
-            cure = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
-        return f"some elements are masked, and the mask would be lost. {cure}"
+    if reason := lost_mask(x):
+        return reason
     unit = next((unit for name in _UNITS if _is_unit(unit := getattr(x, name, None))), None)
     return None if unit is None else _lost_unit(x, unit, "x.view(numpy.ndarray)")
+
+
+def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
+    """Return that elements of an ndarray subclass are masked, and what to write instead; None if none is."""
+    if not _is_masked(x):
+        return None
+    cure = "Fill them first: x.filled(value)."
+    if not hasattr(x, "filled"):
+        cure = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
+    return f"some elements are masked, and the mask would be lost. {cure}"
 
 
 def lost_by_reading(x: Any) -> str | None:

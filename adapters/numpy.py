@@ -12,7 +12,7 @@ import numpy as np
 from interop import capsule
 from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
-from ._meanings import lost_by_subclass
+from ._meanings import lost_by_subclass, lost_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class NumPyAdapter(Adapter):
 
     def why_misread(self, x: Any, /) -> str | None:
         """Tell a masked array: a function that is not written for masks reads what is under them."""
-        return _masked(x)
+        return None if type(x) is np.ndarray else lost_mask(x)
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read whatever `numpy.dtype` reads."""

@@ -111,8 +111,8 @@ def native(x: object) -> Found:
     """Identify an array, and insist on a framework that has an adapter."""
     found = _registry.identify(x)
     if _registry.adapter_of(type(x)) is None:
-        known = ", ".join(_registry.known_names())
-        msg = f"{_registry.label_of(x)} can be converted, but is of none of the frameworks {known}. interop.register adds one."
+        label, known = _registry.label_of(x), ", ".join(_registry.known_names())
+        msg = f"{label} can be converted, but is of none of the frameworks {known}. interop.register adds one."
         raise errors.UnknownFrameworkError(msg)
     return found
 
