@@ -43,7 +43,9 @@ def read(x: Closed) -> NDArray[Any]:
     array = _kept(x)
     if array is None:
         array = _ask(x)
-    made = x.read is not None or _is_ours(array)
+    owner: Any = array if array.base is None else array.base
+    references = sys.getrefcount(array), sys.getrefcount(owner)
+    made = x.read is not None or _is_ours(owner, references, is_view=owner is not array)
     if made and _made_writable(array):
         return array
     return np.array(array, copy=True, subok=True)
@@ -78,34 +80,34 @@ def _made_writable(array: NDArray[Any]) -> bool:
     return array.flags.writeable
 
 
-def _references(array: NDArray[Any]) -> tuple[int, int]:
-    """Count the references to an array and to the owner of its memory."""
-    owner = array if array.base is None else array.base
+def _count_own() -> tuple[int, int]:
+    """Count the references to an array that nobody else has, and to the owner of its memory, which it is itself."""
+    array = np.empty(4)
+    owner: Any = array if array.base is None else array.base
     return sys.getrefcount(array), sys.getrefcount(owner)
 
 
-def _count_ours(array: NDArray[Any]) -> tuple[int, int]:
-    """Count the references to an array that nobody else has, as `_is_ours` would: interpreters differ."""
-    return _references(array)
-
-
-def _calibrate() -> tuple[tuple[int, int], tuple[int, int]]:
-    own = np.empty(4)
-    view = np.empty(4).reshape(2, 2)
-    return _count_ours(own), _count_ours(view)
-
-
-_OWN, _VIEW = _calibrate()
-
-
-def _is_ours(array: NDArray[Any]) -> bool:
-    """Whether nobody else holds an array or its memory, so that it was made for us."""
+def _count_view() -> tuple[int, int]:
+    """Count the references to a view that nobody else has, and to the owner of its memory."""
+    array = np.empty(4).reshape(2, 2)
     owner: Any = array if array.base is None else array.base
+    return sys.getrefcount(array), sys.getrefcount(owner)
+
+
+_OWN: Final = _count_own()
+_VIEW: Final = _count_view()
+
+
+def _is_ours(owner: Any, references: tuple[int, int], *, is_view: bool) -> bool:
+    """Whether an array was made for us, since nobody else holds it or its memory.
+
+    The caller counts the references, as was done for `_OWN` and `_VIEW`. How many references a call to another Python
+    function adds can change while the process runs, as the whole test suite has shown.
+    """
     if not isinstance(owner, np.ndarray) or not owner.flags.owndata:
         return False
-    del owner
-    found, ours = _references(array), _OWN if array.base is None else _VIEW
-    return found[0] <= ours[0] and found[1] <= ours[1]
+    ours = _VIEW if is_view else _OWN
+    return references[0] <= ours[0] and references[1] <= ours[1]
 
 
 # -- opening -------------------------------------------------------------------------------------------------------
@@ -146,7 +148,9 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
 
 def _open_by_reading(x: Any, read: Read, protocol: str) -> NDArray[Any] | Closed:
     array = read()
-    made = _is_ours(array)  # before it is an argument: that would be a reference, too
+    owner: Any = array if array.base is None else array.base
+    references = sys.getrefcount(array), sys.getrefcount(owner)
+    made = _is_ours(owner, references, is_view=owner is not array)
     return _opened(x, array, read, protocol, made=made)
 
 

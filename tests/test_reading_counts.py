@@ -1,5 +1,6 @@
 """How often an object is read: once for one conversion. Readings are counted, not timed."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,6 +113,28 @@ def test_convert_object_that_keeps_its_array_shares_it(kept: Any) -> None:
     x = Keeping(kept)
     assert interop.explain(x, "numpy").zero_copy
     assert interop.shares_memory(interop.to_numpy(x), kept)
+
+
+def test_convert_under_a_profiler_tells_kept_memory_from_a_copy() -> None:
+    """References are counted, and a profiler may hold some, too."""
+    kept = np.arange(6.0)
+    reads = []
+
+    class Keeping(foreign.Speaker):
+        def __array__(self, dtype: object = None, copy: object = None) -> Any:
+            reads.append(1)
+            return self._array if self._array is not None else np.arange(6.0)
+
+    before = sys.getprofile()
+    sys.setprofile(lambda *_: None)
+    try:
+        shared = interop.to_numpy(Keeping(kept))
+        reads.clear()
+        interop.to_numpy(Keeping(None))
+    finally:
+        sys.setprofile(before)
+    assert interop.shares_memory(shared, kept)
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize("keep", [True, False])
