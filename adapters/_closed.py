@@ -30,6 +30,8 @@ class Closed(NamedTuple):
     """Passes memory on a device to its consumer, by the protocol that it was opened by."""
     address: int | None = None
     """Where its first element is, if a protocol says so."""
+    held: list[NDArray[Any]] | None = None
+    """What was read to open it, for the first reader: an object is read once for one conversion."""
 
 
 def get(x: Any, protocol: str) -> Any:

@@ -22,6 +22,7 @@ _KINDS: Final = {
     "times": re.compile(r"date|time|duration|period"),
 }
 """What begins the name of a dtype, in lower case. What is not here is read, and the ndarray is judged."""
+_NUMBERS: Final = "biufc"  # kinds of NumPy's dtypes
 _ASKS: Final = ("isna", "null_count", "itercolumns")
 _SAMPLE: Final = 64  # texts that are looked at
 _NUMBERING: Final = {
@@ -56,20 +57,35 @@ def refusal(x: Any) -> Facts | None:
     problem = _strange(x, columns) or _missing(x, columns)
     if problem is None:
         return None
-    dtypes = {str(_dtype(column)) for _, column in columns}
+    dtypes = set(map(str, x.dtypes)) if _is_frame(x) else {str(_dtype(column)) for _, column in columns}
     dtype = dtypes.pop() if len(dtypes) == 1 else "mixed"
     return Facts(type(x).__name__, _shape(x), dtype, CPU, unsupported=problem)
 
 
 def _columns(x: Any) -> list[tuple[str, Any]]:
-    """Return what a table has, by name; of a column itself, which needs none."""
-    if hasattr(x, "iloc") and hasattr(x, "columns"):
-        return [(str(name), x.iloc[:, i]) for i, name in enumerate(x.columns)]
+    """Return the columns of a table that have to be asked, by name; a column itself has none.
+
+    A column of NumPy's own numbers need not be asked: nothing in it can be missing, and no number is strange.
+    """
+    if _is_frame(x):
+        dtypes = list(x.dtypes)
+        asked = {dtype for dtype in set(dtypes) if not _is_plain(dtype)}
+        return [(str(x.columns[i]), x.iloc[:, i]) for i, dtype in enumerate(dtypes) if asked and dtype in asked]
     if hasattr(x, "iter_columns"):
         return [(column.name, column) for column in x.iter_columns()]
     if hasattr(x, "itercolumns"):
         return list(zip(x.schema.names, x.itercolumns(), strict=True))
-    return [("", x)]
+    return [] if _is_plain(getattr(x, "dtype", None)) else [("", x)]
+
+
+def _is_frame(x: Any) -> bool:
+    """Whether an object is a table that is indexed by position, as those of pandas are."""
+    return hasattr(x, "iloc") and hasattr(x, "columns")
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Whether a dtype is one of NumPy's own numbers."""
+    return isinstance(dtype, np.dtype) and dtype.kind in _NUMBERS
 
 
 def _dtype(column: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Objects that have to be read: by `__array__`, by an `__array_interface__` that makes its data, and columns."""
+"""Objects that have to be read: by `__array__`, by an `__array_interface__` that makes its data, and columns.
+
+What an object states about itself is a claim until it is read. What was read to open it is kept for the conversion that
+follows, so that each conversion reads once.
+"""
 
 from __future__ import annotations
 
@@ -11,41 +15,102 @@ import numpy as np
 from interop import errors
 from interop.adapter import CPU
 
-from . import _columns, _producers
-from ._closed import Closed, dtype_name, get, hindrance, speaks, stated_facts
+from . import _columns, _meanings, _producers
+from ._closed import Closed, dtype_name, get, speaks, stated_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    Read = Callable[[], NDArray[Any]]
 
-def _count_ours() -> int:
-    """Count how often an array is referenced from here that nobody else has: the interpreters differ."""
-    array = np.empty(0)
-    return sys.getrefcount(array)
+_MADE: Final = (bytes, bytearray)
+"""Data that owns its memory: if only we hold it, it was made for us."""
 
 
-OURS: Final = _count_ours()
+# -- reading -------------------------------------------------------------------------------------------------------
 
 
 def read(x: Closed) -> NDArray[Any]:
-    """Read an object once, into whatever memory it gives."""
+    """Read an object, whatever it gives: a masked array, too. Return memory that nobody else uses.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        The object says that it can't be read (the cause). What fails on the way, as a file does, is its own error.
+    """
+    array = _kept(x)
+    if array is None:
+        array = _ask(x)
+    owner: Any = array if array.base is None else array.base
+    references = sys.getrefcount(array), sys.getrefcount(owner)
+    made = x.read is not None or _is_ours(owner, references, is_view=owner is not array)
+    if made and _made_writable(array):
+        return array
+    return np.array(array, copy=True, subok=True)
+
+
+def _kept(x: Closed) -> NDArray[Any] | None:
+    """Return what was read to open an object, once: it may have changed when it is read again."""
     try:
-        return x.origin.__array__() if x.read is None else x.read()
+        return x.held.pop() if x.held else None
+    except IndexError:  # another thread was quicker
+        return None
+
+
+def _ask(x: Closed) -> NDArray[Any]:
+    try:
+        array: Any = x.origin.__array__() if x.read is None else x.read()
     except errors.InteropError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
         msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {errors.quote(error)}"
         raise errors.UnsupportedArrayError(msg) from error
+    if isinstance(array, np.ndarray):
+        return array
+    msg = f"{x.facts.framework} can't be read: its __array__ returns a {type(array).__name__}, and no ndarray."
+    raise errors.UnsupportedArrayError(f"{msg} Pass what it holds instead.")
 
 
-def is_plain(array: NDArray[Any]) -> bool:
-    """Whether new memory can be passed on as it is: it is made writable, if only its view is not."""
+def _made_writable(array: NDArray[Any]) -> bool:
+    """Whether new memory can be written to: it is made writable, if only its view is not."""
     with suppress(ValueError):
         array.flags.writeable = True
-    whole = hindrance(_address(array), array.shape, array.strides, array.itemsize) is None
-    return whole and array.dtype.isnative and array.flags.writeable and min(array.strides, default=0) >= 0
+    return array.flags.writeable
+
+
+def _count_own() -> tuple[int, int]:
+    """Count the references to an array that nobody else has, and to the owner of its memory, which it is itself."""
+    array = np.empty(4)
+    owner: Any = array if array.base is None else array.base
+    return sys.getrefcount(array), sys.getrefcount(owner)
+
+
+def _count_view() -> tuple[int, int]:
+    """Count the references to a view that nobody else has, and to the owner of its memory."""
+    array = np.empty(4).reshape(2, 2)
+    owner: Any = array if array.base is None else array.base
+    return sys.getrefcount(array), sys.getrefcount(owner)
+
+
+_OWN: Final = _count_own()
+_VIEW: Final = _count_view()
+
+
+def _is_ours(owner: Any, references: tuple[int, int], *, is_view: bool) -> bool:
+    """Whether an array was made for us, since nobody else holds it or its memory.
+
+    The caller counts the references, as was done for `_OWN` and `_VIEW`. How many references a call to another Python
+    function adds can change while the process runs, as the whole test suite has shown.
+    """
+    if not isinstance(owner, np.ndarray) or not owner.flags.owndata:
+        return False
+    ours = _VIEW if is_view else _OWN
+    return references[0] <= ours[0] and references[1] <= ours[1]
+
+
+# -- opening -------------------------------------------------------------------------------------------------------
 
 
 def open_column(x: Any) -> NDArray[Any] | Closed:
@@ -55,7 +120,7 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
     if speaks(x, "__dlpack__"):
         with suppress(TypeError, BufferError, NotImplementedError):  # numbers that are packed into bits
             return np.from_dlpack(_producers.Answer(x, CPU))
-    opened = _open_view(x, lambda: np.asarray(x.__array__()), "__array__")
+    opened = _open_by_reading(x, lambda: np.asanyarray(x.__array__()), "__array__")
     if hasattr(type(x), "get_indexer") and not isinstance(opened, Closed):  # it finds its labels by a hash table
         opened = opened.view()
         opened.flags.writeable = False
@@ -63,24 +128,44 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
 
 
 def open_interface(x: Any) -> NDArray[Any] | Closed | None:
-    """Open the array interface; its data may also be an object, which is then made each time, or not."""
+    """Open the array interface (version 3, specified by NumPy). Its data may be an object, made each time or not."""
     words = get(x, "__array_interface__")
     if words is None:
         return None
-    if isinstance(words.get("data"), tuple):
+    data = words.get("data")
+    if words.get("mask") is not None:  # NumPy would ignore it
+        facts = stated_facts(x, words["shape"], words["typestr"], CPU)
+        reason = "it is masked, and the mask would be lost. Fill it first, and pass the array that this gives."
+        return Closed(x, facts._replace(unsupported=reason))
+    if data is None or isinstance(data, tuple):
         return np.asarray(x)
-    return _open_view(x, lambda: np.asarray(_Words(x.__array_interface__)), "__array_interface__")
+    del data
+    made = type(words["data"]) in _MADE
+    made = made and sys.getrefcount(words) <= _WORDS[0] and sys.getrefcount(words["data"]) <= _WORDS[1]
+    first = np.asarray(_Words(words))
+    return _opened(x, first, lambda: np.asarray(_Words(x.__array_interface__)), "__array_interface__", made=made)
 
 
-def _open_view(x: Any, read: Callable[[], NDArray[Any]], protocol: str) -> NDArray[Any] | Closed:
+def _open_by_reading(x: Any, read: Read, protocol: str) -> NDArray[Any] | Closed:
+    array = read()
+    owner: Any = array if array.base is None else array.base
+    references = sys.getrefcount(array), sys.getrefcount(owner)
+    made = _is_ours(owner, references, is_view=owner is not array)
+    return _opened(x, array, read, protocol, made=made)
+
+
+def _opened(x: Any, first: NDArray[Any], read: Read, protocol: str, *, made: bool) -> NDArray[Any] | Closed:
     """Tell the object's own memory from a copy that was made for us: unless nobody else holds it, by asking again."""
-    first = read()
-    owner: Any = first if first.base is None else first.base
-    fresh = isinstance(owner, np.ndarray) and owner.flags.owndata and sys.getrefcount(owner) <= OURS + 1
     facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
-    if facts.unsupported or not first.nbytes or not (fresh or _address(first) != _address(read())):
+    if facts.unsupported or not first.nbytes or _meaning(first):
         return first
-    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read)
+    if not made and _address(first) == _address(read()):
+        return first
+    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read, held=[first])
+
+
+def _meaning(array: NDArray[Any]) -> str | None:
+    return None if type(array) is np.ndarray else _meanings.lost_by_subclass(array)
 
 
 def _address(array: NDArray[Any]) -> int:
@@ -94,18 +179,30 @@ class _Words:
         self.__array_interface__ = words
 
 
+def _count_words() -> tuple[int, int]:
+    """Count the references to an interface and to its data that nobody else has."""
+    words = {"data": bytearray(1)}
+    return sys.getrefcount(words), sys.getrefcount(words["data"])
+
+
+_WORDS: Final = _count_words()
+
+
 def read_later(x: Any) -> NDArray[Any] | Closed | None:
-    """Close an object that tells its shape and dtype; any other must be read to be described at all."""
+    """Close an object that states its shape and dtype; any other must be read to be described at all."""
     if get(x, "__array__") is None:
         return None
     said = getattr(x, "dtype", None)
     facts = stated_facts(x, getattr(x, "shape", None), said, CPU)
     if not facts.unsupported:
-        return Closed(x, facts._replace(materialises="it has to be read by __array__"))
+        reason = f"it has to be read by __array__ (stated {facts.dtype}, read to find out)"
+        return Closed(x, facts._replace(materialises=reason))
     if hasattr(x, "astype") and said is not None and (refused := _columns.refusal(x)):
         return Closed(x, refused)
-    array = np.asarray(x.__array__())
-    if said is None or dtype_name(said) or not dtype_name(array.dtype):
+    if said is None or dtype_name(said):
+        return _open_by_reading(x, lambda: np.asanyarray(x.__array__()), "__array__")
+    array = np.asanyarray(x.__array__())
+    if not dtype_name(array.dtype):
         return array
     reason = (
         f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."

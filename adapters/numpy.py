@@ -13,6 +13,7 @@ from interop import capsule
 from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
 from . import _numpy_hints
+from ._meanings import lost_by_subclass, lost_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class NumPyAdapter(Adapter):
 
     def why_misread(self, x: Any, /) -> str | None:
         """Tell a masked array: a function that is not written for masks reads what is under them."""
-        return _masked(x)
+        return None if type(x) is np.ndarray else lost_mask(x)
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
         """Read from any address."""
@@ -190,7 +191,11 @@ def _facts(x: NDArray[Any]) -> Facts:
     native = dtype if dtype.isnative else dtype.newbyteorder("=")
     name = _NAME.get(native) or _rare_name(native)
     writeable = x.flags.writeable
-    problem = _masked(x) if name else f"NumPy's {dtype} is no dtype of plain numbers. {_numpy_hints.hint(x)}"
+    problem = None
+    if not name:
+        problem = f"NumPy's {dtype} is no dtype of plain numbers. {_numpy_hints.hint(x)}"
+    elif type(x) is not np.ndarray:
+        problem = lost_by_subclass(x)
     return Facts(
         "numpy", x.shape, name or str(dtype), CPU, x.strides, x.nbytes,
         readonly=not writeable, obstacle=_obstacle(x), unsupported=problem,
@@ -216,12 +221,6 @@ def _obstacle(x: NDArray[Any]) -> str | None:
     size = x.dtype.itemsize
     if size and any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
         return f"its strides are not whole elements of {size} bytes"
-    return None
-
-
-def _masked(x: NDArray[Any]) -> str | None:
-    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        return "some elements are masked, and the mask would be lost. Fill them first: x.filled(value)."
     return None
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 import numpy as np
 
 from interop import errors
-from interop.adapter import CUDA, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Device, Facts
 from interop.handoff import Interface
+from interop.lazy import ReadAdapter
 
-from . import _columns, _readers
+from . import _columns, _meanings, _readers, _wrappers
 from ._closed import Closed, get, hindrance, refusal
 from ._closed import stated_facts as _facts
 from ._dlpack import is_on_device, open_dlpack
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _DEVICE_ORDINAL: Final = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 
 
-class ProtocolAdapter(Adapter):
+class ProtocolAdapter(ReadAdapter):
     """What can be done with a closed object."""
 
     name: ClassVar[str] = "protocol"
@@ -62,26 +63,31 @@ class ProtocolAdapter(Adapter):
             raise errors.UnsupportedArrayError(msg)
         return x.lend(stream)
 
+    def read(self, x: Closed, /) -> NDArray[Any]:
+        """Read the object, and copy what it gives only if somebody else may hold it too."""
+        return _readers.read(x)
+
     def export_host(self, x: Any, /) -> NDArray[Any]:
-        """Return the ndarray that `copy` has read."""
+        """Return the ndarray that `copy` has made."""
         return cast("NDArray[Any]", x)
 
     def copy(self, x: Closed, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002 - read on the host
-        """Read the object, and copy what it gives only if somebody else may hold it too.
+        """Let the object's library copy it to the host.
 
         Raises
         ------
         UnsupportedArrayError
-            The object says that it can't be read (the cause). What fails on the way, as a file does, is its own error.
+            The library refuses (the cause), or gives another dtype than it states.
         """
         array = _readers.read(x)
-        alone = x.read or (array.base is None and array.flags.owndata and sys.getrefcount(array) <= _readers.OURS)
-        if alone and array.dtype == dtype and _readers.is_plain(array):
-            return array
-        return np.array(array, dtype=dtype, copy=True, subok=False)
+        if array.dtype.name != x.facts.dtype:
+            msg = f"{x.facts} gives {array.dtype} when it is copied to the host. Copy it there first, and convert that."
+            raise errors.UnsupportedArrayError(msg)
+        return array.astype(dtype, copy=False, subok=False)
 
 
 adapter = ProtocolAdapter()
+unwrap: Final = _wrappers.unwrap
 
 
 def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as protocol.open
@@ -127,6 +133,7 @@ def _ways(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _Open
     if _columns.is_column(x):
         yield "__array__", _readers.open_column
         return
+    yield "its class", _closed_by_class
     yield "__dlpack__", open_dlpack
     yield "__cuda_array_interface__", _closed_cuda
     if "__dlpack__" in answers and is_on_device(x):
@@ -135,6 +142,16 @@ def _ways(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _Open
     yield "__array_interface__", _readers.open_interface
     yield "__array_struct__", _open_struct
     yield "__array__", _readers.read_later
+
+
+def _closed_by_class(x: Any) -> Closed | None:
+    """Refuse an object that would lose more than its class as an array: several arrays by name, or a unit."""
+    if facts := _wrappers.several(x):
+        return Closed(x, facts)
+    if reason := _meanings.lost_by_reading(x):
+        facts = _facts(x, getattr(x, "shape", None), getattr(x, "dtype", None), CPU)
+        return Closed(x, facts._replace(unsupported=reason))
+    return None
 
 
 def _open_buffer(x: Any) -> NDArray[Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, Unpack, overload
 
-from interop import _progress, _registry, errors
+from interop import _progress, _reading, _registry, errors
 from interop._convert import convert_whole
 from interop._options import invalid, is_whole, make_wish, parse_axis
 from interop._pieces import is_dataset, runs, spell
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from interop._found import Found
     from interop._options import Keywords
     from interop._progress import Progress
-    from interop._registry import Found
     from interop.adapter import Facts
 
 T = TypeVar("T")
@@ -136,13 +136,17 @@ class Batches(Generic[T]):
 
 def _open(x: Any, to: Any, keywords: dict[str, Any]) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
     """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
+    x = _registry.unwrap(x)
     if _registry.adapter_of(type(x)) is None and is_dataset(x):
         return x.shape, x.__getitem__
     found = _registry.identify(x)
-    facts = found.adapter.describe(found.array)
-    read_whole = facts.materialises and facts.device.kind != LIBRARY  # a library slices on its own device
-    if read_whole and not _registry.adapter_of(type(found.array)):
-        return facts.shape, convert_whole(x, "numpy", {}).__getitem__
+    facts = found.describe()
+    if _reading.is_read_first(found.adapter, facts) and not found.adapter.lazy:
+        array = convert_whole(found, "numpy", {})
+        return array.shape, array.__getitem__
+    if found.label and facts.unsupported and not hasattr(x, "__getitem__"):
+        msg = f"cannot cut {facts} into batches: {facts.unsupported}"
+        raise errors.UnsupportedArrayError(msg)
     return facts.shape, _slicer(x, found, facts) or _convert_first(x, to, keywords).__getitem__
 
 

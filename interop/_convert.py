@@ -193,7 +193,10 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
 
 def convert_whole(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     """Convert to an array of just that framework: a lazy one is computed."""
-    keywords = {"compute": True, **keywords} if _registry.is_lazy(type(x)) else keywords
+    cls = type(x)
+    if _registry.adapter_of(cls) is None:
+        cls = type(_registry.unwrap(x))  # what it wraps may be lazy
+    keywords = {"compute": True, **keywords} if _registry.is_lazy(cls) else keywords
     return convert(x, to, **keywords)
 
 

@@ -136,6 +136,7 @@ def _say_how_far(facts: Facts, done: int, begun: int) -> str:
 
 def _parts(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
     """Find out what the source is. All but the arrays of an iterable is checked here, before anything is written."""
+    src = _registry.unwrap(src)
     if _registry.adapter_of(type(src)) is None and is_dataset(src):
         return _read(landing, src, carrier)
     if _registry.is_lazy(type(src)):

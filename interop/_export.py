@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from interop import _dlpack_arguments, _dtypes, _layout, _policy, _registry, _watch, capsule, errors
+from interop import _dlpack_arguments, _dtypes, _layout, _policy, _reading, _registry, _watch, capsule, errors
 from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._plan import Plan, Step
@@ -74,9 +74,11 @@ class Exported:
 
     def __init__(self, x: object) -> None:
         self._origin = x
-        self._source, self._array, label = _registry.identify(x)
-        facts = self._source.describe(self._array)
-        self._facts = facts._replace(framework=label) if label else facts
+        found = _registry.identify(x)
+        self._source, self._array = found.adapter, found.array
+        self._facts = facts = found.describe()
+        if _reading.is_read_first(self._source, facts):
+            self._array = x  # opened again when it is asked for: it may have changed by then
         if facts.unsupported:
             self._refuse(errors.UnsupportedArrayError, facts.unsupported)
         if self._source.lazy:
@@ -140,10 +142,10 @@ class Exported:
         is_versioned = version is not None and version[0] >= _MAJOR
         plan = self._plan(device, wish, None if is_versioned else _UNVERSIONED)
         _policy.permit(plan, wish)
-        lent = self._capsule(plan, handle, version if is_versioned else None)
+        lent, plan = self._capsule(plan, handle, version if is_versioned else None)
         if plan.readonly and not capsule.is_named(lent, capsule.VERSIONED_NAME):
             plan = self._plan(device, wish, _UNFLAGGED)
-            lent = self._capsule(plan, handle, None)
+            lent, plan = self._capsule(plan, handle, None)
         if plan.readonly:
             capsule.add_flags(lent, capsule.READ_ONLY)
         if not plan.zero_copy:
@@ -217,15 +219,37 @@ class Exported:
             readonly=readonly and not reason,
         )  # fmt: skip
 
-    def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> Any:
-        x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
+    def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> tuple[Any, Plan]:
+        """Return a capsule, and what was done: a plan for an object that was read is made again."""
+        if _reading.is_read_first(self._source, self._facts):
+            x, plan = self._read(plan)
+        else:
+            x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
         try:
             lent = self._lend(x, stream) if plan.zero_copy or not plan.device.is_host else _lend_copy(x)
             # An older version has no use for the keyword, and JAX refuses to read 0.x of it.
-            return lent.__dlpack__() if max_version is None else lent.__dlpack__(max_version=max_version)
+            version = {} if max_version is None else {"max_version": max_version}
+            return lent.__dlpack__(**version), plan
         except Exception as error:  # noqa: BLE001 - a framework may answer anything
             reason = f"its framework's DLPack answers {errors.quote(error)}. Convert it to another one first."
             self._refuse(errors.UnsupportedArrayError, reason, error)
+
+    def _read(self, plan: Plan) -> tuple[Any, Plan]:
+        """Read the object, and insist on numbers: those that came count, not those that were stated."""
+        found = _registry.identify(self._array)
+        made = _reading.is_read_first(found.adapter, found.describe())
+        if made:
+            found = _reading.read(found.adapter, found.array, self._facts.framework)
+        facts = found.describe()
+        if facts.unsupported:
+            msg = f"cannot export {facts}: {facts.unsupported}"
+            raise errors.UnsupportedArrayError(msg)
+        x, steps = found.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
+        unfit = facts.obstacle or _layout.why_unusual(facts) or _why_misaligned(found.adapter, found.array, facts)
+        if unfit or not made:
+            x = found.adapter.copy(x, facts.device, facts.dtype)
+            steps.append(steps[0]._replace(verb="copy"))
+        return x, plan._replace(shape=facts.shape, dtype=facts.dtype, steps=tuple(steps))
 
     def _lend(self, x: Any, stream: int | None) -> Any:
         """Let the framework export it. A lease goes into the capsule, since this consumer knows of none."""

@@ -8,9 +8,9 @@ That is `prepare` and `convert_by_plan`. In front of them lies what `interop._qu
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from interop import _lazy, _policy, _quick, _registry, errors
+from interop import _lazy, _policy, _quick, _reading, _registry, errors
 from interop._execute import execute, make_calls
 from interop._options import defaults, make_wish, scope
 from interop._planner import Route, make_plan, misalignment
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from interop._options import Wish
     from interop._plan import Plan
     from interop.adapter import Adapter, Facts
-    from interop.lazy import LazyAdapter
 
 _table: Final = _quick.TABLE
 _REFUSED: Final = _quick.REFUSED
@@ -63,9 +62,11 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, whole: bool = F
 
 def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
-    plan, array, route = prepare(x, to, keywords)
+    plan, array, route = prepare(x, to, keywords, strict=False)
     if isinstance(route, _lazy.LazyRoute):
         return _convert_lazily(plan, array, route)
+    if _reading.is_read_first(route.source, route.facts):
+        return _convert_when_read(route, array, _reading.wish_when_read(route.wish))
     _policy.warn(plan, route.wish)
     calls = make_calls(plan, route)
     if type(x) in route.source.plain_types:
@@ -88,14 +89,19 @@ def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Pl
     whole = route.whole
     _policy.warn(plan, whole.wish)
     if plan.steps[0].verb != "compute":
-        return _lazy.execute(route, plan, x, convert_by_wish, _unwatched), plan
-    computed = cast("LazyAdapter", whole.source).compute(x)
-    result, rest = _unwatched(computed, whole.target.name, _lazy.wish_when_computed(route))
-    source, array, _ = _registry.identify(computed)
-    done = _lazy.computed(route, rest, source.describe(array))  # its meta may have lied, and its size was not known
+        return _lazy.execute(route, plan, x, convert_by_wish, _unwatched)
+    result, done = _convert_when_read(whole, x, _lazy.wish_when_computed(route))
     if not _lazy.is_known(whole.facts):
         _policy.warn(done, whole.wish)
     return result, done
+
+
+def _convert_when_read(route: Route, x: Any, wish: Wish) -> tuple[Any, Plan]:
+    """Read or compute an object, and convert the array that comes as what it is, whatever was stated."""
+    found = _reading.read(route.source, x, route.facts.framework, route.target)
+    facts = found.describe()
+    result, rest = _unwatched(found, route.target.name, wish)
+    return result, _reading.join(route.facts, rest, facts, "compute" if route.source.lazy else "read")
 
 
 def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:
@@ -136,19 +142,22 @@ def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tupl
     return calls
 
 
-def prepare(x: Any, to: Any, keywords: Mapping[str, Any]) -> tuple[Plan, Any, Route | _lazy.LazyRoute]:
-    """Find out who and what, and decide how. Nothing is copied, and nothing waits."""
+def prepare(
+    x: Any, to: Any, keywords: Mapping[str, Any], *, strict: bool = True
+) -> tuple[Plan, Any, Route | _lazy.LazyRoute]:
+    """Find out who and what, and decide how. Nothing is copied, and nothing waits; `strict` as in `_reading`."""
     target = _registry.find(to)
     wish = make_wish(keywords)
-    source, array, label = _registry.identify(x, target)
-    facts = source.describe(array)
+    found = _registry.identify(x, target)
+    source, array = found.adapter, found.array
+    facts = found.describe()
     address = _address(source, array, facts, target)
-    route = Route(facts._replace(framework=label) if label else facts, source, target, wish, address=address)
+    route = Route(facts, source, target, wish, address=address)
     _lazy.check_chunks(route)
     if source.lazy or target.lazy:
-        lazily = _lazy.open_route(route, x, array)
+        lazily = _lazy.open_route(route, _registry.unwrap(x), array)
         return _lazy.make_plan(lazily), array, lazily
-    return make_plan(route), array, route
+    return _reading.make_plan(route, strict=strict), array, route
 
 
 def _address(source: Adapter, x: Any, facts: Facts, target: Adapter) -> int | None:

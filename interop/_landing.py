@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interop import _dtypes, _layout, _lazy, _policy, _registry, errors
+from interop import _dtypes, _layout, _lazy, _policy, _reading, _registry, errors
 from interop._plan import Plan, Step
 from interop._questions import shares_memory
 from interop._staging import End, crossing_dtype, shared
 from interop.adapter import CPU, LIBRARY, Facts
 
 if TYPE_CHECKING:
+    from interop._found import Found
     from interop._options import Wish
-    from interop._registry import Found
 
 _REASON = "copyto writes to memory that is there"
 
@@ -64,14 +64,24 @@ class Landing:
         UnsupportedArrayError, ShapeError, GradientError, HostCopyError
         """
         source = _end(found)
+        if _reading.is_read_first(source.adapter, source.facts) and not source.adapter.lazy:
+            source = self._read(source)
         self._check(source, target.facts.shape)
         self._permit(source)
         opened = self._opened(source)
+        if source.adapter.lazy:
+            self._check(opened, target.facts.shape)
         if _are_entangled(opened, target):
             reason = "both share memory in different layouts, and writing would change what is still to be read."
             cure = f'Copy the source first: interop.convert(src, "{opened.adapter.name}", copy=True).'
             raise self.refusal(errors.UnsupportedArrayError, source.facts, f"{reason} {cure}")
         return opened
+
+    def _read(self, source: End) -> End:
+        """Read an object, unless the policy forbids to write what it states. What was read is checked then."""
+        self._check_numbers(source.facts)
+        self._permit(source)
+        return self._opened(source)
 
     def admit_later(self, found: Found) -> Facts:
         """Check what is computed part by part, by what it says of itself."""
@@ -118,9 +128,7 @@ class Landing:
     def _check(self, source: End, shape: tuple[int, ...]) -> None:
         """Ask all that facts can answer, in the order of `convert`: numbers, shape, dtype, gradient."""
         facts = source.facts
-        self.check(facts)
-        if facts.unsupported:
-            raise self.refusal(errors.UnsupportedArrayError, facts, facts.unsupported)
+        self._check_numbers(facts)
         self.check_shape_is_known(facts)
         if facts.shape != shape:
             reason = f"the shapes {facts.shape} and {shape} differ, and nothing is broadcast. Pass one of that shape."
@@ -130,6 +138,11 @@ class Landing:
         if facts.gradient and not self._wish.detach:
             reason = "it requires grad, and only its values would be written. Pass detach=True to allow it."
             raise self.refusal(errors.GradientError, facts, reason)
+
+    def _check_numbers(self, facts: Facts) -> None:
+        self.check(facts)
+        if facts.unsupported:
+            raise self.refusal(errors.UnsupportedArrayError, facts, facts.unsupported)
 
     def _why_not_these_numbers(self, source: End) -> str | None:
         start, end = source.facts.dtype, self.facts.dtype
@@ -158,6 +171,8 @@ class Landing:
 
     def _opened(self, source: End) -> End:
         """Read what has to be read; let the framework of `dst` share what none can be asked for."""
+        if _reading.is_read_first(source.adapter, source.facts):
+            return _end(_reading.read(source.adapter, source.array, source.facts.framework))
         if source.facts.materialises:
             return _end(_registry.identify(source.adapter.copy(source.array, CPU, source.facts.dtype)))
         if source.facts.device.kind in source.adapter.holds:
@@ -166,8 +181,7 @@ class Landing:
 
 
 def _end(found: Found) -> End:
-    facts = found.adapter.describe(found.array)
-    return End(found.adapter, found.array, facts._replace(framework=found.label) if found.label else facts)
+    return End(found.adapter, found.array, found.describe())
 
 
 def _why_unwritable(target: End) -> str | None:  # noqa: PLR0911 - a list of reasons

@@ -11,11 +11,13 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from interop import _dtypes, _planner, _policy, _registry, _text, errors
+from interop import _dtypes, _planner, _policy, _reading, _registry, _text, errors
 from interop._device import Device
+from interop._found import Found
 from interop._options import Wish
 from interop._pieces import is_dataset
 from interop._plan import Plan, Step
+from interop._sliced import Sliced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,9 @@ def open_route(route: Route, x: Any, array: Any) -> LazyRoute:
     inner, meta = block_of(cast("LazyAdapter", route.source), array)
     target = inner if route.target.lazy else route.target
     facts = _as_computed(inner.describe(meta), route.facts)
+    lazy = cast("LazyAdapter", route.source)
+    if lost := inner.describe(lazy.meta(array)).unsupported:  # a subclass may have a unit, which `part` drops
+        facts = facts._replace(unsupported=lost)
     return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta, x)
 
 
@@ -154,7 +159,7 @@ def _plan_split(route: LazyRoute) -> Plan:
         reason = f"blocks of it need a framework of {facts.device}. {cure}"
         raise whole.refusal(errors.UnsupportedArrayError, reason)
     _planner.check_gradient(whole)
-    plan = _planner.make_plan(block)
+    plan = _reading.make_plan(block)
     share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
     if facts.materialises and is_dataset(route.origin):
         return plan._replace(target=target, steps=(share,), reason="it is read block by block", later=plan)
@@ -169,12 +174,13 @@ def _plan_split(route: LazyRoute) -> Plan:
 
 def _plan_computed(route: LazyRoute) -> Plan:
     whole, block = route.whole, route.block
-    _check_copy(whole, str(whole.facts.materialises))
+    _reading.check_copy(whole)
     limits = whole.wish.host_copy == "error" or whole.wish.max_host_bytes < math.inf
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
         raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
-    plan = computed(route, _planner.make_plan(block._replace(wish=wish_when_computed(route))), block.facts)
+    rest = _planner.make_plan(block._replace(wish=wish_when_computed(route)))
+    plan = _reading.join(whole.facts, rest, block.facts, "compute")
     _policy.forbid(plan, whole.wish)
     return plan
 
@@ -183,15 +189,6 @@ def _check_copy(whole: Route, reason: str) -> None:
     if whole.wish.copy is False:
         refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
         raise whole.refusal(errors.CopyRequiredError, refusal)
-
-
-def computed(route: LazyRoute, rest: Plan, facts: Facts) -> Plan:
-    """Put the computation in front of what is done with its result."""
-    lazy = route.whole.facts
-    step = Step("compute", "source", facts.device, facts.dtype, facts.nbytes)
-    steps = (step, *(s for s in rest.steps if s.verb != "keep"))
-    reason = str(lazy.materialises) if rest.zero_copy else f"{lazy.materialises}, and {rest.reason}"
-    return rest._replace(source=lazy.framework, source_device=facts.device, steps=steps, reason=reason)
 
 
 def wish_when_computed(route: LazyRoute) -> Wish:
@@ -204,8 +201,8 @@ def wish_when_computed(route: LazyRoute) -> Wish:
 # -- execute -------------------------------------------------------------------------------------------------------
 
 
-def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> Any:
-    """Do what is planned, if nothing is to be computed now.
+def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> tuple[Any, Plan]:
+    """Do what is planned, if nothing is to be computed now; return the result, and what was done.
 
     `convert` is pickled, to be called for each block; `now` converts as a part of this, and returns its plan, too.
     """
@@ -216,13 +213,17 @@ def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: Convert
     welcome(lazy.name, target.name, convert)
     if not whole.source.lazy:
         if plan.later:
-            return _checked(lazy.split_later, route.origin, chunks)
-        array, _ = now(x, target.name, wish)
-        return _checked(lazy.split, array, partial(target.part, array), meta_of(target, array), chunks)
+            return _checked(lazy.split_later, Sliced(route.origin, whole.target.name), chunks), plan
+        label = None if whole.facts.framework == whole.source.name else whole.facts.framework
+        array, done = now(Found(whole.source, x, label), target.name, wish)
+        result = _checked(lazy.split, array, partial(target.part, array), meta_of(target, array), chunks)
+        if whole.facts.materialises:
+            plan = done._replace(target=plan.target)  # what was read counts, and not what was stated
+        return result, plan
     if plan.steps[-1].verb == "map":
         function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=wish)
         x = lazy.map(function, [x], meta_of(target, now(route.meta, target.name, wish)[0]))
-    return x if chunks is None else _checked(lazy.rechunk, x, chunks)
+    return (x if chunks is None else _checked(lazy.rechunk, x, chunks)), plan
 
 
 def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:

@@ -8,6 +8,7 @@ from interop import _layout, _namespaces, _registry, errors
 from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
+    from interop._found import Found
     from interop.adapter import Device, Facts
 
 
@@ -44,8 +45,7 @@ def device_of(x: object, /) -> Device:
     >>> interop.device_of(np.ones(3)), str(interop.device_of(np.ones(3)))
     (Device(kind=1, id=0), 'cpu')
     """
-    adapter, array, _ = _registry.identify(x)
-    return adapter.describe(array).device
+    return _registry.identify(x).describe().device
 
 
 def shares_memory(a: object, b: object, /) -> bool:
@@ -107,12 +107,12 @@ def _namespace_name(x: Any) -> str | None:
     return getattr(namespace, "__name__", None) or repr(namespace)
 
 
-def native(x: object) -> _registry.Found:
+def native(x: object) -> Found:
     """Identify an array, and insist on a framework that has an adapter."""
     found = _registry.identify(x)
-    if found.label:
-        known = ", ".join(_registry.known_names())
-        msg = f"{found.label} can be converted, but is of none of the frameworks {known}. interop.register adds one."
+    if _registry.adapter_of(type(x)) is None:
+        label, known = _registry.label_of(x), ", ".join(_registry.known_names())
+        msg = f"{label} can be converted, but is of none of the frameworks {known}. interop.register adds one."
         raise errors.UnknownFrameworkError(msg)
     return found
 
@@ -124,8 +124,8 @@ class _Memory(NamedTuple):
 
 def _memory(x: object) -> _Memory:
     """Find where an array lies. What has to be read first has no memory yet."""
-    adapter, array, _ = _registry.identify(x)
-    facts = adapter.describe(array)
+    found = _registry.identify(x)
+    adapter, array, facts = found.adapter, found.array, found.describe()
     if facts.unsupported and not facts.strides:  # sparse, meta; strings and dates have memory like all others
         msg = f"{facts} has no memory to compare: {facts.unsupported}"
         raise errors.UnsupportedArrayError(msg)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from interop import _cures, _namespaces, _object_hints, _plugins, _quick, _text, errors
+from interop._found import Found, Unwrapped
 from interop.adapter import Adapter
 
 
@@ -25,14 +26,6 @@ class Entry(NamedTuple):
     install: str
     packages: tuple[str, ...] = ()
     """Other top-level packages whose objects (devices, dtypes) are this framework's."""
-
-
-class Found(NamedTuple):
-    """Whose array it is, the array itself (a foreign one: opened), and what a foreign one is called."""
-
-    adapter: Adapter
-    array: Any
-    label: str | None = None
 
 
 TABLE: Final[dict[str, Entry]] = {
@@ -63,7 +56,8 @@ _lock: Final = threading.RLock()
 def identify(x: Any, target: Adapter | None = None) -> Found:
     """Find the adapter of an array, whatever package its class is from; open it when only a protocol is spoken.
 
-    An array that is nobody's, but of the class that `target` makes, is the target's own.
+    An array that is nobody's, but of the class that `target` makes, is the target's own. An object that wraps an
+    array is that array. What has been identified already stays what it is, so that an object is opened once.
 
     Raises
     ------
@@ -75,7 +69,27 @@ def identify(x: Any, target: Adapter | None = None) -> Found:
     adapter = adapter_of(type(x))
     if adapter is None and target is not None and isinstance(x, target.array_type):
         adapter = target
-    return Found(adapter, x) if adapter else _open_foreign(x, target)
+    if adapter:
+        return Found(adapter, x)
+    if isinstance(x, Found):
+        return x
+    inner = unwrap(x)
+    if inner is x:
+        return _open_foreign(x, target)
+    found = Unwrapped(*identify(inner, target))
+    found.wrapper = label_of(x)
+    return found
+
+
+def unwrap(x: Any) -> Any:
+    """Return the array that an object of no known framework wraps, without reading one; else the object."""
+    if adapter_of(type(x)) is not None or isinstance(x, Found):
+        return x
+    try:
+        inner = importlib.import_module(_PROTOCOL).unwrap(x)
+    except Exception:  # noqa: BLE001 - a producer may raise anything; reading the object says what is wrong
+        return x
+    return x if inner is x else unwrap(inner)
 
 
 def adapter_of(cls: type) -> Adapter | None:
@@ -102,7 +116,7 @@ def is_lazy(cls: type) -> bool:
 
 def label_of(x: Any) -> str:
     """Return what an object of no framework is called: the full name of its class."""
-    return _full_name(type(x)).removeprefix("builtins.")
+    return full_name(type(x)).removeprefix("builtins.")
 
 
 def find(to: Any) -> Adapter:
@@ -177,12 +191,12 @@ def register(adapter: Adapter) -> None:
         msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {_text.brief(adapter)}"
         raise errors.InvalidOptionError(msg)
     with _lock:
-        new, old = _full_name(type(adapter)), _claimant(adapter.name)
+        new, old = full_name(type(adapter)), _claimant(adapter.name)
         if old not in (None, new):
             msg = f"two adapters are called {adapter.name!r}: {old} and {new}. Rename or uninstall one."
             raise errors.InvalidOptionError(msg)
         _loaded[adapter.name] = adapter
-        _names[_full_name(adapter.array_type)] = adapter.name
+        _names[full_name(adapter.array_type)] = adapter.name
         _classes.clear()
         _quick.forget()
 
@@ -232,18 +246,19 @@ def _all_names() -> set[str]:
     return {*TABLE, *_loaded, *_plugins.names()}
 
 
-def _full_name(cls: type) -> str:
+def full_name(cls: type) -> str:
+    """Return the name of a class with its module."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _claimant(name: str) -> str | None:
     if name in TABLE:
         return TABLE[name].module
-    return _full_name(type(_loaded[name])) if name in _loaded else None
+    return full_name(type(_loaded[name])) if name in _loaded else None
 
 
 def _name_of(cls: type) -> str | None:
-    return next((_names[full] for full in map(_full_name, cls.__mro__) if full in _names), None)
+    return next((_names[full] for full in map(full_name, cls.__mro__) if full in _names), None)
 
 
 def _name_in_plugins(cls: type) -> str | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, ove
 
 from interop import _registry, _watch, errors
 from interop._convert import convert_whole
+from interop._found import Found
 from interop._options import make_wish, parse_axis
 from interop._plan import Plan, Step
 from interop._questions import device_of
-from interop._survey import each, survey
+from interop._survey import check_results, each, survey
 from interop.handoff import UNORDERED
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
             [2, 1]])
     """
     job = _Job(to, _registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
-    items = _listed(arrays, job.target)
-    facts, alike = survey(items, job.wish)
+    facts, alike, items = survey(_listed(arrays, job.target), job.wish)
     ndim = len(facts.shape)
     axis = parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
     if job.wish.copy is False:
@@ -138,7 +138,10 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         keywords["device"] = device_of(result)
         return result
 
-    stacked = _join(job.target, list(each(verb, items)), axis)
+    results = list(each(verb, items))
+    if any(isinstance(x, Found) for x in items):
+        check_results(results, job.wish)
+    stacked = _join(job.target, results, axis)
     if stacked is NotImplemented:
         msg = (
             f"array-api-compat has no namespace for arrays of {job.target.name}, which could stack them. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import _registry, errors
 
@@ -17,13 +17,41 @@ _SHOWN: Final = 5  # of the shapes or dtypes that differ
 _likeness: Final = attrgetter("dtype", "shape", "device")
 
 
-def survey(items: list[Any], wish: Wish) -> tuple[Facts, bool]:
-    """Return the facts of the first array, and whether all are of one framework, device and dtype."""
+class Survey(NamedTuple):
+    """What several arrays have in common: the facts of the first one, and the arrays themselves, opened.
+
+    `alike` tells whether all are of one framework, device and dtype.
+    """
+
+    facts: Facts
+    alike: bool
+    items: list[Any]
+
+
+def survey(items: list[Any], wish: Wish) -> Survey:
+    """Describe several arrays, and check that they can be stacked.
+
+    Raises
+    ------
+    UnsupportedArrayError, ShapeError
+    """
     adapter = _registry.adapter_of(type(items[0]))
     if adapter and _are_plain(items, adapter):
-        return adapter.describe(items[0]), True
+        return Survey(adapter.describe(items[0]), alike=True, items=items)
     found = list(each(_registry.identify, items))
-    facts = [one.adapter.describe(one.array) for one in found]
+    facts = [one.describe() for one in found]
+    _check(facts, wish)
+    kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
+    alike = len(kinds) == 1 and not any(one.label for one in found)
+    return Survey(facts[0], alike, [one if one.label else one.array for one in found])
+
+
+def check_results(arrays: list[Any], wish: Wish) -> None:
+    """Check arrays that were converted to be stacked: an object may give another one than it states."""
+    _check([_registry.identify(x).describe() for x in arrays], wish)
+
+
+def _check(facts: list[Facts], wish: Wish) -> None:
     for i, fact in enumerate(facts):
         if fact.unsupported:
             msg = f"cannot stack {fact}, the array at {i}: {fact.unsupported}"
@@ -32,8 +60,6 @@ def survey(items: list[Any], wish: Wish) -> tuple[Facts, bool]:
     if wish.dtype is None:
         cure = "Pass dtype=, and each is converted to it."
         _insist_on_one("dtype", [fact.dtype for fact in facts], cure, errors.UnsupportedArrayError)
-    kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
-    return facts[0], len(kinds) == 1 and not any(one.label for one in found)
 
 
 def _are_plain(items: list[Any], adapter: Adapter) -> bool:

@@ -59,6 +59,8 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     ------
     UnknownFrameworkError
         No array is of a known framework, and `to` is not given.
+    UnsupportedArrayError
+        One is masked or has a unit, and stays in its class, beside one of another class.
     InteropError
         What `convert` raises, with a note that says at which array.
 
@@ -84,7 +86,18 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     for i, x in enumerate(arrays):
         if id(x) not in results:
             results[id(x)] = attempt(verb, x, i)
-    return tuple([results[id(x)] for x in arrays])
+    unified = tuple([results[id(x)] for x in arrays])
+    if len(set(map(type, unified))) > 1:
+        list(each(_check_class, list(unified)))
+    return unified
+
+
+def _check_class(x: Any) -> None:
+    """Refuse a subclass that means more than its numbers beside arrays of another class: masked, or with a unit."""
+    facts = _registry.identify(x).describe()
+    if facts.unsupported:
+        msg = f"cannot unify {facts} with arrays of another class: {facts.unsupported}"
+        raise errors.UnsupportedArrayError(msg)
 
 
 def _leader_of(arrays: tuple[Any, ...], target: Adapter | None) -> int:

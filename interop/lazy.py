@@ -1,7 +1,8 @@
-"""The contract of a framework whose arrays are computed later: block by block, each block another framework's array.
+"""The contracts of frameworks whose arrays are read or computed before there is memory to share.
 
-Dask's are such. The core knows what a block is (its `meta`), plans for that, and asks for one of a few things: apply a
-function to each block, later; compute all; cut an array into blocks.
+Dask computes its arrays block by block, and each block is an array of another framework. The core knows what a block is
+(its `meta`) and plans for that. It asks for one of a few things: apply a function to each block, later; compute all;
+cut an array into blocks.
 """
 
 from __future__ import annotations
@@ -14,10 +15,27 @@ from interop.adapter import CPU, Adapter, Device
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["LazyAdapter"]
+__all__ = ["LazyAdapter", "ReadAdapter"]
 
 
-class LazyAdapter(Adapter):
+class ReadAdapter(Adapter):
+    """A framework of objects that are read before there is an array.
+
+    `describe` tells what an object states about itself. That is planned for; what was read is planned for again.
+    """
+
+    def read(self, x: Any, /) -> Any:
+        """Read an object once. Return an array of a known framework, in new memory.
+
+        Raises
+        ------
+        UnsupportedArrayError
+            The object refuses to be read.
+        """
+        raise NotImplementedError
+
+
+class LazyAdapter(ReadAdapter):
     """One framework of lazy arrays, for the core. Its `describe` tells what `compute` will give."""
 
     lazy: ClassVar[bool] = True
@@ -50,8 +68,8 @@ class LazyAdapter(Adapter):
         """Compute all blocks, and return one array of their framework. One block may be somebody else's memory."""
         raise NotImplementedError
 
-    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - what the blocks have
-        """Compute: what has to be read is read so."""
+    def read(self, x: Any, /) -> Any:
+        """Compute all blocks. One block may be somebody else's memory."""
         return self.compute(x)
 
     def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:

@@ -63,3 +63,17 @@ class Lazy:
 
     def __array__(self, dtype: object = None, copy: object = None) -> Any:
         raise AssertionError("it was read as a whole")
+
+
+class Stated(Speaker):
+    """Something that states a dtype and a shape, as files do, and may give another array when it is read."""
+
+    def __init__(self, array: Any, dtype: object = "int16", shape: tuple[int, ...] | None = None) -> None:
+        super().__init__(array)
+        self.dtype = dtype
+        self.shape = array.shape if shape is None else shape
+        self.reads = 0
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        self.reads += 1
+        return self._array.copy()

@@ -47,8 +47,8 @@ UNWRITABLE: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "computed": (
         lambda: Array(VALUES),
-        ("into foreign.Array float32 (6, 4) on cpu: it has to be read by __array__, so dst has no "
-        "memory to write to. Pass an array that has."),
+        ("into foreign.Array float32 (6, 4) on cpu: it has to be read by __array__ (stated float32, read to find out), "
+        "so dst has no memory to write to. Pass an array that has."),
     ),
     "text": (
         lambda: np.full((6, 4), "x"),

@@ -69,7 +69,8 @@ COPIES: Final[dict[str, tuple[Any, str, dict[str, Any], str, str]]] = {
     ),
     "a scalar": (np.float32(3), "torch", {}, f"a NumPy scalar has no memory to share. {ALLOW}", "numpy float32 ()"),
     "something to read": (
-        foreign.Array(ONES), "numpy", {}, f"it has to be read by __array__. {ALLOW}", "foreign.Array float32 (2, 3)"
+        foreign.Array(ONES), "numpy", {},
+        f"it has to be read by __array__ (stated float32, read to find out). {ALLOW}", "foreign.Array float32 (2, 3)",
     ),
     "who knows": (
         foreign.OldDLPack(ONES.copy()), "torch", {}, f"{UNSAID}. {SHARE_UNSAID}", "foreign.OldDLPack float32 (2, 3)"

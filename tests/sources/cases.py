@@ -184,7 +184,10 @@ def on_library_device(xp: Any) -> Any:
 
 
 REST: Final = [
-    Case("xarray DataArray", XARRAY, lambda xr, np: xr.DataArray(np.array(GRID)), GRID, *MADE),
+    Case("xarray DataArray", XARRAY, lambda xr, np: xr.DataArray(np.array(GRID)), GRID, *LENT),
+    Case("xarray Variable", XARRAY, lambda xr, np: xr.Variable(("y", "x"), np.array(GRID)), GRID, *LENT),
+    Case("xarray index", XARRAY, lambda xr, np: xr.IndexVariable("x", np.arange(3)), [0, 1, 2], *MADE),
+    Case("xarray Dataset", XARRAY, lambda xr, np: xr.Dataset({"name": ("x", np.arange(3))})),
     Case("xarray DataArray of times", XARRAY, lambda xr, np: xr.DataArray(np.array(["2020"], "M8[ns]"))),
     Case("xarray DataArray over pandas' `Int64` with NA", XARRAY_PANDAS, over_pandas),
     Case("array-api-strict Array", STRICT, lambda xp: xp.asarray([1.0, 2.0]), [1, 2], *LENT),

@@ -57,7 +57,7 @@ def test_convert_reads_it_once_and_explain_never(dataset: Any, monkeypatch: pyte
     assert not reads
     assert str(plan) == (
         "h5py._hl.dataset.Dataset -> torch, float64 (12, 2) on cpu: 192 bytes copied, "
-        "because it has to be read by __array__\n"
+        "because it has to be read by __array__ (stated float64, read to find out)\n"
         "  read by the source's framework: float64 on cpu, 192 bytes\n"
         "  share: float64 on cpu"
     )

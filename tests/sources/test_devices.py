@@ -40,12 +40,24 @@ def test_on_its_cpu_it_is_shared() -> None:
 
 
 @pytest.mark.requires("torch", "array_api_strict", "xarray")
-def test_a_wrapper_s_refusal_to_be_read_is_ours() -> None:
+def test_convert_wrapped_array_on_a_pretended_device_moves_it_as_unwrapped() -> None:
     xp: Any = pytest.importorskip("array_api_strict")
     xr: Any = pytest.importorskip("xarray")
     x = xr.DataArray(xp.ones(2, device=xp.Device("device1")))
-    with pytest.raises(interop.UnsupportedArrayError, match=r"DataArray can't be read: .* RuntimeError") as caught:
-        interop.to_torch(x)
+    assert interop.to_torch(x).tolist() == [1, 1]
+    assert interop.explain(x, "torch") == interop.explain(x.data, "torch")
+
+
+def test_convert_object_that_refuses_to_be_read_says_so_with_the_cause() -> None:
+    class Refusing:
+        shape = (2,)
+        dtype = "float64"
+
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("its file is closed")
+
+    with pytest.raises(interop.UnsupportedArrayError, match=r"Refusing can't be read: .* RuntimeError") as caught:
+        interop.to_numpy(Refusing())
     assert type(caught.value.__cause__) is RuntimeError
 
 

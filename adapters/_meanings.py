@@ -1,0 +1,67 @@
+"""Meaning that an array carries beyond its numbers: a mask or a unit. Converting the numbers alone would lose it.
+
+No library is imported or named: decision 0026 says which attributes count.
+"""
+
+from __future__ import annotations
+
+from inspect import getattr_static
+from typing import Any, Final
+
+import numpy as np
+
+_UNITS: Final = ("unit", "units")
+_NUMBERS: Final = ("value", "magnitude")
+_NO_UNIT: Final = frozenset({"", "1", "none", "dimensionless", "1 dimensionless", "1.0 dimensionless"})
+"""How libraries spell that numbers have no unit."""
+
+
+def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
+    """Return what an instance of an ndarray subclass would lose as a plain ndarray, and what to write instead."""
+    if reason := lost_mask(x):
+        return reason
+    unit = next((unit for name in _UNITS if _is_unit(unit := getattr(x, name, None))), None)
+    return None if unit is None else _lost_unit(x, unit, "x.view(numpy.ndarray)")
+
+
+def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
+    """Return that elements of an ndarray subclass are masked, and what to write instead; None if none is."""
+    if not _is_masked(x):
+        return None
+    cure = "Fill them first: x.filled(value)."
+    if not hasattr(x, "filled"):
+        cure = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
+    return f"some elements are masked, and the mask would be lost. {cure}"
+
+
+def lost_by_reading(x: Any) -> str | None:
+    """Return what an object of no known framework would lose when it is read, and what to write instead.
+
+    Only a unit that its class declares counts: other objects have metadata by such names (netCDF variables).
+    """
+    for name in _UNITS:
+        if getattr_static(type(x), name, None) is not None and _is_unit(unit := getattr(x, name, None)):
+            return _lost_unit(x, unit, "numpy.asarray(x)")
+    return None
+
+
+def _lost_unit(x: Any, unit: Any, otherwise: str) -> str:
+    name = next((name for name in _NUMBERS if not callable(getattr(x, name, callable))), None)
+    numbers = f"x.{name}" if name else otherwise
+    return f"it has the unit {unit}, which would be lost. Convert its numbers: {numbers}."
+
+
+def _is_unit(unit: Any) -> bool:
+    """Whether an attribute's value says that numbers alone are not what is meant."""
+    if unit is None or callable(unit):
+        return False
+    return str(unit).strip().lower() not in _NO_UNIT
+
+
+def _is_masked(x: np.ndarray[Any, Any]) -> bool:
+    if isinstance(x, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(x))
+    mask = getattr(x, "mask", None)
+    if not isinstance(mask, (np.ndarray, np.bool_)) or mask.dtype != bool:
+        return False
+    return mask.shape in ((), x.shape) and bool(np.asarray(mask).any())

@@ -1,0 +1,34 @@
+"""Objects that wrap an array and give its axes names: what they wrap is converted.
+
+No library is imported or named. Such an object has `dims` and `data` (xarray's DataArray, Variable and NamedArray), and
+`data` may read a file: it is asked only if what lies behind it is an array already.
+"""
+
+from __future__ import annotations
+
+from inspect import getattr_static
+from typing import Any, Final
+
+from interop.adapter import CPU, Facts
+
+_ARRAYS: Final = ("__array_function__", "__array_namespace__")
+"""What arrays speak, and objects that read a part of a file when they are indexed do not."""
+
+
+def unwrap(x: Any) -> Any:
+    """Return the array that an object wraps, or the object itself if it wraps none that is there."""
+    cls = type(x)
+    if not (hasattr(cls, "dims") and isinstance(getattr_static(cls, "data", None), property)):
+        return x
+    held = getattr(getattr(x, "variable", x), "_data", None)
+    return x.data if any(hasattr(type(held), name) for name in _ARRAYS) else x
+
+
+def several(x: Any) -> Facts | None:
+    """Return the facts of an object that holds several arrays by name, with the reason to refuse it; else None."""
+    cls = type(x)
+    if not (hasattr(cls, "data_vars") and hasattr(cls, "__array__")):
+        return None
+    together = ", or all in one array: x.to_dataarray()" if hasattr(cls, "to_dataarray") else ""
+    reason = f'it holds several arrays by name. Convert one of them: x["name"]{together}.'
+    return Facts(cls.__name__, (), "mixed", CPU, unsupported=reason)

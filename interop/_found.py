@@ -1,0 +1,41 @@
+"""An array that was identified: its adapter, the array itself, and how it was come by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from interop.adapter import Adapter, Facts
+
+_READ: Final = "Read it before that: x = numpy.asanyarray(x)."
+_UNWRAP: Final = "Unwrap it before that: x = x.data."
+
+
+class Found(NamedTuple):
+    """Whose array it is, the array itself (a foreign one: opened), and what a foreign one is called."""
+
+    adapter: Adapter
+    array: Any
+    label: str | None = None
+
+    def describe(self) -> Facts:
+        """Return the facts of the array, under the name of the foreign object that it was opened or read from."""
+        facts = self.adapter.describe(self.array)
+        if self.label is None:
+            return facts
+        if facts.unsupported and self.adapter.ndarray_native:  # the hint is for the ndarray, and not for the object
+            facts = facts._replace(unsupported=f"{facts.unsupported} {_READ}")
+        return facts._replace(framework=self.label)
+
+
+class Unwrapped(Found):
+    """An array that was taken out of an object that wraps it; `wrapper` names the class of that object."""
+
+    wrapper: str
+
+    def describe(self) -> Facts:
+        """Return the facts of the array. What has no numbers is refused under the name of the wrapper."""
+        facts = super().describe()
+        if not facts.unsupported:
+            return facts
+        return facts._replace(framework=self.wrapper, unsupported=f"{facts.unsupported} {_UNWRAP}")
