@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.lib.npyio import NpzFile
 
-from . import calls, dtypes, lazily, objects
+from . import calls, dtypes, lazily, meanings, objects
 from .rows import Row, check_spelling, params, run
 
-ROWS = [*objects.ROWS, *dtypes.ROWS, *calls.ROWS, *lazily.ROWS]
+ROWS = [*objects.ROWS, *dtypes.ROWS, *calls.ROWS, *lazily.ROWS, *meanings.ROWS]
 
 
 @pytest.fixture(scope="module", autouse=True)
