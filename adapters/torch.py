@@ -9,21 +9,21 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, NOWHERE, Adapter, Device, Facts
+from interop.adapter import CPU, CURRENT, Adapter, Device, Facts
 from interop.handoff import LEGACY, Interface, Lease, Stream, settle
 
 from . import _torch_containers as containers
 from . import _torch_cuda as cuda
 from . import _torch_host as host
 from . import _torch_subclass as subclass
+from ._torch_facts import KINDS, device_of, read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-_KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
-_TYPES: Final = {kind: name for name, kind in _KINDS.items()}
+_TYPES: Final = {kind: name for name, kind in KINDS.items()}
 
 # A subclass or a mode may redefine every attribute: facts are read, and memory lent, behind its back.
 _unseen: Final = subclass.unseen
@@ -42,9 +42,9 @@ class TorchAdapter(Adapter):
     def describe(self, x: Any, /) -> Facts:
         """Tell the facts of a tensor; what has no plain numbers says why."""
         if type(x) is Tensor:
-            return _facts(x)
+            return read_facts(x)
         with _unseen():
-            return _facts(x if is_lazy(x) else subclass.plain(x))
+            return read_facts(x if is_lazy(x) else subclass.plain(x))
 
     def address(self, x: Any, /) -> int:
         """Return `Tensor.data_ptr`."""
@@ -57,7 +57,7 @@ class TorchAdapter(Adapter):
             return CPU
         kind = _TYPES.get(device.kind)
         if kind is None:
-            return f"torch can't be on {device}. Its devices are {', '.join(_KINDS)}."
+            return f"torch can't be on {device}. Its devices are {', '.join(KINDS)}."
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         count = torch.accelerator.device_count() if accelerator and accelerator.type == kind else 0
         index = torch.accelerator.current_device_index() if device.id == CURRENT and count else device.id
@@ -78,7 +78,7 @@ class TorchAdapter(Adapter):
 
     def parse_device(self, spec: Any, /) -> Device:
         """Read a `torch.device`."""
-        kind = _KINDS.get(spec.type) if isinstance(spec, torch.device) else None
+        kind = KINDS.get(spec.type) if isinstance(spec, torch.device) else None
         if kind is None:
             return super().parse_device(spec)
         return CPU if kind == CPU.kind else Device(kind, CURRENT if spec.index is None else spec.index)
@@ -126,7 +126,7 @@ class TorchAdapter(Adapter):
                 host.forbid_resizing(tensor)
                 return tensor
         settle()
-        device, stream = _device(tensor), stream or Stream(LEGACY)
+        device, stream = device_of(tensor), stream or Stream(LEGACY)
         own = self.current_stream(device)
         if stream.ordered:
             self.order(own, stream, device)
@@ -235,7 +235,7 @@ class TorchAdapter(Adapter):
 
     def mark(self, device: Device, /) -> Callable[[], object]:
         """Record an event whose waiting costs no processor time; of other devices than CUDA's, wait at once."""
-        if device.kind != _KINDS["cuda"]:
+        if device.kind != KINDS["cuda"]:
             torch.accelerator.synchronize(device.id)
             return super().mark(device)
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
@@ -248,7 +248,7 @@ class TorchAdapter(Adapter):
         return Tensor, torch.nn.Parameter
 
     def fingerprint(self, x: Any, /) -> Any:
-        """Return what `_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
+        """Return what `read_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
         if _is_faked():
             return None
         try:
@@ -273,55 +273,9 @@ class TorchAdapter(Adapter):
         return host.compiled and (host.compiled.adopt, host.compiled.adopt, host.compiled.adopt_copy)
 
 
-def _facts(x: Tensor) -> Facts:
-    if problem := _no_numbers(x):
-        shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
-        shape = () if shapeless else tuple(x.shape)
-        dtype = str(x.dtype).removeprefix("torch.")
-        return Facts("torch", shape, dtype, _device(x), gradient=x.requires_grad, unsupported=problem)
-    size = x.element_size()
-    strides = tuple([s * size for s in x.stride()])
-    obstacle = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
-    if x.is_cuda and host.is_misaligned(x):
-        obstacle = f"its address is not a multiple of its elements' {size} bytes"
-    return Facts(
-        "torch", tuple(x.shape), host.NAMES[x.dtype], _device(x), strides, x.numel() * size,
-        gradient=x.requires_grad, obstacle=obstacle,
-    )  # fmt: skip
-
-
-def _device(x: Tensor) -> Device:
-    kind = _KINDS.get(x.device.type)
-    return NOWHERE if kind is None else Device(kind, x.device.index or 0)
-
-
-def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
-    """Return why a tensor has no memory of plain numbers behind it."""
-    if type(x) is not Tensor and is_lazy(x):
-        return "it is a parameter without a shape yet. Call the module once: module(x) gives it one."
-    if x.is_nested:
-        return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
-    if not subclass.has_own_memory(type(x)):
-        return f"a {type(x).__name__} has no memory of its own. {host.stood_for(type(x))}"
-    if host.is_transformed(x):
-        return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
-    if x.device.type not in _KINDS:
-        return f"a tensor on the device {x.device.type!r} has no values to read. Make it with values on another one."
-    if x.layout is not torch.strided:
-        return f"its layout is {x.layout}. Use x.to_dense()."
-    if x.is_quantized:
-        return "it is quantized. Use x.dequantize() or x.int_repr()."
-    if x._is_zerotensor():
-        return "it is a gradient of zeros without memory. Use torch.zeros_like(x)."
-    if x.dtype not in host.NAMES:
-        fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.view(torch.uint8) for its bytes"
-        return f"{x.dtype} has no counterpart elsewhere. Use {fix}."
-    return None
-
-
 def _torch_device(x: Tensor, device: Device) -> torch.device:
     """Return torch's name of a device; the tensor's own may be one that the adapter has no number for."""
-    if device == _device(x):
+    if device == device_of(x):
         return x.device
     return torch.device("cpu") if device.is_host else torch.device(_TYPES[device.kind], device.id)
 

@@ -11,16 +11,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from interop import _dlpack_arguments, _dtypes, _layout, _policy, _reading, _registry, _watch, capsule, errors
+from interop._consumer import find_stream, holders
 from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._plan import Plan, Step
-from interop._planner import NO_COPY, moves
+from interop._reasons import NO_COPY, moves
 from interop.adapter import CPU, LIBRARY, Device
-from interop.handoff import LEGACY, PER_THREAD, UNORDERED, Interface, Stream
+from interop.handoff import LEGACY, UNORDERED, Interface, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from interop._options import Wish
     from interop._plan import Verb
     from interop.adapter import Adapter, Facts
@@ -258,7 +257,7 @@ class Exported:
             return source.export(x, None)
         own = source.current_stream(here) if here.kind in source.holds else Stream(UNORDERED)
         unordered = own._replace(ordered=False)
-        lent = source.export(x, unordered if stream == UNORDERED else _stream(stream or LEGACY, here))
+        lent = source.export(x, unordered if stream == UNORDERED else find_stream(stream or LEGACY, here))
         if isinstance(lent, Interface):
             return lent if hasattr(lent, "__dlpack__") else self._lend_through_framework(lent, stream, here)
         lease = getattr(lent, "lease", None)
@@ -266,12 +265,12 @@ class Exported:
 
     def _lend_through_framework(self, lent: Interface, stream: int | None, here: Device) -> Any:
         """Let a framework of the device adopt the CUDA Array Interface: it orders the stream and makes the capsule."""
-        adapter = next(_holders(here), None)
+        adapter = next(holders(here), None)
         if adapter is None:
             reason = "it has no DLPack, and no framework with such memory is imported. Import torch or cupy first."
             self._refuse(errors.UnsupportedArrayError, reason)
         own = adapter.current_stream(here)._replace(ordered=False)
-        adopted = adapter.adopt(lent, own if stream == UNORDERED else _stream(stream or LEGACY, here))
+        adopted = adapter.adopt(lent, own if stream == UNORDERED else find_stream(stream or LEGACY, here))
         return adapter.export(adopted, own)
 
     def _refuse(self, error: type[errors.InteropError], reason: str, cause: Exception | None = None) -> NoReturn:
@@ -299,17 +298,3 @@ def _why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
         if source.address(x) % size:
             return f"its memory is not aligned to whole elements of {size} bytes, which a consumer may need"
     return None
-
-
-def _stream(handle: int, device: Device) -> Stream:
-    """Find the object that keeps a stream alive: it is likely the current one of the framework that asks."""
-    current = (adapter.current_stream(device) for adapter in _holders(device))
-    known = next((stream for stream in current if stream.handle == handle), None)
-    return known or Stream(handle, lasts=handle in (LEGACY, PER_THREAD))
-
-
-def _holders(device: Device) -> Iterator[Adapter]:
-    """Yield the imported frameworks that can have memory on a device in this process."""
-    for adapter in _registry.loaded_adapters():
-        if device.kind in adapter.holds and not isinstance(adapter.place(device), str):
-            yield adapter

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from interop import _lazy, _policy, _quick, _reading, _registry, errors
 from interop._execute import execute, make_calls
 from interop._options import defaults, make_wish, scope
-from interop._planner import Route, make_plan, misalignment
+from interop._planner import Route, make_plan
+from interop._reasons import misalignment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interop import _dtypes, _layout, _policy, errors
 from interop._plan import Plan, Step, Verb
+from interop._reasons import NO_COPY, asks_copy, casts, join, misalignment, moves, protects, way_out
 from interop.adapter import CPU, LIBRARY, Device
 from interop.handoff import UNORDERED
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 4 * 1024 * 1024
 """Bytes from which on the speed of a copy matters more than what its call costs. Casts are slow at any size."""
-NO_COPY: Final = "can't be asked for a copy. Copy it with its own library first."
 
 
 class Route(NamedTuple):
@@ -52,7 +52,7 @@ def make_plan(route: Route) -> Plan:
     plan = _plan_within(route, device) if within else _plan_across(route, device)
     _check_device(route, plan)
     if route.wish.copy is False and not plan.zero_copy:
-        reason = f"it takes a copy, because {plan.reason}. {_way_out(route, plan)}"
+        reason = f"it takes a copy, because {plan.reason}. {way_out(route, plan)}"
         raise route.refusal(errors.CopyRequiredError, reason)
     _policy.forbid(plan, route.wish)
     return plan
@@ -76,7 +76,7 @@ def _plan_within(route: Route, device: Device) -> Plan:
     """Plan for an array that is native already: the same object, unless something has to change."""
     facts = route.facts
     dtype = _result_dtype(route) if route.wish.dtype else facts.dtype
-    reason = facts.materialises or moves(facts.device, device) or _casts(facts.dtype, dtype) or _asks_copy(route)
+    reason = facts.materialises or moves(facts.device, device) or casts(facts.dtype, dtype) or asks_copy(route)
     reason = reason or (facts.obstacle if route.wish.dtype else None)  # a dtype that is asked for is a native one
     verb: Verb = _writing_verb(facts, device) if reason else "keep"
     step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
@@ -93,13 +93,13 @@ def _plan_across(route: Route, device: Device) -> Plan:
     unwilling, unable = (None, refused) if route.target.copies_ndarrays else (refused, None)
     writes_first = any((*before, unwilling))
     crossing = facts.dtype if unable else _crossing_dtype(route, meet, device, dtype, writes_first=writes_first)
-    first = _join(*before, _casts(facts.dtype, crossing), unwilling)
-    last = _join(moves(meet, device), _casts(crossing, dtype), unable)
+    first = join(*before, casts(facts.dtype, crossing), unwilling)
+    last = join(moves(meet, device), casts(crossing, dtype), unable)
     if not first and not last:
-        first, last = _at_either_side(route, _asks_copy(route) or _protects(route))
+        first, last = _at_either_side(route, asks_copy(route) or protects(route))
     share = Step("share", "source", meet, crossing)
     steps = [*_source_steps(route, first, meet, crossing), share, *_target_steps(route, last, meet, device, dtype)]
-    return _finish(route, steps, _join(first, last))
+    return _finish(route, steps, join(first, last))
 
 
 def _check_device(route: Route, plan: Plan) -> None:
@@ -256,68 +256,6 @@ def _result_dtype(route: Route) -> str:
     if reason:
         raise route.refusal(errors.UnsupportedArrayError, reason)
     return dtype
-
-
-# -- reasons -----------------------------------------------------------------------------------------------------
-
-
-def _join(*reasons: str | None) -> str | None:
-    return ", and ".join(filter(None, reasons)) or None
-
-
-def moves(start: Device, end: Device) -> str | None:
-    """Return what is said of an array that goes to another device; None if it stays."""
-    return f"it moves from {start} to {end}" if start != end else None
-
-
-def _casts(start: str, end: str) -> str | None:
-    return f"the dtype changes from {start} to {end}" if start != end else None
-
-
-def misalignment(route: Route) -> str | None:
-    """Return why the target cannot use the memory at its address; None if it can, or if the address is not known."""
-    needed = route.target.alignment(route.facts.dtype)
-    if not route.address or route.address % needed == 0:
-        return None
-    found = route.address & -route.address
-    return (
-        f"{route.target.name} needs {needed} bytes of alignment for {route.facts.dtype}, "
-        f"and this memory is aligned to {found}"
-    )
-
-
-def _asks_copy(route: Route) -> str | None:
-    return "copy=True asks for an independent array" if route.wish.copy else None
-
-
-def _protects(route: Route) -> str | None:
-    """Return why memory that must not be written to can't be handed to the target; an error if that was asked for."""
-    facts, target = route.facts, route.target
-    if target.honours_readonly:
-        return None
-    if _layout.overlaps(facts):
-        return f"its elements overlap in memory, and {target.name} would write to them all the same"
-    if not facts.readonly or route.wish.readonly == "share":
-        return None
-    reason = f"{facts.readonly_reason or 'it is read-only'}, and {target.name} would write to it all the same"
-    if route.wish.readonly == "error":
-        copy = "" if route.wish.copy is False else 'readonly="copy", or '
-        raise route.refusal(errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}")
-    return reason
-
-
-def _share_if(facts: Facts) -> str:
-    """Return the keyword that shares read-only memory, and when it is right."""
-    condition = "the memory may be written to" if facts.readonly_reason else "nobody writes to the result"
-    return f'readonly="share" if {condition}.'
-
-
-def _way_out(route: Route, plan: Plan) -> str:
-    """Say what to write instead of copy=False."""
-    protected = route.wish.readonly == "copy" and plan.reason == _protects(route)
-    if protected and not _layout.overlaps(route.facts):
-        return f"Leave copy=False out, or pass {_share_if(route.facts)}"
-    return "Leave copy=False out to allow it."
 
 
 def _size(facts: Facts, dtype: str) -> int:

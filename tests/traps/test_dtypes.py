@@ -89,13 +89,13 @@ class TestUnsigned:
 
 RECORDS = np.zeros(2, dtype=[("x", "float32"), ("n", "int32")])
 WITHOUT_COUNTERPART: dict[str, tuple[Array, str, str]] = {
-    "object": (np.array([1, 2], dtype=object), "object", "x.astype(float)"),
+    "object": (np.array([1, 2], dtype=object), "object", 'x.astype("int64")'),
     "str": (np.array(["1", "2"]), "<U1", "x.astype(float)"),
-    "bytes": (np.array([b"1", b"2"]), r"\|S1", "numpy.frombuffer(x, numpy.uint8)"),
+    "bytes": (np.array([b"1", b"2"]), r"\|S1", "numpy.frombuffer(x.tobytes(), numpy.uint8)"),
     "variable strings": (np.array(["1", "2"], dtype=np.dtypes.StringDType()), "StringDType", "x.astype(float)"),
     "datetime64": (np.array(["2020-01-01"], dtype="datetime64[D]"), r"datetime64\[D\]", 'x.view("int64")'),
     "timedelta64": (np.array([1, 2], dtype="timedelta64[s]"), r"timedelta64\[s\]", 'x.view("int64")'),
-    "structured": (RECORDS, "float32|<f4", 'x["name"]'),
+    "structured": (RECORDS, "float32|<f4", 'x["x"]'),
     "longdouble": (np.arange(2, dtype=np.longdouble), np.dtype(np.longdouble).name, "x.astype(numpy.float64)"),
     "clongdouble": (np.array([1 + 2j], np.clongdouble), np.dtype(np.clongdouble).name, "x.astype(numpy.complex128)"),
 }
@@ -127,7 +127,7 @@ class TestWithoutCounterpart:
 
     @EVERY
     def test_the_cure_works(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002 - of EVERY
-        cured = eval(cure.replace("name", "n") if "name" in cure else cure, {"x": array, "numpy": np})  # noqa: S307
+        cured = eval(cure, {"x": array, "numpy": np})  # noqa: S307 - our own words
         assert interop.to_torch(cured).tolist() == cured.tolist()
 
     @EVERY
