@@ -27,7 +27,7 @@ def placed(device: Any = FIRST, dtype: str = "float32") -> Any:
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("place", DEVICES, ids=str)
-@pytest.mark.parametrize("to", ["numpy", "torch", "dask"])
+@pytest.mark.parametrize("to", ["numpy", "torch", pytest.param("dask", marks=pytest.mark.requires("dask"))])
 @pytest.mark.parametrize("keywords", [{}, {"device": "cpu"}], ids=str)
 def test_convert_from_a_library_device_moves_to_the_host(place: Any, to: str, keywords: dict[str, Any]) -> None:
     x = placed(place)
@@ -125,7 +125,7 @@ def test_a_dtype_that_the_device_lacks_is_refused_by_the_plan() -> None:
 
 
 @pytest.mark.requires("torch")
-@pytest.mark.parametrize("to", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize("to", ["numpy", "torch", pytest.param("jax", marks=pytest.mark.requires("jax"))])
 def test_a_device_of_another_library_is_refused(to: str) -> None:
     with pytest.raises(interop.InteropError, match=rf"cannot convert numpy .* to {to}: "):
         interop.convert(BASE, to, device=FIRST)

@@ -32,7 +32,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(make_plan(route))
         return made[-1]
 
-    monkeypatch.setattr("interop._flow.make_plan", make)
+    monkeypatch.setattr("interop._planner.make_plan", make)
     return made
 
 
