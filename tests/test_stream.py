@@ -67,7 +67,7 @@ def test_it_is_current_in_every_framework_and_only_inside(library: str) -> None:
 
 @pytest.mark.parametrize("spec", ["cuda", None, 1.5, -2])
 def test_what_is_no_stream_is_refused_before_the_block(spec: Any) -> None:
-    with pytest.raises(interop.InvalidOptionError, match="^stream must be"):
+    with pytest.raises(interop.InvalidOptionError, match=r"^stream must be"):
         interop.stream(spec)
 
 
