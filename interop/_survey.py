@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from interop import _registry, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from interop._found import Found
     from interop._options import Wish
     from interop.adapter import Adapter, Facts
 
@@ -40,7 +41,8 @@ def survey(items: list[Any], wish: Wish) -> Survey:
         return Survey(adapter.describe(items[0]), alike=True, items=items)
     found = list(each(_registry.identify, items))
     facts = [one.describe() for one in found]
-    _check(facts, wish)
+    _check_numbers(facts)
+    _check_alike({i: fact for i, fact in enumerate(facts) if not _is_stated(found[i], fact)}, wish)
     kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
     alike = len(kinds) == 1 and not any(one.label for one in found)
     return Survey(facts[0], alike, [one if one.label else one.array for one in found])
@@ -48,18 +50,30 @@ def survey(items: list[Any], wish: Wish) -> Survey:
 
 def check_results(arrays: list[Any], wish: Wish) -> None:
     """Check arrays that were converted to be stacked: an object may give another one than it states."""
-    _check([_registry.identify(x).describe() for x in arrays], wish)
+    facts = [_registry.identify(x).describe() for x in arrays]
+    _check_numbers(facts)
+    _check_alike(dict(enumerate(facts)), wish)
 
 
-def _check(facts: list[Facts], wish: Wish) -> None:
+def _is_stated(found: Found, facts: Facts) -> bool:
+    """Whether an object states these facts, and may give another array when it is read."""
+    return found.label is not None and facts.materialises is not None
+
+
+def _check_numbers(facts: list[Facts]) -> None:
     for i, fact in enumerate(facts):
         if fact.unsupported:
             msg = f"cannot stack {fact}, the array at {i}: {fact.unsupported}"
             raise errors.UnsupportedArrayError(msg)
-    _insist_on_one("shape", [fact.shape for fact in facts], "Pad or crop them first.", errors.ShapeError)
+
+
+def _check_alike(facts: Mapping[int, Facts], wish: Wish) -> None:
+    """Insist on one shape and, unless all are cast, on one dtype; the keys tell where the arrays are."""
+    shapes = {i: fact.shape for i, fact in facts.items()}
+    _insist_on_one("shape", shapes, "Pad or crop them first.", errors.ShapeError)
     if wish.dtype is None:
-        cure = "Pass dtype=, and each is converted to it."
-        _insist_on_one("dtype", [fact.dtype for fact in facts], cure, errors.UnsupportedArrayError)
+        dtypes = {i: fact.dtype for i, fact in facts.items()}
+        _insist_on_one("dtype", dtypes, "Pass dtype=, and each is converted to it.", errors.UnsupportedArrayError)
 
 
 def _are_plain(items: list[Any], adapter: Adapter) -> bool:
@@ -73,12 +87,17 @@ def _are_plain(items: list[Any], adapter: Adapter) -> bool:
     return likeness.count(likeness[0]) == len(items)
 
 
-def _insist_on_one(what: str, values: list[Any], cure: str, error: type[errors.InteropError]) -> None:
-    if len(distinct := list(dict.fromkeys(values))) > 1:
-        where = ", ".join(f"{value} at {values.index(value)}" for value in distinct[:_SHOWN])
-        more = " and others" if len(distinct) > _SHOWN else ""
-        msg = f"arrays of one {what} can be stacked, and these are of several: {where}{more}. {cure}"
-        raise error(msg)
+def _insist_on_one(what: str, values: Mapping[int, Any], cure: str, error: type[errors.InteropError]) -> None:
+    first: dict[Any, int] = {}
+    for i, value in values.items():
+        first.setdefault(value, i)
+    if len(first) <= 1:
+        return
+    distinct = list(first.items())
+    where = ", ".join(f"{value} at {i}" for value, i in distinct[:_SHOWN])
+    more = " and others" if len(distinct) > _SHOWN else ""
+    msg = f"arrays of one {what} can be stacked, and these are of several: {where}{more}. {cure}"
+    raise error(msg)
 
 
 def each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:

@@ -150,6 +150,12 @@ def test_copyto_checks_the_cast_of_what_was_read() -> None:
     assert dst.tolist() == [0, 0, 2]
 
 
+def test_stack_beside_an_array_of_the_dtype_that_is_read_stacks() -> None:
+    for arrays in ([scaled(), np.zeros(3)], [np.zeros(3), scaled()]):
+        stacked = interop.stack(arrays, "numpy")
+        assert sorted(stacked.tolist()) == [[0, 0, 0], SCALED]
+
+
 @pytest.mark.requires("torch")
 def test_stack_checks_the_dtypes_of_what_was_read() -> None:
     arrays = [scaled(), np.zeros(3, "int16")]
