@@ -12,7 +12,7 @@ from interop import _namespaces, _registry, _text, errors
 from interop._admission import Admission
 from interop._border import XP, Asking, Crossing, Way, permissions
 from interop._decorated import Decorated, is_being_defined
-from interop._options import make_wish
+from interop._options import check_choice, make_wish
 from interop._parameters import Parameters
 from interop._per_block import per_block as run_per_block
 from interop._relay import relay
@@ -114,6 +114,8 @@ def implemented_in(
     tensor([2, 1, 0])
     """
     only = only if only is None or isinstance(only, str) or not hasattr(only, "__iter__") else list(only)
+    check_choice("foreign", foreign, (None, True, False))
+    check_choice("per_block", per_block, (True, False))
     settings = Settings(framework, returns, only, foreign, per_block, dict(keywords))
     if isinstance(framework, str) and framework == _ANY:
         _insist_on_nothing_else(settings)

@@ -166,9 +166,19 @@ def _check(name: str, value: Any) -> Any:
         return value  # the target reads it
     if name in _PARSERS:
         return None if value is None else _PARSERS[name](value)
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in _CHOICES[name]):
-        raise invalid(name, value, "one of " + ", ".join(map(repr, _CHOICES[name])))
+    check_choice(name, value, _CHOICES[name])
     return value
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Refuse a value that is none of the choices of a keyword: True, False, None or names.
+
+    Raises
+    ------
+    InvalidOptionError
+    """
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+        raise invalid(name, value, "one of " + ", ".join(map(repr, choices)))
 
 
 def _parse_device(spec: Any) -> Device:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from interop import _containers, _fixed, _namespaces, _registry, errors
 from interop._convert import convert
-from interop._options import make_wish
+from interop._options import check_choice, make_wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -78,11 +78,11 @@ def convert_tree(
     """
     _registry.find(to)
     make_wish(keywords)
+    check_choice("foreign", foreign, (False, True))
     verb: Any = (lambda x, to: convert(x, to, **keywords)) if keywords else convert
 
     def overruled(fixed: Mapping[str, Any]) -> Any:
-        merged: Any = _fixed.overrule(keywords, fixed, to)
-        return lambda x, to: convert(x, to, **merged)
+        return partial(convert, **_fixed.overrule(keywords, fixed, to))
 
     if type(tree) is dict and _is_flat(tree.values()):
         try:

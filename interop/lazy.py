@@ -53,7 +53,7 @@ class LazyAdapter(ReadAdapter):
         raise NotImplementedError
 
     def grid(self, x: Any, /) -> Sequence[int]:
-        """Return the number of blocks along each axis."""
+        """Return the number of blocks along each axis. Required: `blocks` and ``per_block=True`` depend on this."""
         raise NotImplementedError
 
     def blocks(self, x: Any, /) -> int:

@@ -83,6 +83,14 @@ DECORATING = {
         'implemented_in needs the framework that nothing is written for. Write @interop.implemented_in("numpy") above '
         "its def.",
     ),
+    "another choice of foreign": Case(
+        lambda: implemented_in("numpy", foreign="yes"), interop.InvalidOptionError,  # type: ignore[arg-type]
+        "foreign must be one of None, True, False, got 'yes'",
+    ),
+    "another choice of per_block": Case(
+        lambda: implemented_in("numpy", per_block=None), interop.InvalidOptionError,  # type: ignore[arg-type]
+        "per_block must be one of True, False, got None",
+    ),
     "a class": Case(
         lambda: implemented_in("numpy")(Solver), TypeError,
         "implemented_in decorates functions and methods, not the class Solver. Write it directly above the def.",

@@ -32,7 +32,7 @@ from containers import (
     Single,
     Triple,
 )
-from interop import convert_tree
+from interop import InvalidOptionError, convert_tree
 
 pytestmark = pytest.mark.requires("torch")
 held = pytest.mark.parametrize(("hold", "take"), HOLDERS.values(), ids=HOLDERS)
@@ -153,6 +153,12 @@ def test_fields_without_an_index_are_kept() -> None:
 
 
 # Foreign arrays
+
+
+@pytest.mark.parametrize("choice", [None, 1, "yes"])
+def test_convert_tree_other_choice_of_foreign_is_refused(choice: Any) -> None:
+    with pytest.raises(InvalidOptionError, match=r"^foreign must be one of False, True, got "):
+        convert_tree({"x": np.ones(2)}, "numpy", foreign=choice)
 
 
 def test_foreign_arrays_are_asked_for() -> None:
