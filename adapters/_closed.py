@@ -25,7 +25,9 @@ class Closed(NamedTuple):
     origin: Any
     facts: Facts
     read: Callable[[], NDArray[Any]] | None = None
-    """What reads it into new memory each time, as was seen when it was opened."""
+    """What reads it, as was seen when it was opened."""
+    is_made: bool = False
+    """Whether `read` is known to give memory that nobody else uses; another address each time does not prove that."""
     lend: Callable[[Stream | None], Any] | None = None
     """Passes memory on a device to its consumer, by the protocol that it was opened by."""
     address: int | None = None
@@ -69,7 +71,9 @@ def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayErr
 def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:
     """Return the facts of an object from the shape and the dtype that it states."""
     name = dtype_name(dtype)
-    problem = None if name and isinstance(shape, tuple) else f"its dtype {dtype} is none of plain numbers"
+    problem = None if name else f"its dtype {dtype} is none of plain numbers"
+    if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
+        problem = problem or f"its shape {shape!r:.80} is none of an array"
     if problem:
         return Facts(type(x).__name__, (), str(dtype), device, unsupported=problem)
     itemsize = np.dtype(name).itemsize

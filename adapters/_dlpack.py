@@ -51,7 +51,7 @@ def _close_elsewhere(x: Any, native: Any) -> Closed:
     facts, download = stated_facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)), _producers.download_of(x)
     reason = f"only its library can read memory on {native}"
     if facts.unsupported or download:
-        return Closed(x, facts._replace(materialises=reason), download)
+        return Closed(x, facts._replace(materialises=reason), download, is_made=True)
     return Closed(x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first."))
 
 
@@ -60,7 +60,7 @@ def _lend_on_device(x: Any, device: Device) -> Closed:
     facts, address = _look_or_believe(x, device)
     download = _producers.download_of(x)
     return Closed(
-        x, facts._replace(downloads=download is not None), download,
+        x, facts._replace(downloads=download is not None), download, is_made=True,
         lend=lambda stream: _producers.answer_for(x, device, stream, facts), address=address,
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
     def read() -> NDArray[Any]:
         return kept.pop() if kept else np.from_dlpack(_producers.Answer(x, device))
 
-    return Closed(x, facts._replace(materialises="its DLPack gives a copy"), read)
+    return Closed(x, facts._replace(materialises="its DLPack gives a copy"), read, is_made=True)
 
 
 def _as_told_elsewhere(x: Any, array: NDArray[Any]) -> NDArray[Any]:

@@ -20,7 +20,7 @@ def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
     """Return what an instance of an ndarray subclass would lose as a plain ndarray, and what to write instead."""
     if reason := lost_mask(x):
         return reason
-    unit = next((unit for name in _UNITS if _is_unit(unit := getattr(x, name, None))), None)
+    unit = next((unit for name in _UNITS if _is_unit(unit := _attribute(x, name))), None)
     return None if unit is None else _lost_unit(x, unit, "x.view(numpy.ndarray)")
 
 
@@ -40,28 +40,50 @@ def lost_by_reading(x: Any) -> str | None:
     Only a unit that its class declares counts: other objects have metadata by such names (netCDF variables).
     """
     for name in _UNITS:
-        if getattr_static(type(x), name, None) is not None and _is_unit(unit := getattr(x, name, None)):
+        if getattr_static(type(x), name, None) is not None and _is_unit(unit := _attribute(x, name)):
             return _lost_unit(x, unit, "numpy.asarray(x)")
     return None
 
 
 def _lost_unit(x: Any, unit: Any, otherwise: str) -> str:
-    name = next((name for name in _NUMBERS if not callable(getattr(x, name, callable))), None)
+    name = next((name for name in _NUMBERS if _is_value(_attribute(x, name))), None)
     numbers = f"x.{name}" if name else otherwise
-    return f"it has the unit {unit}, which would be lost. Convert its numbers: {numbers}."
+    return f"it has {_spell(unit)}, which would be lost. Convert its numbers: {numbers}."
+
+
+def _is_value(numbers: Any) -> bool:
+    return numbers is not None and not callable(numbers)
+
+
+def _spell(unit: Any) -> str:
+    try:
+        return f"the unit {unit}"
+    except Exception:  # noqa: BLE001 - a class may raise anything
+        return "a unit"
+
+
+def _attribute(x: Any, name: str) -> Any:
+    """Return an attribute, or None if there is none that can be read: an array has to be described all the same."""
+    try:
+        return getattr(x, name, None)
+    except Exception:  # noqa: BLE001 - a property may raise anything
+        return None
 
 
 def _is_unit(unit: Any) -> bool:
     """Whether an attribute's value says that numbers alone are not what is meant."""
     if unit is None or callable(unit):
         return False
-    return str(unit).strip().lower() not in _NO_UNIT
+    try:
+        return str(unit).strip().lower() not in _NO_UNIT
+    except Exception:  # noqa: BLE001 - a class may raise anything
+        return True
 
 
 def _is_masked(x: np.ndarray[Any, Any]) -> bool:
     if isinstance(x, np.ma.MaskedArray):
         return bool(np.ma.is_masked(x))
-    mask = getattr(x, "mask", None)
+    mask = _attribute(x, "mask")
     if not isinstance(mask, (np.ndarray, np.bool_)) or mask.dtype != bool:
         return False
     return mask.shape in ((), x.shape) and bool(np.asarray(mask).any())

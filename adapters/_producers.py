@@ -130,11 +130,18 @@ def ask(x: Any, **keywords: Any) -> Any:
 
     A versioned capsule tells read-only memory. A class from before DLPack 1.0 knows no `max_version`.
     """
-    cls = type(x)
-    if cls not in _keywords:
-        _keywords[cls] = _accepted(x.__dlpack__)
-    known = _keywords[cls]
+    known = _keywords.get(type(x))
+    if known is None:
+        known = _accepted(x.__dlpack__)
+        if _is_method_of_class(x):
+            _keywords[type(x)] = known
     return x.__dlpack__(**{name: value for name, value in keywords.items() if name in known})
+
+
+def _is_method_of_class(x: Any) -> bool:
+    """Whether all instances of a class have the same `__dlpack__`: a property may return another method for each."""
+    found = inspect.getattr_static(x, "__dlpack__", None)
+    return inspect.isroutine(found) and found is inspect.getattr_static(type(x), "__dlpack__", None)
 
 
 def _accepted(method: Any) -> frozenset[str]:
@@ -216,13 +223,15 @@ def _host_device(namespace: Any) -> Any:
 
 def _names_dl_device(x: Any) -> bool:
     """Whether the class names the keyword: ``**keywords`` may end up anywhere."""
-    cls = type(x)
-    if cls not in _knows_dl_device:
+    known = _knows_dl_device.get(type(x))
+    if known is None:
         try:
-            _knows_dl_device[cls] = "dl_device" in inspect.signature(x.__dlpack__).parameters
+            known = "dl_device" in inspect.signature(x.__dlpack__).parameters
         except ValueError:  # written in C and silent about it
-            _knows_dl_device[cls] = False
-    return _knows_dl_device[cls]
+            known = False
+        if _is_method_of_class(x):
+            _knows_dl_device[type(x)] = known
+    return known
 
 
 def _insist_on_host(x: Any) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from weakref import getweakrefcount
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def read(x: Closed) -> NDArray[Any]:
         array = _ask(x)
     owner: Any = array if array.base is None else array.base
     references = sys.getrefcount(array), sys.getrefcount(owner)
-    made = x.read is not None or _is_ours(owner, references, is_view=owner is not array)
+    made = x.is_made or _is_ours(array, owner, references)
     if made and _made_writable(array):
         return array
     return np.array(array, copy=True, subok=True)
@@ -62,9 +63,9 @@ def _kept(x: Closed) -> NDArray[Any] | None:
 def _ask(x: Closed) -> NDArray[Any]:
     try:
         array: Any = x.origin.__array__() if x.read is None else x.read()
-    except errors.InteropError:
+    except (errors.InteropError, OSError, MemoryError):
         raise
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:
         msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {errors.quote(error)}"
         raise errors.UnsupportedArrayError(msg) from error
     if isinstance(array, np.ndarray):
@@ -98,7 +99,7 @@ _OWN: Final = _count_own()
 _VIEW: Final = _count_view()
 
 
-def _is_ours(owner: Any, references: tuple[int, int], *, is_view: bool) -> bool:
+def _is_ours(array: NDArray[Any], owner: Any, references: tuple[int, int]) -> bool:
     """Whether an array was made for us, since nobody else holds it or its memory.
 
     The caller counts the references, as was done for `_OWN` and `_VIEW`. How many references a call to another Python
@@ -106,7 +107,9 @@ def _is_ours(owner: Any, references: tuple[int, int], *, is_view: bool) -> bool:
     """
     if not isinstance(owner, np.ndarray) or not owner.flags.owndata:
         return False
-    ours = _VIEW if is_view else _OWN
+    if getweakrefcount(array) or getweakrefcount(owner):
+        return False
+    ours = _OWN if owner is array else _VIEW
     return references[0] <= ours[0] and references[1] <= ours[1]
 
 
@@ -150,7 +153,7 @@ def _open_by_reading(x: Any, read: Read, protocol: str) -> NDArray[Any] | Closed
     array = read()
     owner: Any = array if array.base is None else array.base
     references = sys.getrefcount(array), sys.getrefcount(owner)
-    made = _is_ours(owner, references, is_view=owner is not array)
+    made = _is_ours(array, owner, references)
     return _opened(x, array, read, protocol, made=made)
 
 
@@ -161,7 +164,7 @@ def _opened(x: Any, first: NDArray[Any], read: Read, protocol: str, *, made: boo
         return first
     if not made and _address(first) == _address(read()):
         return first
-    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read, held=[first])
+    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read, is_made=made, held=[first])
 
 
 def _meaning(array: NDArray[Any]) -> str | None:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from interop.adapter import CPU, Facts
 
+from ._meanings import lost_by_reading
+
 _ARRAYS: Final = ("__array_function__", "__array_namespace__")
 """What arrays speak, and objects that read a part of a file when they are indexed do not."""
 
@@ -19,6 +21,8 @@ def unwrap(x: Any) -> Any:
     """Return the array that an object wraps, or the object itself if it wraps none that is there."""
     cls = type(x)
     if not (hasattr(cls, "dims") and isinstance(getattr_static(cls, "data", None), property)):
+        return x
+    if lost_by_reading(x):  # the wrapper means more than what it wraps
         return x
     held = getattr(getattr(x, "variable", x), "_data", None)
     return x.data if any(hasattr(type(held), name) for name in _ARRAYS) else x

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 
-from interop import capsule
+from interop import capsule, errors
 from interop.adapter import CPU, EXTENDED_DTYPES, PLAIN_DTYPES, Adapter, Device, Facts
 
 from . import _numpy_hints
@@ -103,7 +103,13 @@ class NumPyAdapter(Adapter):
         return _copied(x if type(x) is np.ndarray else _plain(x), dtype)
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:
-        """Let a subclass copy itself, so that it keeps its state; a plain ndarray takes its place if it can't."""
+        """Let a subclass copy itself, so that it keeps its state; a plain ndarray takes its place if it can't.
+
+        Raises
+        ------
+        UnsupportedArrayError
+            The plain ndarray would have lost a mask or a unit (decision 0026).
+        """
         if type(x) is np.ndarray or isinstance(x, np.generic):
             return self.copy(x, device, dtype)
         try:
@@ -111,7 +117,10 @@ class NumPyAdapter(Adapter):
             fits = _is_copy(copied, x, _dtype(dtype) or x.dtype)
         except Exception:  # noqa: BLE001 - a subclass may answer anything
             fits = False
-        return _with_state(copied, x) if fits else self.copy(x, device, dtype)
+        result = _with_state(copied, x) if fits else self.copy(x, device, dtype)
+        if type(result) is np.ndarray and (lost := lost_by_subclass(x)):
+            raise errors.UnsupportedArrayError(f"cannot copy {self.describe(x)}: {lost}")
+        return result
 
     def part(self, x: Any, index: Any, /) -> NDArray[Any]:
         """Return a view, of no subclass."""

@@ -72,7 +72,9 @@ class TorchAdapter(Adapter):
 
     def refuses(self, facts: Facts, /) -> str | None:
         """Refuse negative strides: torch ends the process when it meets one (pytorch#188023)."""
-        if facts.nbytes and any(s < 0 and n > 1 for s, n in zip(facts.strides, facts.shape, strict=True)):
+        if not facts.nbytes or not facts.strides:  # some producers keep their strides to themselves
+            return None
+        if any(s < 0 and n > 1 for s, n in zip(facts.strides, facts.shape, strict=True)):
             return "torch has no negative strides"
         return None
 
@@ -220,8 +222,10 @@ class TorchAdapter(Adapter):
 
     def touch(self, x: Any, /) -> None:
         """Let autograd see that values which it has saved are no longer the same."""
-        if not x.is_inference():
-            torch.autograd.graph.increment_version(x)
+        with _unseen():
+            bare = subclass.plain(x)
+            if not bare.is_inference():
+                torch.autograd.graph.increment_version(bare)
 
     def fetch(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `Tensor.copy_`."""

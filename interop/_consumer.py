@@ -1,16 +1,17 @@
-"""Consumers of DLPack that interop does not know: their streams, and frameworks that can stand in for them."""
+"""Consumers of DLPack that interop does not know: their streams, their needs, and frameworks that stand in for them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from interop import _registry
+from interop import _dtypes, _registry
 from interop.handoff import LEGACY, PER_THREAD, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interop.adapter import Adapter, Device
+    from interop.adapter import Adapter, Device, Facts
 
 
 def find_stream(handle: int, device: Device) -> Stream:
@@ -25,3 +26,26 @@ def holders(device: Device) -> Iterator[Adapter]:
     for adapter in _registry.loaded_adapters():
         if device.kind in adapter.holds and not isinstance(adapter.place(device), str):
             yield adapter
+
+
+def lend_copy(x: Any) -> Any:
+    """Let the framework of a copy on the host export the copy; some sources make ndarrays.
+
+    Immutable arrays are exported read-only, to protect their other owners. A copy has no other owner.
+    """
+    found = _registry.identify(x)
+    return x if found.adapter.immutable else found.adapter.export(found.array, None)
+
+
+def why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
+    """Return why an unknown consumer may be unable to use the memory at its address.
+
+    dlpack.h asks for 256 bytes, and nobody keeps to that. Kernels for the elements of a dtype want their size at least.
+    """
+    size = _dtypes.itemsize(facts.dtype)
+    if size == 1 or not (facts.device.is_host and facts.nbytes):
+        return None
+    with suppress(NotImplementedError):  # an adapter need not tell the address
+        if source.address(x) % size:
+            return f"its memory is not aligned to whole elements of {size} bytes, which a consumer may need"
+    return None

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from interop import _dlpack_arguments, _dtypes, _layout, _policy, _reading, _registry, _watch, capsule, errors
-from interop._consumer import find_stream, holders
+from interop._consumer import find_stream, holders, lend_copy, why_misaligned
 from interop._convert import convert_whole
 from interop._options import make_wish
 from interop._plan import Plan, Step
@@ -22,7 +22,6 @@ from interop.handoff import LEGACY, UNORDERED, Interface, Stream
 if TYPE_CHECKING:
     from interop._options import Wish
     from interop._plan import Verb
-    from interop.adapter import Adapter, Facts
 
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
 _UNVERSIONED: Final = "a consumer before DLPack 1.0 would write to it all the same"
@@ -95,8 +94,10 @@ class Exported:
         """Return the kind and the id of the device, as DLPack numbers them."""
         if self._facts.device.is_host or self._facts.device.kind == LIBRARY:
             return CPU
-        kind, index = self._lend(self._array, UNORDERED).__dlpack_device__()
-        return int(kind), int(index)
+        with suppress(Exception):  # what is wrong with the memory, the call for a capsule says
+            kind, index = self._lend(self._array, UNORDERED).__dlpack_device__()
+            return int(kind), int(index)
+        return self._facts.device
 
     def __dlpack__(
         self,
@@ -166,6 +167,7 @@ class Exported:
         HostCopyError
             The memory is on a device.
         """
+        start = perf_counter()
         if not self._facts.device.is_host:
             reason = f"NumPy would copy {self._facts.nbytes:,} bytes from {self._facts.device} to the host unasked."
             cure = "Write interop.to_numpy(x) to copy them, or pass x to a library of that device"
@@ -176,7 +178,17 @@ class Exported:
         if copy is False and array.dtype != dtype:
             reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}. Leave copy=False out."
             self._refuse(errors.CopyRequiredError, reason)
+        if array.dtype != dtype and _watch.is_open():
+            self._note_cast(str(dtype), start)
         return array.astype(dtype, copy=bool(copy))
+
+    def _note_cast(self, dtype: str, start: float) -> None:
+        """Tell those who watch that NumPy has asked for another dtype, which takes a copy."""
+        facts = self._facts
+        size = _layout.count(facts) * _dtypes.itemsize(dtype) if dtype in _dtypes.NAMES else facts.nbytes
+        step = Step("copy", "source", CPU, dtype, size)
+        plan = Plan("numpy", "numpy", facts.shape, CPU, CPU, dtype, (step,), f"numpy.asarray asks for {dtype}")
+        _watch.note(plan, perf_counter() - start)
 
     def _place(self, wanted: Device | None) -> Device:
         if wanted is None or wanted == self.__dlpack_device__():
@@ -199,7 +211,7 @@ class Exported:
         readonly = facts.readonly or _layout.overlaps(facts)
         travels = moves(facts.device, device)
         reason = facts.materialises or facts.obstacle or travels or _layout.why_unusual(facts)
-        reason = reason or _why_misaligned(self._source, self._array, facts)
+        reason = reason or why_misaligned(self._source, self._array, facts)
         if not reason and readonly and unflagged:
             reason = f"{facts.readonly_reason or 'it is read-only'}, and {unflagged}"
         by_library = device.is_host and (facts.downloads or facts.materialises is not None)
@@ -225,7 +237,7 @@ class Exported:
         else:
             x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
         try:
-            lent = self._lend(x, stream) if plan.zero_copy or not plan.device.is_host else _lend_copy(x)
+            lent = self._lend(x, stream) if plan.zero_copy or not plan.device.is_host else lend_copy(x)
             # An older version has no use for the keyword, and JAX refuses to read 0.x of it.
             version = {} if max_version is None else {"max_version": max_version}
             return lent.__dlpack__(**version), plan
@@ -244,7 +256,7 @@ class Exported:
             msg = f"cannot export {facts}: {facts.unsupported}"
             raise errors.UnsupportedArrayError(msg)
         x, steps = found.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
-        unfit = facts.obstacle or _layout.why_unusual(facts) or _why_misaligned(found.adapter, found.array, facts)
+        unfit = facts.obstacle or _layout.why_unusual(facts) or why_misaligned(found.adapter, found.array, facts)
         if unfit or not made:
             x = found.adapter.copy(x, facts.device, facts.dtype)
             steps.append(steps[0]._replace(verb="copy"))
@@ -275,26 +287,3 @@ class Exported:
 
     def _refuse(self, error: type[errors.InteropError], reason: str, cause: Exception | None = None) -> NoReturn:
         raise error(f"cannot export {self._facts}: {reason}") from cause
-
-
-def _lend_copy(x: Any) -> Any:
-    """Let the framework of a copy on the host export the copy; some sources make ndarrays.
-
-    Immutable arrays are exported read-only, to protect their other owners. A copy has no other owner.
-    """
-    found = _registry.identify(x)
-    return x if found.adapter.immutable else found.adapter.export(found.array, None)
-
-
-def _why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
-    """Return why an unknown consumer may be unable to use the memory at its address.
-
-    dlpack.h asks for 256 bytes, and nobody keeps to that. Kernels for the elements of a dtype want their size at least.
-    """
-    size = _dtypes.itemsize(facts.dtype)
-    if size == 1 or not (facts.device.is_host and facts.nbytes):
-        return None
-    with suppress(NotImplementedError):  # an adapter need not tell the address
-        if source.address(x) % size:
-            return f"its memory is not aligned to whole elements of {size} bytes, which a consumer may need"
-    return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop._options import Keywords, Wish
-    from interop.adapter import Adapter, Device
+    from interop.adapter import Adapter, Device, Facts
 
 T = TypeVar("T")
 
@@ -93,13 +93,23 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
     """
     job = _Job(to, _registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
     facts, alike, items = survey(_listed(arrays, job.target), job.wish)
-    ndim = len(facts.shape)
-    axis = parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
+    if not _is_any_read(items):
+        axis = _parse_axis(axis, facts)
     if job.wish.copy is False:
         msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
         raise errors.CopyRequiredError(msg)
     result = _stack_here(items, axis, facts.device, job) if alike else NotImplemented
     return _stack_there(items, axis, facts.device, job) if result is NotImplemented else result
+
+
+def _is_any_read(items: list[Any]) -> bool:
+    """Whether an object among the arrays may give another shape than it states."""
+    return any(isinstance(x, Found) for x in items)
+
+
+def _parse_axis(axis: Any, facts: Facts) -> int:
+    ndim = len(facts.shape)
+    return parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
 
 
 class _Job(NamedTuple):
@@ -139,8 +149,8 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         return result
 
     results = list(each(verb, items))
-    if any(isinstance(x, Found) for x in items):
-        check_results(results, job.wish)
+    if _is_any_read(items):
+        axis = _parse_axis(axis, check_results(results, job.wish))
     stacked = _join(job.target, results, axis)
     if stacked is NotImplemented:
         msg = (

@@ -48,11 +48,15 @@ def survey(items: list[Any], wish: Wish) -> Survey:
     return Survey(facts[0], alike, [one if one.label else one.array for one in found])
 
 
-def check_results(arrays: list[Any], wish: Wish) -> None:
-    """Check arrays that were converted to be stacked: an object may give another one than it states."""
+def check_results(arrays: list[Any], wish: Wish) -> Facts:
+    """Check arrays that were converted to be stacked, since an object may give another one than it states.
+
+    Return the facts of the first one.
+    """
     facts = [_registry.identify(x).describe() for x in arrays]
     _check_numbers(facts)
     _check_alike(dict(enumerate(facts)), wish)
+    return facts[0]
 
 
 def _is_stated(found: Found, facts: Facts) -> bool:

@@ -1,0 +1,136 @@
+"""Objects that are read and behave oddly: memory of their own, raising attributes, impossible shapes, other axes."""
+
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interop
+
+
+class Ring:
+    """Gives one of two buffers in turn, as a camera does."""
+
+    def __init__(self, *, readonly: bool = False) -> None:
+        self.buffers = [np.zeros(4), np.ones(4)]
+        self.turn = 0
+        self.readonly = readonly
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        self.turn += 1
+        view = self.buffers[self.turn % 2].view()
+        view.flags.writeable = not self.readonly
+        return view
+
+
+class Window:
+    """Gives the next part of a buffer each time."""
+
+    def __init__(self) -> None:
+        self.buffers = [np.arange(12.0)]
+        self.start = -4
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        self.start += 4
+        return self.buffers[0][self.start : self.start + 4]
+
+
+class Bytes:
+    """Offers one of two buffers in turn by the array interface."""
+
+    def __init__(self) -> None:
+        self.data = [bytearray(32), bytearray(32)]
+        self.buffers = [np.frombuffer(data) for data in self.data]
+        self.turn = 0
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        self.turn += 1
+        return {"version": 3, "typestr": "<f8", "shape": (4,), "data": self.data[self.turn % 2]}
+
+
+class Cached:
+    """Keeps what was read as long as somebody else does."""
+
+    def __init__(self) -> None:
+        self.kept: Any = lambda: None
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        array = self.kept()
+        if array is None:
+            array = np.ones(3)
+            self.kept = weakref.ref(array)
+        return array
+
+
+class Stated:
+    """States a shape, and gives an array or raises an exception."""
+
+    dtype = np.dtype("float32")
+
+    def __init__(self, shape: Any, answer: Any) -> None:
+        self.shape = shape
+        self.answer = answer
+
+    def __array__(self, dtype: object = None, copy: object = None) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer.copy()
+
+
+@pytest.mark.parametrize("make", [Ring, lambda: Ring(readonly=True), Window, Bytes])
+@pytest.mark.parametrize("keywords", [{}, {"copy": True}], ids=str)
+def test_to_numpy_object_that_reuses_its_buffers_is_copied(make: Any, keywords: Any) -> None:
+    x = make()
+    before = [buffer.copy() for buffer in x.buffers]
+    result = interop.to_numpy(x, **keywords)
+    assert not any(np.shares_memory(result, buffer) for buffer in x.buffers)
+    result[...] = -1
+    assert [buffer.tolist() for buffer in x.buffers] == [buffer.tolist() for buffer in before]
+
+
+def test_to_numpy_array_that_is_kept_weakly_is_copied() -> None:
+    x = Cached()
+    kept = interop.to_numpy(x, copy=True)
+    assert not np.shares_memory(kept, x.__array__())
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize(
+    "error", [KeyError("k"), IndexError("i"), ZeroDivisionError("z"), AttributeError("a")], ids=repr
+)
+def test_to_torch_exception_of_an_object_that_is_read_is_the_cause(error: Exception) -> None:
+    with pytest.raises(interop.UnsupportedArrayError, match="can't be read") as caught:
+        interop.to_torch(Stated((3,), error))
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), MemoryError("full")], ids=repr)
+def test_to_numpy_exception_of_a_file_or_of_memory_stays_itself(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        interop.to_numpy(Stated((3,), error))
+    assert caught.value is error
+
+
+@pytest.mark.requires("torch")
+@pytest.mark.parametrize("shape", [(-1,), (2.5,), ("a",), [3]], ids=str)
+def test_explain_impossible_stated_shape_is_not_believed(shape: Any) -> None:
+    x = Stated(shape, np.ones(3, "float32"))
+    plan = interop.explain(x, "torch")
+    assert (plan.shape, plan.bytes_copied) == ((3,), 12)
+    assert interop.to_torch(x).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
+def test_stack_axis_counts_the_axes_that_were_read(axis: int) -> None:
+    arrays = [np.arange(4.0).reshape(2, 2), np.ones((2, 2))]
+    stated = [Stated((3,), array) for array in arrays]
+    assert interop.stack(stated, "numpy", axis=axis).tolist() == np.stack(arrays, axis=axis).tolist()
+
+
+def test_stack_axis_that_was_not_read_is_refused() -> None:
+    with pytest.raises(
+        interop.InvalidOptionError, match=r"axis must be an integer from -1 to 0, for arrays of shape \(\)"
+    ):
+        interop.stack([Stated((3,), np.zeros(()))] * 2, "numpy", axis=1)
