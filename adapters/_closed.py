@@ -1,4 +1,4 @@
-"""Objects that are not opened: what each states about itself, and how it is read."""
+"""Unopened objects, each with stated facts and a function that reads the object."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Closed(NamedTuple):
 
 
 def get(x: Any, protocol: str) -> Any:
-    """Return the method or the description that an object has for a protocol; None if it does not speak it.
+    """Return an object's method or description for a protocol, or None if not supported.
 
     The class is asked first: a property that copies an image should not run only to be found. A property that raises
     AttributeError is the way in which an object of such a class says that it does not speak the protocol.
@@ -56,7 +56,7 @@ def speaks(x: Any, protocol: str) -> bool:
 
 
 def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayError:
-    """Return the error for an object whose protocols all failed, with what each of them answered."""
+    """Return the error for an object after all protocols failed, with each protocol's answer."""
     cls = type(x)
     name = f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
     said = {protocol: errors.quote(error) for protocol, error in answers.items()}
@@ -69,7 +69,7 @@ def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayErr
 
 
 def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:
-    """Return the facts of an object from the shape and the dtype that it states."""
+    """Return the facts of an object from the stated shape and dtype."""
     name = dtype_name(dtype)
     problem = None if name else f"its dtype {dtype} is none of plain numbers"
     if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
@@ -82,7 +82,7 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
 
 
 def hindrance(address: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> str | None:
-    """Return why kernels can't read elements of `size` bytes at an address; None if they can."""
+    """Return why kernels cannot read elements of `size` bytes at an address, or None."""
     if 0 in shape:
         return None
     if any(stride % size for stride, n in zip(strides, shape, strict=True) if n > 1):

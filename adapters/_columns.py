@@ -63,9 +63,10 @@ def refusal(x: Any) -> Facts | None:
 
 
 def _columns(x: Any) -> list[tuple[str, Any]]:
-    """Return the columns of a table that have to be asked, by name; a column itself has none.
+    """Return the columns of a table that must be inspected, as pairs of name and column.
 
-    A column of NumPy's own numbers need not be asked: nothing in it can be missing, and no number is strange.
+    For a column itself, the name is empty. A column of NumPy's own numbers need not be asked:
+    nothing in it can be missing, and no number is strange.
     """
     if _is_frame(x):
         dtypes = list(x.dtypes)
@@ -131,7 +132,7 @@ def _cure(x: Any, kind: str) -> str:
 
 
 def _of_categories(x: Any) -> str:
-    """Name the codes of categories, and the values where they are numbers."""
+    """Return the hint for categories: convert the codes, or the values if numeric."""
     codes, values = _CODES[_dialect(x)]
     if _dialect(x) == "pandas" and not hasattr(x, "cat"):  # a Categorical, not a Series
         codes = "codes"
@@ -141,7 +142,10 @@ def _of_categories(x: Any) -> str:
 
 
 def _dialect(x: Any) -> str:
-    """Return whose methods a column has; no class is named, since several libraries share each of them."""
+    """Return the name of the dialect (set of methods) that a column supports.
+
+    No class is named, because several libraries share each dialect.
+    """
     if hasattr(x, "to_physical"):
         return "polars"
     if hasattr(x, "astype"):

@@ -1,4 +1,4 @@
-"""CuPy's memory as it lies: what kernels can read, and what is copied without one."""
+"""Checks that kernels can read CuPy memory in place, and copies without a kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ def is_pinned(x: NDArray[Any]) -> bool:
 
 
 def obstacle(x: Any) -> str | None:
-    """Return why no kernel may read an array: a GPU loads each element from a multiple of its size (PTX ISA, ld)."""
+    """Return why no kernel may read an array, or None.
+
+    A GPU loads each element from an address that is a multiple of the element's size (PTX ISA,
+    ld).
+    """
     size = x.itemsize
     if not x.size:
         return None

@@ -1,4 +1,7 @@
-"""Objects of no known framework that speak DLPack. Their capsule's header is read before anyone adopts it."""
+"""Objects of no known framework that support DLPack.
+
+The header of a capsule is read before the capsule is adopted.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def open_dlpack(x: Any) -> NDArray[Any] | Closed | None:
-    """Open an object by DLPack; return None if it does not speak it.
+    """Open an object by DLPack, or return None if DLPack is not supported.
 
     Raises
     ------
@@ -47,7 +50,10 @@ def is_on_device(x: Any) -> bool:
 
 
 def _close_elsewhere(x: Any, native: Any) -> Closed:
-    """Leave memory on a device without a number in DLPack alone, until the library has moved it."""
+    """Close an object in memory on a device for which DLPack has no number.
+
+    The memory is left alone until the library has moved it.
+    """
     facts, download = stated_facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)), _producers.download_of(x)
     reason = f"only its library can read memory on {native}"
     if facts.unsupported or download:
@@ -56,7 +62,7 @@ def _close_elsewhere(x: Any, native: Any) -> Closed:
 
 
 def _lend_on_device(x: Any, device: Device) -> Closed:
-    """Close memory on a device; each consumer is given a capsule of its own."""
+    """Close an object in device memory, with a new capsule for each consumer."""
     facts, address = _look_or_believe(x, device)
     download = _producers.download_of(x)
     return Closed(
@@ -66,7 +72,7 @@ def _lend_on_device(x: Any, device: Device) -> Closed:
 
 
 def _look_or_believe(x: Any, device: Device) -> tuple[Facts, int | None]:
-    """Return the facts of memory on a device, and its address.
+    """Return the facts and the address of memory on a device.
 
     They are in the header of a capsule, which is dropped. A producer that gives none before a consumer asks for it
     with a stream is believed, if it states shape and dtype itself and has no other protocol.
@@ -88,7 +94,10 @@ def _look_or_believe(x: Any, device: Device) -> tuple[Facts, int | None]:
 
 
 def _is_readonly_by_cuda(x: Any) -> bool:
-    """Ask the CUDA Array Interface what a capsule from before DLPack 1.0 can't say."""
+    """Return whether the CUDA Array Interface marks memory as read-only.
+
+    A capsule from before DLPack 1.0 cannot say this.
+    """
     with suppress(Exception):  # it is asked for this flag only: then nothing is known
         return bool(get(x, "__cuda_array_interface__")["data"][1])
     return False
@@ -98,7 +107,7 @@ def _is_readonly_by_cuda(x: Any) -> bool:
 
 
 def _open_host(x: Any, device: Device) -> NDArray[Any] | Closed:
-    """Look at the host memory of a producer, unless it says that what it lends is a copy."""
+    """Return an ndarray over a producer's host memory, or a closed object if DLPack copies."""
     answer = _producers.Answer(x, device)
     if answer.header.dtype not in PLAIN_DTYPES:
         raise BufferError(f"it lends {answer.header.dtype}, which NumPy does not take by DLPack")
@@ -109,7 +118,7 @@ def _open_host(x: Any, device: Device) -> NDArray[Any] | Closed:
 
 
 def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
-    """Close an object whose DLPack copies: what was copied for us is what is read first."""
+    """Close an object that DLPack copies; the first read returns the copy already made."""
     facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
     kept = [first]
 
@@ -120,7 +129,7 @@ def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
 
 
 def _as_told_elsewhere(x: Any, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the same memory as another protocol lends it, if there is one that says whether it is read-only.
+    """Return the array as lent by a protocol with a read-only flag, or the given array.
 
     NumPy takes all memory of a capsule from before DLPack 1.0 for read-only.
     """

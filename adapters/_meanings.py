@@ -1,4 +1,4 @@
-"""Meaning that an array carries beyond its numbers: a mask or a unit. Converting the numbers alone would lose it.
+"""Masks and units: meaning of an array that a conversion of the numbers alone would lose.
 
 No library is imported or named: decision 0026 says which attributes count.
 """
@@ -17,7 +17,10 @@ _NO_UNIT: Final = frozenset({"", "1", "none", "dimensionless", "1 dimensionless"
 
 
 def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
-    """Return what an instance of an ndarray subclass would lose as a plain ndarray, and what to write instead."""
+    """Return the reason not to reduce a subclass instance to a plain ndarray, or None.
+
+    The reason says which mask or unit would be lost, and what to write instead.
+    """
     if reason := lost_mask(x):
         return reason
     unit = next((unit for name in _UNITS if _is_unit(unit := _attribute(x, name))), None)
@@ -25,7 +28,10 @@ def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
 
 
 def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
-    """Return that elements of an ndarray subclass are masked, and what to write instead; None if none is."""
+    """Return why the mask of an ndarray subclass would be lost, or None if nothing is masked.
+
+    The reason says what to write instead.
+    """
     if not _is_masked(x):
         return None
     cure = "Fill them first: x.filled(value)."
@@ -35,9 +41,10 @@ def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
 
 
 def lost_by_reading(x: Any) -> str | None:
-    """Return what an object of no known framework would lose when it is read, and what to write instead.
+    """Return why reading an object of no known framework would lose a unit, or None.
 
-    Only a unit that its class declares counts: other objects have metadata by such names (netCDF variables).
+    The reason says what to write instead. Only a unit that its class declares counts: other
+    objects have metadata by such names (netCDF variables).
     """
     for name in _UNITS:
         if getattr_static(type(x), name, None) is not None and _is_unit(unit := _attribute(x, name)):
@@ -63,7 +70,10 @@ def _spell(unit: Any) -> str:
 
 
 def _attribute(x: Any, name: str) -> Any:
-    """Return an attribute, or None if there is none that can be read: an array has to be described all the same."""
+    """Return an attribute, or None if the attribute is missing or cannot be read.
+
+    An array must be described even if one of its properties raises.
+    """
     try:
         return getattr(x, name, None)
     except Exception:  # noqa: BLE001 - a property may raise anything
@@ -71,7 +81,7 @@ def _attribute(x: Any, name: str) -> Any:
 
 
 def _is_unit(unit: Any) -> bool:
-    """Whether an attribute's value says that numbers alone are not what is meant."""
+    """Return whether an attribute's value is a unit, so that numbers alone are incomplete."""
     if unit is None or callable(unit):
         return False
     try:

@@ -24,7 +24,7 @@ PROBE: Final = "float32"
 
 
 def why_not(namespace: ModuleType, makers: Iterable[str]) -> str:
-    """Say why no adapter was made: what each of the functions of a module did with an array of one element."""
+    """Return why no adapter was made, with the result of each maker on a one-element array."""
     return "; ".join(f"{maker} {_what_it_did(namespace, maker)}" for maker in makers)
 
 
@@ -102,7 +102,10 @@ def devices(namespace: ModuleType) -> list[Any]:
 
 
 def has_on(namespace: ModuleType, device: Any, dtype: str) -> bool:
-    """Whether a library lists a dtype for a device; what lists nothing is tried."""
+    """Return whether a library lists a dtype for a device, or lists nothing.
+
+    If the library lists nothing, the dtype is tried.
+    """
     try:
         return dtype in namespace.__array_namespace_info__().dtypes(device=device)
     except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12

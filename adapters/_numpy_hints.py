@@ -1,4 +1,4 @@
-"""Hints for ndarrays of other dtypes than plain numbers: what to write to get numbers out of them.
+"""Hints on getting plain numbers out of ndarrays of other dtypes.
 
 The elements of text and objects decide which code works, so some of them are looked at.
 """
@@ -22,7 +22,7 @@ _BYTES: Final = "numpy.frombuffer(x.tobytes(), numpy.uint8) for its bytes"
 
 
 def hint(x: NDArray[Any]) -> str:
-    """Say what to write to get plain numbers out of an array that has none."""
+    """Return a hint on getting plain numbers out of an array of another dtype."""
     dtype = x.dtype
     if not dtype.itemsize:
         return (
@@ -85,7 +85,7 @@ def _of_scalars(elements: list[Any]) -> str:
 
 
 def _of_sequences(x: NDArray[Any], elements: list[Any]) -> str:
-    """Say what to do with elements that are arrays or lists, of one shape or of several."""
+    """Return the hint for elements that are arrays or lists, of one shape or of several."""
     items = "list(x)" if x.ndim == 1 else "list(x.flat)"
     if all(hasattr(element, "shape") for element in elements):
         if len({tuple(element.shape) for element in elements}) == 1:

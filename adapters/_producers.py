@@ -1,4 +1,7 @@
-"""Producers of DLPack of no known framework: asked once, in keywords that they know, and believed after a check."""
+"""DLPack producers of no known framework.
+
+A producer is asked once, with keywords that it knows, and trusted after a check.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ _keywords: Final[WeakKeyDictionary[type, frozenset[str]]] = WeakKeyDictionary()
 
 
 class Capsule:
-    """A capsule as a producer, for consumers that take no capsule. Its header is checked."""
+    """Producer that wraps a capsule, for consumers that take no capsule.
+
+    The header of the capsule is checked.
+    """
 
     def __init__(self, lent: Any, device: Device) -> None:
         self._lent = lent
@@ -66,7 +72,10 @@ class Answer(Capsule):
 
 
 class ManagedAnswer(Answer, Interface):
-    """Managed memory, for consumers whose DLPack lacks that kind of device, as torch's does."""
+    """Producer of managed memory, for consumers without this kind of device in DLPack.
+
+    torch is such a consumer.
+    """
 
     def __init__(self, x: Any, device: Device, **keywords: Any) -> None:
         Answer.__init__(self, x, device, **keywords)
@@ -115,7 +124,10 @@ def look(x: Any, device: Device) -> Header:
 
 
 def _check_planned(header: Header, planned: Facts) -> None:
-    """Insist on the array that the plan was made for. Without a header before, its strides were not known."""
+    """Raise BufferError unless the array is the one that the plan was made for.
+
+    Strides are not compared if the plan was made without a header and did not know them.
+    """
     strides = planned.strides or header.strides
     same = (header.shape, header.dtype, header.strides) == (planned.shape, planned.dtype, strides)
     if not same:
@@ -139,7 +151,10 @@ def ask(x: Any, **keywords: Any) -> Any:
 
 
 def _is_method_of_class(x: Any) -> bool:
-    """Whether all instances of a class have the same `__dlpack__`: a property may return another method for each."""
+    """Return whether `__dlpack__` is a method of the class, shared by all instances.
+
+    A property may return a different method for each instance.
+    """
     found = inspect.getattr_static(x, "__dlpack__", None)
     return inspect.isroutine(found) and found is inspect.getattr_static(type(x), "__dlpack__", None)
 
@@ -173,12 +188,18 @@ def announced(x: Any) -> Device:
 
 
 def _integer(number: Any) -> int:
-    """Read an integer of any class; an enum that is no integer has one as its value."""
+    """Return an integer of any class as an int.
+
+    An enum member that is not an integer has one as its value.
+    """
     return operator.index(getattr(number, "value", number))
 
 
 def as_fact(device: Device) -> Device:
-    """Return the device that facts name: managed memory is its GPU's, and pinned memory is the host's."""
+    """Return the device to name in facts.
+
+    Managed memory counts as memory of its GPU, and pinned memory as memory of the host.
+    """
     if device.is_host:
         return CPU
     return Device(CUDA.kind, device.id) if device.kind == _MANAGED else device
@@ -196,9 +217,10 @@ def elsewhere(x: Any) -> Any:
 
 
 def download_of(x: Any) -> Callable[[], NDArray[Any]] | None:
-    """Return a function that lets the library of an array copy it to the host; None if the library offers none.
+    """Return a function by which an array's library copies the array to the host, or None.
 
-    The array API standard has two ways: ``x.to_device(device)``, and ``x.__dlpack__(dl_device=(1, 0))`` since 2023.12.
+    The result is None if the library offers no such copy. The array API standard has two ways:
+    ``x.to_device(device)``, and ``x.__dlpack__(dl_device=(1, 0))`` since 2023.12.
     """
     if hasattr(type(x), "__array_namespace__") and hasattr(x, "to_device"):
         host = _host_device(x.__array_namespace__())
@@ -214,7 +236,10 @@ def _is_cpu(device: Any) -> bool:
 
 
 def _host_device(namespace: Any) -> Any:
-    """Return the device on which a library keeps host memory, by its name; else the default one, which may be it."""
+    """Return a library's host memory device, found by name, or else the default device.
+
+    The default device may be the host.
+    """
     info = getattr(namespace, "__array_namespace_info__", None)
     if info is None:
         return None
@@ -235,7 +260,7 @@ def _names_dl_device(x: Any) -> bool:
 
 
 def _insist_on_host(x: Any) -> Answer:
-    """Ask an array for its capsule, if it says of itself that it is on the host."""
+    """Return an array's DLPack answer, or raise BufferError if the array is not on the host."""
     device = announced(x)
     if not device.is_host or elsewhere(x) is not None:
         msg = f"it is on {x.device} after to_device"

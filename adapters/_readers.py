@@ -1,4 +1,4 @@
-"""Objects that have to be read: by `__array__`, by an `__array_interface__` that makes its data, and columns.
+"""Readers for `__array__`, for an `__array_interface__` that makes the data, and for columns.
 
 What an object states about itself is a claim until it is read. What was read to open it is kept for the conversion that
 follows, so that each conversion reads once.
@@ -34,7 +34,9 @@ _MADE: Final = (bytes, bytearray)
 
 
 def read(x: Closed) -> NDArray[Any]:
-    """Read an object, whatever it gives: a masked array, too. Return memory that nobody else uses.
+    """Read an object into memory that nobody else uses.
+
+    Any kind of array is accepted, including a masked array.
 
     Raises
     ------
@@ -53,7 +55,10 @@ def read(x: Closed) -> NDArray[Any]:
 
 
 def _kept(x: Closed) -> NDArray[Any] | None:
-    """Return what was read to open an object, once: it may have changed when it is read again."""
+    """Return the array kept from opening an object, at most once, or None.
+
+    The object may have changed when it is read again.
+    """
     try:
         return x.held.pop() if x.held else None
     except IndexError:  # another thread was quicker
@@ -75,21 +80,27 @@ def _ask(x: Closed) -> NDArray[Any]:
 
 
 def _made_writable(array: NDArray[Any]) -> bool:
-    """Whether new memory can be written to: it is made writable, if only its view is not."""
+    """Make new memory writable if possible, and return whether the memory is writable.
+
+    This succeeds if only the view of the memory is read-only.
+    """
     with suppress(ValueError):
         array.flags.writeable = True
     return array.flags.writeable
 
 
 def _count_own() -> tuple[int, int]:
-    """Count the references to an array that nobody else has, and to the owner of its memory, which it is itself."""
+    """Return the reference counts of an array that nobody else holds, and of the memory's owner.
+
+    The owner is the array itself.
+    """
     array = np.empty(4)
     owner: Any = array if array.base is None else array.base
     return sys.getrefcount(array), sys.getrefcount(owner)
 
 
 def _count_view() -> tuple[int, int]:
-    """Count the references to a view that nobody else has, and to the owner of its memory."""
+    """Return the reference counts of a view that nobody else holds, and of the memory's owner."""
     array = np.empty(4).reshape(2, 2)
     owner: Any = array if array.base is None else array.base
     return sys.getrefcount(array), sys.getrefcount(owner)
@@ -100,10 +111,11 @@ _VIEW: Final = _count_view()
 
 
 def _is_ours(array: NDArray[Any], owner: Any, references: tuple[int, int]) -> bool:
-    """Whether an array was made for us, since nobody else holds it or its memory.
+    """Return whether nobody else holds an array or the array's memory.
 
-    The caller counts the references, as was done for `_OWN` and `_VIEW`. How many references a call to another Python
-    function adds can change while the process runs, as the whole test suite has shown.
+    Such an array was made for us. The caller counts the references, as was done for `_OWN` and
+    `_VIEW`. How many references a call to another Python function adds can change while the
+    process runs, as the whole test suite has shown.
     """
     if not isinstance(owner, np.ndarray) or not owner.flags.owndata:
         return False
@@ -131,7 +143,10 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
 
 
 def open_interface(x: Any) -> NDArray[Any] | Closed | None:
-    """Open the array interface (version 3, specified by NumPy). Its data may be an object, made each time or not."""
+    """Open an object by the array interface (version 3, specified by NumPy).
+
+    The data of the interface may be an object, which may be made anew each time.
+    """
     words = get(x, "__array_interface__")
     if words is None:
         return None
@@ -183,7 +198,7 @@ class _Words:
 
 
 def _count_words() -> tuple[int, int]:
-    """Count the references to an interface and to its data that nobody else has."""
+    """Return the reference counts of an unshared interface and of the data inside."""
     words = {"data": bytearray(1)}
     return sys.getrefcount(words), sys.getrefcount(words["data"])
 
@@ -192,7 +207,10 @@ _WORDS: Final = _count_words()
 
 
 def read_later(x: Any) -> NDArray[Any] | Closed | None:
-    """Close an object that states its shape and dtype; any other must be read to be described at all."""
+    """Close an object with a stated shape and dtype, or read the object.
+
+    Without a stated shape and dtype, an object must be read to be described at all.
+    """
     if get(x, "__array__") is None:
         return None
     said = getattr(x, "dtype", None)

@@ -1,4 +1,4 @@
-"""torch's own containers: which of their arrays are indices, and which must stay on the host."""
+"""Containers of torch: arrays that hold indices, and arrays that must stay on the host."""
 
 from __future__ import annotations
 

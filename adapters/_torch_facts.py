@@ -18,7 +18,7 @@ KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu
 
 
 def read_facts(x: Tensor) -> Facts:
-    """Return the facts of a plain tensor, or of one whose subclass has been set aside."""
+    """Return the facts of a plain tensor, or of a tensor with the subclass set aside."""
     if problem := _no_numbers(x):
         shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
         shape = () if shapeless else tuple(x.shape)

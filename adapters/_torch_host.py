@@ -41,7 +41,10 @@ _FAKE: Final = torch._C._TorchDispatchModeKey.FAKE  # pyright: ignore[reportAttr
 
 
 def is_faked() -> bool:
-    """Whether `FakeTensorMode` is on: it refuses real tensors, or makes others without numbers of them."""
+    """Return whether `FakeTensorMode` is on.
+
+    The mode refuses real tensors, or turns them into tensors without numbers.
+    """
     return _dispatch_mode(_FAKE) is not None
 
 
@@ -120,7 +123,10 @@ def share_without_gradient(x: Tensor) -> NDArray[Any]:
 
 
 def is_plain(array: Any) -> bool:
-    """Whether `torch.from_numpy` may share an ndarray: contiguous, writeable, and aligned as torch needs it."""
+    """Return whether `torch.from_numpy` may share an ndarray.
+
+    The ndarray must be contiguous, writeable, and aligned as torch requires.
+    """
     if not array.flags.carray:
         return False
     # Real numbers are their own real part; NumPy itself takes 1 microsecond to tell an address.
@@ -171,7 +177,7 @@ def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_misaligned(x: Tensor) -> bool:
-    """Whether torch's kernels would fail on a tensor because of its address.
+    """Return whether torch's kernels would fail on a tensor because of the address.
 
     On the host that ends the process. There, a complex number of torch's is aligned to its whole size
     (torch/headeronly/util/complex.h: ``alignas(sizeof(T) * 2)``), one of NumPy's to the size of its parts, and the
@@ -187,7 +193,7 @@ def is_misaligned(x: Tensor) -> bool:
 
 
 def realigned(x: Tensor) -> Tensor:
-    """Return a copy of a misaligned tensor in new memory, with its graph and its lazy bits."""
+    """Return a copy of a misaligned tensor in new memory, with the graph and the lazy bits."""
     is_conj, is_neg = x.is_conj(), x.is_neg()
     bare = _toggled(x, is_conj=is_conj, is_neg=is_neg)
     out = _span(bare) if x.is_cuda else torch.empty_like(bare)
@@ -197,7 +203,10 @@ def realigned(x: Tensor) -> Tensor:
 
 
 def _span(x: Tensor) -> Tensor:
-    """Return a copy of all memory from the first element to the last: in one piece, it is copied without a kernel."""
+    """Return a copy of all memory from the first element of a tensor to the last.
+
+    Memory in one piece is copied without a kernel.
+    """
     length = 1 + sum(stride * (n - 1) for stride, n in zip(x.stride(), x.shape, strict=True))
     return x.as_strided((length,), (1,)).clone().as_strided(x.shape, x.stride(), 0)
 
@@ -226,13 +235,19 @@ def write(x: Tensor, source: Tensor) -> None:
 
 
 def resolved(x: Tensor) -> Tensor:
-    """Return a tensor that `copy_` reads as it is: aligned, and without a conjugation or negation pending."""
+    """Return an aligned tensor without a pending conjugation or negation.
+
+    `copy_` reads such a tensor as it is.
+    """
     x = aligned(x)
     return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
 
 
 def is_real_number(dtype: torch.dtype) -> bool:
-    """Whether a cast from a complex dtype drops the imaginary part: to a bool it asks whether a number is zero."""
+    """Return whether a cast from a complex dtype to a given dtype drops the imaginary part.
+
+    A cast to bool does not: it tests whether a number is zero.
+    """
     return not dtype.is_complex and dtype is not torch.bool
 
 

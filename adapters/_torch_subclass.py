@@ -1,4 +1,7 @@
-"""Tensors that are more than tensors: read without what their class or a mode redefines, and copied with it."""
+"""Reads and copies of tensor subclasses.
+
+Reads ignore everything that the class or a mode redefines; copies use it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _PLAIN: Final = frozenset({Tensor, torch.nn.Parameter})
 
 
 def unseen() -> AbstractContextManager[Any]:
-    """Return a context in which neither a subclass nor `FakeTensorMode` sees what is done with a tensor."""
+    """Return a context that hides operations on a tensor from a subclass and `FakeTensorMode`."""
     return _outside_fake_mode() if host.is_faked() else _without_function()
 
 
@@ -33,12 +36,15 @@ def _outside_fake_mode() -> Iterator[None]:
 
 
 def has_own_memory(cls: Any) -> bool:
-    """Whether a class of tensors has memory of its own: with `__torch_dispatch__` it may stand for something else."""
+    """Return whether the tensors of a class are backed by memory.
+
+    A class with `__torch_dispatch__` may stand for something else.
+    """
     return cls.__torch_dispatch__ is _NO_DISPATCH
 
 
 def plain(x: Any) -> Tensor:
-    """Return a tensor over the same memory, in the same graph, without the subclass.
+    """Return a plain tensor that shares the memory and the graph of a given tensor.
 
     A subclass may redefine every attribute and method: by `__torch_function__`, or as any other class.
     """
@@ -52,7 +58,7 @@ def plain(x: Any) -> Tensor:
 
 
 def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """Return the copy that a subclass makes of itself by `clone` or `to`, or None if it can't.
+    """Return the copy that a subclass makes by `clone` or `to`, or None if not possible.
 
     The result is checked: its device, dtype, shape, memory and gradient must be those that the plan has promised. If
     it has the class, but not the attributes of the instance, it becomes a plain tensor.
@@ -82,7 +88,11 @@ def copy_lazy(x: Any, device: torch.device) -> Tensor:
 
 
 def stack(tensors: Sequence[Any], axis: int) -> Tensor:
-    """Stack as the tensors' classes want it, if the result is what `torch.stack` would make of plain ones."""
+    """Stack tensors by the overrides of the classes, if the result is correct.
+
+    The result is correct if it is the one that `torch.stack` gives for plain tensors. Otherwise
+    plain tensors are stacked.
+    """
     if all(type(x) in _PLAIN for x in tensors):
         with unseen():
             return torch.stack(list(tensors), dim=axis)
@@ -151,7 +161,7 @@ def _keeps_graph(copied: Tensor, x: Tensor) -> bool:
 
 
 def _with_state(result: Tensor, x: Any) -> Tensor:
-    """Give up the class of a result that lacks attributes of the instance it was made of."""
+    """Return a result as a plain tensor if attributes of the source instance are missing."""
     if type(result) is type(x) and not vars(x).keys() <= vars(result).keys():
         return plain(result)
     return result

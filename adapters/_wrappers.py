@@ -1,4 +1,4 @@
-"""Objects that wrap an array and give its axes names: what they wrap is converted.
+"""Objects that wrap an array and name the array's axes; the wrapped array is converted.
 
 No library is imported or named. Such an object has `dims` and `data` (xarray's DataArray, Variable and NamedArray), and
 `data` may read a file: it is asked only if what lies behind it is an array already.
@@ -18,7 +18,7 @@ _ARRAYS: Final = ("__array_function__", "__array_namespace__")
 
 
 def unwrap(x: Any) -> Any:
-    """Return the array that an object wraps, or the object itself if it wraps none that is there."""
+    """Return the array that an object wraps, or the object if no wrapped array is present."""
     cls = type(x)
     if not (hasattr(cls, "dims") and isinstance(getattr_static(cls, "data", None), property)):
         return x
@@ -29,7 +29,7 @@ def unwrap(x: Any) -> Any:
 
 
 def several(x: Any) -> Facts | None:
-    """Return the facts of an object that holds several arrays by name, with the reason to refuse it; else None."""
+    """Return facts with a reason to refuse an object that holds several named arrays, or None."""
     cls = type(x)
     if not (hasattr(cls, "data_vars") and hasattr(cls, "__array__")):
         return None

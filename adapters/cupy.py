@@ -177,7 +177,10 @@ class CuPyAdapter(Adapter):
         return copied
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Copy; of what CuPy leaves a subclass without its attributes, a plain array is left."""
+        """Copy an array, as a plain array if the subclass would lose attributes.
+
+        CuPy may copy a subclass without its attributes.
+        """
         copied = self.copy(x, device, dtype)
         lost = type(copied) is type(x) is not cupy.ndarray and not vars(x).keys() <= vars(copied).keys()
         return copied.view(cupy.ndarray) if lost else copied

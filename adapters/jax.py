@@ -84,7 +84,10 @@ class JAXAdapter(Adapter):
         return "JAX takes read-only memory only in row-major order" if whole else "JAX has no strides"
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
-        """Return what XLA wants on the host (``MinAlign`` in xla/backends/cpu/alignment.h); JAX copies other memory."""
+        """Return the alignment that XLA requires of host memory.
+
+        See ``MinAlign`` in xla/backends/cpu/alignment.h. JAX copies memory with another alignment.
+        """
         return _ALIGNMENT
 
     def parse_device(self, spec: Any, /) -> Device:

@@ -71,7 +71,11 @@ class NamespaceAdapter(Adapter):
         return f"{self.name} can't be on {device}{known}"
 
     def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:
-        """Ask the library, if it has an answer (``__array_namespace_info__().dtypes(device=)``)."""
+        """Return why a device does not support a dtype, according to the library, or None.
+
+        The library is asked by ``__array_namespace_info__().dtypes(device=)``, if it has an
+        answer.
+        """
         if not isinstance(device, LibraryDevice) or trials.has_on(self.namespace, device.native, dtype):
             return None
         narrower = _NARROWER.get(dtype, "")
@@ -137,7 +141,10 @@ class NamespaceAdapter(Adapter):
         return x[axes if ... in axes else (*axes, ...)]  # the standard takes no fewer indices than axes
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return a copy of a native array or an ndarray, cast on the host, if the library moves it from or to there."""
+        """Return a copy of a native array or an ndarray, on a given device.
+
+        If the library moves the array to or from the host, the array is cast on the host.
+        """
         here = CPU if isinstance(x, np.ndarray) else self._device_of(x)
         if here == device == CPU:
             return self._copy_on_host(x, dtype)
@@ -167,7 +174,10 @@ class NamespaceAdapter(Adapter):
         return moved
 
     def _brought_in(self, x: Any, dtype: str) -> Any:
-        """Return a native array on the host; the same memory if possible, since to move it will copy it."""
+        """Return a native array on the host, over shared memory if possible.
+
+        Sharing is enough, because moving the array will copy it.
+        """
         if not isinstance(x, np.ndarray) and trials.dtype_name(x.dtype) == dtype:
             return x
         if self.shares and x.dtype == dtype:
@@ -176,7 +186,7 @@ class NamespaceAdapter(Adapter):
         return self._copy_on_host(x, dtype)
 
     def _copy_on_host(self, x: Any, dtype: str) -> Any:
-        """Return a copy by NumPy, if it can be handed over, else by `asarray`."""
+        """Return a copy made by NumPy if the copy can be handed over, or else by `asarray`."""
         array = x if isinstance(x, np.ndarray) else self.export_host(x)
         copies = not self.shares and trials.takes_copy(self.namespace)
         if not copies or array.dtype != dtype:

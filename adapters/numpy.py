@@ -63,7 +63,10 @@ class NumPyAdapter(Adapter):
         return f'NumPy has no {dtype} without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'
 
     def why_misread(self, x: Any, /) -> str | None:
-        """Tell a masked array: a function that is not written for masks reads what is under them."""
+        """Return why a function without mask support would misread an array, or None.
+
+        Such a function reads the values under the mask.
+        """
         return None if type(x) is np.ndarray else lost_mask(x)
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
@@ -76,7 +79,10 @@ class NumPyAdapter(Adapter):
         return _NAME.get(dtype) or dtype.name
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
-        """Return the array itself, without its subclass, which may redefine DLPack."""
+        """Return the array as a plain ndarray for export.
+
+        A subclass may redefine DLPack.
+        """
         return self.export_host(x)
 
     def adopt(self, source: Any, stream: Stream | None, /) -> NDArray[Any]:  # noqa: ARG002
@@ -103,7 +109,9 @@ class NumPyAdapter(Adapter):
         return _copied(x if type(x) is np.ndarray else _plain(x), dtype)
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:
-        """Let a subclass copy itself, so that it keeps its state; a plain ndarray takes its place if it can't.
+        """Copy an array by the subclass, or as a plain ndarray if the subclass cannot copy.
+
+        A subclass that copies itself keeps its state.
 
         Raises
         ------
@@ -148,7 +156,7 @@ class NumPyAdapter(Adapter):
 
 
 def _plain(x: Any) -> NDArray[Any]:
-    """Return an ndarray of no subclass, whatever the subclass redefines."""
+    """Return a plain ndarray, regardless of overrides in a subclass."""
     return np.asarray(x) if isinstance(x, np.generic) else np.ndarray.view(x, np.ndarray)
 
 
@@ -160,13 +168,13 @@ def _copied(x: Any, dtype: str) -> Any:
 
 
 def _is_copy(copied: Any, x: Any, dtype: np.dtype[Any]) -> bool:
-    """Whether a subclass has made of itself what the plan has promised."""
+    """Return whether a subclass has made the copy that the plan promised."""
     likely = isinstance(copied, np.ndarray) and copied.shape == _plain(x).shape
     return likely and copied.dtype == dtype and not np.may_share_memory(copied, x)
 
 
 def _with_state(copied: NDArray[Any], x: Any) -> NDArray[Any]:
-    """Give up the class of a copy that lacks attributes of the instance it was made of."""
+    """Return a copy as a plain ndarray if attributes of the source instance are missing."""
     state, kept = getattr(x, "__dict__", {}), getattr(copied, "__dict__", {})
     lost = type(copied) is type(x) and not state.keys() <= kept.keys()
     return _plain(copied) if lost else copied
@@ -213,7 +221,10 @@ def _facts(x: NDArray[Any]) -> Facts:
 
 
 def _unsaid(x: NDArray[Any]) -> str | None:
-    """Return the reason to take memory for read-only if its producer does not say: DLPack before 1.0 has no flag."""
+    """Return the reason to treat memory without a read-only flag as read-only, or None.
+
+    A producer of DLPack before 1.0 has no such flag.
+    """
     owner: Any = x
     while isinstance(owner, np.ndarray):
         owner = owner.base

@@ -46,7 +46,10 @@ class ProtocolAdapter(ReadAdapter):
         return x.facts
 
     def address(self, x: Closed, /) -> int:
-        """Return the address that a protocol of device memory states; what must be read first has none."""
+        """Return the address that a protocol of device memory states.
+
+        An object that must be read first has no address.
+        """
         if x.address is None:
             msg = f"{x.facts} has no address before it is converted. Convert it first."
             raise errors.UnsupportedArrayError(msg)
@@ -57,7 +60,7 @@ class ProtocolAdapter(ReadAdapter):
         return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"
 
     def export(self, x: Closed, stream: Stream | None, /) -> Any:
-        """Return the object's memory by the protocol that it was opened by, for the consumer's stream."""
+        """Return an object's memory by the protocol of opening, for the consumer's stream."""
         if x.lend is None:
             msg = f"{x.facts} has no memory to lend before it is read. Convert it first."
             raise errors.UnsupportedArrayError(msg)
@@ -72,7 +75,7 @@ class ProtocolAdapter(ReadAdapter):
         return cast("NDArray[Any]", x)
 
     def copy(self, x: Closed, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002 - read on the host
-        """Let the object's library copy it to the host.
+        """Copy an object to the host by the object's library.
 
         Raises
         ------
@@ -91,7 +94,7 @@ unwrap: Final = _wrappers.unwrap
 
 
 def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as protocol.open
-    """Open an object by the first of its protocols that works; return None if it speaks none.
+    """Open an object by the first protocol that works, or return None if none is supported.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
 
 
 def _open_by_first(x: Any, answers: dict[str, Exception]) -> NDArray[Any] | Closed | None:
-    """Try one protocol after the other, and note what those that fail answer."""
+    """Try each protocol of an object in order, and record the errors of protocols that fail."""
     for protocol, open_by in _ways(x, answers):
         try:
             opened = open_by(x)
@@ -125,10 +128,11 @@ def _open_by_first(x: Any, answers: dict[str, Exception]) -> NDArray[Any] | Clos
 
 
 def _ways(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _OpenBy]]:
-    """Yield the ways to open an object, the best one first; each returns None if the object does not speak it.
+    """Yield the ways to open an object, the best one first.
 
-    A column may have missing values, which only its own way looks for. Memory on a device is not read by the host's
-    protocols, which would download it.
+    Each way returns None if the object does not support it. A column may have missing values,
+    which only its own way looks for. Memory on a device is not read by the host's protocols, which
+    would download it.
     """
     if _columns.is_column(x):
         yield "__array__", _readers.open_column
@@ -145,7 +149,7 @@ def _ways(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _Open
 
 
 def _closed_by_class(x: Any) -> Closed | None:
-    """Refuse an object that would lose more than its class as an array: several arrays by name, or a unit."""
+    """Refuse an object with several named arrays, or with a unit that reading would lose."""
     if facts := _wrappers.several(x):
         return Closed(x, facts)
     if reason := _meanings.lost_by_reading(x):
@@ -184,7 +188,7 @@ def _closed_cuda(x: Any) -> Closed | None:
 
 
 def _why_no_numbers(words: Any, facts: Facts) -> str | None:
-    """Return why a CUDA Array Interface does not describe an array of plain numbers; None if it does."""
+    """Return why a CUDA Array Interface does not describe an array of plain numbers, or None."""
     if words.get("mask") is not None:
         return "it is masked, and the mask would be lost. Fill it first."
     if facts.unsupported:
@@ -195,7 +199,10 @@ def _why_no_numbers(words: Any, facts: Facts) -> str | None:
 
 
 def _why_no_kernel(words: Any, facts: Facts) -> str | None:
-    """Return why no framework can use the memory as it lies: what hinders NumPy's arrays hinders these."""
+    """Return why no framework can use the memory in place, or None.
+
+    The obstacles are those of NumPy's arrays.
+    """
     dtype = np.dtype(words["typestr"])
     if not dtype.isnative:
         return f"its bytes are not in this machine's order ({sys.byteorder}-endian)"

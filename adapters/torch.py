@@ -95,7 +95,10 @@ class TorchAdapter(Adapter):
         return torch.compiler.is_compiling()
 
     def fixed_keywords(self, container: type, /) -> Mapping[str, Mapping[str, Any]]:
-        """Keep the dtype of indices, and leave on the host what the kernels of torch read there."""
+        """Return keywords that keep the dtype of indices, and keep some arrays on the host.
+
+        Those are the arrays that the kernels of torch read on the host.
+        """
         return containers.fixed_keywords(container)
 
     def current_stream(self, device: Device, /) -> Stream:
@@ -179,7 +182,10 @@ class TorchAdapter(Adapter):
             return host.write_huge(x, wanted) if huge else _move(x, device, wanted)
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Tensor:
-        """Let a subclass copy itself, so that it keeps its state; a plain tensor takes its place if it can't."""
+        """Copy a tensor by the subclass, or as a plain tensor if the subclass cannot copy.
+
+        A subclass that copies itself keeps its state.
+        """
         with _unseen():
             there = _torch_device(subclass.plain(x), device)
         if is_lazy(x):
@@ -252,7 +258,10 @@ class TorchAdapter(Adapter):
         return Tensor, torch.nn.Parameter
 
     def fingerprint(self, x: Any, /) -> Any:
-        """Return what `read_facts` reads; the dispatch keys tell device, layout, lazy bits and transformations."""
+        """Return a key of all values that `read_facts` reads, or None.
+
+        The dispatch keys tell device, layout, lazy bits and transformations.
+        """
         if _is_faked():
             return None
         try:

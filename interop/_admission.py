@@ -18,7 +18,7 @@ _speakers: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 
 
 def speaks(x: Any) -> bool:
-    """Whether an object offers itself as an array by a protocol, of its class or among its own attributes."""
+    """Return whether an object offers an array protocol, by class or by instance attribute."""
     if isinstance(x, type):  # a class of arrays has the protocol, and no array
         return False
     cls = type(x)
@@ -50,7 +50,7 @@ class Admission:
         self.foreign = foreign
 
     def check(self, x: Any, adapter: Adapter) -> None:
-        """Refuse an array whose values the body would read wrongly, or not at all.
+        """Refuse an array with values that the body would read wrongly or could not read.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Admission:
             raise errors.UnsupportedArrayError(f"cannot pass {adapter.describe(x)} to {self.name}: {reason}")
 
     def pass_by(self, x: Any) -> None:
-        """Refuse an object that could be converted but is of no framework, unless it may pass as it is.
+        """Refuse a convertible object of no framework, unless such objects may pass unchanged.
 
         Raises
         ------

@@ -164,9 +164,10 @@ def _slicer(x: Any, found: Found, facts: Facts) -> Callable[[Any], Any] | None:
 
 
 def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
-    """Convert an array that no framework here can slice, in the same memory: the target's slices are the pieces.
+    """Convert an array that no framework here can slice, sharing the memory.
 
-    What changes an array (dtype, device, a copy) is done to each piece when its turn comes.
+    The slices of the target are the pieces. What changes an array (dtype, device, a copy) is done to each piece when
+    its turn comes.
     """
     kept: dict[str, Any] = {name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords}
     if keywords.get("copy") is False:

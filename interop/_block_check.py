@@ -32,7 +32,7 @@ _TOLERANCE: Final = 1e-2
 def check_independence(
     call: BlockCall, grids: Sequence[Sequence[int]], blocks: Sequence[tuple[Adapter, Any]], shapes: Sequence[Any]
 ) -> None:
-    """Refuse a function whose values for a part of a small sample differ from those for the whole sample.
+    """Refuse a function that gives other values for a part of a small sample than for the whole.
 
     Nothing is refused if the function fails on the sample, or if two calls with the same sample differ: it is random.
 
@@ -65,7 +65,11 @@ def check_independence(
 
 
 def _find_dependent_axis(call: BlockCall, blocks: Any, samples: list[NDArray[Any]], axes: Sequence[int]) -> int | None:
-    """Return an axis along which the values of a part are not those of the same part of the whole, or None."""
+    """Return an axis along which the function cannot be computed part by part, or None.
+
+    The values for a part of the sample are compared with that part of the values for the whole. The axis is also None
+    if the function is random.
+    """
     whole = _values(call, blocks, samples)
     for axis in axes:
         part = _values(call, blocks, [_cut(sample, axis) for sample in samples])
@@ -89,7 +93,10 @@ def _sample(block: tuple[Adapter, Any], shape: Sequence[int], axes: Sequence[int
 
 
 def _cut(array: NDArray[Any], axis: int) -> NDArray[Any]:
-    """Return the part along one axis; an array that is broadcast along that axis is its own part."""
+    """Return the part of an array along one axis.
+
+    An array that is broadcast along that axis is returned unchanged.
+    """
     if array.ndim < -axis or array.shape[axis] == 1:
         return array
     index: Any = (..., _PART, *(slice(None) for _ in range(-axis - 1)))
@@ -97,7 +104,7 @@ def _cut(array: NDArray[Any], axis: int) -> NDArray[Any]:
 
 
 def _values(call: BlockCall, blocks: Any, samples: list[NDArray[Any]]) -> NDArray[Any]:
-    """Return what the function makes of samples, as complex numbers on the host."""
+    """Return the result of the function for samples, as complex numbers on the host."""
     arguments = []
     for (adapter, meta), sample in zip(blocks, samples, strict=True):
         facts = adapter.describe(meta)

@@ -72,7 +72,7 @@ class Way(NamedTuple):
         return self.overruled(fixed).convert
 
     def _convert_scalar(self, _: object, x: Any) -> Any:
-        """Convert a scalar to an array of no dimensions; one without plain numbers (text, a date) stays itself."""
+        """Convert a scalar to an array of no dimensions. Text, dates and the like are returned unchanged."""
         adapter = cast("Adapter", _registry.adapter_of(type(x)))
         if adapter.name == self.to:
             return x
@@ -105,7 +105,7 @@ class Crossing:
         self._to_host: dict[Adapter, Way] = {}
 
     def __reduce__(self) -> Any:
-        """Reduce to what it was made of; the ways back are found again."""
+        """Reduce to the arguments of the constructor. Ways back are found again."""
         return Crossing, (self._way, self._back, self.parameters, self._admission)
 
     def enter(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], Way | None]:
@@ -173,7 +173,7 @@ class Crossing:
 
 
 class _Entry:
-    """What is done with each array on its way into a function, and which one was the first.
+    """The treatment of the arrays that enter a function, and a record of the first one.
 
     The walk refers to this object and not the reverse: a cycle would keep the arrays alive until it is collected.
 
@@ -209,7 +209,7 @@ class _Entry:
         return (way or self._way).convert(x)
 
     def _admit_unmade(self, x: Any) -> Any:
-        """Convert an array whose namespace makes no such arrays, or refuse it, or let it pass."""
+        """Convert, refuse or pass an array of a class that the array's namespace does not make."""
         if self._admission.foreign is False:
             return x
         if speaks(x):
@@ -217,7 +217,7 @@ class _Entry:
         return self._way.convert(x)  # one that speaks no protocol is refused there
 
     def _admit_foreign(self, _: object, x: Any) -> Any:
-        """Convert an object that may speak a protocol of arrays, or refuse it."""
+        """Convert, refuse or pass an object that may have an array protocol."""
         if self._admission.foreign:
             try:
                 return self._way.convert(x)

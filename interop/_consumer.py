@@ -1,4 +1,4 @@
-"""Consumers of DLPack that interop does not know: their streams, their needs, and frameworks that stand in for them."""
+"""Support for unknown DLPack consumers: streams, alignment, and frameworks that stand in."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lend_copy(x: Any) -> Any:
 
 
 def why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
-    """Return why an unknown consumer may be unable to use the memory at its address.
+    """Return why an unknown consumer may find the memory misaligned, or None.
 
     dlpack.h asks for 256 bytes, and nobody keeps to that. Kernels for the elements of a dtype want their size at least.
     """

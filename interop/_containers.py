@@ -28,7 +28,10 @@ def is_container(cls: type) -> bool:
 
 
 def _is_dataclass(cls: type) -> bool:
-    """Whether a class is a dataclass; one whose metaclass answers to every name is not."""
+    """Return whether a class is a dataclass.
+
+    A class is not a dataclass just because its metaclass answers to every name.
+    """
     return isinstance(getattr(cls, "__dataclass_fields__", None), dict)
 
 
@@ -44,7 +47,10 @@ def places(tree: Any) -> Iterator[Place]:
 
 
 def field_names(tree: Any) -> list[Any]:
-    """Return what the fields are called, in the order of `places`; those of tuples written in C have names, too."""
+    """Return the names of the fields, in the order of `places`.
+
+    The fields of tuples written in C have names, too.
+    """
     names = getattr(type(tree), "__match_args__", ())
     return [names[place.key] if place.key in range(len(names)) else place.key for place in places(tree)]
 

@@ -123,7 +123,10 @@ def _write(landing: Landing, parts: Iterator[Part], carrier: Carrier, tell: Call
 
 
 def _say_how_far(facts: Facts, done: int, begun: int) -> str:
-    """Return the note of an exception: how many elements are complete, and how many after them may have changed."""
+    """Return a note for an exception that says how far the copy has come.
+
+    The note says how many elements are complete, and how many after them may have changed.
+    """
     total = _layout.count(facts)
     size = _dtypes.itemsize(facts.dtype)
     note = f"interop.copyto had written {done * size} of {total * size} bytes of dst: "

@@ -74,7 +74,10 @@ _ATTRIBUTES: Final = {
 
 
 def of_package(name: str) -> str | None:
-    """Say why a package, or a module or class in it, is not a target. None for a package that is not in the table."""
+    """Return why a package is not a target, or None for a package that is not in the table.
+
+    A module or a class in a package gets the answer for the package.
+    """
     package = name.partition(".")[0]
     package = _PACKAGES.get(package, package)
     if package not in PACKAGES:
@@ -96,7 +99,10 @@ def of_name(name: str, known: Collection[str]) -> str:
 
 
 def of_module(name: str, why: str, known: Collection[str]) -> str:
-    """Say why a module is not a target. `why` tells what its functions made of an array of one element."""
+    """Return a message that explains why a module is not a target.
+
+    `why` tells what its functions made of an array of one element.
+    """
     not_taken = f"{name} is not taken as an array-API namespace, because {why}."
     hint = of_package(name)
     return f"{hint} ({not_taken})" if hint else f"the module {not_taken} {_known(known)}"
@@ -120,7 +126,10 @@ def of_target(to: Any, known: Collection[str], framework: str | None) -> str:
 
 
 def of_attribute(name: str, public: Collection[str]) -> str:
-    """Say which public name was meant by another one, as the end of a sentence; empty if none is like it."""
+    """Return a hint at the public name that was meant, as the end of a sentence.
+
+    The hint is empty if no public name is similar.
+    """
     if name.startswith("_"):
         return ""
     start, _, package = name.partition("_")
@@ -137,7 +146,7 @@ def _known(known: Collection[str]) -> str:
 
 
 def _keyword(name: str) -> str | None:
-    """Return the keyword that a name is a value of, if it is one."""
+    """Return the keyword that accepts a name as a value (dtype or device), or None."""
     if name in PLAIN_DTYPES or name in EXTENDED_DTYPES:
         return "dtype"
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""The double of a function that a call has decorated, instead of an ``@`` above its definition.
+"""The double of a function that was decorated by a call, not by an ``@`` above the definition.
 
 An ``@`` puts the double where its name leads, so pickle finds it. The name of a function of another library still leads
 to that function, so its double is pickled as the function and what the decorator was given.
@@ -52,7 +52,7 @@ class Decorated(functools.partial[Any]):
         return self if instance is None else MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        """Reduce to the name, if it leads here, else to what makes another one."""
+        """Reduce to the qualified name if that finds this object, else to the parts of a new one."""
         if find_by_name(self) is self:
             return self.__qualname__
         decorate, settings, function = self._parts
@@ -69,15 +69,16 @@ class Decorated(functools.partial[Any]):
 
 
 def is_being_defined(function: Any) -> bool:
-    """Whether a plain function stands below an ``@`` (or has no name that leads to it), so that its double replaces it.
+    """Return whether a plain function is being decorated by an ``@``.
 
-    While a decorator runs, the name is not assigned yet: it leads nowhere, or to what had the name before.
+    If so, its double replaces it. A function that no name leads to counts as such. While a decorator runs, the name is
+    not assigned yet: it leads nowhere, or to what had the name before.
     """
     return isinstance(function, FunctionType) and find_by_name(function) is not function
 
 
 def find_by_name(function: Any) -> Any:
-    """Return what the module and the qualified name of a function lead to, or None."""
+    """Return the object at the module and qualified name of a function, or None."""
     found = sys.modules.get(getattr(function, "__module__", None) or "")
     for part in getattr(function, "__qualname__", "<nameless>").split("."):
         found = getattr(found, part, None)

@@ -60,9 +60,10 @@ LIBRARY: Final = -1
 
 
 class LibraryDevice(Device):
-    """A device that has no number in DLPack, so that only its own library can address its memory.
+    """A device without a number in DLPack.
 
-    Equal to another one if the libraries' own objects are equal, never to a pair of numbers.
+    Only its own library can address its memory. Equal to another one if the libraries' own objects are equal, never to
+    a pair of numbers.
     """
 
     native: Any
@@ -88,7 +89,7 @@ class LibraryDevice(Device):
         return f"LibraryDevice({self.native!r})"
 
     def __str__(self) -> str:
-        """Spell it as the library does."""
+        """Return the device as spelled by the library."""
         return str(self.native)
 
 

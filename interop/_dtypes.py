@@ -1,4 +1,7 @@
-"""The names of dtypes that can cross, their sizes, and what a cast loses. No framework is asked."""
+"""The names and sizes of the supported dtypes, and the losses of casts.
+
+No framework is asked.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def itemsize(dtype: str) -> int:
 
 
 def lost_kind(source: str, target: str) -> str | None:
-    """Return what a cast to a lesser kind of number loses; None where the kind is kept.
+    """Return the loss in a cast to a lesser kind of number, or None for any other cast.
 
     The kinds are bool, unsigned integer, integer, float and complex. This is ``casting="same_kind"`` of
     `numpy.can_cast`, for these names.
@@ -50,7 +53,7 @@ def lost_kind(source: str, target: str) -> str | None:
 
 
 def lost_numbers(source: str, target: str) -> str | None:
-    """Return what a cast loses that nobody has asked for; None where it rounds at most.
+    """Return the unrequested loss in a cast, or None if numbers are rounded at most.
 
     As `lost_kind`, and integers that may not fit. To a float, numbers are rounded, and too large ones become inf.
 

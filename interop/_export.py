@@ -155,7 +155,7 @@ class Exported:
         return lent
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        """Return an ndarray over the same host memory, or a copy where NumPy asks for one.
+        """Return an ndarray over the array's host memory, or a copy if NumPy asks for one.
 
         NumPy calls this for ``numpy.asarray``. Memory on a device is refused, since the call does not say that
         anything is to be downloaded.
@@ -183,7 +183,7 @@ class Exported:
         return array.astype(dtype, copy=bool(copy))
 
     def _note_cast(self, dtype: str, start: float) -> None:
-        """Tell those who watch that NumPy has asked for another dtype, which takes a copy."""
+        """Report a copy to `interop.watch`, because NumPy has asked for another dtype."""
         facts = self._facts
         size = _layout.count(facts) * _dtypes.itemsize(dtype) if dtype in _dtypes.NAMES else facts.nbytes
         step = Step("copy", "source", CPU, dtype, size)
@@ -206,7 +206,10 @@ class Exported:
         return here if device.is_host else device
 
     def _plan(self, device: Device, wish: Wish, unflagged: str | None) -> Plan:
-        """Decide whether it takes a copy, and why; `unflagged` says why no flag can tell that memory is read-only."""
+        """Decide whether the export takes a copy, and give the reason.
+
+        `unflagged` says why no flag can tell that memory is read-only.
+        """
         facts, copy = self._facts, wish.copy
         readonly = facts.readonly or _layout.overlaps(facts)
         travels = moves(facts.device, device)
@@ -231,7 +234,10 @@ class Exported:
         )  # fmt: skip
 
     def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> tuple[Any, Plan]:
-        """Return a capsule, and what was done: a plan for an object that was read is made again."""
+        """Return a capsule, and the plan that was carried out.
+
+        The plan for an object that was read is made again.
+        """
         if _reading.is_read_first(self._source, self._facts):
             x, plan = self._read(plan)
         else:
@@ -276,7 +282,10 @@ class Exported:
         return lent if lease is None else source.export(source.owned(x, lease), unordered)
 
     def _lend_through_framework(self, lent: Interface, stream: int | None, here: Device) -> Any:
-        """Let a framework of the device adopt the CUDA Array Interface: it orders the stream and makes the capsule."""
+        """Export a CUDA Array Interface through a framework of the device.
+
+        The framework adopts the memory, orders the stream and makes the capsule.
+        """
         adapter = next(holders(here), None)
         if adapter is None:
             reason = "it has no DLPack, and no framework with such memory is imported. Import torch or cupy first."

@@ -1,4 +1,7 @@
-"""Facts about an array, and the names of dtypes in them. Standard library only."""
+"""Facts about an array, and the names of dtypes.
+
+This module needs the standard library only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Containers of a framework, and the keywords that their fields overrule: indices keep their dtype, for example."""
+"""Keywords that are fixed for the fields of a framework's containers.
+
+Indices keep their dtype, for example.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _COMMON = "array_api_compat"
 
 
 def find(cls: type) -> Fixed:
-    """Return, by field of a container class, the keywords that its framework overrules."""
+    """Return, by field of a container class, the keywords that the framework overrules."""
     for base in cls.__mro__:
         root = base.__module__.partition(".")[0]
         adapter = Adapter() if root == _COMMON else _registry.adapter_of_package(root)

@@ -98,7 +98,10 @@ def _convert_lazily(plan: Plan, x: Any, route: _lazy.LazyRoute) -> tuple[Any, Pl
 
 
 def _convert_when_read(route: Route, x: Any, wish: Wish) -> tuple[Any, Plan]:
-    """Read or compute an object, and convert the array that comes as what it is, whatever was stated."""
+    """Read or compute an object, and convert the array that results.
+
+    The facts of that array count, even if the object has stated different ones.
+    """
     found = _reading.read(route.source, x, route.facts.framework, route.target)
     facts = found.describe()
     result, rest = _unwatched(found, route.target.name, wish)
@@ -146,7 +149,10 @@ def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tupl
 def prepare(
     x: Any, to: Any, keywords: Mapping[str, Any], *, strict: bool = True
 ) -> tuple[Plan, Any, Route | _lazy.LazyRoute]:
-    """Find out who and what, and decide how. Nothing is copied, and nothing waits; `strict` as in `_reading`."""
+    """Identify the source and the target, and plan the conversion.
+
+    Nothing is copied, and nothing waits. `strict` has the same meaning as in `_reading`.
+    """
     target = _registry.find(to)
     wish = make_wish(keywords)
     found = _registry.identify(x, target)
@@ -162,7 +168,10 @@ def prepare(
 
 
 def _address(source: Adapter, x: Any, facts: Facts, target: Adapter) -> int | None:
-    """Return the address of an array on the host if the target may refuse it: to ask takes longer than to describe."""
+    """Return the address of an array on the host if the target may refuse that address, else None.
+
+    It is not asked for otherwise, since this takes longer than to describe the array.
+    """
     hindered = facts.unsupported or facts.obstacle or facts.materialises
     if source is target or hindered or not (facts.device.is_host and facts.nbytes):
         return None

@@ -1,4 +1,4 @@
-"""An array that was identified: its adapter, the array itself, and how it was come by."""
+"""An identified array, with the adapter and the origin of the array."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class Found(NamedTuple):
     label: str | None = None
 
     def describe(self) -> Facts:
-        """Return the facts of the array, under the name of the foreign object that it was opened or read from."""
+        """Return the facts of the array, under the name of the foreign object, if there is one.
+
+        The array was opened or read from that object.
+        """
         facts = self.adapter.describe(self.array)
         if self.label is None:
             return facts
@@ -29,12 +32,18 @@ class Found(NamedTuple):
 
 
 class Unwrapped(Found):
-    """An array that was taken out of an object that wraps it; `wrapper` names the class of that object."""
+    """An array that was taken out of a wrapper object.
+
+    `wrapper` names the class of that object.
+    """
 
     wrapper: str
 
     def describe(self) -> Facts:
-        """Return the facts of the array. What has no numbers is refused under the name of the wrapper."""
+        """Return the facts of the array, under the name of the wrapper if unsupported.
+
+        So an array without numbers is refused under that name.
+        """
         facts = super().describe()
         if not facts.unsupported:
             return facts

@@ -129,7 +129,10 @@ def implemented_in(
 
 
 class Settings(NamedTuple):
-    """What the decorator was given, frameworks by name: it is pickled with a function that a call has decorated."""
+    """The arguments of the decorator, with frameworks by name.
+
+    They are pickled with a function that a call has decorated.
+    """
 
     framework: Any
     returns: Any
@@ -164,7 +167,10 @@ def _decorate(settings: Settings, function: Any, *, make_border: Callable[[Any],
 
 
 def decorate_again(settings: Settings, function: Any) -> Any:
-    """Decorate a function as in another process. Pickles name this function, so it must keep its name."""
+    """Decorate an unpickled function as in the process that pickled the function.
+
+    Pickles name `decorate_again`, so it must keep its name.
+    """
     framework, returns, only, foreign, per_block, keywords = settings
     for name in (framework, returns):
         if isinstance(name, str) and "." in name and name not in sys.modules:
@@ -193,7 +199,10 @@ def _name_of(framework: Any) -> str:
 
 
 def _with_known_arrays(name: str) -> str:
-    """Insist on a framework whose arrays are recognised: those that the function returns have to go back."""
+    """Return the name of a framework, after a check that arrays of that framework are recognised.
+
+    The arrays that the function returns have to be converted back.
+    """
     if name in _registry.known_names() or _namespaces.has_namespace(_registry.adapter_named(name).array_type):
         return name
     msg = f"implemented_in({name!r}) could not recognise the function's results: {name} has no adapter, and its arrays "

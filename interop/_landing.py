@@ -78,7 +78,10 @@ class Landing:
         return opened
 
     def _read(self, source: End) -> End:
-        """Read an object, unless the policy forbids to write what it states. What was read is checked then."""
+        """Read an object, unless the policy forbids writing an array with the stated facts.
+
+        The array that was read is checked afterwards.
+        """
         self._check_numbers(source.facts)
         self._permit(source)
         return self._opened(source)

@@ -31,7 +31,7 @@ def overlaps(facts: Facts) -> bool:
 
 
 def why_unusual(facts: Facts) -> str | None:
-    """Return why a consumer of the memory may be unable to read its strides; None for whole, positive steps.
+    """Return why a consumer may be unable to read the strides, or None for whole, positive steps.
 
     DLPack counts strides in elements and allows negative ones. Not every consumer is prepared for these, and torch
     before 2.14 ends the process (pytorch#188023).

@@ -202,7 +202,7 @@ def wish_when_computed(route: LazyRoute) -> Wish:
 
 
 def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> tuple[Any, Plan]:
-    """Do what is planned, if nothing is to be computed now; return the result, and what was done.
+    """Execute a plan that computes nothing now; return the result and the plan as executed.
 
     `convert` is pickled, to be called for each block; `now` converts as a part of this, and returns its plan, too.
     """

@@ -48,7 +48,10 @@ def find(to: str | ModuleType) -> Adapter | None:
 
 
 def of(x: Any) -> ModuleType | None:
-    """Return the module that an array names as its namespace; None if it names none that makes arrays of its class."""
+    """Return the namespace of an array, or None if no valid namespace is named.
+
+    A namespace is valid if it is a module that makes arrays of the array's class.
+    """
     if isinstance(x, type) or not has_namespace(type(x)):
         return None
     try:
@@ -67,7 +70,7 @@ def has_namespace(cls: type) -> bool:
 
 
 def why_not(module: ModuleType) -> str:
-    """Say why a module is not taken as a namespace: what is missing, or what its functions did in the trial."""
+    """Return why a module is not accepted as a namespace: missing functions or a failed trial."""
     makers = [maker for maker in _MAKERS if hasattr(module, maker)]
     if not makers:
         return f"it has neither {' nor '.join(_MAKERS)}"

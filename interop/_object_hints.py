@@ -1,4 +1,4 @@
-"""Hints for objects that are not arrays: what to write to get the arrays out of a container, a file or a model."""
+"""Hints for objects that are not arrays: code to get arrays from a container, file or model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLE: Final = 100  # items of a container that are looked at
 
 
 class Hint(NamedTuple):
-    """What an object of a class is, and the code that gets an array or arrays from an object `x` of the class."""
+    """A description of a class of objects, and the code that gets arrays from an object `x`."""
 
     what: str
     cure: str
@@ -81,7 +81,7 @@ def _of_class(cls: type) -> Hint | None:
 
 
 def _of_builtin(x: Any, label: str, to: str, is_array: Callable[[Any], bool]) -> str | None:
-    """Say how to make an array from an object of Python itself. None for all other objects."""
+    """Return how to make an array from a built-in Python object, or None for any other object."""
     subject = "None" if x is None else _text.with_article(label)
     for classes, hint in _BUILTINS:
         if isinstance(x, classes):

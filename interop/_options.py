@@ -240,7 +240,10 @@ def is_whole(value: Any, least: int) -> bool:
 
 
 def invalid(name: str, value: object, wanted: str, choices: Iterable[object] = ()) -> errors.InvalidOptionError:
-    """Return the error for a keyword with a wrong value: what it must be, what was given, and what was meant."""
+    """Return the error for a keyword with an invalid value.
+
+    The message states the valid values, the given value and, if one of `choices` is similar, that choice.
+    """
     names = [choice for choice in choices if isinstance(choice, str)]
     near = _text.nearest(value, names) if isinstance(value, str) else None
     question = f". Did you mean {near!r}?" if near else ""

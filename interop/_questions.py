@@ -100,7 +100,7 @@ def namespace(*arrays: Any) -> Any:
 
 
 def _namespace_name(x: Any) -> str | None:
-    """Return the name of an array's own namespace, if no adapter knows its class."""
+    """Return the name of an array's own namespace, if the class of the array has no adapter."""
     if _registry.adapter_of(type(x)) or not _namespaces.has_namespace(type(x)):
         return None
     namespace = x.__array_namespace__()

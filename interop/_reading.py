@@ -1,4 +1,4 @@
-"""Objects that are read or computed first: planned by what each states, and planned again by what has come.
+"""Plans for objects that are read or computed first: from stated facts, and again after the read.
 
 An object states a shape and a dtype, and may give another array when it is read. So the plan that `explain` shows
 starts with the reading, and the rest of it is an expectation. A conversion reads, describes the array that came, and
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_read_first(source: Adapter, facts: Facts) -> bool:
-    """Whether an array comes only with the reading, so that its facts are only stated."""
+    """Return whether an array exists only after a read, so that the known facts are only stated."""
     if facts.materialises is None or not isinstance(source, ReadAdapter):
         return False
     return source.lazy or facts.device.is_host  # memory on a device that only a library can read is moved, not read
@@ -39,7 +39,7 @@ def read(source: Adapter, x: Any, label: str, target: Adapter | None = None) -> 
 
 
 def make_plan(route: Route, *, strict: bool = True) -> Plan:
-    """Plan a conversion; of an object that is read first, by what it states.
+    """Plan a conversion, from the stated facts if the object is read first.
 
     A cast of the stated dtype is refused only if `strict`: a conversion that goes on asks again about what was read.
 
@@ -67,7 +67,10 @@ def check_copy(route: Route) -> None:
 
 
 def wish_when_read(wish: Wish) -> Wish:
-    """Return what is left to wish for: what was read is an independent array already."""
+    """Return the wish that remains after a read, without `copy`.
+
+    The array that was read is already independent.
+    """
     return wish._replace(copy=None)
 
 

@@ -25,12 +25,12 @@ def moves(start: Device, end: Device) -> str | None:
 
 
 def casts(start: str, end: str) -> str | None:
-    """Return what is said of an array whose dtype changes; None if the dtype stays."""
+    """Return the reason for a cast, or None if the dtype stays."""
     return f"the dtype changes from {start} to {end}" if start != end else None
 
 
 def misalignment(route: Route) -> str | None:
-    """Return why the target cannot use the memory at its address; None if it can, or if the address is not known."""
+    """Return why the target cannot use memory at this address, or None if usable or unknown."""
     needed = route.target.alignment(route.facts.dtype)
     if not route.address or route.address % needed == 0:
         return None
@@ -63,7 +63,7 @@ def protects(route: Route) -> str | None:
 
 
 def _share_if(facts: Facts) -> str:
-    """Return the keyword that shares read-only memory, and when it is right."""
+    """Return the keyword that shares read-only memory, with the condition for safe use."""
     condition = "the memory may be written to" if facts.readonly_reason else "nobody writes to the result"
     return f'readonly="share" if {condition}.'
 

@@ -115,7 +115,7 @@ def is_lazy(cls: type) -> bool:
 
 
 def label_of(x: Any) -> str:
-    """Return what an object of no framework is called: the full name of its class."""
+    """Return the label of an object that belongs to no framework: the full name of the class."""
     return full_name(type(x)).removeprefix("builtins.")
 
 
@@ -140,7 +140,7 @@ def find(to: Any) -> Adapter:
 
 
 def namespace_of(x: Any) -> ModuleType | None:
-    """Return the array-API namespace of an array whose class has no adapter; None for any other object."""
+    """Return the array-API namespace of an array without an adapter, or None for anything else."""
     return None if adapter_of(type(x)) else _namespaces.of(x)
 
 
@@ -155,7 +155,7 @@ def owner(spec: Any) -> Adapter | None:
 
 
 def adapter_of_package(root: str) -> Adapter | None:
-    """Return the adapter of the framework that a top-level package belongs to, if a class of it may be an array's."""
+    """Return the adapter for a top-level package, or None if no array can belong to the package."""
     name = _packages.get(root, root)
     return adapter_named(name) if name in _loaded or (name in TABLE and root in sys.modules) else None
 
@@ -247,7 +247,7 @@ def _all_names() -> set[str]:
 
 
 def full_name(cls: type) -> str:
-    """Return the name of a class with its module."""
+    """Return the module-qualified name of a class."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 

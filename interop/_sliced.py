@@ -1,4 +1,4 @@
-"""Datasets whose slices are read when the blocks of a lazy array are computed."""
+"""Datasets that are read slice by slice, when the blocks of a lazy array are computed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from interop import _registry, errors
 
 
 class Sliced:
-    """A dataset whose slices are read when blocks are computed, each checked as an array that is converted.
+    """A dataset that is read and checked slice by slice, when blocks are computed.
 
-    A block of another dtype than stated would give wrong sums, since Dask trusts the dtype of the whole.
+    Each slice is checked as an array that is converted. A block of another dtype than stated would give wrong sums,
+    since Dask trusts the dtype of the whole.
     """
 
     def __init__(self, x: Any, to: str) -> None:

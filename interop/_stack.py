@@ -103,7 +103,7 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
 
 
 def _is_any_read(items: list[Any]) -> bool:
-    """Whether an object among the arrays may give another shape than it states."""
+    """Return whether any of the objects may have a different shape than stated."""
     return any(isinstance(x, Found) for x in items)
 
 

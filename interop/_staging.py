@@ -174,7 +174,10 @@ class Carrier:
 
     @property
     def unconfirmed(self) -> int:
-        """Number of elements that were reported as written, and whose upload could not be waited for."""
+        """Number of elements that were reported as written, but have no confirmed upload.
+
+        An upload is not confirmed if it could not be waited for.
+        """
         return self._buffers.unconfirmed if self._buffers else 0
 
     def limit(self, source: Facts, target: Facts) -> int:

@@ -19,7 +19,7 @@ _likeness: Final = attrgetter("dtype", "shape", "device")
 
 
 class Survey(NamedTuple):
-    """What several arrays have in common: the facts of the first one, and the arrays themselves, opened.
+    """A description of several arrays: the facts of the first array, and all arrays, opened.
 
     `alike` tells whether all are of one framework, device and dtype.
     """
@@ -30,7 +30,7 @@ class Survey(NamedTuple):
 
 
 def survey(items: list[Any], wish: Wish) -> Survey:
-    """Describe several arrays, and check that they can be stacked.
+    """Describe several arrays, and check that stacking is possible.
 
     Raises
     ------
@@ -49,9 +49,9 @@ def survey(items: list[Any], wish: Wish) -> Survey:
 
 
 def check_results(arrays: list[Any], wish: Wish) -> Facts:
-    """Check arrays that were converted to be stacked, since an object may give another one than it states.
+    """Check arrays that were converted for stacking, and return the facts of the first array.
 
-    Return the facts of the first one.
+    The check is needed because an object may give a different array than it states.
     """
     facts = [_registry.identify(x).describe() for x in arrays]
     _check_numbers(facts)
@@ -60,7 +60,7 @@ def check_results(arrays: list[Any], wish: Wish) -> Facts:
 
 
 def _is_stated(found: Found, facts: Facts) -> bool:
-    """Whether an object states these facts, and may give another array when it is read."""
+    """Return whether the facts are only stated, and a read may give a different array."""
     return found.label is not None and facts.materialises is not None
 
 

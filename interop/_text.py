@@ -1,4 +1,4 @@
-"""Text for messages: a value on one line, the nearest known name, and a noun with its article."""
+"""Text for messages: a value on one line, the nearest known name, and a noun with an article."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def brief(value: object) -> str:
-    """Return the repr of a value, cut to one line. An array is described by its class and shape, and never printed."""
+    """Return the repr of a value, cut to one line.
+
+    An array is described by its class and shape, and never printed.
+    """
     return _short.repr(value)
 
 
@@ -23,7 +26,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def full_name(cls: type) -> str:
-    """Return the name of a class with its module; for a builtin class, the name alone."""
+    """Return the module-qualified name of a class, or the name alone for a builtin class."""
     return f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
 
 
@@ -40,7 +43,10 @@ def is_like_array(cls: type) -> bool:
 
 
 class _Short(Repr):
-    """A `reprlib.Repr` that never asks an array for its repr, which is long, and reads a GPU's memory."""
+    """A `reprlib.Repr` that never calls the repr of an array.
+
+    The repr of an array is long, and reads a GPU's memory.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +55,7 @@ class _Short(Repr):
         self.maxtuple = 8
 
     def repr1(self, x: Any, level: int) -> str:
-        """Return the repr of a value inside a container, or of the value itself."""
+        """Return the repr of a top-level value or of a value inside a container."""
         if is_like_array(type(x)):
             return f"<{full_name(type(x))} of shape {getattr(x, 'shape', 'unknown')}>"
         return " ".join(super().repr1(x, level).split())

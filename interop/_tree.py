@@ -182,7 +182,7 @@ class Walk:
         return out
 
     def for_field(self, fixed: Mapping[str, Any] | None) -> Walk:
-        """Return the walk for a field: another one, with another verb, if keywords are fixed for it."""
+        """Return the walk for a field: a separate walk and verb if the field has fixed keywords."""
         if not fixed or not self.overruled:
             return self
         key = tuple(sorted(fixed))

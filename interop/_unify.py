@@ -93,7 +93,10 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
 
 
 def _check_class(x: Any) -> None:
-    """Refuse a subclass that means more than its numbers beside arrays of another class: masked, or with a unit."""
+    """Refuse a masked array, or an array with a unit, beside arrays of another class.
+
+    Such a subclass means more than its numbers.
+    """
     facts = _registry.identify(x).describe()
     if facts.unsupported:
         msg = f"cannot unify {facts} with arrays of another class: {facts.unsupported}"

@@ -101,7 +101,7 @@ class Adapter:
         raise NotImplementedError
 
     def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:  # noqa: ARG002 - a default answer
-        """Return why a device lacks a dtype that the framework has, and what to write instead; None if it has it."""
+        """Return why a device lacks a dtype of the framework, and an alternative, or None."""
         return None
 
     def refuses(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a question with a default answer
@@ -210,9 +210,9 @@ class Adapter:
         raise NotImplementedError
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return an independent array that stays in this framework: as `copy`, and as its subclass would copy it.
+        """Return an independent array in this framework, copied as the array's subclass does.
 
-        A subclass keeps its class and its state (attributes, metadata), or gives up both: never the class alone.
+        As `copy`. A subclass keeps its class and state (attributes, metadata), or gives up both: never the class alone.
         """
         return self.copy(x, device, dtype)
 

@@ -45,7 +45,7 @@ _DTYPES: Final = {
 
 
 class Header(NamedTuple):
-    """The facts that a capsule states about its memory."""
+    """The facts that a DLPack capsule states about the exported memory."""
 
     device: Device
     dtype: str
@@ -77,7 +77,10 @@ class _Tensor(ctypes.Structure):
 
 
 class _Versioned(ctypes.Structure):
-    """`DLManagedTensorVersioned`; the structure from before DLPack 1.0 begins with its `DLTensor`."""
+    """The structure `DLManagedTensorVersioned`, since DLPack 1.0.
+
+    The structure from before DLPack 1.0 begins with its `DLTensor`.
+    """
 
     _fields_: ClassVar = [
         ("major", ctypes.c_uint32),
@@ -113,7 +116,7 @@ def add_flags(capsule: Any, flags: int) -> None:
 
 
 def read_header(capsule: Any) -> Header:
-    """Read the header of a capsule and check that a consumer can believe it.
+    """Read the header of a DLPack capsule, and check that the header describes a valid array.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def read_header(capsule: Any) -> Header:
 
 
 def _open(capsule: Any) -> tuple[_Tensor, int | None]:
-    """Return a capsule's tensor, and its flags if it has any."""
+    """Return the tensor of a capsule and the flags, or None for the flags before DLPack 1.0."""
     if is_named(capsule, LEGACY_NAME):
         return _Tensor.from_address(_find(capsule, LEGACY_NAME)), None
     if not is_named(capsule, VERSIONED_NAME):

@@ -1,4 +1,4 @@
-"""The contracts of frameworks whose arrays are read or computed before there is memory to share.
+"""The contracts of frameworks with arrays that are read or computed before memory can be shared.
 
 Dask computes its arrays block by block, and each block is an array of another framework. The core knows what a block is
 (its `meta`) and plans for that. It asks for one of a few things: apply a function to each block, later; compute all;

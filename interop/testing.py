@@ -50,7 +50,7 @@ LAYOUTS = {
 
 
 def _shifted(dtype: str, shift: int) -> NDArray[Any]:
-    """Return a small ndarray whose address is `shift` modulo 64."""
+    """Return a small ndarray at an address that is `shift` modulo 64."""
     size = np.dtype(dtype).itemsize
     memory = aligned(np.zeros(4 * size, "uint8"))
     array = memory[shift : shift + 3 * size].view(dtype)
