@@ -95,10 +95,7 @@ class TorchAdapter(Adapter):
         return torch.compiler.is_compiling()
 
     def fixed_keywords(self, container: type, /) -> Mapping[str, Mapping[str, Any]]:
-        """Return keywords that keep the dtype of indices, and keep some arrays on the host.
-
-        Those are the arrays that the kernels of torch read on the host.
-        """
+        """Return keywords that keep the dtype of indices, and arrays for torch's kernels on the host."""
         return containers.fixed_keywords(container)
 
     def current_stream(self, device: Device, /) -> Stream:
@@ -182,10 +179,7 @@ class TorchAdapter(Adapter):
             return host.write_huge(x, wanted) if huge else _move(x, device, wanted)
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Tensor:
-        """Copy a tensor by the subclass, or as a plain tensor if the subclass cannot copy.
-
-        A subclass that copies itself keeps its state.
-        """
+        """Copy a tensor by the subclass, with all state, or as a plain tensor if the subclass cannot."""
         with _unseen():
             there = _torch_device(subclass.plain(x), device)
         if is_lazy(x):
@@ -258,10 +252,7 @@ class TorchAdapter(Adapter):
         return Tensor, torch.nn.Parameter
 
     def fingerprint(self, x: Any, /) -> Any:
-        """Return a key of all values that `read_facts` reads, or None.
-
-        The dispatch keys tell device, layout, lazy bits and transformations.
-        """
+        """Return a key of all values in the facts, most of them as dispatch keys, or None."""
         if _is_faked():
             return None
         try:
