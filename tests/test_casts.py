@@ -43,7 +43,8 @@ def test_a_cast_is_one_copy_with_the_same_numbers(case: Case, to: str, wish: dic
     assert result.dtype == (torch_dtype(dtype) if to == "torch" else numpy_dtype(dtype))
     assert plan.dtype == dtype
     assert numbers(result) == before
-    assert sum(step.bytes > 0 for step in plan.steps) == (result.nbytes > 0)
+    casts = [step for step in plan.steps if step.verb != "read"]  # an object is read first, and then cast
+    assert sum(step.bytes > 0 for step in casts) == (result.nbytes > 0)
     assert not plan.zero_copy
     assert not interop.shares_memory(result, case.array)
 
