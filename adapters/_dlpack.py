@@ -120,12 +120,10 @@ def _open_host(x: Any, device: Device) -> NDArray[Any] | Closed:
 def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
     """Close an object that DLPack copies; the first read returns the copy already made."""
     facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
-    kept = [first]
-
-    def read() -> NDArray[Any]:
-        return kept.pop() if kept else np.from_dlpack(_producers.Answer(x, device))
-
-    return Closed(x, facts._replace(materialises="its DLPack gives a copy"), read, is_made=True)
+    return Closed(
+        x, facts._replace(materialises="its DLPack gives a copy"),
+        lambda: np.from_dlpack(_producers.Answer(x, device)), is_made=True, held=[first],
+    )  # fmt: skip
 
 
 def _as_told_elsewhere(x: Any, array: NDArray[Any]) -> NDArray[Any]:
