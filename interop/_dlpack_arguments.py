@@ -24,12 +24,7 @@ def parse_max_version(spec: Any) -> tuple[int, int] | None:
     InvalidOptionError
         It is no pair of integers.
     """
-    if spec is None:
-        return None
-    version = _pair(spec)
-    if version is None:
-        raise invalid("max_version", spec, "a pair of integers such as (1, 0), or None")
-    return version
+    return _parse_pair("max_version", spec, "a pair of integers such as (1, 0), or None")
 
 
 def parse_device(spec: Any) -> Device | None:
@@ -40,12 +35,8 @@ def parse_device(spec: Any) -> Device | None:
     InvalidOptionError
         It is no pair of integers.
     """
-    if spec is None:
-        return None
-    device = _pair(spec)
-    if device is None:
-        raise invalid("dl_device", spec, "a DLPack pair such as (1, 0) for the host, or None")
-    return Device(*device)
+    pair = _parse_pair("dl_device", spec, "a DLPack pair such as (1, 0) for the host, or None")
+    return pair and Device(*pair)
 
 
 def parse_stream(spec: Any, device: Device) -> int | None:
@@ -80,6 +71,14 @@ def parse_stream(spec: Any, device: Device) -> int | None:
 
 def _refuse_stream(spec: Any, wanted: str) -> errors.InvalidOptionError:
     return invalid("stream", spec, f"{wanted}.")
+
+
+def _parse_pair(name: str, spec: Any, wanted: str) -> tuple[int, int] | None:
+    """Return a pair of integers, or None if the consumer does not say; another value is refused."""
+    pair = None if spec is None else _pair(spec)
+    if spec is not None and pair is None:
+        raise invalid(name, spec, wanted)
+    return pair
 
 
 def _pair(spec: Any) -> tuple[int, int] | None:
