@@ -1,4 +1,4 @@
-"""The tables of ratios, measured on the machine that makes the pages: quickly, compiled and in pure Python."""
+"""Measure the tables of docs/performance.md on the machine that builds the pages, compiled and in pure Python."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ BENCH = Path(__file__).resolve().parents[1] / "bench"
 
 
 def write(folder: Path) -> None:
-    """Write both runs, to be included in a page."""
+    """Write the tables of both runs as Markdown, which docs/performance.md includes."""
     for name, compiled in (("bench_compiled", "1"), ("bench_pure", "0")):
         command = [sys.executable, str(BENCH), "--quick", "--markdown", str(folder / f"{name}.md")]
         environment = {**os.environ, "INTEROP_COMPILED": compiled}

@@ -1,4 +1,7 @@
-"""The table of sources, made of tests/sources/cases.py: each is made, explained and converted while the page is."""
+"""Generate the tables of docs/sources.md from tests/sources/cases.py.
+
+Each object is created, explained and converted while the page is built.
+"""
 
 import re
 import sys
@@ -6,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-HEAD = "| source | to NumPy | to torch | why |\n|---|---|---|---|"
+HEAD = "| object | to NumPy | to torch | reason |\n|---|---|---|---|"
 COPIES = {"read": "read, a copy", "copy": "copy", "move": "copy"}
 REFUSED, MISSING = "refused", "-"
 
 
 def write(path: Path) -> None:
-    """Write the tables, to be included in a page."""
+    """Write the tables as Markdown, which docs/sources.md includes."""
     sys.path.insert(0, str(TESTS))
     try:
-        from sources import cases  # noqa: PLC0415 - only the tests have it
+        from sources import cases  # noqa: PLC0415 - the path is set just above
     finally:
         sys.path.remove(str(TESTS))
     path.write_text(render(cases.CASES), encoding="utf-8")
@@ -34,19 +37,20 @@ def _row(case: Any) -> str:
         cells = [MISSING, MISSING, f"{' and '.join(case.missing)} is not installed here"]
     else:
         x = case.source()
-        (first, _), (second, why) = _outcome(x, "numpy"), _outcome(x, "torch")
-        cells = [first, second, why]
+        to_numpy, _ = _outcome(x, "numpy")
+        to_torch, reason = _outcome(x, "torch")
+        cells = [to_numpy, to_torch, reason]
     return "| {} |".format(" | ".join(map(_cell, [case.name, *cells])))
 
 
 def _cell(text: str) -> str:
-    """Keep the bars of the table apart, and the underscores of protocols' names."""
+    """Escape vertical bars, and format the names of protocols as code."""
     return re.sub(r"\b__\w+__\b", r"`\g<0>`", text.replace("|", r"\|"))
 
 
 def _outcome(x: Any, to: str) -> tuple[str, str]:
-    """Tell what becomes of it, and why; what converts has been converted."""
-    import interop  # noqa: PLC0415 - whoever imports this file has set the path
+    """Convert an object, and return the outcome and the reason for it."""
+    import interop  # noqa: PLC0415 - docs/conf.py imports interop first
 
     try:
         plan = interop.explain(x, to)

@@ -1,7 +1,8 @@
-"""The page of traps, made of the tests below tests/traps: what it says is what they show.
+"""Generate the tables of docs/traps.md from the tests in tests/traps, so that every statement is tested.
 
-A trap is a class of tests. Its docstring says what goes wrong, and in a paragraph of its own what interop does
-instead; the first line of its module is the section.
+A trap is a class of tests. The first paragraph of the class docstring says what goes wrong, and the
+second paragraph says what interop does instead. The first line of the module docstring is the heading
+of the section.
 """
 
 import ast
@@ -14,12 +15,12 @@ TESTS = Path(__file__).resolve().parents[1] / "tests" / "traps"
 TRAP = re.compile(r"Trap (?P<number>\d+)(?P<silent>, silent)?: (?P<wrong>.+?)\n\n(?P<instead>.+)", re.DOTALL)
 ISSUES = {"pytorch": "pytorch/pytorch", "numpy": "numpy/numpy", "cupy": "cupy/cupy", "dlpack": "dmlc/dlpack"}
 SILENT = "<br>**silent**"
-INTRODUCTION = "What is marked silent raises nothing: the numbers are wrong, or the memory is."
-HEAD = "| # | what goes wrong | what interop does instead |\n|---|---|---|"
+INTRODUCTION = "A trap that is marked **silent** raises no error, although the numbers or the memory are wrong."
+HEAD = "| # | what goes wrong | what interop does |\n|---|---|---|"
 
 
 class Trap(NamedTuple):
-    """A row of the table."""
+    """One trap, which is one row of a table."""
 
     number: int
     silent: bool
@@ -34,12 +35,12 @@ class Trap(NamedTuple):
 
 
 def write(path: Path) -> None:
-    """Write the page, to be included in another one."""
+    """Write the tables as Markdown, which docs/traps.md includes."""
     path.write_text(render(read(TESTS)), encoding="utf-8")
 
 
 def render(traps: list[Trap]) -> str:
-    """Return the traps as Markdown: a table for each section, in the order of their first rows."""
+    """Return the traps as Markdown, with one table for each section."""
     tables = {trap.section: f"## {trap.section}\n\n{HEAD}\n" for trap in traps}
     for trap in traps:
         tables[trap.section] += f"{trap}\n"
@@ -47,7 +48,7 @@ def render(traps: list[Trap]) -> str:
 
 
 def read(folder: Path) -> list[Trap]:
-    """Return the traps that the tests of a folder are about, by number."""
+    """Return the traps that a folder of tests describes, sorted by number."""
     files = sorted(folder.glob("test_*.py"))
     return sorted(trap for file in files for trap in _traps_of(ast.parse(file.read_text(encoding="utf-8"))))
 
@@ -62,7 +63,7 @@ def _traps_of(module: ast.Module) -> Iterator[Trap]:
 
 
 def _cell(text: str) -> str:
-    """Join the lines of a paragraph, link the issues upstream, and keep the bars of the table apart."""
+    """Join the lines of a paragraph, escape vertical bars, and link upstream issues."""
     line = " ".join(text.split()).replace("|", r"\|")
     return re.sub(rf"\b({'|'.join(ISSUES)})#(\d+)", _link, line)
 

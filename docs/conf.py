@@ -1,4 +1,4 @@
-"""How the pages are made: `make docs`. Every page that shows code has run it while it was made."""
+"""Configuration of Sphinx for `make docs`. The code on the pages runs while the pages are built."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 here = Path(__file__).parent
 sys.path.insert(0, str(here))
 
-import _bench  # noqa: E402 - they lie beside this file
+import _bench  # noqa: E402 - the modules beside this file
 import _handoffs  # noqa: E402
 import _sources  # noqa: E402
 import _traps  # noqa: E402
@@ -35,11 +35,11 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
 nb_merge_streams = True
-os.environ["IPYKERNEL_CELL_NAME"] = "cell"  # where a watch says that code is, and not in a temporary file
+os.environ["IPYKERNEL_CELL_NAME"] = "cell"  # `watch` shows this name, not a temporary file
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# A signature says the names, the docstring the rest: the overloads are for type checkers.
+# Signatures show names only. The docstrings describe the types, and the overloads are for type checkers.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -61,13 +61,13 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
     "show_nav_level": 2,
-    # Those that are short, and list their siblings, don't list their sections too.
+    # Short pages that list their sibling pages do not list their own sections.
     "secondary_sidebar_items": {"*": ["page-toc"], "decisions/*": ["page-toc"], "howto/*": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
 html_context = {"default_mode": "light"}
 siblings = ["sidebar-nav-bs"]
-html_sidebars = {"*": [], "decisions/*": siblings, "howto/*": siblings}  # the other pages have none to show
+html_sidebars = {"*": [], "decisions/*": siblings, "howto/*": siblings}  # other pages have no siblings
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
