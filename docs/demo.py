@@ -1,4 +1,4 @@
-"""What a conversion does, shown on a tensor, on photographs and on a GPU. Run it by `make demo`; no GPU is needed."""
+"""Show what a conversion does to a tensor, to photographs and on a GPU: `make demo`. No GPU is needed."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def main() -> None:
 
 
 def tensor_and_back() -> None:
-    title("A tensor becomes an array, and a tensor again")
+    title("Convert a tensor to an array, and back")
     tensor = torch.tensor([[0, 3, 3, 6], [2, 9, 1, 9], [7, 4, 2, 9], [8, 4, 2, 1]])
     array = interop.to_numpy(tensor)
     back = interop.to_torch(array)
@@ -27,29 +27,30 @@ def tensor_and_back() -> None:
     say("array to back", interop.explain(array, "torch"))
 
     array[0, 0] = 42
-    print(f"Write array[0, 0] = 42, and tensor[0, 0] is {tensor[0, 0]}, and back[0, 0] is {back[0, 0]}: one memory.")
+    print(f"After array[0, 0] = 42, tensor[0, 0] is {tensor[0, 0]} and back[0, 0] is {back[0, 0]}.")
+    print("All three share one memory.")
     assert tensor[0, 0] == back[0, 0] == 42
 
 
 def photographs_through_scipy() -> None:
-    title("A batch of photographs goes through SciPy, and back to torch")
+    title("Blur a batch of photographs with SciPy, and convert it back to torch")
     photographs = [interop.to_torch(image) for image in (data.camera(), data.moon())]
     batch = torch.stack(photographs) / 255
     blurred = ndimage.gaussian_filter(interop.to_numpy(batch), sigma=2, mode="mirror", axes=(1, 2))
     result = interop.to_torch(blurred)
-    print(f"two photographs of {tuple(photographs[0].shape)}, stacked to {batch.dtype} {tuple(batch.shape)}")
+    print(f"two photographs of shape {tuple(photographs[0].shape)}, stacked to {batch.dtype} {tuple(batch.shape)}")
     say("batch to SciPy", interop.explain(batch, "numpy"))
-    say("SciPy's to torch", interop.explain(blurred, "torch"))
+    say("SciPy to torch", interop.explain(blurred, "torch"))
     say("upside down", interop.explain(blurred[:, ::-1], "torch"))
 
     difference = (result - blur_by_hand(batch, sigma=2)).abs().max()
-    print(f"The same blur, written by hand in torch, differs by at most {difference:.0e}.")
+    print(f"A blur written in torch differs from SciPy's by at most {difference:.0e}.")
     assert difference < 1e-5
     assert interop.shares_memory(blurred, result)
 
 
 def to_the_gpu() -> None:
-    title("The same call for a GPU")
+    title("Convert a tensor to a GPU array")
     tensor = torch.arange(4.0)
     try:
         say("tensor to CuPy", interop.explain(tensor, "cupy"))
@@ -58,7 +59,7 @@ def to_the_gpu() -> None:
         print(f"{type(error).__name__}: {error}")
 
 
-# What the above is written with
+# Helpers
 
 
 def title(text: str) -> None:
@@ -75,8 +76,8 @@ def say(what: str, plan: interop.Plan) -> None:
 
 
 def blur_by_hand(images: torch.Tensor, sigma: int) -> torch.Tensor:
-    """A Gaussian, along the columns and then along the rows."""
-    reach = 4 * sigma  # where SciPy cuts it off, too
+    """Blur images with a Gaussian, first along the columns and then along the rows."""
+    reach = 4 * sigma  # SciPy cuts the kernel off at the same distance
     bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     bell /= bell.sum()
     padded = torch.nn.functional.pad(images[:, None], (reach,) * 4, mode="reflect")

@@ -1,4 +1,4 @@
-"""What is passed by mistake, or for want of an array."""
+"""Scalars and objects that are not arrays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,9 +24,10 @@ SCALARS: dict[str, Any] = {
 
 
 class TestScalars:
-    """Trap 18: `np.float64(3)`, and so the result of `a.sum()`, is an "invalid capsule" to torch.
+    """Trap 18: A NumPy scalar such as `np.float64(3)` or the result of `a.sum()` is an "invalid
+    capsule" to torch.
 
-    interop makes a 0-d array of it, which is a copy and keeps the dtype.
+    interop converts it to a 0-d array of the same dtype, which is a copy.
     """
 
     EVERY = pytest.mark.parametrize(("dtype", "scalar"), SCALARS.items(), ids=SCALARS)
@@ -94,10 +95,11 @@ NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 class TestNoArrays:
-    """Trap 19: A list, a str, None and a raw capsule fail deep inside, with words about dtypes or capsules; or work,
-    and the capsule is used up.
+    """Trap 19: A list, a str, None and a raw capsule fail deep inside the framework, with messages
+    about dtypes or capsules. Some calls succeed, and then the capsule cannot be used again.
 
-    interop raises `NotAnArrayError` that says what to call instead, and leaves a capsule as it was.
+    interop raises `NotAnArrayError`, which says what to call instead. A capsule can still be used
+    afterwards.
     """
 
     @pytest.mark.parametrize("to", ["numpy", "torch"])

@@ -1,4 +1,4 @@
-"""How the bytes lie."""
+"""Byte order and alignment."""
 
 import gc
 from typing import Any
@@ -21,10 +21,11 @@ def small(*shape: int) -> Array:
 
 
 class TestByteOrder:
-    """Trap 9, silent: Bytes in the other order (`">f4"`) are taken for numbers as they are,
-    by `torch.frombuffer` and by whatever else is told an address.
+    """Trap 9, silent: Numbers in swapped byte order (`">f4"`) are read as if they were in this
+    machine's order, for example by `torch.frombuffer` and by all code that is given only an
+    address.
 
-    interop copies them into this machine's order.
+    interop copies them to this machine's byte order.
     """
 
     SWAPPED = pytest.mark.parametrize("dtype", ["int16", "uint32", "int64", "float16", "float32", "complex64"])
@@ -80,9 +81,10 @@ class TestByteOrder:
 
 
 class TestAlignment:
-    """Trap 10, silent: Elements that are not aligned, or lie in packed records, become a tensor that no kernel expects.
+    """Trap 10, silent: Elements that are misaligned or that lie in packed records become a tensor
+    that torch's kernels do not expect.
 
-    interop copies them into aligned memory. A field of aligned records is shared.
+    interop copies them to aligned memory. A field of aligned records is shared.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What comes in a capsule, and along with it."""
+"""DLPack capsules and their metadata."""
 
 import gc
 import weakref
@@ -26,10 +26,12 @@ TARGETS = pytest.mark.parametrize("to", ["numpy", "torch"])
 
 
 class TestWords:
-    """Trap 24: What is said along with the memory is not to be relied on. torch copies and does not set the flag
-    IS_COPIED, CuPy's `data.mem.size` is wrong for arrays that it imported, and a byte offset is not for everybody.
+    """Trap 24: The metadata that comes with the memory is unreliable. torch copies without setting
+    the flag `IS_COPIED`, `data.mem.size` of CuPy is wrong for arrays that CuPy imported, and not
+    every library supports the byte offset.
 
-    interop trusts none of them: sizes come from shape and dtype, and a copy that is asked for is its own.
+    interop relies on none of them. It computes sizes from the shape and the dtype, and makes
+    requested copies itself.
     """
 
     def test_plain_torch_does_not_say_that_it_copied(self) -> None:
@@ -63,10 +65,11 @@ class TestWords:
 
 
 class TestDeviceTypes:
-    """Trap 25: Pinned memory is device type 3 or 11, CuPy's managed memory 13. torch imports none of them, CuPy
-    rejects 1, 3 and 11, NumPy takes 1, 3, 11 and 13.
+    """Trap 25: DLPack has two device types for pinned memory, 3 and 11, and one for managed memory,
+    13. torch imports none of them, CuPy rejects 1, 3 and 11, and NumPy accepts 1, 3, 11 and 13.
 
-    interop treats 3 and 11 as host memory, and 13 as device memory for the frameworks that hold CUDA's.
+    interop treats 3 and 11 as host memory. It treats 13 as device memory for the frameworks that
+    support CUDA.
     """
 
     PINNED = pytest.mark.parametrize("kind", [3, 11])
@@ -122,9 +125,10 @@ class Watched(np.ndarray[Any, Any]):
 
 
 class TestCapsules:
-    """Trap 26: A capsule can be consumed once. Who keeps one fails the second time, or keeps memory alive.
+    """Trap 26: A capsule can be consumed only once. Code that keeps a capsule fails the second
+    time, or keeps memory alive.
 
-    interop keeps none: it asks for one when it is about to use it, or to read its header.
+    interop keeps no capsule. It requests one only when it is about to use it or to read its header.
     """
 
     def test_plain_torch_fails_the_second_time(self) -> None:
@@ -179,11 +183,12 @@ class Broken(DLPack):
 
 
 class TestHeaders:
-    """Trap 28, silent: A capsule whose header is wrong is believed. A null pointer as the memory of elements gives
-    uninitialised numbers in NumPy and ends the process in torch; torch crashes on a negative number of axes, too.
+    """Trap 28, silent: Consumers trust a capsule even if its header is wrong. If the memory of
+    existing elements is a null pointer, NumPy returns uninitialised numbers and torch aborts the
+    process. torch also crashes on a negative number of axes.
 
-    interop reads the header before anyone adopts the capsule, and refuses impossible axes, shapes, sizes, pointers,
-    dtypes and devices.
+    interop reads the header before a framework takes over the capsule, and refuses impossible axes,
+    shapes, sizes, pointers, dtypes and devices.
     """
 
     CHANGES = pytest.mark.parametrize(("field", "value"), [("data", None), ("ndim", -1), ("ndim", 65), ("shape", None)])

@@ -17,7 +17,8 @@ Array = NDArray[Any]
 
 
 class TestPackedIntegers:
-    """Trap 15, silent: torch's `int1` to `int7` and `uint1` to `uint7` leave by DLPack as if they were 8 bits wide.
+    """Trap 15, silent: DLPack exports torch's `int1` to `int7` and `uint1` to `uint7` as if they
+    were 8 bits wide.
 
     interop refuses them.
     """
@@ -49,10 +50,11 @@ class TestPackedIntegers:
 
 
 class TestUnsigned:
-    """Trap 16, silent: torch computes little with `uint16`, `uint32`, `uint64`, so they are often sent as `int16` and
-    its kin, where the upper half of the numbers wraps.
+    """Trap 16, silent: torch supports few operations on `uint16`, `uint32` and `uint64`, so users
+    often pass such arrays as `int16`, `int32` or `int64`. The upper half of the numbers then wraps
+    around to negative numbers.
 
-    interop keeps the dtype, zero-copy, both ways.
+    interop keeps the dtype, zero-copy, in both directions.
     """
 
     EVERY = pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
@@ -102,10 +104,11 @@ WITHOUT_COUNTERPART: dict[str, tuple[Array, str, str]] = {
 
 
 class TestWithoutCounterpart:
-    """Trap 17: What has no counterpart elsewhere (object, str, datetime64, structured and longdouble arrays;
-    torch's complex32 and quantized tensors) fails in as many ways as there are functions to try.
+    """Trap 17: Dtypes without a counterpart in the other framework (object, str, datetime64,
+    structured and longdouble arrays; torch's complex32 and quantized tensors) fail in a different
+    way with each conversion function.
 
-    interop answers with an `UnsupportedArrayError` that names the dtype and the likely fix.
+    interop raises `UnsupportedArrayError`, which names the dtype and the likely fix.
     """
 
     EVERY = pytest.mark.parametrize(("array", "name", "cure"), WITHOUT_COUNTERPART.values(), ids=WITHOUT_COUNTERPART)

@@ -1,4 +1,4 @@
-"""Where the elements lie."""
+"""Strides and overlapping memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,10 +22,12 @@ def small(*shape: int) -> Array:
 
 
 class TestNegativeStrides:
-    """Trap 1: `torch.from_dlpack(a[::-1])` ends the process, and nothing can catch it (pytorch#188023; torch 2.14
-    raises an error). Any negative stride does, from any producer, also in a capsule.
+    """Trap 1: `torch.from_dlpack(a[::-1])` aborts the process, and no exception can be caught
+    (pytorch#188023; torch 2.14 raises an error). So does every array with a negative stride, from
+    any producer, and also a raw capsule.
 
-    interop looks at the strides before torch does, and copies; with `copy=False` that is a `CopyRequiredError`.
+    interop checks the strides before torch reads the array, and copies the array. With `copy=False`
+    it raises `CopyRequiredError`.
     """
 
     @pytest.mark.parametrize("source", ["a", "a.__dlpack__(max_version=(1, 0))", "a.__dlpack__()"])
@@ -70,10 +72,11 @@ class TestNegativeStrides:
 
 
 class TestOverlap:
-    """Trap 6, silent: `t.expand(4).numpy()` can be written to, and all its elements are the same one:
-    `+= [0, 1, 2, 3]` gives `[4, 4, 4, 4]`.
+    """Trap 6, silent: `t.expand(4).numpy()` is writable although all its elements share one place
+    in memory: `+= [0, 1, 2, 3]` gives `[4, 4, 4, 4]`.
 
-    interop gives NumPy a read-only view, which is zero-copy, and torch, which cannot protect it, a copy.
+    interop gives NumPy a zero-copy, read-only view. torch gets a copy, because torch cannot make
+    memory read-only.
     """
 
     OVERLAPPING = pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How long the memory lasts."""
+"""Lifetime of shared memory."""
 
 import gc
 from collections.abc import Callable
@@ -31,10 +31,11 @@ def set_storage(tensor: torch.Tensor) -> None:
 
 
 class TestSwappedStorage:
-    """Trap 3, silent: After `np.from_dlpack(m.weight)`, a later `m.half()` or `t.data = ...` ends the process,
-    or turns the view into random numbers: what the capsule keeps alive is the tensor, whose storage is then another.
+    """Trap 3, silent: After `np.from_dlpack(m.weight)`, a later `m.half()` or `t.data = ...` aborts
+    the process or fills the view with random numbers. The capsule keeps the tensor alive, but the
+    storage of the tensor has been replaced.
 
-    interop exports a tensor of its own over the storage, which the view keeps alive.
+    interop exports a tensor of its own over the same storage, so the view keeps that storage alive.
     """
 
     def test_only_a_child_may_swap_under_dlpack(self) -> None:
@@ -103,10 +104,11 @@ def grow_out(tensor: torch.Tensor) -> None:
 # torch warns that an `out` of the wrong size will not grow one day
 @pytest.mark.filterwarnings("ignore:An output with one or more elements was resized:UserWarning")
 class TestResizedStorage:
-    """Trap 4, silent: A DLPack view dangles after `t.resize_()`, `out=t` that grows `t`, or
-    `t.untyped_storage().resize_(0)`.
+    """Trap 4, silent: A DLPack view points to freed memory after `t.resize_()`, after `out=t` that
+    grows `t`, and after `t.untyped_storage().resize_(0)`.
 
-    interop shares by `Tensor.numpy()`, after which torch refuses to resize. NumPy refuses too.
+    interop shares memory by `Tensor.numpy()`. After that, torch refuses to resize the tensor, and
+    NumPy refuses to resize an array that is shared.
     """
 
     RESIZES = pytest.mark.parametrize("change", [resize, resize_storage, grow_out])

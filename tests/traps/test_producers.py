@@ -1,4 +1,4 @@
-"""Producers of no known framework."""
+"""Producers of other libraries."""
 
 import array
 from collections.abc import Callable
@@ -25,10 +25,12 @@ TARGETS = pytest.mark.parametrize("to", ["numpy", "torch"])
 
 
 class TestForeign:
-    """Trap 11, silent: `torch.asarray(array.array("i", [1, 2]))` is `[1.4e-45, 2.8e-45]`: the bytes of a buffer, read
-    as torch's default dtype. An object that has only `__array__` fails in every constructor of torch.
+    """Trap 11, silent: `torch.asarray(array.array("i", [1, 2]))` is `[1.4e-45, 2.8e-45]`, because
+    torch reads the bytes of a buffer as its default dtype. An object that has only `__array__`
+    fails in every constructor of torch.
 
-    interop opens foreign objects as NumPy does, never by `torch.asarray` or `torch.as_tensor`.
+    interop opens objects of unknown libraries as NumPy does, and never with `torch.asarray` or
+    `torch.as_tensor`.
     """
 
     TYPECODES = pytest.mark.parametrize("code", "bBhHiIlLqQfd")
@@ -90,10 +92,12 @@ class FailingLegacy(LegacyDLPack):
 
 
 class TestLegacyProducers:
-    """Trap 21: Producers from before DLPack 1.0 answer "unexpected keyword" to `max_version`, `dl_device`, `copy`.
-    torch asks up to four times, so that a producer's own TypeError comes late, and drops `copy=False` on the way.
+    """Trap 21: Producers from before DLPack 1.0 raise "unexpected keyword" for `max_version`,
+    `dl_device` and `copy`. torch calls a producer up to four times, so that a `TypeError` of the
+    producer itself appears late, and it drops `copy=False` on the way.
 
-    interop looks at a class once, asks each object once, in words that it knows, and shows its own error.
+    interop inspects the signature once for each class and calls each object once, with the keywords
+    that it accepts. An error of the producer is shown.
     """
 
     def test_plain_numpy_passes_what_they_do_not_know(self) -> None:

@@ -1,4 +1,4 @@
-"""Memory that must not be written to."""
+"""Read-only memory."""
 
 import mmap
 import tempfile
@@ -46,11 +46,13 @@ SOURCES: dict[str, Callable[[], Any]] = {
 
 
 class TestReadOnly:
-    """Trap 5, silent: `torch.from_dlpack(read_only)` gives a tensor that writes to read-only memory. An ndarray, a
-    `bytes` object, a JAX array change; over a file mapped for reading, the process ends. CuPy ignores the flag, too.
+    """Trap 5, silent: `torch.from_dlpack(read_only)` returns a tensor that writes to read-only
+    memory. It changes the contents of an ndarray, a `bytes` object or a JAX array. If the memory is
+    a file mapped for reading, the process crashes. CuPy ignores the read-only flag, too.
 
-    interop copies what torch or CuPy cannot protect. `readonly="share"` shares it all the same, `"error"` and
-    `copy=False` refuse. NumPy gets a read-only view.
+    interop copies read-only memory for torch and CuPy, which cannot make memory read-only.
+    `readonly="share"` shares the memory nevertheless; `readonly="error"` and `copy=False` raise an
+    error. NumPy gets a read-only view.
     """
 
     READ_ONLY = pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
@@ -134,10 +136,10 @@ class TestReadOnly:
 
 
 class TestExportOfReadOnly:
-    """Trap 22: A read-only ndarray refuses a consumer that sends no `max_version`, since only DLPack 1.0 can say
-    that it is read-only.
+    """Trap 22: A read-only ndarray raises an error for a consumer that does not pass `max_version`,
+    because capsules before DLPack 1.0 have no read-only flag.
 
-    interop sends it, to everybody who knows it.
+    interop passes `max_version` to every producer that accepts it.
     """
 
     def test_plain_numpy_refuses(self) -> None:
@@ -164,11 +166,12 @@ class TestExportOfReadOnly:
 
 
 class TestUnversioned:
-    """Trap 23, silent: What NumPy imports from a producer older than DLPack 1.0 is read-only, whatever it is.
+    """Trap 23, silent: If the producer is older than DLPack 1.0, NumPy imports its memory as
+    read-only, even if the memory is writable.
 
-    interop shares it as writable if the object says so by its array interface or its buffer. If nothing is known, the
-    reason says that: NumPy gets a read-only view and torch a copy; `copy=True` gives a writable array,
-    `readonly="share"` the memory itself.
+    interop shares the memory as writable if the array interface or the buffer of the object says
+    that it is writable. If neither tells, the plan says so: NumPy gets a read-only view and torch
+    gets a copy. `copy=True` gives a writable array, and `readonly="share"` gives the memory itself.
     """
 
     def test_plain_numpy_makes_it_read_only(self) -> None:

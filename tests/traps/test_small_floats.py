@@ -18,11 +18,11 @@ SMALL_FLOATS = ["bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "
 
 
 class TestSmallFloats:
-    """Trap 14: NumPy has no bfloat16 and no float8; by DLPack they are a `RuntimeError` (a `BufferError` since
-    NumPy 2.5), by `Tensor.numpy()` a `TypeError`.
+    """Trap 14: NumPy has no bfloat16 and no float8. By DLPack they raise `RuntimeError`
+    (`BufferError` since NumPy 2.5), and `Tensor.numpy()` raises `TypeError`.
 
-    interop carries them as integers, zero-copy, and they are `ml_dtypes`' floats on the other side. Without
-    `ml_dtypes` the error names it, and `dtype="float32"`, which works without.
+    interop passes them as integers, zero-copy, and NumPy gets the dtypes of `ml_dtypes`. If
+    `ml_dtypes` is not installed, the error names it, and `dtype="float32"`, which works without it.
     """
 
     EVERY = pytest.mark.parametrize("dtype", SMALL_FLOATS)

@@ -1,4 +1,4 @@
-"""What the numbers are."""
+"""Changed values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +17,11 @@ def complexes() -> torch.Tensor:
 
 
 class TestLazyBits:
-    """Trap 2, silent: `z.conj().imag` leaves torch by DLPack with the wrong sign, `[2, -4]` for `[-2, 4]`:
-    torch has noted a negation, not done it, and its `__dlpack__` looks at pending conjugations only.
-    Older capsules and the C exchange API look at neither.
+    """Trap 2, silent: `z.conj().imag` leaves torch by DLPack with the wrong sign, `[2, -4]` instead
+    of `[-2, 4]`. torch has recorded a negation but not yet applied it, and its `__dlpack__` checks
+    only for pending conjugations. Older capsules and the C exchange API check neither.
 
-    interop has torch resolve both, which is a copy.
+    interop makes torch apply both, which is a copy.
     """
 
     LAZY = pytest.mark.parametrize(
@@ -69,11 +69,13 @@ class TestLazyBits:
 
 
 class TestGradients:
-    """Trap 12, silent: A NumPy view that is edited between forward and backward changes what torch had saved,
-    and the gradients come out wrong. torch counts its own edits, and cannot see NumPy's.
+    """Trap 12, silent: If a NumPy view is edited between forward and backward, the tensors that
+    torch saved for backward change, and the gradients are wrong. torch counts its own edits, but it
+    cannot see edits through NumPy.
 
-    interop raises `GradientError` where a tensor would leave its graph, unless `detach=True`.
-    The view is the tensor's memory even so: edit a copy (`copy=True`), or edit after `backward()`.
+    interop raises `GradientError` if a tensor would leave its graph, unless you pass `detach=True`.
+    The view still shares the memory of the tensor, so edit a copy (`copy=True`), or edit after
+    `backward()`.
     """
 
     @staticmethod
@@ -111,11 +113,12 @@ class TestGradients:
 
 @pytest.mark.requires("jax")
 class TestJAX:
-    """Trap 13, silent: JAX makes 32-bit numbers of 64-bit ones unless x64 is on. With `copy=False` it refuses memory
-    that is not aligned to 64 bytes, which is a matter of chance.
+    """Trap 13, silent: JAX converts 64-bit numbers to 32 bits unless `jax_enable_x64` is set. With
+    `copy=False` it refuses memory that is not aligned to 64 bytes, and whether NumPy's memory is
+    aligned is a matter of chance.
 
-    interop refuses to narrow unless `dtype=` asks for it, and makes one copy of memory that is not aligned, with that
-    reason.
+    interop raises an error instead of narrowing the numbers, unless `dtype=` asks for a narrower
+    dtype. Memory that is not aligned is copied once, and the plan gives that reason.
     """
 
     def test_without_interop(self) -> None:

@@ -1,4 +1,4 @@
-"""torch's own ways to NumPy."""
+"""torch's own conversions to NumPy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,8 @@ class TensorThatIsNeverRead(torch.Tensor):
 
 
 class TestArrayMethod:
-    """Trap 20: `Tensor.__array__` knows no `copy`: `np.asarray(t, copy=False)` always raises, and `np.array(t)` warns.
+    """Trap 20: `Tensor.__array__` does not support `copy`: `np.asarray(t, copy=False)` always
+    raises an error, and `np.array(t)` warns.
 
     interop never calls `np.array` with a tensor.
     """
@@ -36,9 +37,11 @@ class TestArrayMethod:
 
 
 class TestCompile:
-    """Trap 27: `np.from_dlpack` under `torch.compile` is an error that nothing gets around; `.numpy()` is traced.
+    """Trap 27: `np.from_dlpack` under `torch.compile` raises an error that cannot be avoided,
+    whereas `.numpy()` is traced.
 
-    interop's way from torch to NumPy is traced, also with `fullgraph=True`, if it is called without keywords.
+    interop's conversion from torch to NumPy is traced, also with `fullgraph=True`, if it is called
+    without keywords.
     """
 
     @pytest.fixture(autouse=True)

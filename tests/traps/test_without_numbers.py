@@ -35,11 +35,12 @@ WITHOUT_NUMBERS: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
 # torch warns of its own tensors: in beta, about to go, made by what is deprecated.
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 class TestWithoutNumbers:
-    """Trap 7, silent: A FakeTensor exports random memory, and so does a gradient of zeros that has none.
-    Meta, sparse, nested and quantized tensors and those inside `vmap` fail, each in its own words.
+    """Trap 7, silent: A FakeTensor exports random memory, and so does a zero gradient that has no
+    memory. Meta, sparse, nested and quantized tensors, and tensors inside `vmap`, fail with a
+    different message each.
 
-    interop answers with an `UnsupportedArrayError` that says what the tensor is and what to write instead; never
-    with numbers.
+    interop never returns numbers for such a tensor. It raises `UnsupportedArrayError`, which says
+    what the tensor is and what to write instead.
     """
 
     def test_only_a_child_may_read_a_fake(self) -> None:
@@ -113,9 +114,11 @@ class TestWithoutNumbers:
 
 
 class TestMasked:
-    """Trap 8, silent: A `numpy.ma.MaskedArray` loses its mask, and what it hid are numbers again.
+    """Trap 8, silent: A `numpy.ma.MaskedArray` loses its mask, and the masked elements become
+    ordinary numbers.
 
-    interop refuses when something is masked. Where nothing is, there is nothing to lose.
+    interop refuses an array with masked elements. An array with a mask but without masked elements
+    is converted.
     """
 
     @staticmethod
