@@ -71,7 +71,7 @@ docs: .venv/compiled ## build the documentation in docs/_build/html
 
 clean: ## delete everything that make creates, including the environments
 	rm -rf .venv .venv-torch-* build dist *.egg-info docs/_build docs/generated
-	rm -f interop/*.so adapters/*.so
+	find interop adapters -name '*.so' -exec rm -f {} +
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -107,13 +107,13 @@ $(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 	touch $@
 
 # The extensions are built next to their sources, so all environments of one Python version share them.
-sources := setup.py $(wildcard interop/*.c adapters/*.c adapters/*.h)
+sources := setup.py $(wildcard interop/*/*.c adapters/*/*.c adapters/*/*.h)
 
 %/compiled: $(sources) | %/made
 	$*/bin/python setup.py --quiet build_ext --inplace
 	touch $@
 
-.venv/asan: $(sources) $(wildcard interop/*.py adapters/*.py) | .venv/made
+.venv/asan: $(sources) $(shell find interop adapters -name '*.py') | .venv/made
 	rm -rf $@
 	CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined" \
 	    $(bin)/python setup.py --quiet build --build-base $@/build --build-lib $@

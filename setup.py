@@ -5,11 +5,11 @@ from setuptools import Extension, setup
 
 setup(
     ext_modules=[
-        Extension("interop._front", ["interop/_front.c"], optional=True),
+        Extension("interop._engine._fastpath", ["interop/_engine/_fastpath.c"], optional=True),
         Extension(
-            "interop.adapters._torch",
-            ["adapters/_torch.c"],
-            depends=["adapters/_dlpack.h"],
+            "interop.adapters.torch._native",
+            ["adapters/torch/_native.c"],
+            depends=["adapters/torch/_dlpack.h"],
             include_dirs=[np.get_include()],
             optional=True,
         ),

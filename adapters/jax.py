@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from interop.handoff import Stream
+    from interop.adapter.streams import Stream
 
 _DTYPES: Final = {np.dtype(name): name for name in PLAIN_DTYPES} | {
     np.dtype(getattr(jnp, name)): name for name in EXTENDED_DTYPES if hasattr(jnp, name)

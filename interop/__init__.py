@@ -5,7 +5,7 @@
 tensor([0, 1, 2])
 
 Importing this loads next to nothing: interop itself with the first name that is used, and a framework when one of its
-arrays is met or wanted. The names are in `interop._public`.
+arrays is met or wanted. The names are in `interop._api`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # typing's own takes longer to import than this
 if TYPE_CHECKING:
     from typing import Any
 
-    from interop._public import *  # noqa: F403 - for type checkers: all of its __all__
+    from interop._api import *  # noqa: F403 - for type checkers: all of its __all__
 
 __version__ = "0.1.0"
 
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
     globals().pop("__getattr__", None)  # a module that has one is asked by name each time
     if name in globals():
         return globals()[name]
-    hint = import_module("interop._cures").of_attribute(name, public.__all__)
+    hint = import_module("interop._identify.hints").of_attribute(name, public.__all__)
     msg = f"module {__name__!r} has no attribute {name!r}{hint}"
     raise AttributeError(msg, name=name)
 
@@ -43,4 +43,4 @@ def __dir__() -> list[str]:
 def _load() -> Any:
     from importlib import import_module  # noqa: PLC0415 - `from interop import` would ask __getattr__
 
-    return import_module("interop._public")
+    return import_module("interop._api")

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import interop
-from interop import _matrix, _picture, _report
-from interop._routes import KINDS
+from interop._doctor import measure, picture, report
+from interop._doctor.routes import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from interop._routes import Matrix
+    from interop._doctor.routes import Matrix
 
 _BROKEN_PIPE: Final = 128 + 13  # the exit code of a process that SIGPIPE ends
 _DESCRIPTION: Final = """\
@@ -46,17 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the doctor, and return its exit code."""
     options = _parse(arguments)
     matrix, warned = _measure()
-    report = _report.document(matrix, warned, interop.__version__)
-    if options.svg is not None and not _write(options.svg, _picture.draw(matrix.cells, KINDS)):
+    document = report.document(matrix, warned, interop.__version__)
+    if options.svg is not None and not _write(options.svg, picture.draw(matrix.cells, KINDS)):
         return 2
     if options.json:
-        print(json.dumps(report, indent=2))  # noqa: T201 - what a command is for
+        print(json.dumps(document, indent=2))  # noqa: T201 - what a command is for
     elif options.svg != "-":
-        _report.show(_report.sections(report, matrix))
+        report.show(report.sections(document, matrix))
     if not (options.check and matrix.problems):
         return 0
     if options.json or options.svg == "-":  # else it is on the screen already
-        print(*report["problems"], sep="\n", file=sys.stderr)  # noqa: T201
+        print(*document["problems"], sep="\n", file=sys.stderr)  # noqa: T201
     return 1
 
 
@@ -82,7 +82,7 @@ def _measure() -> tuple[Matrix, list[str]]:
     """Measure, and collect what the frameworks warn of: old drivers, for example. No warning is an error here."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        matrix = _matrix.measure()
+        matrix = measure.measure()
     texts = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
     return matrix, list(dict.fromkeys(texts))
 

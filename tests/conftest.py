@@ -55,9 +55,10 @@ def has_gpu() -> bool:
 
 def is_compiled() -> bool:
     """Whether interop's own extensions were built and are in use, here with torch."""
-    from interop import _quick, _registry
+    from interop._engine import fastpath
+    from interop._identify import registry
 
-    return _quick.is_compiled(_registry.adapter_named("torch"))
+    return fastpath.is_compiled(registry.adapter_named("torch"))
 
 
 @functools.cache

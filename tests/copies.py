@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import interop
 import simcuda
-from interop._registry import adapter_named
+from interop._identify.registry import adapter_named
 
 VALUES = np.arange(4096, dtype="f4").reshape(64, 64)  # 16 KiB: eight pieces of 2 KiB
 BATCH, PIECES = 4096, 8

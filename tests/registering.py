@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from interop import _quick, _registry
+from interop._engine import fastpath
+from interop._identify import registry
 from interop.adapter import Adapter
 
 
@@ -14,9 +15,9 @@ def registered(*adapters: Adapter) -> Iterator[None]:
     """Register adapters, and afterwards forget them, and what was registered meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
-            patch.setattr(_registry, table, dict(getattr(_registry, table)))
+            patch.setattr(registry, table, dict(getattr(registry, table)))
         for adapter in adapters:
-            _registry.register(adapter)
+            registry.register(adapter)
         yield
-    _registry._classes.clear()
-    _quick.forget()
+    registry._classes.clear()
+    fastpath.forget()

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from interop import InteropError, Plan
-from interop._options import Wish
-from interop._planner import Route, make_plan
+from interop._engine.options import Wish
+from interop._engine.planner import Route, make_plan
 from interop.adapter import CPU, Adapter, Device, Facts
 
 CUDA0, CUDA1, ROCM, METAL = Device(2, 0), Device(2, 1), Device(10, 0), Device(8, 0)

@@ -13,7 +13,8 @@ from torch.utils.dlpack import from_dlpack
 
 import interop
 from child import run_child
-from interop import _quick, _registry
+from interop._engine import fastpath
+from interop._identify import registry
 from interop.adapter import Adapter
 from ledger import LedgerAdapter
 from misaligned import hold, needed, place
@@ -170,20 +171,20 @@ class TestAdapter:
     @pytest.mark.parametrize("name", ["numpy", "cupy"])
     def test_alignment_of_what_reads_from_any_address_is_1(self, name: str) -> None:
         pytest.importorskip(name)
-        assert _registry.adapter_named(name).alignment("complex128") == 1
+        assert registry.adapter_named(name).alignment("complex128") == 1
 
     def test_adopt_host_refuses_a_misaligned_array(self) -> None:
         """An adapter that tells no address reaches torch's: it refuses, and the plan is made again."""
         with pytest.raises(BufferError, match="torch needs 16 bytes of alignment for complex128"):
-            _registry.adapter_named("torch").adopt_host(place(3, "complex128", shift=8))
+            registry.adapter_named("torch").adopt_host(place(3, "complex128", shift=8))
 
     def test_convert_of_an_array_whose_adapter_tells_no_address_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def address(*_: Any) -> int:
             raise NotImplementedError
 
-        monkeypatch.setattr(type(_registry.adapter_named("numpy")), "address", address)
+        monkeypatch.setattr(type(registry.adapter_named("numpy")), "address", address)
         x = place(4, "complex128", shift=8).reshape(2, 2).T
-        with _quick.paused():  # so that the planned path converts
+        with fastpath.paused():  # so that the planned path converts
             plan = interop.explain(x, "torch")
             t = interop.to_torch(x)
         assert plan.zero_copy  # as far as anybody knows

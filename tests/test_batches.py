@@ -96,10 +96,10 @@ def test_the_keywords_are_those_of_convert() -> None:
 
 
 def test_a_framework_without_slices_is_cut_by_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    from interop import _registry
+    from interop._identify import registry
 
     for table in ("_loaded", "_names"):
-        monkeypatch.setattr(_registry, table, dict(getattr(_registry, table)))
+        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
     interop.register(ledger.adapter)
     try:
         x = ledger.Ledger(VALUES.copy())
@@ -107,7 +107,7 @@ def test_a_framework_without_slices_is_cut_by_its_adapter(monkeypatch: pytest.Mo
         np.testing.assert_array_equal(np.concatenate(arrays), VALUES)
         assert all(interop.shares_memory(array, x) for array in arrays)
     finally:
-        _registry._classes.clear()
+        registry._classes.clear()
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

@@ -19,12 +19,13 @@ from torch.overrides import TorchFunctionMode
 import interop
 from attempt import thorough
 from child import run_child
-from interop import _planner, _registry
+from interop._engine import planner
+from interop._identify import registry
 from memory import bits
 from strategies import PLAIN, Case, numpy_cases, torch_cases, torch_dtype
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes", "compiled")
-adapter = _registry.adapter_named("torch")
+adapter = registry.adapter_named("torch")
 nothing: Any = [None] * 3
 share, share_detached, share_copy = adapter.compiled_export_host() or nothing
 adopt, _, adopt_copy = adapter.compiled_adopt_host() or nothing
@@ -58,7 +59,7 @@ class TestTaken:
         tensor, array, weight = torch.ones(3), np.ones(3), torch.ones(3, requires_grad=True)
         for x in (tensor, array):
             interop.to_numpy(x), interop.to_torch(x)  # in case that all has been forgotten
-        monkeypatch.setattr("interop._convert.convert_any", lambda *_: pytest.fail("the flow was called"))
+        monkeypatch.setattr("interop._verbs.convert.convert_any", lambda *_: pytest.fail("the flow was called"))
         seen: list[str] = []
         sys.setprofile(lambda frame, event, _: seen.append(frame.f_code.co_name) if event == "call" else None)
         try:
@@ -78,7 +79,7 @@ class TestAgreement:
 
     def test_large_copies_are_for_the_planner(self) -> None:
         """Which side makes them is decided there, by the same size."""
-        for n, is_large in ((_planner._LARGE - 1, False), (_planner._LARGE, True)):
+        for n, is_large in ((planner._LARGE - 1, False), (planner._LARGE, True)):
             array, tensor = np.zeros(n, "uint8"), torch.zeros(n, dtype=torch.uint8)
             assert (adopt_copy(array) is NotImplemented) == is_large
             assert (adopt(array[::-1]) is NotImplemented) == is_large
@@ -281,7 +282,7 @@ class TestVerbs:
         function = verb.__wrapped__
         assert inspect.signature(verb) == inspect.signature(function)
         assert (verb.__name__, verb.__doc__) == (function.__name__, function.__doc__)
-        assert verb.__module__ == "interop._convert"
+        assert verb.__module__ == "interop._verbs.convert"
         assert pickle.loads(pickle.dumps(verb)) is copy.deepcopy(verb) is verb  # noqa: S301 - our own
         assert inspect.isroutine(verb)
         assert verb.__name__ in repr(verb)
@@ -311,7 +312,7 @@ class TestVerbs:
     def test_another_adapter_makes_it_forget(self) -> None:
         said = run_child("""
             import interop, numpy as np, torch
-            from interop.adapters.torch import TorchAdapter
+            from interop.adapters.torch.adapter import TorchAdapter
             class Other(TorchAdapter):
                 name = "other"
                 array_type = torch.Tensor
@@ -362,7 +363,7 @@ def test_a_million_conversions_leave_nothing_behind(route: tuple[str, str]) -> N
         import gc, resource, sys
         from pathlib import Path
         import interop, numpy as np, torch
-        from interop.adapters._torch import share
+        from interop.adapters.torch._native import share
 
         def resident():
             gc.collect()

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from interop.testing import AdapterSuite
-from interop.testing_lazy import LazyAdapterSuite
+from interop.testing.lazy import LazyAdapterSuite
 from lazily import lazy
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import interop
-from interop import _dtypes, copyto
+from interop import copyto
+from interop._model import dtypes
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
@@ -116,7 +117,7 @@ def test_copyto_to_a_small_float_is_refused_only_where_it_has_no_sign(to: str, t
 def test_integers_wrap_round_exactly_where_a_range_is_exceeded() -> None:
     """The ranges of the message, against NumPy's."""
     for source, target in product(PLAIN[1:9], repeat=2):
-        lost = _dtypes.lost_numbers(source, target)
+        lost = dtypes.lost_numbers(source, target)
         low, high = np.iinfo(target).min, np.iinfo(target).max
         holds = low <= np.iinfo(source).min and np.iinfo(source).max <= high
         assert (lost is None) == holds

@@ -9,8 +9,8 @@ import interop
 import simcuda
 from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers, under_every_schedule  # noqa: F401 - fixtures
 from interop import copyto
-from interop._registry import adapter_named
-from interop._staging import Buffers
+from interop._identify.registry import adapter_named
+from interop._transfer.staging import Buffers
 
 pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.mark.usefixtures("clean")]
 

@@ -10,7 +10,7 @@ import pytest
 
 from child import run_child
 from interop import copyto
-from interop._registry import adapter_named
+from interop._identify.registry import adapter_named
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells what is resident")
 HEAD = """

@@ -12,8 +12,8 @@ import interop
 import simcuda
 from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers  # noqa: F401 - fixtures
 from interop import copyto
-from interop._registry import adapter_named
-from interop._staging import Buffers
+from interop._identify.registry import adapter_named
+from interop._transfer.staging import Buffers
 
 NOTE = re.compile(
     r"interop\.copyto had written (\d+) of (\d+) bytes of dst: its first (\d+) of (\d+) elements in row-major order"
@@ -186,7 +186,7 @@ def test_upload_interrupted_in_its_last_waits_still_waits_for_both_buffers(
 @marked
 @pytest.mark.parametrize("name", GPU)
 def test_upload_that_nobody_can_wait_for_is_not_called_complete(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from interop import _staging
+    from interop._transfer import staging
 
     adapter: Any = adapter_named(name)
     original, made = adapter.mark, [0]
@@ -200,7 +200,7 @@ def test_upload_that_nobody_can_wait_for_is_not_called_complete(name: str, monke
         return fail if made[0] == PIECES else original(device)
 
     monkeypatch.setattr(type(adapter), "mark", mark)
-    monkeypatch.setattr(_staging, "_in_use_for_good", kept)
+    monkeypatch.setattr(staging, "_in_use_for_good", kept)
     dst = on_gpu(name, np.full_like(VALUES, -1))
     with pytest.raises(RuntimeError) as caught:
         copyto(dst, VALUES, batch_bytes=BATCH)

@@ -33,7 +33,7 @@ def register(to: str) -> None:
 
 
 def wire() -> Any:
-    return importlib.import_module("interop.adapters._dask_wire")
+    return importlib.import_module("interop.adapters.dask.wire")
 
 
 def pack(x: Any) -> tuple[Any, list[Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 import interop
 from child import run_child
-from interop import _text
+from interop._model import text
 
 pytestmark = pytest.mark.requires("torch")
 ONES = np.ones(3)
@@ -130,8 +130,8 @@ def test_errors_never_print_an_array(call: Any) -> None:
 
 def test_brief_long_values_are_cut_to_a_line() -> None:
     for value in ("x" * 1000, list(range(1000)), {n: n for n in range(1000)}, np.ones((3, 3)), [np.ones(3)] * 50):
-        text = _text.brief(value)
-        assert "\n" not in text
-        assert len(text) < 400
-    assert _text.brief(np.ones((2, 3))) == "<numpy.ndarray of shape (2, 3)>"
-    assert _text.brief("cuda:1") == "'cuda:1'"
+        brief = text.brief(value)
+        assert "\n" not in brief
+        assert len(brief) < 400
+    assert text.brief(np.ones((2, 3))) == "<numpy.ndarray of shape (2, 3)>"
+    assert text.brief("cuda:1") == "'cuda:1'"

@@ -10,19 +10,19 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import interop
-from interop import _matrix, _report, _routes
 from interop.__main__ import main
+from interop._doctor import measure, report, routes
 
 pytestmark = pytest.mark.requires("torch")
 
 ROUTE = {"source", "target", "kind", "reason", "bytes"}
 
 
-def kinds(routes: Any) -> dict[tuple[str, str], str]:
-    return {(route["source"], route["target"]): route["kind"] for route in routes}
+def kinds(found: Any) -> dict[tuple[str, str], str]:
+    return {(route["source"], route["target"]): route["kind"] for route in found}
 
 
-def report(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+def run_doctor(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
     assert main(["--json", *options]) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -34,7 +34,7 @@ def report(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
 
 
 def test_the_host_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
-    found = kinds(report(capsys)["routes"])
+    found = kinds(run_doctor(capsys)["routes"])
     for source in ("numpy cpu", "torch cpu"):
         for target in ("numpy cpu", "torch cpu"):
             assert found[source, target] == "zero-copy"
@@ -42,7 +42,7 @@ def test_the_host_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.requires("cupy", "gpu")
 def test_a_gpu_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
-    found = kinds(report(capsys)["routes"])
+    found = kinds(run_doctor(capsys)["routes"])
     assert found["torch cuda:0", "cupy cuda:0"] == found["cupy cuda:0", "torch cuda:0"] == "zero-copy"
     assert found["numpy cpu", "cupy cuda:0"] == found["torch cuda:0", "numpy cpu"] == "host copy"
     if ("cupy cuda:1", "torch cuda:0") in found:
@@ -50,19 +50,21 @@ def test_a_gpu_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_special_arrays_are_copied_where_they_must(capsys: pytest.CaptureFixture[str]) -> None:
-    found = kinds(report(capsys)["special"])
+    found = kinds(run_doctor(capsys)["special"])
     copied = {source for (source, target), kind in found.items() if target == "torch cpu" and kind == "copy"}
     assert copied == {"negative strides", "read-only", "overlapping elements", "swapped bytes", "not aligned"}
     assert {kind for (_, target), kind in found.items() if target == "numpy cpu"} <= {"zero-copy", "unavailable"}
 
 
 def test_reasons_are_the_plan_s_own(capsys: pytest.CaptureFixture[str]) -> None:
-    (route,) = (r for r in report(capsys)["special"] if (r["source"], r["target"]) == ("negative strides", "torch cpu"))
+    (route,) = (
+        r for r in run_doctor(capsys)["special"] if (r["source"], r["target"]) == ("negative strides", "torch cpu")
+    )
     assert (route["reason"], route["bytes"]) == ("torch has no negative strides", 128)
 
 
 def test_places_are_in_order_the_host_first() -> None:
-    places = _matrix.measure().places
+    places = measure.measure().places
     assert [p.framework for p in places if p.framework in {"numpy", "torch"}][:2] == ["numpy", "torch"]
     assert [p.device for p in places] == sorted(p.device for p in places)
 
@@ -71,7 +73,7 @@ def test_places_are_in_order_the_host_first() -> None:
 
 
 def test_the_document_has_the_keys_that_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    document = report(capsys)
+    document = run_doctor(capsys)
     assert set(document) == {
         "interop", "python", "platform", "frameworks", "routes", "special", "warnings", "problems",
     }  # fmt: skip
@@ -120,15 +122,15 @@ def test_text_says_what_is_here(
 
 
 def test_columns_are_below_one_another() -> None:
-    part = _report.Section("Routes", ("from", "b"), [("a long name", "x"), ("c", "y")])
-    assert _report._plain(part) == "Routes\n  from         b\n  a long name  x\n  c            y"
+    part = report.Section("Routes", ("from", "b"), [("a long name", "x"), ("c", "y")])
+    assert report._plain(part) == "Routes\n  from         b\n  a long name  x\n  c            y"
 
 
 def test_another_distribution_of_that_name_is_a_warning(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"interop": ["other", "array-interop"]})
-    document = report(capsys, "--check")
+    document = run_doctor(capsys, "--check")
     assert document["interop"]["also_owned_by"] == ["other"]
     assert document["warnings"][0] == (
         "the distribution other owns a top-level interop, too, and may have overwritten files of this one. "
@@ -138,18 +140,18 @@ def test_another_distribution_of_that_name_is_a_warning(
 
 def test_the_user_s_folder_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert _report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {"a": ["~/x.so: no", None, 1]}
+    assert report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {"a": ["~/x.so: no", None, 1]}
     monkeypatch.setenv("HOME", "/")
-    assert _report._anonymous(("/lib/x.so",)) == ["/lib/x.so"]
+    assert report._anonymous(("/lib/x.so",)) == ["/lib/x.so"]
 
 
 def test_more_than_two_devices_are_measured_and_not_shown() -> None:
-    places = [_routes.Place("a", "cpu"), *(_routes.Place("a", f"cuda:{i}") for i in range(4))]
-    routes = [_routes.Route(str(s), str(t), "copy", "") for s in places for t in places]
-    matrix = _routes.Matrix(tuple(places), {}, tuple(routes), (), ())
+    places = [routes.Place("a", "cpu"), *(routes.Place("a", f"cuda:{i}") for i in range(4))]
+    pairs = [routes.Route(str(s), str(t), "copy", "") for s in places for t in places]
+    matrix = routes.Matrix(tuple(places), {}, tuple(pairs), (), ())
     assert [str(place) for place in matrix.shown] == ["a cpu", "a cuda:0", "a cuda:1"]
     assert len(matrix.cells) == 9
-    assert _report._hidden(matrix) == [("a cuda:2, a cuda:3: measured as well, and listed by --json",)]
+    assert report._hidden(matrix) == [("a cuda:2, a cuda:3: measured as well, and listed by --json",)]
 
 
 # Files
@@ -158,7 +160,7 @@ def test_more_than_two_devices_are_measured_and_not_shown() -> None:
 def test_the_picture_goes_to_a_file_besides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "routes.svg"
     path.write_text("something old, and longer than what comes now" * 10_000)
-    assert report(capsys, "--svg", str(path))["problems"] == []
+    assert run_doctor(capsys, "--svg", str(path))["problems"] == []
     drawn = path.read_text()
     assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - it is our own
     assert [file.name for file in tmp_path.iterdir()] == ["routes.svg"]
@@ -187,14 +189,14 @@ def test_two_documents_do_not_share_the_standard_output(capsys: pytest.CaptureFi
 def test_a_wide_table_is_cut_into_narrow_ones(width: int) -> None:
     head = ("from", *(f"place {n}" for n in range(6)))
     rows = [(f"row {n}", *(f"zero-copy {column}" for column in range(6))) for n in range(3)]
-    pieces = _report._fitting(_report.Section("Routes", head, rows), width)
+    pieces = report._fitting(report.Section("Routes", head, rows), width)
     assert [piece.title for piece in pieces] == ["Routes", *[""] * (len(pieces) - 1)]
     assert {piece.head[0] for piece in pieces} == {"from"}
     assert sum((piece.head[1:] for piece in pieces), ()) == head[1:]
     for i, row in enumerate(rows):
         assert sum((piece.rows[i][1:] for piece in pieces), ()) == row[1:]
-    lengths = [sum(_report._width(column) for column in zip(piece.head, *piece.rows, strict=True)) for piece in pieces]
+    lengths = [sum(report._width(column) for column in zip(piece.head, *piece.rows, strict=True)) for piece in pieces]
     assert max(lengths) <= width
     assert len(pieces) == {30: 6, 50: 2, 80: 2, 200: 1}[width]
-    narrow = _report.Section("Kinds", (), [("x" * 300,)])
-    assert _report._fitting(narrow, width) == [narrow]
+    narrow = report.Section("Kinds", (), [("x" * 300,)])
+    assert report._fitting(narrow, width) == [narrow]

@@ -9,9 +9,10 @@ import pytest
 
 import interop
 from child import run_child
-from interop import _text, export
-from interop._device import Device
-from interop._dlpack_arguments import parse_stream
+from interop import export
+from interop._model import text
+from interop._verbs.dlpack_arguments import parse_stream
+from interop.adapter.device import Device
 from traps.producers import IS_COPIED, READ_ONLY, tensor_in, versioned_in
 
 NEW: Final[Any] = {"max_version": (1, 0)}
@@ -29,7 +30,7 @@ def message(x: Any, **keywords: Any) -> str:
 @pytest.mark.parametrize("stream", [object(), -2, -1, 0, 1, 2, 12345, True, 1.0, "1"])
 def test_export_of_host_memory_refuses_every_stream(stream: Any) -> None:
     words = message(np.ones(3), stream=stream)
-    assert words == f"stream must be None, and memory on cpu has no streams, got {_text.brief(stream)}. Leave it out."
+    assert words == f"stream must be None, and memory on cpu has no streams, got {text.brief(stream)}. Leave it out."
     assert message(np.ones(3), stream=stream, dl_device=(1, 0)) == words
 
 
@@ -100,7 +101,7 @@ def test_export_refuses_a_device_that_is_no_pair(device: Any) -> None:
 
 @pytest.mark.parametrize("copy", ["no", 0, 1, (), np.True_])
 def test_export_refuses_a_copy_that_is_no_choice(copy: Any) -> None:
-    assert message(np.ones(3), copy=copy) == f"copy must be one of None, True, False, got {_text.brief(copy)}"
+    assert message(np.ones(3), copy=copy) == f"copy must be one of None, True, False, got {text.brief(copy)}"
 
 
 def test_export_reads_arguments_of_other_integer_classes() -> None:

@@ -85,7 +85,7 @@ def refuse(text: str) -> Any:
 
 @pytest.mark.parametrize("text", ["I can't do that.", "I can't do that"])
 def test_export_quotes_a_framework_without_a_second_full_stop(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from interop._registry import adapter_named
+    from interop._identify.registry import adapter_named
 
     monkeypatch.setattr(type(adapter_named("numpy")), "export", refuse(text))
     with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -98,7 +98,7 @@ def test_export_quotes_a_framework_without_a_second_full_stop(text: str, monkeyp
 
 @pytest.mark.requires("torch")
 def test_convert_quotes_a_target_without_a_second_full_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    from interop._registry import adapter_named
+    from interop._identify.registry import adapter_named
 
     monkeypatch.setattr(type(adapter_named("torch")), "adopt_host", refuse("I can't do that."))
     with pytest.raises(interop.CopyRequiredError) as caught:

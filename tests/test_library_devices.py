@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import interop
-from interop import _registry
+from interop._identify import registry
 from interop.adapter import Device, LibraryDevice
 from registering import registered
 
@@ -195,7 +195,7 @@ def test_copyto_reads_from_a_library_device_and_does_not_write_there() -> None:
 
 def test_a_registered_namespace_keeps_its_devices() -> None:
     large = strict.ones((1200, 1200), device=FIRST)
-    with registered(_registry.find(strict)):
+    with registered(registry.find(strict)):
         assert interop.to_numpy(placed()).tolist() == BASE.tolist()
         double = interop.implemented_in("numpy")(lambda a: a * 2)(placed())
         assert (double.device, interop.to_numpy(double).tolist()) == (FIRST, (BASE * 2).tolist())

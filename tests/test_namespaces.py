@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import interop
-from interop import _registry
+from interop._identify import registry
 from interop.adapter import Facts
 from interop.testing import AdapterSuite
 from registering import registered
@@ -141,21 +141,21 @@ def test_a_foreign_array_is_not_taken_for_another_targets_own() -> None:
     assert type(interop.to_numpy(x)) is np.ndarray
     with pytest.raises(interop.UnknownFrameworkError):
         interop.framework_of(x)
-    assert isinstance(_registry.find(strict).describe(x), Facts)
+    assert isinstance(registry.find(strict).describe(x), Facts)
     assert "array_api_strict" not in {info.name for info in interop.frameworks()}
 
 
 def test_an_adapter_that_comes_later_takes_over() -> None:
-    generic = _registry.find(strict)
+    generic = registry.find(strict)
     with registered(type("Better", (type(generic),), {})()):
-        assert _registry.find("array_api_strict") is not generic
+        assert registry.find("array_api_strict") is not generic
         assert interop.framework_of(strict.ones(3)) == "array_api_strict"
-    assert _registry.find("array_api_strict") is generic
+    assert registry.find("array_api_strict") is generic
 
 
 @pytest.fixture(scope="class")
 def _strict_registered() -> Iterator[None]:
-    with registered(_registry.find(strict)):
+    with registered(registry.find(strict)):
         yield
 
 

@@ -114,7 +114,7 @@ def test_the_wheel_is_what_git_knows(wheel: Path) -> None:
 
 def test_the_wheel_has_what_was_compiled(wheel: Path) -> None:
     compiled = {name.removesuffix(SUFFIX) for name in files_of(wheel) if name.endswith(SUFFIX)}
-    assert compiled == {"interop/_front", "interop/adapters/_torch"}
+    assert compiled == {"interop/_engine/_fastpath", "interop/adapters/torch/_native"}
 
 
 def test_the_wheel_owns_one_import_package(wheel: Path) -> None:

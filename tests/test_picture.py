@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from interop import _matrix, _picture, _registry
-from interop._routes import KINDS
+from interop._doctor import measure, picture
+from interop._doctor.routes import KINDS
+from interop._identify import registry
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROUTES = Path(__file__).resolve().parents[1] / "docs" / "_static" / "routes.svg"
@@ -23,7 +24,7 @@ def texts(root: ET.Element) -> list[str]:
 
 
 def test_it_names_every_place_and_says_every_kind_in_a_word() -> None:
-    said = texts(ET.fromstring(_picture.draw(CELLS, KINDS)))  # noqa: S314 - it is our own
+    said = texts(ET.fromstring(picture.draw(CELLS, KINDS)))  # noqa: S314 - it is our own
     for name in ("numpy", "torch", "<&>", "jax", "cpu", "cuda:0", "not here"):
         assert name in said
     for kind, meaning in KINDS.items():
@@ -32,13 +33,13 @@ def test_it_names_every_place_and_says_every_kind_in_a_word() -> None:
 
 
 def test_only_what_occurs_is_explained() -> None:
-    said = texts(ET.fromstring(_picture.draw({(HOST, HOST): "zero-copy"}, KINDS)))  # noqa: S314
+    said = texts(ET.fromstring(picture.draw({(HOST, HOST): "zero-copy"}, KINDS)))  # noqa: S314
     assert KINDS["zero-copy"] in said
     assert not {KINDS[kind] for kind in KINDS if kind != "zero-copy"} & set(said)
 
 
 def test_it_is_read_aloud() -> None:
-    root = ET.fromstring(_picture.draw(CELLS, KINDS))  # noqa: S314
+    root = ET.fromstring(picture.draw(CELLS, KINDS))  # noqa: S314
     title, text = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     assert title is not None
     assert text is not None
@@ -51,7 +52,7 @@ def test_it_is_read_aloud() -> None:
 
 
 def test_it_needs_nothing_else() -> None:
-    drawn = _picture.draw(CELLS, KINDS)
+    drawn = picture.draw(CELLS, KINDS)
     assert re.findall(r"https?://[^\"']+", drawn) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"<script|<image|@import|url\(|href|foreignObject", drawn)
     assert "prefers-color-scheme: dark" in drawn
@@ -66,14 +67,14 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_stand_out_from_their_field_on_light_and_dark_pages(kind: str) -> None:
     """4.5 to 1, as WCAG asks for text of this size."""
-    colours = _picture._COLOURS[kind]
+    colours = picture._COLOURS[kind]
     for field, ink in (colours[:2], colours[2:]):
         low, high = sorted([luminance(field), luminance(ink)])
         assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_nothing_lies_outside_or_over_another_cell() -> None:
-    root = ET.fromstring(_picture.draw(CELLS, KINDS))  # noqa: S314
+    root = ET.fromstring(picture.draw(CELLS, KINDS))  # noqa: S314
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     boxes = [tuple(float(box.attrib[key]) for key in ("x", "y", "width", "height")) for box in root.iter(f"{SVG}rect")]
     cells = boxes[1:]  # the first one is the page
@@ -85,5 +86,5 @@ def test_nothing_lies_outside_or_over_another_cell() -> None:
 @pytest.mark.requires("simcuda", "torch", "cupy", "jax")
 def test_the_readme_s_picture_is_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """If routes have changed on purpose: python docs/_routes.py."""
-    monkeypatch.setattr(_registry, "_all_names", lambda: set(_registry.TABLE))  # the tests' plugin is not in it
-    assert ROUTES.read_text(encoding="utf-8") == _picture.draw(_matrix.measure().cells, KINDS)
+    monkeypatch.setattr(registry, "_all_names", lambda: set(registry.TABLE))  # the tests' plugin is not in it
+    assert ROUTES.read_text(encoding="utf-8") == picture.draw(measure.measure().cells, KINDS)

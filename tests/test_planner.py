@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import interop
 from interop import Plan
-from interop._options import Wish
-from interop._planner import Route, make_plan
+from interop._engine.options import Wish
+from interop._engine.planner import Route, make_plan
 from interop.adapter import CPU, Device
 from stubs import BOTH, CLOSED, FREE, HOST, METAL, SIZES, devices, facts, plan, routes
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import interop
 from interop import Device, Plan
-from interop._options import Wish
-from interop._planner import Route, make_plan
+from interop._engine.options import Wish
+from interop._engine.planner import Route, make_plan
 from interop.adapter import CPU
 from stubs import (
     AMD,

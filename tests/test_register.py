@@ -12,7 +12,7 @@ import torch
 import interop
 import ledger
 from child import run_child
-from interop import _registry
+from interop._identify import registry
 from ledger import Journal, JournalAdapter, Ledger, LedgerAdapter
 from registering import registered
 
@@ -90,7 +90,7 @@ def test_registering_again_replaces() -> None:
     interop.register(first)
     interop.convert(np.ones(3), "ledger")
     interop.register(second)
-    assert _registry.adapter_named("ledger") is second
+    assert registry.adapter_named("ledger") is second
 
 
 def test_two_adapters_of_one_name_clash() -> None:
@@ -162,7 +162,7 @@ def test_an_entry_point_is_found_by_its_name(site: Path) -> None:
         """,
         path=site,
     )
-    names = sorted({*_registry.known_names(), "broken", "journal", "ledger"})
+    names = sorted({*registry.known_names(), "broken", "journal", "ledger"})
     assert said == f"Ledger {names}\nloud was loaded\nJournal\n"
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import interop
-from interop import _quick, _registry
-from interop._planner import make_plan
+from interop._engine import fastpath
+from interop._engine.planner import make_plan
+from interop._identify import registry
 from ledger import Ledger, LedgerAdapter
 from strategies import torch_dtype
 
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.requires("torch")
 
 @pytest.fixture(autouse=True)
 def _afresh() -> Iterator[None]:
-    _quick.forget()
+    fastpath.forget()
     yield
-    _quick.forget()
+    fastpath.forget()
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(make_plan(route))
         return made[-1]
 
-    monkeypatch.setattr("interop._planner.make_plan", make)
+    monkeypatch.setattr("interop._engine.planner.make_plan", make)
     return made
 
 
@@ -134,12 +135,12 @@ def test_a_value_that_only_equals_a_choice_is_refused(wrong: dict[str, Any]) -> 
 def test_many_shapes_are_forgotten_again() -> None:
     for n in range(1500):
         interop.to_torch(np.ones(n, ">f4"))
-    assert 0 < len(_quick.CALLS) <= 1024
+    assert 0 < len(fastpath.CALLS) <= 1024
 
 
 def test_devices_are_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which device is the current one may change."""
-    torch_adapter = _registry.adapter_named("torch")
+    torch_adapter = registry.adapter_named("torch")
     asked: list[Any] = []
     place = torch_adapter.place
 
@@ -170,7 +171,7 @@ def test_a_limit_that_shows_on_the_attempt_is_planned_around_each_time() -> None
 
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
-            patch.setattr(_registry, table, dict(getattr(_registry, table)))
+            patch.setattr(registry, table, dict(getattr(registry, table)))
         interop.register(Picky())
         root = np.array([1.0, 2.0])
         for number in (1, 1, 1, 13, 13, 1):
@@ -178,7 +179,7 @@ def test_a_limit_that_shows_on_the_attempt_is_planned_around_each_time() -> None
             result = interop.convert(root[:], "picky", readonly="copy")
             assert result.rows.tolist() == [number, 2]
         assert Picky.refused >= 2
-    _registry._classes.clear()
+    registry._classes.clear()
 
 
 def test_parameters_are_tensors_here() -> None:

@@ -9,7 +9,8 @@ import torch
 import foreign
 import interop
 import ledger
-from interop import _registry, stack
+from interop import stack
+from interop._identify import registry
 from test_errors import Case
 
 pytestmark = pytest.mark.requires("torch")
@@ -78,7 +79,7 @@ def test_scalars(arrays: Any, to: Any) -> None:
 
 def test_it_is_stacked_once_and_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("interop._stack.convert_whole", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr("interop._verbs.stack.convert_whole", lambda *arguments: calls.append(arguments))
     stack(tensors(), "numpy", copy=True, detach=True)
     ((stacked, to, keywords),) = calls
     assert (type(stacked), stacked.tolist()) == (torch.Tensor, VALUES)
@@ -123,14 +124,14 @@ def test_read_only_sources_are_no_matter() -> None:
 def test_a_framework_without_a_namespace() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
-            patch.setattr(_registry, table, dict(getattr(_registry, table)))
+            patch.setattr(registry, table, dict(getattr(registry, table)))
         interop.register(ledger.adapter)
         ledgers = [ledger.Ledger(x) for x in ndarrays()]
         assert stack(ledgers, "torch").tolist() == VALUES
         assert stack(ndarrays(), ledger.Ledger).rows.tolist() == VALUES
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             stack(ledgers, "ledger")
-    _registry._classes.clear()
+    registry._classes.clear()
     assert str(caught.value) == (
         "array-api-compat has no namespace for arrays of ledger, which could stack them. "
         'Stack in another framework, and convert the result: interop.stack(arrays, "numpy").'

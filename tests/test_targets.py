@@ -11,7 +11,7 @@ import pytest
 
 import interop
 from child import run_child
-from interop import _cures, _namespaces
+from interop._identify import hints, namespaces
 
 BASE = np.arange(6.0).reshape(2, 3)
 
@@ -49,16 +49,16 @@ def test_a_name_imports_only_what_says_that_it_is_a_namespace(tmp_path: Path) ->
 
 def test_the_source_of_what_has_none_is_not_read() -> None:
     for name in ("_struct", "sys", "builtins", "a.b", "", "interop", "xml"):
-        assert not _namespaces._says_so(name)
-    assert _namespaces._says_so("array_api_strict")
+        assert not namespaces._says_so(name)
+    assert namespaces._says_so("array_api_strict")
 
 
 # Packages of something else
 
 
-@pytest.mark.parametrize("name", sorted(_cures.PACKAGES))
+@pytest.mark.parametrize("name", sorted(hints.PACKAGES))
 def test_what_holds_no_arrays_is_out_of_scope(name: str) -> None:
-    what, cure = _cures.PACKAGES[name]
+    what, cure = hints.PACKAGES[name]
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, name)
     words = f"{name} is not a target, because {what}. Write {cure} instead."
@@ -90,7 +90,7 @@ def test_hint_for_an_installed_package_runs(name: str) -> None:
     x = np.arange(6, dtype="uint8") if name == "pyarrow" else np.arange(6, dtype="uint8").reshape(2, 3)
     with import_module("h5py").File("unused", "w", driver="core", backing_store=False) as file:
         names = {"x": x, "interop": interop, name: sys.modules[name], "file": file}
-        exec(_cures.PACKAGES[name].cure, names)  # noqa: S102 - our own words
+        exec(hints.PACKAGES[name].cure, names)  # noqa: S102 - our own words
 
 
 def stand_in(path: str, received: list[Any]) -> Any:
@@ -103,7 +103,7 @@ def stand_in(path: str, received: list[Any]) -> Any:
 def test_hint_for_another_package_calls_its_function_with_an_ndarray(name: str) -> None:
     received: list[Any] = []
     names = {"x": BASE, "interop": interop, name: stand_in(FUNCTIONS_OF_OTHERS[name], received)}
-    eval(_cures.PACKAGES[name].cure, names)  # noqa: S307 - our own words
+    eval(hints.PACKAGES[name].cure, names)  # noqa: S307 - our own words
     assert received == [{"name": BASE} if name == "datasets" else BASE]
 
 
@@ -112,13 +112,13 @@ def test_hint_for_another_package_calls_its_function_with_an_ndarray(name: str) 
 def test_hint_for_a_package_on_a_gpu_calls_its_function_with_a_cupy_array(name: str) -> None:
     received: list[Any] = []
     names = {"x": BASE, "interop": interop, name: stand_in(ON_A_GPU[name], received)}
-    eval(_cures.PACKAGES[name].cure, names)  # noqa: S307 - our own words
+    eval(hints.PACKAGES[name].cure, names)  # noqa: S307 - our own words
     assert interop.framework_of(received[0]) == "cupy"
 
 
 def test_every_package_has_a_test_of_its_hint() -> None:
-    plain = {name for name, other in _cures.PACKAGES.items() if other.cure == "interop.to_numpy(x)"}
-    assert {*INSTALLED, *FUNCTIONS_OF_OTHERS, *ON_A_GPU, *plain} == set(_cures.PACKAGES)
+    plain = {name for name, other in hints.PACKAGES.items() if other.cure == "interop.to_numpy(x)"}
+    assert {*INSTALLED, *FUNCTIONS_OF_OTHERS, *ON_A_GPU, *plain} == set(hints.PACKAGES)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import interop
-from interop import _flow, _quick, watch
+from interop import watch
+from interop._engine import fastpath, pipeline
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -95,7 +96,7 @@ def test_what_is_refused_is_no_conversion() -> None:
 
 
 def test_a_plan_made_anew_is_the_one_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    adapter: Any = interop._registry.adapter_named("torch")
+    adapter: Any = interop._identify.registry.adapter_named("torch")
     adopt, answers = adapter.adopt_host, iter([BufferError("it is the wrong day")])
 
     def refuse_once(array: Any) -> Any:
@@ -110,8 +111,8 @@ def test_a_plan_made_anew_is_the_one_that_is_recorded(monkeypatch: pytest.Monkey
 
 
 def state() -> Any:
-    table = {(to, cls) for to, row in _quick.TABLE.items() for cls in row if isinstance(to, str)}
-    return table, set(_quick.FINGERPRINTS), _flow.flow
+    table = {(to, cls) for to, row in fastpath.TABLE.items() for cls in row if isinstance(to, str)}
+    return table, set(fastpath.FINGERPRINTS), pipeline.flow
 
 
 def test_nothing_is_left_behind() -> None:
@@ -120,9 +121,9 @@ def test_nothing_is_left_behind() -> None:
     before = state()
     with watch():
         interop.to_numpy(torch.ones(3))
-        assert _flow.flow is not before[-1]
-        assert not any(_quick.TABLE.values())
-        assert not _quick.CALLS
+        assert pipeline.flow is not before[-1]
+        assert not any(fastpath.TABLE.values())
+        assert not fastpath.CALLS
     assert state() == before
     with pytest.raises(ZeroDivisionError), watch():
         _ = 1 / 0
@@ -191,7 +192,7 @@ def test_all_threads_are_watched() -> None:
         stop.set()
         other.result()
     assert len(seen.records) == 8 * 200
-    assert _flow.flow is _flow.convert_by_plan
+    assert pipeline.flow is pipeline.convert_by_plan
 
 
 def test_no_array_is_kept_alive() -> None:

@@ -10,14 +10,14 @@ import interop
 pytestmark = pytest.mark.requires("torch")
 
 
-def watched(*sizes: int, keep: int | None = None) -> interop._watch.Watch:
+def watched(*sizes: int, keep: int | None = None) -> interop._watch.watch.Watch:
     with interop.watch(keep=keep) as log:
         for size in sizes:
             interop.to_torch(np.ones(size))
     return log
 
 
-def shapes(records: Sequence[interop._records.Record]) -> list[tuple[int, ...]]:
+def shapes(records: Sequence[interop._watch.records.Record]) -> list[tuple[int, ...]]:
     return [record.plan.shape for record in records]
 
 

@@ -21,7 +21,8 @@ _KEYWORD: Final = re.compile(rf"(?<![\w.(])(?:{'|'.join(KEYWORDS)})=(?:\"[^\"]*\
 _COMMAND: Final = re.compile(r"pip install '?[-\w[\]]+'?")
 _OURS: Final = ("x", "src", "dst", "interop")  # of other packages' names, only calls are code: classes are named, too
 _PAIRS: Final = {"(": ")", "[": "]"}
-_NOT_MESSAGES: Final = {"_html", "_picture", "testing", "testing_lazy"}  # drawings, and the suites' own assertions
+_NOT_MESSAGES: Final = {"_model/html.py", "_doctor/picture.py", "testing/suite.py", "testing/lazy.py"}
+"""Files of drawings, and of the suites with their own assertions."""
 
 
 class Fragment(NamedTuple):
@@ -39,8 +40,8 @@ def fragments() -> Iterator[Fragment]:
     """Yield each piece of code in a string of the package that is not a docstring."""
     package = Path(interop.__file__).parent
     adapters = Path(interop.__file__).parents[1] / "adapters"
-    for path in sorted([*package.glob("*.py"), *adapters.glob("*.py")]):
-        if path.stem not in _NOT_MESSAGES:
+    for path in sorted([*package.rglob("*.py"), *adapters.rglob("*.py")]):
+        if f"{path.parent.name}/{path.name}" not in _NOT_MESSAGES:
             for line, text in _strings(ast.parse(path.read_text(encoding="utf-8"))):
                 if any(sign in text for sign in " ([="):  # not the name of a class or a module
                     yield from (Fragment(f"{path.parent.name}/{path.name}:{line}", code) for code in codes(text))

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from interop import _cures
+from interop._identify import hints
 from sources.test_messages import SAYS
 from test_errors_arrays import UNSUPPORTED
 
@@ -35,7 +35,7 @@ def executed() -> Iterator[str]:
         yield from row.cures
     yield from SAYS.values()  # run in sources/test_messages
     yield from (case[-1] for case in UNSUPPORTED)
-    yield from (other.cure for other in _cures.PACKAGES.values())  # run in test_targets
+    yield from (other.cure for other in hints.PACKAGES.values())  # run in test_targets
 
 
 EXECUTED: Final = list(executed())

@@ -11,7 +11,7 @@ import pytest
 
 import interop
 from foreign import DLPack, OldDLPack
-from interop import capsule
+from interop.adapter import capsule
 from traps.producers import tensor_in, versioned_in
 
 TARGETS = pytest.mark.parametrize("to", ["numpy", "torch"])

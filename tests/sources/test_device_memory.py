@@ -8,7 +8,7 @@ import pytest
 
 import interop
 from foreign import DLPack, Speaker
-from interop import capsule
+from interop.adapter import capsule
 
 pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
 

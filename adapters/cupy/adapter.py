@@ -1,0 +1,282 @@
+"""CuPy: CUDA memory, through DLPack. It holds no host memory, so an ndarray stands for that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import cupy
+import numpy as np
+
+from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, settle
+
+from . import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+_NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
+try:  # CuPy 14 takes bfloat16 from ml_dtypes, and no float8
+    import ml_dtypes
+except ImportError:
+    pass
+else:
+    _NAMES[np.dtype(ml_dtypes.bfloat16)] = "bfloat16"
+_MANAGED: Final = 13  # kDLCUDAManaged
+_DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
+
+
+class CuPyAdapter(Adapter):
+    """`cupy.ndarray` and its subclasses."""
+
+    name: ClassVar[str] = "cupy"
+    array_type = cupy.ndarray
+    holds: ClassVar[frozenset[int]] = frozenset({CUDA.kind})
+    home: ClassVar[Device] = CUDA
+    copies_ndarrays: ClassVar[bool] = True
+
+    def describe(self, x: Any, /) -> Facts:
+        """Tell the facts of a CuPy array; managed memory is its device's."""
+        dtype = x.dtype
+        name = _NAMES.get(dtype)
+        problem = None if name else f"CuPy's {dtype} is no dtype of plain numbers. Convert it first: x.astype(float)."
+        device = Device(CUDA.kind, x.device.id)
+        return Facts(
+            "cupy", x.shape, name or str(dtype), device, x.strides, x.nbytes,
+            obstacle=memory.obstacle(x), unsupported=problem,
+        )  # fmt: skip
+
+    def address(self, x: Any, /) -> int:
+        """Return the device pointer."""
+        return int(x.data.ptr)
+
+    def place(self, device: Device, /) -> Device | str:
+        """Ask the runtime which devices there are."""
+        if device.kind != CUDA.kind:
+            return "CuPy holds CUDA memory only. Convert to numpy or torch for the host."
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError:  # its words speak of drivers, whatever is missing
+            count = 0
+        if not count:
+            return "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
+        index = cupy.cuda.runtime.getDevice() if device.id == CURRENT else device.id
+        if 0 <= index < count:
+            return Device(CUDA.kind, index)
+        return f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them."
+
+    def lacks(self, dtype: str, /) -> str | None:
+        """Miss the 8-bit floats, and bfloat16 where ml_dtypes is missing."""
+        if dtype in _DTYPES:
+            return None
+        fix = "Run pip install ml-dtypes, or pass" if dtype == "bfloat16" else "Pass"
+        return f'CuPy has no {dtype} here. {fix} dtype="float32".'
+
+    def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
+        """Upload from any address: host memory is never adopted."""
+        return 1
+
+    def parse_device(self, spec: Any, /) -> Device:
+        """Read a `cupy.cuda.Device`."""
+        return Device(CUDA.kind, spec.id) if isinstance(spec, cupy.cuda.Device) else super().parse_device(spec)
+
+    def parse_dtype(self, spec: Any, /) -> str:
+        """Read what CuPy takes for a dtype: NumPy's."""
+        return np.dtype(spec).name
+
+    def current_stream(self, device: Device, /) -> Stream:
+        """Return CuPy's current stream of the device."""
+        with cupy.cuda.Device(device.id):
+            stream = cupy.cuda.get_current_stream()
+        return Stream(stream.ptr, stream)
+
+    def using(self, stream: Stream, /) -> Any:
+        """Make it CuPy's current stream; no other library's object is kept but by the caller."""
+        if stream.handle in (0, LEGACY):
+            return cupy.cuda.Stream.null
+        if stream.handle == PER_THREAD:
+            return cupy.cuda.Stream.ptds
+        own = isinstance(stream.owner, cupy.cuda.Stream)
+        return stream.owner if own else cupy.cuda.Stream.from_external(_Handle(stream.handle))
+
+    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+        """Record an event on one stream, and let the other wait for it; by handles, whoever owns the streams."""
+        if first.is_same(second):
+            return
+        with cupy.cuda.Device(device.id):
+            event = cupy.cuda.Event(disable_timing=True)
+            cupy.cuda.runtime.eventRecord(event.ptr, first.handle)
+            cupy.cuda.runtime.streamWaitEvent(second.handle, event.ptr)
+
+    def captures(self, stream: Stream, device: Device, /) -> bool:
+        """Ask the runtime; the legacy stream answers with an error while any other is captured."""
+        with cupy.cuda.Device(device.id):
+            try:
+                return bool(cupy.cuda.runtime.streamIsCapturing(stream.handle))
+            except cupy.cuda.runtime.CUDARuntimeError as error:
+                return "StreamCaptureImplicit" in str(error)
+
+    def wait(self, device: Device, /) -> None:
+        """Synchronise the device."""
+        cupy.cuda.Device(device.id).synchronize()
+
+    def export(self, x: Any, stream: Stream | None, /) -> Any:
+        """Return the array for DLPack, ordered for `stream`, and over memory that owns a lease if it is another."""
+        settle()
+        device, stream = Device(CUDA.kind, x.device.id), stream or Stream(LEGACY)
+        own = self.current_stream(device)
+        if stream.ordered:
+            self.order(own, stream, device)
+        lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
+        return _ExportedManaged(lent, device) if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED else _Exported(lent)
+
+    def adopt(self, source: Any, stream: Stream | None, /) -> Any:
+        """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
+        if isinstance(source, Interface):
+            return self._adopt_interface(source, stream)
+        array = cupy.from_dlpack(source)
+        lease = getattr(source, "lease", None)
+        return array if lease is None or not array.size else _owned(array, (lease, array))
+
+    def _adopt_interface(self, source: Any, stream: Stream | None) -> Any:
+        """Order by an event, where CuPy itself would stop the host until the interface's stream is done."""
+        with cupy.cuda.Device(source.device.id):
+            array = cupy.asarray(source)
+        if source.producer and stream and stream.ordered:
+            self.order(source.producer, stream, source.device)
+        return array
+
+    def export_host(self, x: Any, /) -> NDArray[Any]:
+        """Return the ndarray that stands for host memory."""
+        return x
+
+    def adopt_host(self, array: NDArray[Any], /) -> NDArray[Any]:
+        """Return the ndarray that stands for host memory, to be uploaded by `copy`."""
+        return array
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
+        """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
+        wanted = _DTYPES[dtype]
+        x = memory.whole(x)
+        if x.dtype.kind == "c" and wanted.kind not in "bc":
+            x = x.real  # what the cast does, without NumPy's warning: the caller has asked for it
+        if device.is_host:
+            with x.device:  # of which the current stream is meant
+                return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
+        place = cupy.cuda.Device(device.id)
+        if isinstance(x, np.ndarray):
+            with place:
+                return cupy.asarray(x, order="K", blocking=memory.is_pinned(x)).astype(wanted, copy=False)
+        # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
+        _order(x.device, place)
+        with place:
+            copied = memory.duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
+        _order(place, x.device)
+        return copied
+
+    def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
+        """Copy an array, as a plain array if the subclass would lose attributes.
+
+        CuPy may copy a subclass without its attributes.
+        """
+        copied = self.copy(x, device, dtype)
+        lost = type(copied) is type(x) is not cupy.ndarray and not vars(x).keys() <= vars(copied).keys()
+        return copied.view(cupy.ndarray) if lost else copied
+
+    def part(self, x: Any, index: Any, /) -> Any:
+        """Return a view."""
+        return x[index]
+
+    def assign(self, x: Any, source: Any, /) -> None:
+        """Write by one copy where both are in one piece and of one dtype, else by a kernel."""
+        if isinstance(source, np.ndarray):
+            with x.device:
+                memory.upload(x, source)
+            return
+        if source.device != x.device and not memory.is_one_copy(x, source):
+            source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
+        source = memory.whole(source)
+        _order(source.device, x.device)
+        with x.device:
+            if memory.is_one_copy(x, source):
+                x.data.copy_from_device_async(source.data, source.nbytes)
+            else:
+                x[...] = source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
+        _order(x.device, source.device)
+
+    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+        """Write by `cupy.ndarray.get`."""
+        if x.size:
+            with x.device:
+                x.get(out=out, blocking=False)
+
+    def pinned(self, nbytes: int, /) -> NDArray[Any]:
+        """Return memory of CuPy's own pool."""
+        return np.frombuffer(cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
+
+    def mark(self, device: Device, /) -> Callable[[], object]:
+        """Record an event whose waiting costs no processor time."""
+        with cupy.cuda.Device(device.id):
+            event = cupy.cuda.Event(block=True, disable_timing=True)
+            event.record(cupy.cuda.get_current_stream())
+        return event.synchronize
+
+    def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
+        """Stack on the arrays' device, whatever is current: CuPy's own would stack on that one."""
+        with arrays[0].device:
+            return cupy.stack([memory.whole(x) for x in arrays], axis=axis)
+
+
+def _order(first: Any, second: Any) -> None:
+    """Let the current stream of the second device wait for that of the first; one device is in order with itself."""
+    if first == second:
+        return
+    with first:
+        event = cupy.cuda.get_current_stream().record()
+    with second:
+        cupy.cuda.get_current_stream().wait_event(event)
+
+
+def _owned(x: Any, owner: Any) -> Any:
+    """Return a view of an array whose memory is owned by something else."""
+    low, high = cupy.byte_bounds(x)
+    memory = cupy.cuda.UnownedMemory(low, high - low, owner, x.device.id)
+    start = cupy.cuda.MemoryPointer(memory, x.data.ptr - low)
+    return cupy.ndarray(x.shape, x.dtype, start, x.strides)
+
+
+class _Handle:
+    """A stream by its handle, for `Stream.from_external`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._handle
+
+
+class _Exported:
+    """An array for one consumer, ordered already."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return cupy.ndarray.__dlpack_device__(self._array)
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        with self._array.device:
+            return cupy.ndarray.__dlpack__(self._array, **{**keywords, "stream": UNORDERED})
+
+
+class _ExportedManaged(_Exported, Interface):
+    """Managed memory: another kind of device for DLPack, which torch does not import; the other interface has none."""
+
+    def __init__(self, array: Any, device: Device) -> None:
+        _Exported.__init__(self, array)
+        Interface.__init__(self, array, device)
+
+
+adapter = CuPyAdapter()

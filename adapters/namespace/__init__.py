@@ -1,0 +1,1 @@
+"""The adapter of array-API namespaces without an adapter of their own."""

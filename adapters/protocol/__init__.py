@@ -1,0 +1,1 @@
+"""The adapter of foreign objects that offer their memory by a protocol."""

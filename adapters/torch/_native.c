@@ -1,0 +1,453 @@
+/* torch's plain host memory to and from NumPy, without the second tensor that `Tensor.numpy` makes.
+
+   What is offered here answers NotImplemented wherever the flow in Python has something to decide or to explain; and
+   what it does is what the flow would do. torch is reached through the table of functions that its class offers
+   (DLPack's C exchange API), and not linked. That table checks nothing, so all is checked here. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#include <numpy/arrayobject.h>
+
+#include "_dlpack.h"
+
+#if defined(Py_GIL_DISABLED) || defined(PYPY_VERSION) || NPY_SIZEOF_INTP != 8
+#error "not written for this Python: interop does without"
+#endif
+
+enum { MAX_AXES = 8, LARGE = 4 * 1024 * 1024 }; /* of what is plain; interop._engine.planner._LARGE */
+
+/* A function or method in C that takes no arguments: called past the interpreter where that can be. */
+typedef struct {
+    PyObject *callable;
+    PyCFunction function;
+} Method;
+
+static const DLPackExchangeAPI *exchange;
+static PyTypeObject *tensor_class, *parameter_class;
+static Method is_neg, is_conj, untyped_storage, resizable, numpy, detach, function_mode;
+static PyGetSetDef *requires_grad, *dtype;
+static PyObject *int8, *uint8;
+
+static PyObject *call(const Method *method, PyObject *self)
+{
+    return method->function ? method->function(self, NULL) : PyObject_CallOneArg(method->callable, self);
+}
+
+static PyObject *not_plain(void)
+{
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
+/* Whether an answer is False; an error counts as a yes, and then something is not plain. */
+static int is_false(PyObject *answer)
+{
+    Py_XDECREF(answer);
+    return answer == Py_False;
+}
+
+static int is_tensor(PyObject *x)
+{
+    return Py_IS_TYPE(x, tensor_class) || Py_IS_TYPE(x, parameter_class);
+}
+
+/* Whether no TorchFunctionMode watches, or changes, every call of a method. */
+static int is_unwatched(void)
+{
+    return is_false(function_mode.function ? function_mode.function(NULL, NULL)
+                                           : PyObject_CallNoArgs(function_mode.callable));
+}
+
+/* Whether two elements may share a byte; as interop._model.layout.overlaps, on strides in elements. */
+static int may_overlap(int ndim, const int64_t *shape, const int64_t *strides)
+{
+    struct {
+        int64_t stride, length;
+    } axes[MAX_AXES];
+    int n = 0;
+    for (int i = 0; i < ndim; i++) {
+        if (shape[i] == 0)
+            return 0;
+        if (shape[i] == 1)
+            continue;
+        int at = n++;
+        for (; at > 0 && axes[at - 1].stride > strides[i]; at--)
+            axes[at] = axes[at - 1];
+        axes[at].stride = strides[i];
+        axes[at].length = shape[i];
+    }
+    int64_t reach = 1;
+    for (int i = 0; i < n; i++) {
+        if (axes[i].stride < reach)
+            return 1;
+        reach += axes[i].stride * (axes[i].length - 1);
+    }
+    return 0;
+}
+
+/* -- torch to NumPy ---------------------------------------------------------------------------------------------- */
+
+static int numpy_type(DLDataType dtype)
+{
+    if (dtype.lanes != 1)
+        return -1;
+    switch (dtype.code << 8 | dtype.bits) {
+    case DL_BOOL << 8 | 8: return NPY_BOOL;
+    case DL_INT << 8 | 8: return NPY_INT8;
+    case DL_INT << 8 | 16: return NPY_INT16;
+    case DL_INT << 8 | 32: return NPY_INT32;
+    case DL_INT << 8 | 64: return NPY_INT64;
+    case DL_UINT << 8 | 8: return NPY_UINT8;
+    case DL_UINT << 8 | 16: return NPY_UINT16;
+    case DL_UINT << 8 | 32: return NPY_UINT32;
+    case DL_UINT << 8 | 64: return NPY_UINT64;
+    case DL_FLOAT << 8 | 16: return NPY_FLOAT16;
+    case DL_FLOAT << 8 | 32: return NPY_FLOAT32;
+    case DL_FLOAT << 8 | 64: return NPY_FLOAT64;
+    case DL_COMPLEX << 8 | 64: return NPY_COMPLEX64;
+    case DL_COMPLEX << 8 | 128: return NPY_COMPLEX128;
+    }
+    return -1;
+}
+
+/* Whether a dtype that DLPack calls one of 8 bits has 8 bits: torch lends int1 to int7 under that name, too. */
+static int is_whole(PyObject *x, DLDataType seen)
+{
+    if (seen.bits != 8 || (seen.code != DL_INT && seen.code != DL_UINT))
+        return 1;
+    PyObject *found = dtype->get(x, dtype->closure);
+    Py_XDECREF(found);
+    return found && (found == int8 || found == uint8);
+}
+
+/* Look at a tensor: true if it has elements on the host, none of which overlap, of a dtype that NumPy has. */
+static int look(PyObject *x, DLTensor *seen)
+{
+    if (exchange->look(x, seen) < 0)
+        return 0;
+    return seen->device.device_type == DL_CPU && seen->data != NULL && seen->ndim <= MAX_AXES && seen->strides &&
+           numpy_type(seen->dtype) >= 0 && is_whole(x, seen->dtype) &&
+           !may_overlap(seen->ndim, seen->shape, seen->strides);
+}
+
+/* An ndarray over what was seen. Steals `owner`. */
+static PyObject *over(const DLTensor *seen, PyObject *owner)
+{
+    npy_intp strides[MAX_AXES];
+    for (int i = 0; i < seen->ndim; i++)
+        strides[i] = seen->strides[i] * (seen->dtype.bits / 8);
+    PyObject *array = PyArray_NewFromDescr(
+        &PyArray_Type, PyArray_DescrFromType(numpy_type(seen->dtype)), seen->ndim, (npy_intp *)seen->shape, strides,
+        (char *)seen->data + seen->byte_offset, NPY_ARRAY_WRITEABLE, NULL);
+    if (array == NULL)
+        Py_DECREF(owner);
+    else if (PyArray_SetBaseObject((PyArrayObject *)array, owner) < 0)
+        Py_CLEAR(array);
+    return array;
+}
+
+/* Let torch do it. What it refuses (a gradient) is not plain. */
+static PyObject *by_torch(PyObject *x)
+{
+    PyObject *array = call(&numpy, x);
+    return array ? array : not_plain();
+}
+
+static PyObject *by_torch_detached(PyObject *x)
+{
+    PyObject *bare = call(&detach, x);
+    PyObject *array = bare ? by_torch(bare) : not_plain();
+    Py_XDECREF(bare);
+    return array;
+}
+
+/* The storage of a tensor, and what there is to see of the tensor: nobody else runs in between. Or NULL. */
+static PyObject *hold(PyObject *x, DLTensor *seen)
+{
+    PyObject *storage = call(&untyped_storage, x);
+    if (storage && !look(x, seen))
+        Py_CLEAR(storage);
+    return storage;
+}
+
+/* The same, if the bytes in memory are the numbers: no negation or conjugation is pending. To ask for these lets other
+   threads run, so it comes before; that a tensor is complex shows only after. */
+static PyObject *hold_resolved(PyObject *x, DLTensor *seen)
+{
+    PyObject *storage = is_false(call(&is_neg, x)) ? hold(x, seen) : NULL;
+    if (storage && seen->dtype.code == DL_COMPLEX) {
+        Py_DECREF(storage);
+        storage = is_false(call(&is_conj, x)) ? hold(x, seen) : NULL;
+    }
+    return storage;
+}
+
+/* Asked for the first time for its storage, a tensor takes longer to answer than to be shared by torch. Who converts
+   fresh tensors all the time is therefore asked only now and then. */
+enum { PATIENCE = 4, REST = 16 };
+static int misses, rest;
+
+static PyObject *share_checked(PyObject *x, int may_detach)
+{
+    DLTensor seen;
+    if (!is_tensor(x))
+        Py_RETURN_NOTIMPLEMENTED;
+    if (!is_unwatched()) /* then the fewer calls the better */
+        return look(x, &seen) && !may_detach ? by_torch(x) : not_plain();
+    int gradient = !is_false(requires_grad->get(x, requires_grad->closure));
+    if (gradient && !may_detach)
+        return not_plain();
+    if (rest > 0) {
+        rest--;
+        return !look(x, &seen) ? not_plain() : gradient ? by_torch_detached(x) : by_torch(x);
+    }
+    PyObject *storage = hold_resolved(x, &seen);
+    if (storage == NULL)
+        return not_plain();
+    /* The storage owns the memory, whatever becomes of the tensor (`t.data = ...`); it must not be resized any more,
+       and it is `Tensor.numpy` that forbids it, once for all. */
+    if (is_false(call(&resizable, storage))) {
+        misses = 0;
+        return over(&seen, storage);
+    }
+    Py_DECREF(storage);
+    if (++misses > PATIENCE)
+        rest = REST;
+    return gradient ? by_torch_detached(x) : by_torch(x);
+}
+
+static PyObject *share(PyObject *module, PyObject *x)
+{
+    (void)module;
+    return share_checked(x, 0);
+}
+
+static PyObject *share_detached(PyObject *module, PyObject *x)
+{
+    (void)module;
+    return share_checked(x, 1);
+}
+
+/* Copy without a tie to the tensor, which may be resized afterwards. */
+static PyObject *share_copy(PyObject *module, PyObject *x)
+{
+    (void)module;
+    DLTensor seen;
+    int plain = is_tensor(x) && is_unwatched() && is_false(requires_grad->get(x, requires_grad->closure));
+    PyObject *storage = plain ? hold_resolved(x, &seen) : NULL;
+    PyObject *view = storage ? over(&seen, storage) : NULL; /* not frozen, and gone in a moment */
+    if (view == NULL)
+        return storage ? NULL : not_plain();
+    int small = PyArray_NBYTES((PyArrayObject *)view) < LARGE;
+    PyObject *array = small ? PyArray_NewCopy((PyArrayObject *)view, NPY_KEEPORDER) : Py_NewRef(Py_NotImplemented);
+    Py_DECREF(view);
+    return array;
+}
+
+/* -- NumPy to torch ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    DLManagedTensorVersioned tensor;
+    int64_t shape[MAX_AXES], strides[MAX_AXES];
+} Lent;
+
+/* Called by torch when the last tensor over the memory goes, on whatever thread that is. */
+static void give_back(DLManagedTensorVersioned *tensor)
+{
+    if (!Py_IsInitialized()) /* the array went with the interpreter */
+        return;
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF((PyObject *)tensor->manager_ctx);
+    PyMem_Free(tensor);
+    PyGILState_Release(state);
+}
+
+static int dlpack_code(int type)
+{
+    switch (type) {
+    case NPY_BOOL: return DL_BOOL;
+    case NPY_BYTE: case NPY_SHORT: case NPY_INT: case NPY_LONG: case NPY_LONGLONG: return DL_INT;
+    case NPY_UBYTE: case NPY_USHORT: case NPY_UINT: case NPY_ULONG: case NPY_ULONGLONG: return DL_UINT;
+    case NPY_HALF: case NPY_FLOAT: case NPY_DOUBLE: return DL_FLOAT;
+    case NPY_CFLOAT: case NPY_CDOUBLE: return DL_COMPLEX;
+    }
+    return -1;
+}
+
+/* Fill in shape and strides, the latter in elements; false if torch can't have them. */
+static int lay_out(Lent *lent, PyArrayObject *array)
+{
+    npy_intp item = PyArray_ITEMSIZE(array);
+    int ndim = PyArray_NDIM(array);
+    for (int i = 0; i < ndim; i++) {
+        npy_intp n = lent->shape[i] = PyArray_DIM(array, i), stride = PyArray_STRIDE(array, i);
+        int odd = stride < 0 || (stride & (item - 1));
+        if (odd && n > 1)
+            return 0;
+        lent->strides[i] = odd ? 1 : stride / item; /* of one element, it is never stepped over */
+    }
+    int dense = PyArray_FLAGS(array) & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS);
+    return dense || !may_overlap(ndim, lent->shape, lent->strides);
+}
+
+static int is_reversed(PyArrayObject *array)
+{
+    for (int i = 0; i < PyArray_NDIM(array); i++)
+        if (PyArray_STRIDE(array, i) < 0 && PyArray_DIM(array, i) > 1)
+            return 1;
+    return 0;
+}
+
+/* Whether torch has the dtype, and the memory is aligned and of native byte order: all but the strides. */
+static int is_behaved(PyObject *x)
+{
+    return PyArray_CheckExact(x) && PyArray_ISALIGNED((PyArrayObject *)x) && PyArray_ISNOTSWAPPED((PyArrayObject *)x) &&
+           PyArray_NDIM((PyArrayObject *)x) <= MAX_AXES && dlpack_code(PyArray_TYPE((PyArrayObject *)x)) >= 0;
+}
+
+/* Whether an array is not aligned as torch's kernels need it: complex numbers to their whole size
+   (torch/headeronly/util/complex.h), where NumPy is content with that of their parts. */
+static int is_misaligned(PyArrayObject *array)
+{
+    uintptr_t address = (uintptr_t)PyArray_DATA(array);
+    return PyArray_ISCOMPLEX(array) && address % (uintptr_t)PyArray_ITEMSIZE(array) != 0 && PyArray_SIZE(array) > 0;
+}
+
+/* A tensor over a behaved array, or NotImplemented for its strides or its address. */
+static PyObject *lend(PyArrayObject *array)
+{
+    Lent *lent = PyMem_Malloc(sizeof(Lent));
+    if (lent == NULL)
+        return PyErr_NoMemory();
+    if (is_misaligned(array) || !lay_out(lent, array)) {
+        PyMem_Free(lent);
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    lent->tensor = (DLManagedTensorVersioned){
+        .version = {1, 0}, .manager_ctx = Py_NewRef(array), .deleter = give_back,
+        .dl_tensor = {.data = PyArray_DATA(array), .device = {DL_CPU, 0}, .ndim = PyArray_NDIM(array),
+                      .dtype = {dlpack_code(PyArray_TYPE(array)), (uint8_t)(8 * PyArray_ITEMSIZE(array)), 1},
+                      .shape = lent->shape, .strides = lent->strides}};
+    void *tensor = NULL;
+    if (exchange->take(&lent->tensor, &tensor) < 0) /* what was handed over is torch's, also now */
+        return NULL;
+    return tensor;
+}
+
+/* A tensor over a copy, where the planner would let NumPy make it. */
+static PyObject *lend_copy(PyArrayObject *array)
+{
+    if (PyArray_NBYTES(array) >= LARGE)
+        Py_RETURN_NOTIMPLEMENTED;
+    PyObject *copied = PyArray_NewCopy(array, NPY_KEEPORDER);
+    PyObject *tensor = copied ? lend((PyArrayObject *)copied) : NULL;
+    Py_XDECREF(copied);
+    return tensor;
+}
+
+static PyObject *adopt(PyObject *module, PyObject *x)
+{
+    (void)module;
+    if (!is_behaved(x) || !PyArray_ISWRITEABLE((PyArrayObject *)x))
+        Py_RETURN_NOTIMPLEMENTED;
+    PyObject *tensor = lend((PyArrayObject *)x);
+    if (tensor != Py_NotImplemented || !(is_reversed((PyArrayObject *)x) || is_misaligned((PyArrayObject *)x)))
+        return tensor;
+    Py_DECREF(tensor);
+    return lend_copy((PyArrayObject *)x); /* torch has no negative strides, and cannot use the address */
+}
+
+static PyObject *adopt_copy(PyObject *module, PyObject *x)
+{
+    (void)module;
+    if (!is_behaved(x))
+        Py_RETURN_NOTIMPLEMENTED;
+    return lend_copy((PyArrayObject *)x);
+}
+
+/* -- setting up -------------------------------------------------------------------------------------------------- */
+
+static int find_method(Method *method, PyObject *cls, const char *name)
+{
+    method->callable = PyObject_GetAttrString(cls, name);
+    if (method->callable && Py_IS_TYPE(method->callable, &PyMethodDescr_Type)) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)method->callable)->d_method;
+        method->function = definition->ml_flags == METH_NOARGS ? definition->ml_meth : NULL;
+    }
+    return method->callable ? 0 : -1;
+}
+
+static void take_function(Method *method, PyObject *function)
+{
+    method->callable = Py_NewRef(function);
+    if (PyCFunction_CheckExact(function) && PyCFunction_GET_FLAGS(function) == METH_NOARGS)
+        method->function = PyCFunction_GET_FUNCTION(function);
+}
+
+static int find_attribute(PyGetSetDef **attribute, PyObject *cls, const char *name)
+{
+    PyObject *found = PyObject_GetAttrString(cls, name);
+    if (found && !Py_IS_TYPE(found, &PyGetSetDescr_Type))
+        PyErr_Format(PyExc_AttributeError, "%s of a tensor is not written in C", name);
+    else if (found)
+        *attribute = ((PyGetSetDescrObject *)found)->d_getset;
+    return *attribute ? 0 : -1;
+}
+
+static int find_exchange(PyObject *cls)
+{
+    PyObject *capsule = PyObject_GetAttrString(cls, "__dlpack_c_exchange_api__");
+    const DLPackExchangeAPI *table = capsule ? PyCapsule_GetPointer(capsule, "dlpack_exchange_api") : NULL;
+    if (table && (table->version.major != 1 || table->look == NULL))
+        PyErr_SetString(PyExc_AttributeError, "torch's exchange API is of another version");
+    else
+        exchange = table;
+    return exchange ? 0 : -1;
+}
+
+PyDoc_STRVAR(bind_doc, "bind(Tensor, Parameter, UntypedStorage, is_mode_enabled, int8, uint8)\n--\n\n"
+             "Find torch's functions. AttributeError where this torch has none to offer.");
+
+static PyObject *bind(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *cls, *parameter, *storage, *mode;
+    if (!PyArg_ParseTuple(args, "OOOOOO", &cls, &parameter, &storage, &mode, &int8, &uint8))
+        return NULL;
+    Py_INCREF(int8);
+    Py_INCREF(uint8);
+    take_function(&function_mode, mode);
+    tensor_class = (PyTypeObject *)Py_NewRef(cls);
+    parameter_class = (PyTypeObject *)Py_NewRef(parameter);
+    if (find_exchange(cls) || find_attribute(&requires_grad, cls, "requires_grad") ||
+        find_attribute(&dtype, cls, "dtype") || find_method(&is_neg, cls, "is_neg") ||
+        find_method(&is_conj, cls, "is_conj") || find_method(&untyped_storage, cls, "untyped_storage") ||
+        find_method(&numpy, cls, "numpy") || find_method(&detach, cls, "detach") ||
+        find_method(&resizable, storage, "resizable"))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"bind", bind, METH_VARARGS, bind_doc},
+    {"share", share, METH_O, "share(tensor)\n--\n\nReturn an ndarray over a plain tensor, else NotImplemented."},
+    {"share_detached", share_detached, METH_O,
+     "share_detached(tensor)\n--\n\nThe same, of a tensor that may lose its gradient."},
+    {"share_copy", share_copy, METH_O, "share_copy(tensor)\n--\n\nReturn an ndarray with a copy, likewise."},
+    {"adopt", adopt, METH_O, "adopt(array)\n--\n\nReturn a tensor over a plain ndarray, else NotImplemented."},
+    {"adopt_copy", adopt_copy, METH_O, "adopt_copy(array)\n--\n\nReturn a tensor over a copy, likewise."},
+    {NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "interop.adapters.torch._native", "The compiled half of `interop.adapters.torch`.", -1, methods,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    import_array();
+    return PyModule_Create(&definition);
+}

@@ -1,0 +1,167 @@
+"""Reads and copies of tensor subclasses.
+
+Reads ignore everything that the class or a mode redefines; copies use it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor
+
+from . import host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+_without_function: Final = torch._C.DisableTorchFunctionSubclass
+_NO_DISPATCH: Final = torch._C._disabled_torch_dispatch_impl
+_PLAIN: Final = frozenset({Tensor, torch.nn.Parameter})
+
+
+def unseen() -> AbstractContextManager[Any]:
+    """Return a context that hides operations on a tensor from a subclass and `FakeTensorMode`."""
+    return _outside_fake_mode() if host.is_faked() else _without_function()
+
+
+@contextmanager
+def _outside_fake_mode() -> Iterator[None]:
+    from torch._subclasses.fake_tensor import unset_fake_temporarily  # noqa: PLC0415 - needed only where it is on
+
+    with unset_fake_temporarily(), _without_function():
+        yield
+
+
+def has_own_memory(cls: Any) -> bool:
+    """Return whether the tensors of a class are backed by memory.
+
+    A class with `__torch_dispatch__` may stand for something else.
+    """
+    return cls.__torch_dispatch__ is _NO_DISPATCH
+
+
+def plain(x: Any) -> Tensor:
+    """Return a plain tensor that shares the memory and the graph of a given tensor.
+
+    A subclass may redefine every attribute and method: by `__torch_function__`, or as any other class.
+    """
+    if type(x) in _PLAIN or not has_own_memory(type(x)):
+        return x
+    try:
+        with unseen():
+            return Tensor.as_subclass(x, Tensor)
+    except RuntimeError:  # the layout has no such alias
+        return x
+
+
+def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return the copy that a subclass makes by `clone` or `to`, or None if not possible.
+
+    The result is checked: its device, dtype, shape, memory and gradient must be those that the plan has promised. If
+    it has the class, but not the attributes of the instance, it becomes a plain tensor.
+    """
+    if type(x) in _PLAIN or host.is_misaligned(plain(x)):  # its own `clone` would end the process
+        return None
+    try:
+        copied = _ask(x, device, dtype)
+        fits = isinstance(copied, Tensor) and _is_copy(plain(copied), plain(x), device, dtype)
+        return _with_state(copied, x) if fits else None
+    except Exception:  # noqa: BLE001 - a subclass may answer anything
+        return None
+
+
+def aligned(x: Any) -> Any:
+    """Return a tensor that torch's kernels can read: `x`, or else a plain copy."""
+    with unseen():
+        bare = plain(x)
+        return host.realigned(bare) if host.is_misaligned(bare) else x
+
+
+def copy_lazy(x: Any, device: torch.device) -> Tensor:
+    """Return another parameter or buffer that has no shape yet."""
+    copied: Any = type(x)(requires_grad=x.requires_grad, device=device, dtype=plain(x).dtype)
+    copied.__dict__.update(vars(x))  # whether a buffer is persistent, for example
+    return copied
+
+
+def stack(tensors: Sequence[Any], axis: int) -> Tensor:
+    """Stack tensors by the overrides of the classes, if the result is correct.
+
+    The result is correct if it is the one that `torch.stack` gives for plain tensors. Otherwise
+    plain tensors are stacked.
+    """
+    if all(type(x) in _PLAIN for x in tensors):
+        with unseen():
+            return torch.stack(list(tensors), dim=axis)
+    try:
+        stacked: Any = torch.stack(list(tensors), dim=axis)
+        if isinstance(stacked, Tensor) and _is_stack(plain(stacked), [plain(x) for x in tensors], axis):
+            return _with_state(stacked, tensors[0])
+    except Exception:  # noqa: BLE001, S110 - a subclass may answer anything
+        pass
+    with unseen():
+        return torch.stack([plain(x) for x in tensors], dim=axis)
+
+
+def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Ask with plain words only: some classes' `to` knows no keywords. Where fewer bytes travel, cast before."""
+    real = plain(x)
+    copied = x.real if real.is_complex() and host.is_real_number(dtype) else x
+    seen = plain(copied)
+    if seen.is_conj() or seen.is_neg():
+        copied = copied.resolve_conj().resolve_neg()
+    casts_first = dtype.itemsize < seen.dtype.itemsize
+    if casts_first:
+        copied = copied.to(dtype)
+    if real.device != device:
+        copied = copied.to(device)
+    if seen.dtype != dtype and not casts_first:
+        copied = copied.to(dtype)
+    return copied.clone() if _storage(plain(copied)) == _storage(real) else copied
+
+
+def _is_copy(copied: Tensor, x: Tensor, device: torch.device, dtype: torch.dtype) -> bool:
+    with unseen():
+        likely = copied.shape == x.shape and copied.dtype == dtype and _is_same_device(copied.device, device)
+        resolved = not (copied.is_conj() or copied.is_neg())
+        return likely and resolved and _is_independent(copied, x) and _keeps_graph(copied, x)
+
+
+def _is_same_device(one: torch.device, other: torch.device) -> bool:
+    return one.type == other.type and (one.index or 0) == (other.index or 0)  # "cpu" has an index or none
+
+
+def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
+    first = tensors[0]
+    shape = list(first.shape)
+    shape.insert(axis % (first.ndim + 1), len(tensors))
+    with unseen():
+        alike = (stacked.device, stacked.dtype) == (first.device, first.dtype)
+        return list(stacked.shape) == shape and alike and all(_keeps_graph(stacked, x) for x in tensors)
+
+
+def _is_independent(copied: Tensor, x: Tensor) -> bool:
+    return not x.numel() or _storage(copied) != _storage(x)
+
+
+def _storage(x: Tensor) -> int:
+    """Return a number that tells storages apart."""
+    with unseen():
+        return x.untyped_storage()._cdata
+
+
+def _keeps_graph(copied: Tensor, x: Tensor) -> bool:
+    differentiable = copied.is_floating_point() or copied.is_complex()
+    if not (x.requires_grad and differentiable and torch.is_grad_enabled()):
+        return True
+    return copied.grad_fn is not None
+
+
+def _with_state(result: Tensor, x: Any) -> Tensor:
+    """Return a result as a plain tensor if attributes of the source instance are missing."""
+    if type(result) is type(x) and not vars(x).keys() <= vars(result).keys():
+        return plain(result)
+    return result

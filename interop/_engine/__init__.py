@@ -1,0 +1,1 @@
+"""The conversion pipeline: parse the keywords, plan, check the policy, execute, and remember."""

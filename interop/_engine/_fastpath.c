@@ -1,0 +1,234 @@
+/* The verbs as the interpreter calls them: `interop._engine.fastpath`'s table, without a Python frame in between.
+
+   A verb stands in front of the function that defines it. It looks for a native call by target and exact class; where
+   there is none, or it says that the array is not plain, the function is called. No framework is known here. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+
+#if defined(Py_GIL_DISABLED) || defined(PYPY_VERSION)
+#error "not written for this Python: interop does without"
+#endif
+
+/* -- what was learned ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject *to;
+    PyTypeObject *cls;
+    PyObject *calls[3]; /* by Manner; the first two are NULL where the array itself is the answer */
+} Entry;
+
+/* What is asked for: no keyword, or exactly one of two. */
+typedef enum { PLAIN, DETACHED, COPIED, OTHERWISE } Manner;
+
+enum { MAX_ENTRIES = 32 };
+static Entry entries[MAX_ENTRIES];
+static int count;
+
+static Entry *find(PyObject *to, PyTypeObject *cls)
+{
+    for (int i = 0; i < count; i++)
+        if (entries[i].cls == cls && entries[i].to == to)
+            return &entries[i];
+    return NULL;
+}
+
+static PyObject *or_null(PyObject *object)
+{
+    return Py_IsNone(object) ? NULL : Py_NewRef(object);
+}
+
+PyDoc_STRVAR(learn_doc, "learn(to, cls, plain, detached, copied)\n--\n\n"
+             "Remember native calls for arrays of exactly this class: without keywords, with detach=True, with copy=True.");
+
+static PyObject *learn(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *to, *cls, *plain, *detached, *copied;
+    if (!PyArg_ParseTuple(args, "OO!OOO", &to, &PyType_Type, &cls, &plain, &detached, &copied))
+        return NULL;
+    if (!find(to, (PyTypeObject *)cls) && count < MAX_ENTRIES)
+        entries[count++] = (Entry){Py_NewRef(to), (PyTypeObject *)Py_NewRef(cls),
+                                   {or_null(plain), or_null(detached), or_null(copied)}};
+    Py_RETURN_NONE;
+}
+
+static PyObject *forget(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    while (count > 0) {
+        Entry gone = entries[--count];
+        entries[count] = (Entry){NULL}; /* first out of the table: a finaliser may convert */
+        Py_DECREF(gone.to);
+        Py_DECREF(gone.cls);
+        for (int i = PLAIN; i < OTHERWISE; i++)
+            Py_XDECREF(gone.calls[i]);
+    }
+    Py_RETURN_NONE;
+}
+
+/* -- verbs --------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *to; /* NULL where the caller names the target */
+    Entry *last;  /* what was found last: likely what comes next */
+    PyObject *function, *dict, *weakrefs;
+} Verb;
+
+static PyObject *detach_name, *copy_name;
+
+static inline Manner read_manner(PyObject *names, PyObject *const *values)
+{
+    if (names == NULL || PyTuple_GET_SIZE(names) == 0)
+        return PLAIN;
+    if (PyTuple_GET_SIZE(names) > 1 || values[0] != Py_True)
+        return OTHERWISE;
+    PyObject *name = PyTuple_GET_ITEM(names, 0); /* interned, where it stands in code */
+    return name == detach_name ? DETACHED : name == copy_name ? COPIED : OTHERWISE;
+}
+
+/* The native answer; NULL without an exception where there is none. */
+static inline PyObject *answer(Verb *verb, PyObject *to, PyObject *x, Manner manner)
+{
+    Entry *entry = verb->last;
+    if (entry->cls != Py_TYPE(x) || entry->to != to)
+        entry = find(to, Py_TYPE(x));
+    if (entry == NULL || manner == OTHERWISE)
+        return NULL;
+    verb->last = entry;
+    PyObject *native = entry->calls[manner];
+    if (native == NULL)
+        return manner == COPIED ? NULL : Py_NewRef(x);
+    Py_INCREF(native); /* it may be forgotten meanwhile */
+    PyObject *result = PyCFunction_CheckExact(native) && PyCFunction_GET_FLAGS(native) == METH_O
+                           ? PyCFunction_GET_FUNCTION(native)(PyCFunction_GET_SELF(native), x)
+                           : PyObject_CallOneArg(native, x);
+    Py_DECREF(native);
+    if (result == Py_NotImplemented)
+        Py_CLEAR(result);
+    return result;
+}
+
+static PyObject *call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Verb *verb = (Verb *)self;
+    Entry *last = verb->last;
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    /* An array that is where it should be, once more: all that there is to be quick at. */
+    if (n == 1 && !names && Py_TYPE(args[0]) == last->cls && verb->to == last->to && !last->calls[PLAIN])
+        return Py_NewRef(args[0]);
+    if (n == (verb->to ? 1 : 2)) {
+        PyObject *result = answer(verb, verb->to ? verb->to : args[1], args[0], read_manner(names, args + n));
+        if (result || PyErr_Occurred())
+            return result;
+    }
+    return PyObject_Vectorcall(verb->function, args, nargsf, names);
+}
+
+static void dealloc(PyObject *self)
+{
+    Verb *verb = (Verb *)self;
+    if (verb->weakrefs)
+        PyObject_ClearWeakRefs(self);
+    Py_CLEAR(verb->dict);
+    Py_CLEAR(verb->function);
+    Py_CLEAR(verb->to);
+    PyObject_Free(self);
+}
+
+static PyObject *repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<compiled %R>", ((Verb *)self)->function);
+}
+
+/* Pickled, copied and bound as the function is. */
+static PyObject *reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyObject_GetAttrString(self, "__qualname__");
+}
+
+static PyObject *bind(PyObject *self, PyObject *instance, PyObject *cls)
+{
+    (void)cls;
+    return instance && !Py_IsNone(instance) ? PyMethod_New(self, instance) : Py_NewRef(self);
+}
+
+static PyMethodDef verb_methods[] = {{"__reduce__", reduce, METH_NOARGS, NULL}, {NULL}};
+static PyGetSetDef verb_attributes[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict}, {NULL}};
+
+static PyTypeObject verb_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "interop._engine._fastpath.Verb",
+    .tp_doc = "A function of interop, as the interpreter calls it.",
+    .tp_basicsize = sizeof(Verb),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(Verb, vectorcall),
+    .tp_dictoffset = offsetof(Verb, dict),
+    .tp_weaklistoffset = offsetof(Verb, weakrefs),
+    .tp_call = PyVectorcall_Call,
+    .tp_dealloc = dealloc,
+    .tp_repr = repr,
+    .tp_descr_get = bind,
+    .tp_methods = verb_methods,
+    .tp_getset = verb_attributes,
+};
+
+PyDoc_STRVAR(verb_doc, "verb(function, to)\n--\n\nPut a verb in front of a function; `to` may be None: its second argument.");
+
+static PyObject *make_verb(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *function, *to;
+    if (!PyArg_ParseTuple(args, "OO", &function, &to))
+        return NULL;
+    Verb *verb = PyObject_New(Verb, &verb_type);
+    if (verb == NULL)
+        return NULL;
+    verb->vectorcall = call;
+    verb->dict = verb->weakrefs = NULL;
+    verb->function = Py_NewRef(function);
+    verb->to = or_null(to);
+    verb->last = entries;
+    return (PyObject *)verb;
+}
+
+/* -- the module ---------------------------------------------------------------------------------------------------- */
+
+/* A `__call__` in Python that stands in the type's dict before the type is made is what `type(verb).__call__` gives.
+   The slots stay those of C. So who reads code to trace it (torch.compile) reads on in the function behind the verb. */
+static int make_type(void)
+{
+    static const char source[] = "lambda self, /, *args, **keywords: self.__wrapped__(*args, **keywords)";
+    PyObject *names = PyDict_New();
+    PyObject *traced = names ? PyRun_String(source, Py_eval_input, names, names) : NULL;
+    verb_type.tp_dict = PyDict_New();
+    if (!traced || !verb_type.tp_dict || PyDict_SetItemString(verb_type.tp_dict, "__call__", traced) < 0)
+        return -1;
+    Py_DECREF(names);
+    Py_DECREF(traced);
+    return PyType_Ready(&verb_type);
+}
+
+static PyMethodDef methods[] = {
+    {"verb", make_verb, METH_VARARGS, verb_doc},
+    {"learn", learn, METH_VARARGS, learn_doc},
+    {"forget", forget, METH_NOARGS, "forget()\n--\n\nForget everything."},
+    {NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "interop._engine._fastpath", "The compiled half of `interop._engine.fastpath`.", -1, methods,
+};
+
+PyMODINIT_FUNC PyInit__fastpath(void)
+{
+    detach_name = PyUnicode_InternFromString("detach");
+    copy_name = PyUnicode_InternFromString("copy");
+    if (detach_name == NULL || copy_name == NULL || make_type() < 0)
+        return NULL;
+    return PyModule_Create(&definition);
+}

@@ -1,0 +1,275 @@
+"""Lazy arrays: what is computed later is converted later, block by block; what is computed now is converted now.
+
+A lazy array is planned as the array that it will be: its blocks' framework is asked, by the facts of a block without
+elements. `Plan.later` is what will then be done. Above the planner, which plans for the blocks, and below the flow.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from interop import errors
+from interop._engine import planner, policy, reading
+from interop._engine.options import Wish
+from interop._engine.sliced import Sliced
+from interop._identify import registry
+from interop._identify.operand import Found
+from interop._model import dtypes, text
+from interop._model.plan import Plan, Step
+from interop._transfer.chunks import is_dataset
+from interop.adapter.device import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interop._engine.planner import Route
+    from interop.adapter import Adapter, Facts
+    from interop.adapter.lazy import LazyAdapter
+
+    Convert = Callable[[Any, str, Wish], Any]
+    ConvertNow = Callable[[Any, str, Wish], tuple[Any, Plan]]
+
+
+class LazyRoute(NamedTuple):
+    """A conversion that starts or ends with a lazy array.
+
+    Attributes
+    ----------
+    whole : Route
+        As of any other array.
+    block : Route
+        Of what is in the lazy array: its facts are those of the whole, as if it were computed; its target is the
+        framework of the blocks that come out.
+    meta : array
+        A block without elements.
+    origin : object
+        What is converted, as it was passed.
+    """
+
+    whole: Route
+    block: Route
+    meta: Any = None
+    origin: Any = None
+
+
+# -- who and what --------------------------------------------------------------------------------------------------
+
+
+def open_route(route: Route, x: Any, array: Any) -> LazyRoute:
+    """Find out what the blocks are.
+
+    Raises
+    ------
+    UnsupportedArrayError, InvalidOptionError
+    """
+    _check_keywords(route)
+    wish = route.wish._replace(chunks=None, compute=False)
+    if not route.source.lazy:
+        within = route.source if route.source.name in registry.known_names() else registry.adapter_named("numpy")
+        return LazyRoute(route, route._replace(target=within, wish=wish), origin=x)
+    inner, meta = block_of(cast("LazyAdapter", route.source), array)
+    target = inner if route.target.lazy else route.target
+    facts = _as_computed(inner.describe(meta), route.facts)
+    lazy = cast("LazyAdapter", route.source)
+    if lost := inner.describe(lazy.meta(array)).unsupported:  # a subclass may have a unit, which `part` drops
+        facts = facts._replace(unsupported=lost)
+    return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta, x)
+
+
+def block_of(lazy: LazyAdapter, x: Any) -> tuple[Adapter, Any]:
+    """Return the framework of a lazy array's blocks, and a block without elements.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        No adapter knows their class.
+    """
+    meta = lazy.meta(x)
+    inner = registry.adapter_of(type(meta))
+    if inner is None or inner.lazy:
+        kind = f"{type(meta).__module__}.{type(meta).__qualname__}"
+        msg = f"cannot convert {lazy.describe(x)}: its blocks are of the class {kind}, which no adapter knows"
+        raise errors.UnsupportedArrayError(f"{msg}. interop.register adds one.")
+    return inner, inner.part(meta, ...)
+
+
+def _as_computed(meta: Facts, whole: Facts) -> Facts:
+    """Return the facts of the array that all blocks make together: in one piece, and nobody else's."""
+    if meta.unsupported:
+        return meta._replace(shape=whole.shape)
+    if not is_known(whole):
+        return meta._replace(shape=whole.shape, strides=(), nbytes=0, readonly=False, obstacle=None)
+    size = dtypes.itemsize(meta.dtype)
+    strides = tuple(accumulate(reversed((*whole.shape[1:], size)), lambda a, b: a * b))[::-1] if whole.shape else ()
+    nbytes = math.prod(whole.shape) * size
+    return meta._replace(shape=whole.shape, strides=strides, nbytes=nbytes, readonly=False, obstacle=None)
+
+
+def is_known(facts: Facts) -> bool:
+    """Whether the shape is known before anything is computed."""
+    return not any(map(math.isnan, facts.shape))
+
+
+def check_chunks(route: Route) -> None:
+    """Refuse chunks that are for nobody."""
+    chunks = route.wish.chunks
+    if chunks is not None and not route.target.lazy:
+        msg = f"chunks= applies to lazy targets only, and arrays of {route.target.name} have no chunks. Remove it."
+        raise errors.InvalidOptionError(msg)
+
+
+def _check_keywords(route: Route) -> None:
+    wish = route.wish
+    if wish.stream is not None and not (route.source.lazy and wish.compute):
+        msg = "stream= does not apply to an array that stays lazy: its workers have their own. Remove it."
+        raise errors.InvalidOptionError(msg)
+
+
+# -- plan ----------------------------------------------------------------------------------------------------------
+
+
+def make_plan(route: LazyRoute) -> Plan:
+    """Decide, and check the policy for all that will be done, now and later.
+
+    Raises
+    ------
+    InteropError
+        As `_planner.make_plan`.
+    """
+    whole, block = route.whole, route.block
+    if not whole.source.lazy:
+        return _plan_split(route)
+    if whole.wish.compute and not whole.target.lazy:
+        return _plan_computed(route)
+    later = planner.make_plan(block)
+    plan = later._replace(source=whole.source.name, target=whole.target.name, readonly=False, later=later)
+    if not (whole.target.lazy and later.steps[-1].verb == "keep"):
+        step = Step("map", "source", later.device, later.dtype)
+        return plan._replace(steps=(step,), reason="it is lazy, and stays so")
+    if whole.wish.chunks is not None:
+        return plan._replace(reason="it is rechunked, and stays lazy")
+    return plan._replace(reason=f"it is {plan.target}'s already", later=None)
+
+
+def _plan_split(route: LazyRoute) -> Plan:
+    whole, block, facts = route.whole, route.block, route.whole.facts
+    planner.check_numbers(whole)
+    if facts.device.kind not in block.target.holds:
+        cure = "Move it to the host first: interop.to_numpy(x)." if facts.materialises else "Convert it to one first."
+        reason = f"blocks of it need a framework of {facts.device}. {cure}"
+        raise whole.refusal(errors.UnsupportedArrayError, reason)
+    planner.check_gradient(whole)
+    plan = reading.make_plan(block)
+    share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
+    if facts.materialises and is_dataset(route.origin):
+        return plan._replace(target=target, steps=(share,), reason="it is read block by block", later=plan)
+    writing = [step for step in plan.steps if step.writes]
+    reason = plan.reason if writing else "its blocks are parts of its memory"
+    if block.target.immutable and not writing:  # such share all of an array, but not parts of it
+        writing = [Step("copy", "source", plan.device, plan.dtype, facts.nbytes)]
+        reason = f"{plan.source} shares no parts of its memory"
+        _check_copy(whole, reason)
+    return plan._replace(target=target, steps=(*writing, share), reason=reason)
+
+
+def _plan_computed(route: LazyRoute) -> Plan:
+    whole, block = route.whole, route.block
+    reading.check_copy(whole)
+    limits = whole.wish.host_copy == "error" or whole.wish.max_host_bytes < math.inf
+    if limits and not is_known(whole.facts):
+        reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
+        raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
+    rest = planner.make_plan(block._replace(wish=wish_when_computed(route)))
+    plan = reading.join(whole.facts, rest, block.facts, "compute")
+    policy.forbid(plan, whole.wish)
+    return plan
+
+
+def _check_copy(whole: Route, reason: str) -> None:
+    if whole.wish.copy is False:
+        refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
+        raise whole.refusal(errors.CopyRequiredError, refusal)
+
+
+def wish_when_computed(route: LazyRoute) -> Wish:
+    """Return what is left to wish for: the policy has been asked, and what is put together of several blocks is new."""
+    wish, lazy = route.block.wish, cast("LazyAdapter", route.whole.source)
+    copy = None if lazy.blocks(route.origin) > 1 else wish.copy
+    return wish._replace(copy=copy, host_copy="allow", max_host_bytes=math.inf)
+
+
+# -- execute -------------------------------------------------------------------------------------------------------
+
+
+def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> tuple[Any, Plan]:
+    """Execute a plan that computes nothing now; return the result and the plan as executed.
+
+    `convert` is pickled, to be called for each block; `now` converts as a part of this, and returns its plan, too.
+    """
+    whole, chunks, target = route.whole, route.whole.wish.chunks, route.block.target
+    wish = route.block.wish
+    wish = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
+    lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
+    welcome(lazy.name, target.name, convert)
+    if not whole.source.lazy:
+        if plan.later:
+            return _checked(lazy.split_later, Sliced(route.origin, whole.target.name), chunks), plan
+        label = None if whole.facts.framework == whole.source.name else whole.facts.framework
+        array, done = now(Found(whole.source, x, label), target.name, wish)
+        result = _checked(lazy.split, array, partial(target.part, array), meta_of(target, array), chunks)
+        if whole.facts.materialises:
+            plan = done._replace(target=plan.target)  # what was read counts, and not what was stated
+        return result, plan
+    if plan.steps[-1].verb == "map":
+        function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=wish)
+        x = lazy.map(function, [x], meta_of(target, now(route.meta, target.name, wish)[0]))
+    return (x if chunks is None else _checked(lazy.rechunk, x, chunks)), plan
+
+
+def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:
+    """Convert a block, in whatever process: what the caller permits has come with it."""
+    welcome(lazy, to, convert)
+    return convert(block, to, wish)
+
+
+def welcome(lazy: str, to: str, convert: Convert) -> None:
+    """Tell a lazy framework, in this process, of one that blocks are of."""
+    host, adapter = cast("LazyAdapter", registry.adapter_named(lazy)), registry.adapter_named(to)
+    host.welcome(adapter, partial(pack, convert=convert), partial(welcome, lazy, to, convert))
+
+
+def meta_of(adapter: Adapter, x: Any) -> Any:
+    """Return an array without elements (without axes, it has one), with NumPy's dtype, as lazy frameworks want it."""
+    return adapter.with_numpy_dtype(adapter.part(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...))
+
+
+def _checked(function: Callable[..., Any], *args: Any) -> Any:
+    """Call what reads `chunks`, the last of its arguments."""
+    try:
+        return function(*args)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        msg = f"chunks={text.brief(args[-1])} does not fit an array of shape {tuple(args[0].shape)}: {error}"
+        raise errors.InvalidOptionError(msg) from error
+
+
+# -- across processes ----------------------------------------------------------------------------------------------
+
+
+def pack(x: Any, convert: Convert) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return a function that makes an equal array in another process, and its arguments.
+
+    One of them is the memory, as an ndarray of a dtype that pickles leave where it is; the last one is a device.
+    """
+    adapter = cast("Adapter", registry.adapter_of(type(x)))
+    array = convert(x, "numpy", Wish(detach=True, readonly="share"))
+    array = array if array.flags.c_contiguous else array.copy("C")
+    bits = array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
+    return unpack, (bits, array.dtype, convert, adapter.name, str(adapter.describe(x).device))
+
+
+def unpack(bits: Any, dtype: Any, convert: Convert, to: str, device: str) -> Any:
+    """Make the array that `pack` was given, over the memory that has come."""
+    return convert(bits.view(dtype), to, Wish(device=Device.parse(device), readonly="share"))

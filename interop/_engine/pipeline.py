@@ -1,0 +1,184 @@
+"""A conversion is: who is it, what is it, which route, do it.
+
+    array in -> identify -> describe -> plan -> execute -> array out
+
+That is `prepare` and `convert_by_plan`. In front of them lies what `interop._engine.fastpath` remembers.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from interop import errors
+from interop._engine import fastpath, lazy_planner, policy, reading
+from interop._engine.executor import execute, make_calls
+from interop._engine.options import defaults, make_wish, scope
+from interop._engine.planner import Route, make_plan
+from interop._identify import registry
+from interop._model.reasons import misalignment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from interop._engine.options import Wish
+    from interop._model.plan import Plan
+    from interop.adapter import Adapter, Facts
+
+_table: Final = fastpath.TABLE
+_REFUSED: Final = fastpath.REFUSED
+_fingerprints: Final = fastpath.FINGERPRINTS
+_calls: Final = fastpath.CALLS
+_SMALL: Final = 64 * 1024  # bytes: done twice at the first time, and later the quicker way counts
+
+
+def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, whole: bool = False) -> Any:
+    """Convert by calls that are remembered, if the same has been asked of the like before.
+
+    A lazy array is computed if the `whole` is asked for.
+    """
+    key: Any = None
+    if "detach" in keywords and len(keywords) == 1 and keywords["detach"] is True:
+        try:
+            plain, _, detached = _table[to][type(x)]
+            if plain is None:
+                return x
+            if plain(x):
+                return detached(x)
+        except _REFUSED:
+            pass
+    try:
+        key = (to, type(x), _fingerprints[type(x)](x), defaults())
+        for item in keywords.items():
+            key += (item, type(item[1]))  # 1 is equal to True, but no choice of copy=
+        result = x
+        for call in _calls[key]:
+            result = call(result)
+    except (*_REFUSED, BufferError):  # asked for the first time, not hashable, or sharing failed this time
+        pass
+    else:
+        return result
+    if whole:
+        keywords = {"compute": True, **keywords}
+    return flow(x, to, keywords, key)[0]  # out here, so that its errors have no context of ours
+
+
+def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
+    """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
+    plan, array, route = prepare(x, to, keywords, strict=False)
+    if isinstance(route, lazy_planner.LazyRoute):
+        return _convert_lazily(plan, array, route)
+    if reading.is_read_first(route.source, route.facts):
+        return _convert_when_read(route, array, reading.wish_when_read(route.wish))
+    policy.warn(plan, route.wish)
+    calls = make_calls(plan, route)
+    if type(x) in route.source.plain_types:
+        fastpath.learn(route.source, route.target, to)
+    try:
+        result = execute(calls, array)
+    except BufferError as refusal:
+        if isinstance(refusal, errors.InteropError) or (route.facts.obstacle and not route.target.copies_ndarrays):
+            raise
+        route = route._replace(refused=errors.without_stop(str(refusal)))
+        plan = make_plan(route)
+        return execute(make_calls(plan, route), array), plan
+    if _is_lasting(key, plan, route):
+        fastpath.remember(key, _shortened(calls, plan, route, array))
+    return result, plan
+
+
+def _convert_lazily(plan: Plan, x: Any, route: lazy_planner.LazyRoute) -> tuple[Any, Plan]:
+    """Convert now, what is computed now; else see that each block is converted when it is computed."""
+    whole = route.whole
+    policy.warn(plan, whole.wish)
+    if plan.steps[0].verb != "compute":
+        return lazy_planner.execute(route, plan, x, convert_by_wish, _unwatched)
+    result, done = _convert_when_read(whole, x, lazy_planner.wish_when_computed(route))
+    if not lazy_planner.is_known(whole.facts):
+        policy.warn(done, whole.wish)
+    return result, done
+
+
+def _convert_when_read(route: Route, x: Any, wish: Wish) -> tuple[Any, Plan]:
+    """Read or compute an object, and convert the array that results.
+
+    The facts of that array count, even if the object has stated different ones.
+    """
+    found = reading.read(route.source, x, route.facts.framework, route.target)
+    facts = found.describe()
+    result, rest = _unwatched(found, route.target.name, wish)
+    return result, reading.join(route.facts, rest, facts, "compute" if route.source.lazy else "read")
+
+
+def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:
+    """Convert by keywords that are checked already, in whatever process."""
+    with scope(wish):
+        return convert_any(x, to, {})
+
+
+def _unwatched(x: Any, to: str, wish: Wish) -> tuple[Any, Plan]:
+    """Convert as a part of another conversion, which is the one that is seen."""
+    with scope(wish):
+        return convert_by_plan(x, to, {}, None)
+
+
+flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_by_plan
+"""What is called above: `interop._watch.watch` puts another function in its place while somebody watches."""
+
+
+def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:
+    """Whether the plan holds for all with this key: no device's state has decided, and no stream."""
+    known = key is not None and key[2] is not None
+    if misalignment(route) and not route.target.refuses(route.facts):  # no fingerprint tells an address
+        return False
+    return known and route.wish.stream is None and route.facts.device.is_host and plan.device.is_host
+
+
+def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tuple[Any, ...]:
+    """Share by the framework's own call, where it takes such an array: tried once, on a small one."""
+    native, facts = fastpath.native_call(route.source, route.target), route.facts
+    # The native call minds neither read-only memory nor an address.
+    guarded = facts.readonly or plan.readonly or route.target.alignment(facts.dtype) > 1
+    if native is None or guarded or plan.steps[-1].verb != "share" or facts.nbytes >= _SMALL:
+        return calls
+    shortened = (*calls[:-2], native)
+    with suppress(*_REFUSED):
+        execute(shortened, x)
+        return shortened
+    return calls
+
+
+def prepare(
+    x: Any, to: Any, keywords: Mapping[str, Any], *, strict: bool = True
+) -> tuple[Plan, Any, Route | lazy_planner.LazyRoute]:
+    """Identify the source and the target, and plan the conversion.
+
+    Nothing is copied, and nothing waits. `strict` has the same meaning as in `_reading`.
+    """
+    target = registry.find(to)
+    wish = make_wish(keywords)
+    found = registry.identify(x, target)
+    source, array = found.adapter, found.array
+    facts = found.describe()
+    address = _address(source, array, facts, target)
+    route = Route(facts, source, target, wish, address=address)
+    lazy_planner.check_chunks(route)
+    if source.lazy or target.lazy:
+        lazily = lazy_planner.open_route(route, registry.unwrap(x), array)
+        return lazy_planner.make_plan(lazily), array, lazily
+    return reading.make_plan(route, strict=strict), array, route
+
+
+def _address(source: Adapter, x: Any, facts: Facts, target: Adapter) -> int | None:
+    """Return the address of an array on the host if the target may refuse that address, else None.
+
+    It is not asked for otherwise, since this takes longer than to describe the array.
+    """
+    hindered = facts.unsupported or facts.obstacle or facts.materialises
+    if source is target or hindered or not (facts.device.is_host and facts.nbytes):
+        return None
+    if target.alignment(facts.dtype) == 1:
+        return None
+    with suppress(NotImplementedError):  # then the target finds out, when it is to share the memory
+        return source.address(x)
+    return None

@@ -1,0 +1,60 @@
+"""What the caller's policy says of a plan: whether bytes may travel between the host and a device.
+
+Only such bytes count, in either direction, as `Plan.host_bytes` adds them up. A copy within the host's memory doesn't,
+nor one from device to device that does not touch it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+from interop import errors
+from interop._model import caller
+
+if TYPE_CHECKING:
+    from interop._engine.options import Wish
+    from interop._model.plan import Plan
+
+
+def permit(plan: Plan, wish: Wish) -> None:
+    """Forbid, or warn, before a byte moves."""
+    forbid(plan, wish)
+    warn(plan, wish)
+
+
+def forbid(plan: Plan, wish: Wish) -> None:
+    """Raise HostCopyError if the plan breaks the policy."""
+    limit = 0 if wish.host_copy == "error" else wish.max_host_bytes
+    if limit == math.inf or plan.host_bytes <= limit:
+        return
+    if wish.host_copy == "error":
+        rule, cure = 'host_copy="error" forbids that', 'host_copy="allow"'
+    else:
+        rule, cure = f"max_host_bytes={limit:,} forbids that many", f"max_host_bytes={plan.host_bytes}"
+    ends = f"{plan.source} on {plan.source_device} to {plan.target} on {plan.device}"
+    msg = (
+        f"cannot convert from {ends}: {_travel(plan)}, and {rule}. Leave the array where it is, or allow the copy: "
+        f"with interop.options({cure}). The plan was:\n{plan}"
+    )
+    raise errors.HostCopyError(msg)
+
+
+def warn(plan: Plan, wish: Wish) -> None:
+    """Warn, at the line that has called us, if the policy wants to be told."""
+    if wish.host_copy != "warn" or not plan.host_bytes:
+        return
+    frame = caller.caller()
+    names = frame.f_globals
+    warnings.warn_explicit(
+        f"{_travel(plan)}:\n{plan}", errors.HostCopyWarning, frame.f_code.co_filename, frame.f_lineno,
+        module=names.get("__name__"), registry=names.setdefault("__warningregistry__", {}),
+    )  # fmt: skip
+
+
+def _travel(plan: Plan) -> str:
+    travel = "byte travels" if plan.host_bytes == 1 else "bytes travel"
+    if any(step.verb == "compute" for step in plan.steps):
+        return f"{plan.host_bytes:,} {travel} to this process from where they are computed, or to a device"
+    return f"{plan.host_bytes:,} {travel} between the host and a device"

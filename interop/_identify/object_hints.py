@@ -1,0 +1,166 @@
+"""Hints for objects that are not arrays: code to get arrays from a container, file or model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from io import IOBase
+from itertools import islice
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from interop._model import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SAMPLE: Final = 100  # items of a container that are looked at
+
+
+class Hint(NamedTuple):
+    """A description of a class of objects, and the code that gets arrays from an object `x`."""
+
+    what: str
+    cure: str
+
+
+CLASSES: Final = {
+    "scipy.spmatrix": Hint("is sparse", "x.toarray()"),
+    "scipy.sparray": Hint("is sparse", "x.toarray()"),
+    "cupyx.spmatrix": Hint("is sparse", "x.toarray()"),
+    "sparse.SparseArray": Hint("is sparse", "x.todense()"),
+    "SimpleITK.Image": Hint("is an image", "SimpleITK.GetArrayFromImage(x)"),
+    "multiprocessing.SynchronizedBase": Hint("has its memory behind a lock", "x.get_obj()"),
+    "datasets.Column": Hint("is a column of a data set, which is read by slices", "numpy.asarray(x[:])"),
+    "datasets.Dataset": Hint("is a data set", 'x.with_format({to})["name"][:]'),
+    "torch.Module": Hint("is a model, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"),
+    "torch.Optimizer": Hint(
+        "is an optimizer, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"
+    ),
+    "torch.DataLoader": Hint(
+        "gives its arrays one after another", "[interop.convert_tree(batch, {to}) for batch in x]"
+    ),
+    "torch.IterableDataset": Hint(
+        "gives its arrays one after another", "[interop.convert_tree(item, {to}) for item in x]"
+    ),
+    "torch.Dataset": Hint("is a data set, which is read by index", "interop.convert_tree(x[0], {to})"),
+    "torch.TypedStorage": Hint("is memory without a shape", "torch.tensor(x)"),
+    "torch.UntypedStorage": Hint("is memory without a shape", "torch.tensor(x, dtype=torch.uint8)"),
+    "numpy.NpzFile": Hint("holds several arrays by name", "interop.convert_tree(dict(x), {to})"),
+    "h5py.Group": Hint("holds several data sets by name", 'x["name"]'),
+    "zarr.Group": Hint("holds several arrays by name", 'x["name"]'),
+    "polars.LazyFrame": Hint("is not computed yet", "x.collect()"),
+    "pyarrow.Scalar": Hint("is one value", "numpy.asarray(x.as_py())"),
+}
+"""By the package and the name of a class, which is looked for in the MRO: the module in between may change."""
+
+
+def of_object(x: Any, to: str, is_array: Callable[[Any], bool]) -> str:
+    """Say why an object is not an array, and how to get one.
+
+    `to` is the name of the target that was asked for, and `is_array` tells whether an item of a container is an array.
+    """
+    label = text.full_name(type(x))
+    if isinstance(x, type):
+        return f"{x.__module__}.{x.__qualname__} is not an array but a class. Pass an array of it instead."
+    if label == "PyCapsule":
+        return "a raw capsule can be used only once. Pass the array that made it instead."
+    hint = _of_class(type(x))
+    if hint:
+        return f"{label} is not an array: it {hint.what}. Use {_for(hint.cure, to)}."
+    return _of_builtin(x, label, to, is_array) or _of_stranger(label)
+
+
+def _of_class(cls: type) -> Hint | None:
+    for base in cls.__mro__:
+        hint = CLASSES.get(f"{base.__module__.partition('.')[0]}.{base.__name__}")
+        if hint:
+            return hint
+    return None
+
+
+def _of_builtin(x: Any, label: str, to: str, is_array: Callable[[Any], bool]) -> str | None:
+    """Return how to make an array from a built-in Python object, or None for any other object."""
+    subject = "None" if x is None else text.with_article(label)
+    for classes, hint in _BUILTINS:
+        if isinstance(x, classes):
+            words = hint if isinstance(hint, str) else hint(x, is_array)
+            return f"{subject} is not an array. {_for(words, to)}"
+    return None
+
+
+def _for(words: str, to: str) -> str:
+    """Write the target that was asked for into a hint."""
+    return words.replace("{to}", f'"{to}"')
+
+
+def _of_stranger(label: str) -> str:
+    protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
+    return (
+        f"{label} is not an array: it is of no known framework, and it speaks none of {protocols}. "
+        "If it holds an array, pass that array; if it is a container, pass each of its arrays."
+    )
+
+
+# -- objects of Python itself --------------------------------------------------------------------------------------
+
+_NUMBERS: Final = "Create one first, for example with numpy.asarray(x) or torch.tensor(x)."
+_FILE: Final = (
+    "Read the file first: numpy.load(x) if NumPy has written it, else numpy.frombuffer(x.read(), numpy.uint8)."
+)
+_NONE: Final = "Check the call that should have returned one: a function without a return statement returns None."
+_PATH: Final = "Read the file first: numpy.load(x), or numpy.asarray(PIL.Image.open(x)) for an image."
+_TEXT: Final = (
+    "If it is the path of a file, read the file: numpy.load(x), or numpy.asarray(PIL.Image.open(x)) for an image. "
+    "If it is a list of numbers, parse it: numpy.asarray(x.split(), float)."
+)
+_ITEMS: Final = "Collect its items first: interop.stack(x, {to}) of arrays, or numpy.asarray(list(x)) of numbers."
+
+
+def _of_mapping(x: Any, is_array: Callable[[Any], bool]) -> str:
+    if any(_has_array(value, is_array) for value in islice(x.values(), _SAMPLE)):
+        return (
+            "Convert each array in it: interop.convert_tree(x, {to}), or stack them if they have one shape: "
+            "interop.stack(x.values(), {to})."
+        )
+    return "Create one from its values first, for example with numpy.asarray(list(x.values()))."
+
+
+def _of_sequence(x: Any, is_array: Callable[[Any], bool]) -> str:
+    items = list(islice(x, _SAMPLE))
+    if any(_has_array(item, is_array) for item in items):
+        return (
+            "Convert each array in it: interop.convert_tree(x, {to}), or stack them if they have one shape: "
+            "interop.stack(x, {to})."
+        )
+    if any(isinstance(item, str) for item in items):
+        return "If its texts are numbers, parse them: numpy.asarray(x, float)."
+    if _is_ragged(items):
+        return "Its rows have different lengths. Create an array from each: [numpy.asarray(row) for row in x]."
+    return _NUMBERS
+
+
+def _has_array(item: Any, is_array: Callable[[Any], bool]) -> bool:
+    if isinstance(item, (list, tuple)):
+        return any(_has_array(child, is_array) for child in item[:_SAMPLE])
+    return is_array(item)
+
+
+def _is_ragged(items: list[Any]) -> bool:
+    lengths = {len(row) if isinstance(row, (list, tuple)) else -1 for row in items}
+    return len(lengths) > 1
+
+
+_BUILTINS: Final[tuple[tuple[Any, str | Callable[[Any, Callable[[Any], bool]], str]], ...]] = (
+    (type(None), _NONE),
+    (str, _TEXT),
+    (os.PathLike, _PATH),
+    (IOBase, _FILE),
+    (Mapping, _of_mapping),
+    ((list, tuple), _of_sequence),
+    ((int, float, complex, range), _NUMBERS),
+    ((AbstractSet, Iterator), _ITEMS),
+    ((FunctionType, BuiltinFunctionType, MethodType), "Call it, and pass the result."),
+    (ModuleType, "Pass an array of it instead."),
+)

@@ -1,0 +1,202 @@
+"""An array in pieces along an axis, each converted when its turn comes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, Unpack, overload
+
+from interop import errors
+from interop._engine import reading
+from interop._engine.options import invalid, is_whole, make_wish, parse_axis
+from interop._identify import registry
+from interop._transfer.chunks import is_dataset, runs, spell
+from interop._transfer.progress import check_progress, following
+from interop._verbs.convert import convert_whole
+from interop.adapter import LIBRARY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    import cupy
+    import torch
+    from numpy.typing import NDArray
+
+    from interop._engine.options import Keywords
+    from interop._identify.operand import Found
+    from interop._transfer.progress import Progress
+    from interop.adapter import Facts
+
+T = TypeVar("T")
+_KEYWORDS: Final = {"size": ("batch_size", "batch", "chunk_size"), "axis": ("dim",), "progress": ("verbose",)}
+"""The keywords of `batches`, each with the names that users try."""
+
+
+@overload
+def batches(
+    x: object, to: Literal["numpy"], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[NDArray[Any]]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: Literal["torch"], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[torch.Tensor]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: Literal["cupy"], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[cupy.ndarray]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: str | ModuleType, /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[Any]: ...  # fmt: skip
+@overload
+def batches(
+    x: object, to: type[T], /, *, size: int, axis: int = 0, progress: Progress = False,
+    **keywords: Unpack[Keywords],
+) -> Batches[T]: ...  # fmt: skip
+def batches(
+    x: Any, to: Any, /, *, size: int | None = None, axis: int = 0, progress: Progress = False, **keywords: Any
+) -> Batches[Any]:
+    """Cut an array into pieces along an axis, and convert each of them when its turn comes.
+
+    Pieces are slices, so where `convert` shares memory, nothing is copied.
+
+    Parameters
+    ----------
+    x : array
+        Of at least one dimension. What is read as it is sliced (a dataset of h5py or zarr) is read by pieces.
+        A lazy array is computed by pieces; a block that two of them share is computed for each.
+    to : str, module or class
+        ``"torch"``, ``torch`` or ``torch.Tensor``.
+    size : int
+        How many rows a piece has along `axis`; the last one has what is left.
+    axis : int, default 0
+        Counted from the end if it is negative.
+    progress : bool or function, default False
+        True shows a bar (`tqdm`). A function is called with the number of rows done, when the next piece is asked for.
+    **keywords
+        Those of `convert`, for each piece.
+
+    Returns
+    -------
+    Batches
+        An iterable of arrays of the target framework. It has a length, and each iteration starts anew.
+
+    Raises
+    ------
+    ShapeError
+        `x` has no dimension, or the length along `axis` is not known yet (a lazy array with unknown chunks).
+    InvalidOptionError
+        There is no such axis, or no such size. Raised at once, as are all errors of the arguments.
+    TypeError
+        `size` is missing, or there is no such keyword.
+    InteropError
+        What `convert` raises for a piece, with a note that says for which.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> [t.tolist() for t in interop.batches(np.arange(5), "torch", size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    registry.find(to)
+    make_wish(keywords, _KEYWORDS)
+    check_progress(progress)
+    shape, cut = _open(x, to, keywords)
+    axis = _parse_axis(axis, shape)
+    pieces = range(0, shape[axis], _parse_size(size))
+    return Batches(lambda index: convert_whole(cut(index), to, keywords), pieces, axis, progress)
+
+
+class Batches(Generic[T]):
+    """What `batches` returns: `len` tells the number of pieces, and each iteration starts anew."""
+
+    def __init__(self, take: Callable[[Any], T], starts: range, axis: int, progress: Progress) -> None:
+        self._take = take
+        self._starts = starts
+        self._axis = axis
+        self._progress = progress
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[T]:
+        with following(self._progress, self._starts.stop, " rows") as tell:
+            for run in runs(self._starts.stop, self._starts.step):
+                yield self._convert((*(slice(None),) * self._axis, run) if self._axis else run)
+                tell(run.stop)
+
+    def _convert(self, index: Any) -> T:
+        try:
+            return self._take(index)
+        except Exception as error:
+            error.add_note(f"at x{spell(index)}")
+            raise
+
+
+def _open(x: Any, to: Any, keywords: dict[str, Any]) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
+    """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
+    x = registry.unwrap(x)
+    if registry.adapter_of(type(x)) is None and is_dataset(x):
+        return x.shape, x.__getitem__
+    found = registry.identify(x)
+    facts = found.describe()
+    if reading.is_read_first(found.adapter, facts) and not found.adapter.lazy:
+        array = convert_whole(found, "numpy", {})
+        return array.shape, array.__getitem__
+    if found.label and facts.unsupported and not hasattr(x, "__getitem__"):
+        msg = f"cannot cut {facts} into batches: {facts.unsupported}"
+        raise errors.UnsupportedArrayError(msg)
+    return facts.shape, _slicer(x, found, facts) or _convert_first(x, to, keywords).__getitem__
+
+
+def _slicer(x: Any, found: Found, facts: Facts) -> Callable[[Any], Any] | None:
+    """Return a function that takes slices of an array in memory; None if nobody here can."""
+    if hasattr(found.array, "__getitem__") and registry.adapter_of(type(found.array)):
+        return found.array.__getitem__
+    if found.label and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
+        return lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    if found.label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
+        return x.__getitem__
+    if facts.device.kind in found.adapter.holds:
+        return lambda index: found.adapter.part(found.array, index)
+    return None
+
+
+def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
+    """Convert an array that no framework here can slice, sharing the memory.
+
+    The slices of the target are the pieces. What changes an array (dtype, device, a copy) is done to each piece when
+    its turn comes.
+    """
+    kept: dict[str, Any] = {name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords}
+    if keywords.get("copy") is False:
+        kept["copy"] = False
+    return convert_whole(x, to, kept)
+
+
+def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
+    if not shape:
+        msg = "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."
+        raise errors.ShapeError(msg)
+    axes = range(-len(shape), len(shape))
+    axis = parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
+    if math.isnan(shape[axis]):
+        msg = (
+            f"an array of shape {shape} can't be cut along axis {axis}, whose length is not known before it is "
+            "computed. Call x.compute_chunk_sizes() first."
+        )
+        raise errors.ShapeError(msg)
+    return axis
+
+
+def _parse_size(size: Any) -> int:
+    if size is None:
+        msg = "batches needs size=, the number of rows in a batch, for example size=1000"
+        raise TypeError(msg)
+    if is_whole(size, 1):
+        return int(size)
+    raise invalid("size", size, "a positive integer")

@@ -1,0 +1,1 @@
+"""Conversion of every array in a tree of containers."""

@@ -1,0 +1,38 @@
+"""Keywords that are fixed for the fields of a framework's containers.
+
+Indices keep their dtype, for example.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interop._identify import registry
+from interop.adapter import CPU, Adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Fixed = Mapping[str, Mapping[str, Any]]
+
+_COMMON = "array_api_compat"
+"""Its containers are those of the standard, which every adapter knows."""
+
+
+def find(cls: type) -> Fixed:
+    """Return, by field of a container class, the keywords that the framework overrules."""
+    for base in cls.__mro__:
+        root = base.__module__.partition(".")[0]
+        adapter = Adapter() if root == _COMMON else registry.adapter_of_package(root)
+        fixed = adapter.fixed_keywords(base) if adapter else None
+        if fixed:
+            return fixed
+    return {}
+
+
+def overrule(keywords: Mapping[str, Any], fixed: Mapping[str, Any], to: Any) -> dict[str, Any]:
+    """Return the keywords for one field; a framework that holds no host memory is left to find a device."""
+    merged = {**keywords, **fixed}
+    if fixed.get("device") == CPU and CPU.kind not in registry.find(to).holds:
+        merged["device"] = keywords.get("device")
+    return merged

@@ -1,0 +1,1 @@
+"""Functions of the public interface that take arrays: convert, stack, unify, export, and inspection."""

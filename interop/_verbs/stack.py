@@ -1,0 +1,211 @@
+"""Several arrays to one: stacked once where they are, and then converted once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
+
+from interop import errors
+from interop._engine.options import make_wish, parse_axis
+from interop._identify import registry
+from interop._identify.operand import Found
+from interop._model.plan import Plan, Step
+from interop._verbs.common_facts import check_results, each, survey
+from interop._verbs.convert import convert_whole
+from interop._verbs.inspection import device_of
+from interop._watch import watch
+from interop.adapter.streams import UNORDERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+    import cupy
+    import jax
+    import torch
+    from numpy.typing import NDArray
+
+    from interop._engine.options import Keywords, Wish
+    from interop.adapter import Adapter, Device, Facts
+
+T = TypeVar("T")
+
+
+@overload
+def stack(
+    arrays: Iterable[Any], to: Literal["numpy"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> NDArray[Any]: ...
+@overload
+def stack(
+    arrays: Iterable[Any], to: Literal["torch"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> torch.Tensor: ...
+@overload
+def stack(
+    arrays: Iterable[Any], to: Literal["cupy"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> cupy.ndarray: ...
+@overload
+def stack(arrays: Iterable[Any], to: Literal["jax"], /, axis: int = 0, **keywords: Unpack[Keywords]) -> jax.Array: ...
+@overload
+def stack(arrays: Iterable[Any], to: str | ModuleType, /, axis: int = 0, **keywords: Unpack[Keywords]) -> Any: ...
+@overload
+def stack(arrays: Iterable[Any], to: type[T], /, axis: int = 0, **keywords: Unpack[Keywords]) -> T: ...
+def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> Any:
+    """Stack arrays of one shape along a new axis, into one new array of a framework.
+
+    Arrays of one framework, device and dtype are stacked there, and the result is converted. Others are converted
+    first, to where the first one goes, and then stacked.
+
+    Parameters
+    ----------
+    arrays : iterable of arrays
+        Of any frameworks; not one array, even if it has rows.
+    to : str, module or class
+        ``"torch"``, ``torch`` or ``torch.Tensor``.
+    axis : int, default 0
+        Where the new axis is in the result.
+    **keywords
+        Those of `convert`. `copy` changes nothing if it is true, and is refused if it is false: to stack is to copy.
+
+    Returns
+    -------
+    array
+        Of the target framework, in memory of its own.
+
+    Raises
+    ------
+    ShapeError
+        The shapes differ, or there is no array at all.
+    UnsupportedArrayError
+        The dtypes differ, and no `dtype` is given; or it is one array already; or one has no plain numbers.
+    InvalidOptionError
+        There is no such axis.
+    CopyRequiredError
+        ``copy=False``.
+    InteropError
+        What `convert` raises.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> interop.stack([np.arange(3), np.ones(3, int)], "torch", axis=1)
+    tensor([[0, 1],
+            [1, 1],
+            [2, 1]])
+    """
+    job = _Job(to, registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
+    facts, alike, items = survey(_listed(arrays, job.target), job.wish)
+    if not _is_any_read(items):
+        axis = _parse_axis(axis, facts)
+    if job.wish.copy is False:
+        msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
+        raise errors.CopyRequiredError(msg)
+    result = _stack_here(items, axis, facts.device, job) if alike else NotImplemented
+    return _stack_there(items, axis, facts.device, job) if result is NotImplemented else result
+
+
+def _is_any_read(items: list[Any]) -> bool:
+    """Return whether any of the objects may have a different shape than stated."""
+    return any(isinstance(x, Found) for x in items)
+
+
+def _parse_axis(axis: Any, facts: Facts) -> int:
+    ndim = len(facts.shape)
+    return parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
+
+
+class _Job(NamedTuple):
+    """Where the result goes: the target as it was named, its adapter, and the keywords, checked and as given."""
+
+    to: Any
+    target: Adapter
+    wish: Wish
+    keywords: dict[str, Any]
+
+    def ends_on_host(self, here: Device) -> bool:
+        """Whether the result of arrays that are `here` is on the host."""
+        return (self.wish.device or (here if here.kind in self.target.holds else self.target.home)).is_host
+
+
+def _stack_here(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Stack in the arrays' own framework, and convert the result; NotImplemented where it can't stack."""
+    source = registry.identify(items[0]).adapter
+    if not here.is_host and job.ends_on_host(here):
+        _order(source, here, job.wish, before=True)
+    stacked = _join(source, items, axis)
+    if stacked is NotImplemented:
+        return NotImplemented
+    result = convert_whole(stacked, job.to, job.keywords)
+    return _ordered(result, job) if result is stacked else result
+
+
+def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Convert each array to where the first one goes, and stack there."""
+    keywords = {**job.keywords, "readonly": "share"}  # nobody writes to what is only stacked
+    if not job.ends_on_host(here):
+        keywords.pop("stream", None)  # the target's current one stacks, and the one asked for waits for that
+
+    def verb(x: Any) -> Any:
+        result = convert_whole(x, job.to, keywords)
+        keywords["device"] = device_of(result)
+        return result
+
+    results = list(each(verb, items))
+    if _is_any_read(items):
+        axis = _parse_axis(axis, check_results(results, job.wish))
+    stacked = _join(job.target, results, axis)
+    if stacked is NotImplemented:
+        msg = (
+            f"array-api-compat has no namespace for arrays of {job.target.name}, which could stack them. "
+            f'Stack in another framework, and convert the result: interop.stack(arrays, "numpy").'
+        )
+        raise errors.UnsupportedArrayError(msg)
+    return _ordered(stacked, job)
+
+
+def _join(adapter: Adapter, items: list[Any], axis: int) -> Any:
+    """Stack in one framework, and tell those who watch: all that is stacked is copied."""
+    start = perf_counter()
+    stacked = adapter.stack(items, axis)
+    if watch.is_open() and stacked is not NotImplemented:
+        name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
+        step = Step("copy", "source", device, dtype, nbytes)
+        plan = Plan(name, name, shape, device, device, dtype, (step,), "to stack is to copy")
+        watch.note(plan, perf_counter() - start)
+    return stacked
+
+
+# -- streams: what is stacked on a device is stacked on its framework's current one --------------------------------
+
+
+def _order(adapter: Adapter, device: Device, wish: Wish, *, before: bool) -> None:
+    """Order the stream that was asked for, before what is stacked now, or after it."""
+    if wish.stream is not None and wish.stream.handle != UNORDERED:
+        asked, current = wish.stream, adapter.current_stream(device)
+        first, second = (asked, current) if before else (current, asked)
+        adapter.order(first, second, device)
+
+
+def _ordered(result: Any, job: _Job) -> Any:
+    """Let the stream that was asked for wait for the result."""
+    if job.wish.stream is not None and not (device := device_of(result)).is_host:
+        _order(job.target, device, job.wish, before=False)
+    return result
+
+
+# -- questions ---------------------------------------------------------------------------------------------------
+
+
+def _listed(arrays: Iterable[Any], to: Adapter) -> list[Any]:
+    if adapter := registry.adapter_of(type(arrays)):
+        facts = adapter.describe(arrays)
+        hint = facts.unsupported or f'Use interop.convert(x, "{to.name}") instead.'
+        msg = f"stack takes a list of arrays, and {facts} is one array already. {hint}"
+        raise errors.UnsupportedArrayError(msg)
+    if isinstance(arrays, Mapping):
+        msg = f'stack takes a list of arrays, and got a dict. Stack its values: interop.stack(x.values(), "{to.name}").'
+        raise errors.NotAnArrayError(msg)
+    if items := list(arrays):
+        return items
+    msg = "there is nothing to stack: without an array, the result has no shape. Pass at least one."
+    raise errors.ShapeError(msg)
