@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import foreign
-from interop._transfer.chunks import is_dataset, pieces, runs, spell
+from interop._identify.datasets import is_dataset
+from interop._transfer.chunks import pieces, runs, spell
 
 
 @given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))

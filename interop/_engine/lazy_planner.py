@@ -16,10 +16,10 @@ from interop._engine import planner, policy, reading
 from interop._engine.options import Wish
 from interop._engine.sliced import Sliced
 from interop._identify import registry
+from interop._identify.datasets import is_dataset
 from interop._identify.operand import Found
 from interop._model import dtypes, text
 from interop._model.plan import Plan, Step
-from interop._transfer.chunks import is_dataset
 from interop.adapter.device import Device
 
 if TYPE_CHECKING:

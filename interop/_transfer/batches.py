@@ -9,7 +9,8 @@ from interop import errors
 from interop._engine import reading
 from interop._engine.options import invalid, is_whole, make_wish, parse_axis
 from interop._identify import registry
-from interop._transfer.chunks import is_dataset, runs, spell
+from interop._identify.datasets import is_dataset
+from interop._transfer.chunks import runs, spell
 from interop._transfer.progress import check_progress, following
 from interop._verbs.convert import convert_whole
 from interop.adapter import LIBRARY

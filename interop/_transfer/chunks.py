@@ -1,18 +1,13 @@
-"""An array too large for the memory to spare, in pieces: which ones, and which objects can be read so."""
+"""Chunks of an array that is too large for the available memory."""
 
 from __future__ import annotations
 
-from inspect import getattr_static
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_IN_MEMORY: Final = ("iloc", "isna", "null_count")
-"""What columns have, whose slices may go by labels."""
-_LENDING: Final = ("__dlpack__", "__cuda_array_interface__", "__array_interface__", "__array_struct__")
 
 
 class Piece(NamedTuple):
@@ -88,22 +83,3 @@ def spell(index: Any) -> str:
         return "[...]"
     slices = index if isinstance(index, tuple) else (index,)
     return f"[{', '.join(':' if s == slice(None) else f'{s.start}:{s.stop}' for s in slices)}]"
-
-
-def is_dataset(x: Any) -> bool:
-    """Whether an object of no known framework is read as it is sliced, as datasets of h5py and zarr are.
-
-    What lends memory need not be read, nor do columns, and slices of those (pandas) may mean labels.
-    """
-    lends = isinstance(x, type) or any(getattr_static(x, name, None) is not None for name in _LENDING)
-    if lends or any(hasattr(x, name) for name in _IN_MEMORY) or not hasattr(type(x), "__getitem__"):
-        return False
-    return isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype") and not _has_buffer(x)
-
-
-def _has_buffer(x: Any) -> bool:
-    try:
-        memoryview(x).release()
-    except TypeError:
-        return False
-    return True

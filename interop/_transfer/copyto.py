@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from interop import errors
 from interop._engine.options import invalid, is_whole, make_wish
 from interop._identify import registry
+from interop._identify.datasets import is_dataset
 from interop._model import dtypes, layout
-from interop._transfer.chunks import gather, is_dataset, pieces, spell
+from interop._transfer.chunks import gather, pieces, spell
 from interop._transfer.destination import Landing
 from interop._transfer.progress import check_progress, following
 from interop._transfer.staging import Carrier, End
