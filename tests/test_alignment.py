@@ -28,7 +28,7 @@ pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 @pytest.mark.requires("dask")
 @pytest.mark.parametrize("compiled", ["0", "1"])
 @pytest.mark.parametrize("check", ["arrays", "tensors", "plans", "huge"])
-def test_convert_at_any_address_ends_no_process(check: str, compiled: str) -> None:
+def test_convert_at_any_address_does_not_crash_the_process(check: str, compiled: str) -> None:
     code = f"""
     import os
     os.environ["INTEROP_COMPILED"] = {compiled!r}
@@ -41,7 +41,7 @@ def test_convert_at_any_address_ends_no_process(check: str, compiled: str) -> No
 class TestTorchKernels:
     """The reason for all of this: which of torch's kernels end the process, and that those for real numbers do not."""
 
-    def test_clone_of_other_dtypes_reads_from_any_address(self) -> None:
+    def test_clone_of_other_dtypes_at_any_address_does_not_crash(self) -> None:
         code = """
         import torch
         from misaligned import DTYPES, hold, place
@@ -69,14 +69,14 @@ class TestConvert:
             assert t.tolist() == x.tolist()
 
     @pytest.mark.parametrize("dtype", COMPLEX)
-    def test_to_torch_with_copy_false_of_misaligned_complex_is_an_error(self, dtype: str) -> None:
+    def test_to_torch_copy_false_of_misaligned_complex_is_refused(self, dtype: str) -> None:
         x = place(3, dtype, shift=needed(dtype) // 2)
         for _ in range(4):
             with pytest.raises(interop.CopyRequiredError, match=f"torch needs {needed(dtype)} bytes of alignment"):
                 interop.to_torch(x, copy=False)
 
     @pytest.mark.parametrize("dtype", COMPLEX)
-    def test_to_torch_of_aligned_complex_shares_whatever_came_before(self, dtype: str) -> None:
+    def test_to_torch_of_complex_shares_only_aligned_memory(self, dtype: str) -> None:
         shifts = [0, needed(dtype) // 2] * 4
         for shift in shifts:
             for x in (place(6, dtype, shift=shift), place(12, dtype, shift=shift)[::2]):
@@ -103,7 +103,7 @@ class TestConvert:
         t = hold(place(3, "complex128", shift=8), "complex128")
         assert interop.to_torch(t) is t
 
-    def test_copy_true_of_a_misaligned_tensor_keeps_its_graph(self) -> None:
+    def test_copy_true_of_a_misaligned_tensor_keeps_the_graph(self) -> None:
         t = hold(place(3, "complex128", shift=8), "complex128").requires_grad_()
         copied = interop.to_torch(t, copy=True)
         (copied * 2).real.sum().backward()  # type: ignore[no-untyped-call]
@@ -118,7 +118,7 @@ class TestConvert:
         assert copied.stride() == other.clone().stride()
         assert copied.tolist() == t.numpy().tolist()
 
-    def test_fake_tensors_are_not_asked_for_an_address(self) -> None:
+    def test_to_torch_copy_true_of_a_fake_tensor_needs_no_address(self) -> None:
         from torch._subclasses.fake_tensor import FakeTensorMode
 
         with FakeTensorMode():
@@ -130,17 +130,17 @@ class TestExport:
     """The consumer is not known, so elements lie at multiples of their size."""
 
     @pytest.mark.parametrize(("dtype", "shift"), [("complex64", 4), ("complex128", 8)])
-    def test_export_copies_what_is_not_aligned_to_whole_elements(self, dtype: str, shift: int) -> None:
+    def test_export_of_misaligned_complex_copies(self, dtype: str, shift: int) -> None:
         x = place(3, dtype, shift=shift)
         assert from_dlpack(interop.export(x)).data_ptr() % needed(dtype) == 0
         with pytest.raises(interop.CopyRequiredError, match=f"not aligned to whole elements of {needed(dtype)} bytes"):
             interop.export(x).__dlpack__(copy=False)
 
-    def test_export_copies_a_tensor_that_is_not_aligned(self) -> None:
+    def test_export_of_a_misaligned_tensor_copies(self) -> None:
         exported = interop.export(hold(place(3, "float64", shift=3), "float64"))
         assert from_dlpack(exported).data_ptr() % 8 == 0
 
-    def test_export_shares_what_is_aligned(self) -> None:
+    def test_export_of_aligned_complex_shares(self) -> None:
         x = place(3, "complex128", shift=16)
         assert interop.shares_memory(np.from_dlpack(interop.export(x)), x)
 
@@ -148,7 +148,7 @@ class TestExport:
 @pytest.mark.requires("jax")
 class TestJAX:
     @pytest.mark.parametrize("shift", [4, 8, 16, 32, 0])
-    def test_explain_tells_what_jax_does_with_an_address(self, shift: int) -> None:
+    def test_explain_to_jax_predicts_sharing_by_alignment(self, shift: int) -> None:
         x = place(3, "float32", shift=shift)
         plan = interop.explain(x, "jax")
         reason = f"jax needs 64 bytes of alignment for float32, and this memory is aligned to {shift}"
@@ -164,12 +164,12 @@ class TestJAX:
 class TestAdapter:
     """The contract: what the planner asks, and what happens where nobody can answer."""
 
-    def test_alignment_is_whole_elements_of_complex_numbers_by_default(self) -> None:
+    def test_alignment_by_default_is_1_or_the_size_of_a_complex_element(self) -> None:
         adapter = LedgerAdapter()
         assert [Adapter.alignment(adapter, dtype) for dtype in ("float64", *COMPLEX)] == [1, 8, 16]
 
     @pytest.mark.parametrize("name", ["numpy", "cupy"])
-    def test_alignment_of_what_reads_from_any_address_is_1(self, name: str) -> None:
+    def test_alignment_of_numpy_and_cupy_is_1(self, name: str) -> None:
         pytest.importorskip(name)
         assert registry.adapter_named(name).alignment("complex128") == 1
 
@@ -178,7 +178,9 @@ class TestAdapter:
         with pytest.raises(BufferError, match="torch needs 16 bytes of alignment for complex128"):
             registry.adapter_named("torch").adopt_host(place(3, "complex128", shift=8))
 
-    def test_convert_of_an_array_whose_adapter_tells_no_address_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_convert_when_adapter_gives_no_address_copies_misaligned_array(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def address(*_: Any) -> int:
             raise NotImplementedError
 

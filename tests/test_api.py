@@ -42,7 +42,7 @@ everywhere = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize("to", ["torch", torch, torch.Tensor, torch.nn, array_api_compat.torch])
-def test_torch_by_any_name(to: Any) -> None:
+def test_convert_with_any_name_of_torch_gives_a_tensor(to: Any) -> None:
     for _ in range(2):  # looked up, then remembered
         result = interop.convert(NDARRAY, to)
         assert type(result) is torch.Tensor
@@ -52,7 +52,7 @@ def test_torch_by_any_name(to: Any) -> None:
 
 
 @pytest.mark.parametrize("to", ["numpy", np, np.ndarray, np.linalg, array_api_compat.numpy])
-def test_numpy_by_any_name(to: Any) -> None:
+def test_convert_with_any_name_of_numpy_gives_an_ndarray(to: Any) -> None:
     for _ in range(2):
         result = interop.convert(TENSOR, to)
         assert type(result) is np.ndarray
@@ -61,7 +61,7 @@ def test_numpy_by_any_name(to: Any) -> None:
     assert interop.explain(TENSOR, to) == interop.explain(TENSOR, "numpy")
 
 
-def test_the_short_verbs_are_convert() -> None:
+def test_to_numpy_and_to_torch_behave_like_convert() -> None:
     assert interop.to_numpy(NDARRAY) is NDARRAY
     assert interop.to_torch(TENSOR) is TENSOR
     assert np.shares_memory(interop.to_numpy(TENSOR), TENSOR.numpy())
@@ -72,7 +72,7 @@ def test_the_short_verbs_are_convert() -> None:
 
 @pytest.mark.parametrize("x", [NDARRAY, TENSOR, memoryview(bytearray(6))], ids=["numpy", "torch", "foreign"])
 @pytest.mark.parametrize("ref", [NDARRAY, TENSOR, np.float64(3), torch.nn.Parameter(TENSOR.clone())])
-def test_convert_like(x: Any, ref: Any) -> None:
+def test_convert_like_gives_framework_and_device_of_ref(x: Any, ref: Any) -> None:
     result = interop.convert_like(x, ref)
     assert interop.framework_of(result) == interop.framework_of(ref)
     assert interop.device_of(result) == interop.device_of(ref)
@@ -84,13 +84,13 @@ def test_convert_like(x: Any, ref: Any) -> None:
 
 
 @everywhere
-def test_values_arrive(x: Any, to: str) -> None:
+def test_convert_on_host_shares_memory_and_keeps_values(x: Any, to: str) -> None:
     result = interop.convert(x, to)
     assert result.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert interop.shares_memory(result, x)
 
 
-def test_subclasses_are_their_framework_s_arrays() -> None:
+def test_convert_subclass_to_another_framework_gives_a_plain_shared_array() -> None:
     image, video = NDARRAY.copy().view(Image), TENSOR.clone().as_subclass(Video)
     for _ in range(2):
         assert interop.to_numpy(image) is image
@@ -101,7 +101,7 @@ def test_subclasses_are_their_framework_s_arrays() -> None:
         assert image[0, 0].item() == video[0, 0].item() == 42
 
 
-def test_a_subclass_is_read_behind_its_back() -> None:
+def test_to_numpy_of_subclass_bypasses_torch_function() -> None:
     loud = TENSOR.clone().as_subclass(Loud)
     array = interop.to_numpy(loud)
     assert array.tolist() == TENSOR.tolist()
@@ -109,7 +109,7 @@ def test_a_subclass_is_read_behind_its_back() -> None:
     assert interop.to_numpy(loud, copy=True).tolist() == TENSOR.tolist()
 
 
-def test_parameters_are_tensors() -> None:
+def test_convert_parameter_is_handled_like_a_tensor() -> None:
     weight = torch.nn.Parameter(TENSOR.clone())
     assert interop.to_torch(weight) is weight
     assert interop.to_torch(weight, detach=True) is weight  # a permission, not a command
@@ -118,7 +118,7 @@ def test_parameters_are_tensors() -> None:
     assert weight[0, 0] == 42
 
 
-def test_a_copy_within_torch_stays_in_the_graph() -> None:
+def test_to_torch_copy_or_cast_of_tensor_stays_in_the_graph() -> None:
     weight = torch.ones(3, requires_grad=True)
     for result in (interop.to_torch(weight, copy=True), interop.to_torch(weight, dtype="float64")):
         (gradient,) = torch.autograd.grad(result.sum(), weight)
@@ -126,7 +126,7 @@ def test_a_copy_within_torch_stays_in_the_graph() -> None:
 
 
 @pytest.mark.parametrize("scalar", [np.float64(3), np.int8(3), np.complex64(3), np.bool_(True)])
-def test_numpy_scalars_are_read_into_0_d_arrays(scalar: Any) -> None:
+def test_convert_numpy_scalar_gives_a_0d_array(scalar: Any) -> None:
     array, tensor = interop.to_numpy(scalar), interop.to_torch(scalar)
     assert type(array) is np.ndarray
     assert (array.shape, array.dtype, array.item()) == ((), scalar.dtype, scalar.item())
@@ -135,7 +135,7 @@ def test_numpy_scalars_are_read_into_0_d_arrays(scalar: Any) -> None:
 
 
 @pytest.mark.parametrize("copy", [None, True, False])
-def test_a_subclass_keeps_its_class_at_home(copy: bool | None) -> None:
+def test_convert_subclass_within_one_framework_keeps_the_class(copy: bool | None) -> None:
     image = NDARRAY.view(Image)
     assert type(interop.to_numpy(image, copy=copy)) is Image
     video = TENSOR.as_subclass(Video)

@@ -29,7 +29,7 @@ SOURCES: dict[str, Any] = {
 @pytest.mark.parametrize("size", [1, 4, 6, 100])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_pieces_are_all_of_it_in_order(source: str, to: str, size: int, axis: int) -> None:
+def test_batches_of_any_source_cover_the_array_in_order(source: str, to: str, size: int, axis: int) -> None:
     pieces = batches(SOURCES[source](VALUES), to, size=size, axis=axis)
     arrays = list(pieces)
     assert len(arrays) == len(pieces) == -(-VALUES.shape[axis] // size)
@@ -42,7 +42,7 @@ def test_the_pieces_are_all_of_it_in_order(source: str, to: str, size: int, axis
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("source", ["numpy", "torch"])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_pieces_share_the_memory_of_the_array(source: str, to: str, axis: int) -> None:
+def test_batches_share_memory_unless_copy_is_true(source: str, to: str, axis: int) -> None:
     x = SOURCES[source](VALUES)
     assert all(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis))
     assert not any(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis, copy=True))
@@ -51,14 +51,14 @@ def test_pieces_share_the_memory_of_the_array(source: str, to: str, axis: int) -
 @pytest.mark.requires("torch", "cupy", "gpu")
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("source", ["numpy", "torch", "cupy"])
-def test_pieces_are_moved_one_by_one(source: str, to: str) -> None:
+def test_batches_with_device_give_the_values_of_the_array(source: str, to: str) -> None:
     x = interop.convert(VALUES, source, device=None if source == "numpy" else "cuda")
     device = "cuda"
     pieces = [interop.to_numpy(piece, device="cpu") for piece in batches(x, to, size=4, device=device)]
     np.testing.assert_array_equal(np.concatenate(pieces), VALUES)
 
 
-def test_what_is_lazy_is_read_when_its_turn_comes() -> None:
+def test_batches_of_lazy_source_read_each_batch_when_requested() -> None:
     x = Lazy(VALUES)
     pieces = iter(batches(x, "numpy", size=4))
     assert x.read == []
@@ -70,13 +70,13 @@ def test_what_is_lazy_is_read_when_its_turn_comes() -> None:
     assert y.read == [(slice(None), slice(0, 3)), (slice(None), slice(3, 4))]
 
 
-def test_an_empty_axis_has_no_pieces() -> None:
+def test_batches_along_an_empty_axis_are_empty() -> None:
     pieces = batches(VALUES[:0], "numpy", size=2)
     assert (len(pieces), list(pieces)) == (0, [])
     assert [piece.shape for piece in batches(VALUES[:, :0], "numpy", size=4)] == [(4, 0), (2, 0)]
 
 
-def test_each_iteration_starts_anew() -> None:
+def test_batches_iterated_twice_start_from_the_beginning() -> None:
     pieces = batches(VALUES, "numpy", size=4)
     first = iter(pieces)
     next(first)
@@ -85,7 +85,7 @@ def test_each_iteration_starts_anew() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_the_keywords_are_those_of_convert() -> None:
+def test_batches_accept_dtype_and_detach_like_convert() -> None:
     import torch
 
     weight = torch.ones(4, 2, requires_grad=True)
@@ -95,7 +95,7 @@ def test_the_keywords_are_those_of_convert() -> None:
         assert len(list(batches(weight, "numpy", size=2))) == 2
 
 
-def test_a_framework_without_slices_is_cut_by_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_framework_without_slicing_use_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     from interop._identify import registry
 
     for table in ("_loaded", "_names"):
@@ -135,7 +135,7 @@ def test_a_framework_without_slices_is_cut_by_its_adapter(monkeypatch: pytest.Mo
         ([VALUES], "numpy", {}, interop.NotAnArrayError, "a list is not an array."),
     ],
 )  # fmt: skip
-def test_arguments_are_checked_at_once(
+def test_batches_with_invalid_arguments_raise_before_iteration(
     x: Any, to: str, keywords: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -144,14 +144,14 @@ def test_arguments_are_checked_at_once(
 
 
 @pytest.mark.parametrize(("axis", "place"), [(0, "at x[0:2]"), (1, "at x[:, 0:2]")])
-def test_an_error_says_for_which_piece(axis: int, place: str) -> None:
+def test_batches_error_notes_the_failing_slice(axis: int, place: str) -> None:
     pieces = batches(VALUES, "numpy", size=2, axis=axis, copy=False, dtype="float64")
     with pytest.raises(interop.CopyRequiredError) as caught:
         list(pieces)
     assert caught.value.__notes__ == [place]
 
 
-def test_an_error_of_a_lazy_object_says_for_which_piece() -> None:
+def test_batches_error_of_lazy_source_notes_the_failing_slice() -> None:
     class Broken(Lazy):
         def __getitem__(self, index: Any) -> Any:
             if self.read:
@@ -168,14 +168,14 @@ def test_an_error_of_a_lazy_object_says_for_which_piece() -> None:
 # -- progress ----------------------------------------------------------------------------------------------------------
 
 
-def test_progress_tells_the_rows_that_are_done_with() -> None:
+def test_batches_progress_reports_finished_rows() -> None:
     seen: list[int] = []
     for i, _ in enumerate(batches(VALUES, "numpy", size=4, progress=seen.append)):
         assert seen == [4][:i]
     assert seen == [4, 6]
 
 
-def test_progress_true_shows_a_bar_that_ends_with_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_progress_true_shows_a_bar_that_closes_with_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     tqdm = pytest.importorskip("tqdm", reason="an extra: array-interop[progress]")
     seen: list[Any] = []
 
@@ -196,7 +196,7 @@ def test_progress_true_shows_a_bar_that_ends_with_the_loop(monkeypatch: pytest.M
     assert seen[1][1].disable
 
 
-def test_a_watch_sees_each_piece() -> None:
+def test_watch_records_each_batch() -> None:
     with interop.watch() as seen:
         list(batches(VALUES, "numpy", size=4))
     assert [record.plan.shape for record in seen.records] == [(4, 4), (2, 4)]

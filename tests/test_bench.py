@@ -62,17 +62,19 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
         (0.1, None, ""),
     ],
 )
-def test_a_verdict_is_not_kind(load: Load, found: float, goal: float | None, said: str) -> None:
+def test_verdict_compares_the_ratio_with_goal_and_tolerance(
+    load: Load, found: float, goal: float | None, said: str
+) -> None:
     assert load("measure").verdict(found, goal) == said
 
 
-def test_the_empty_loop_is_taken_off_both_sides(load: Load) -> None:
+def test_ratio_subtracts_the_empty_loop_from_both_sides(load: Load) -> None:
     found = load("measure").ratio([12.0, 17.0, 14.0], [22.0, 27.0, 42.0], [3.0, 2.0, 9.0])
     assert found.minima == 10 / 20
     assert found.median == 10 / 20  # of 10 / 20, 15 / 25, 12 / 40
 
 
-def test_both_sides_are_called_as_often(load: Load) -> None:
+def test_compare_calls_both_sides_equally_often(load: Load) -> None:
     measure, called = load("measure"), {"ours": 0, "theirs": 0}
 
     def call(side: str) -> None:
@@ -83,7 +85,7 @@ def test_both_sides_are_called_as_often(load: Load) -> None:
     assert called["ours"] == called["theirs"] > effort.rounds
 
 
-def test_what_a_ratio_shows_contradicts_no_verdict(load: Load) -> None:
+def test_show_keeps_enough_digits_to_match_the_verdict(load: Load) -> None:
     assert load("measure").show(0.2504) != load("measure").show(0.25 * 1.01)
     assert load("measure").show_goal(None) == "-"
 
@@ -91,14 +93,14 @@ def test_what_a_ratio_shows_contradicts_no_verdict(load: Load) -> None:
 @pytest.mark.parametrize(
     ("calls", "met"), [((0, 0, 0, 1, 1), True), ((0, 0, 0, 2, 1), False), ((1, 0, 0, 1, 1), False)]
 )
-def test_a_handoff_meets_its_goal_or_not(load: Load, calls: tuple[int, ...], met: bool) -> None:
+def test_calls_verdict_is_met_only_within_the_goal(load: Load, calls: tuple[int, ...], met: bool) -> None:
     assert (load("gpu").Calls(*calls).verdict((1, 1)) == "met") == met
 
 
 # -- rows ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_promise_has_its_row_and_both_goals(load: Load) -> None:
+def test_rows_have_exactly_the_promised_goals(load: Load) -> None:
     rows = load("rows").GOALS
     assert {row.theirs: (row.goal(compiled=False), row.goal(compiled=True)) for row in rows} == GOALS
     assert len(rows) == len(GOALS)
@@ -124,7 +126,7 @@ def share(first: Any, second: Any) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:Creating a tensor from a list")  # which torch says once in a process
-def test_both_sides_of_a_row_do_the_same(load: Load) -> None:
+def test_rows_give_equal_results_on_both_sides(load: Load) -> None:
     rows = load("rows")
     names = rows.names(big=1 << 10)
     for row in rows.GOALS:
@@ -133,7 +135,7 @@ def test_both_sides_of_a_row_do_the_same(load: Load) -> None:
         assert share(*ours) == share(*theirs), row
 
 
-def test_what_is_not_installed_is_said(load: Load) -> None:
+def test_line_for_a_missing_or_failing_library_gives_the_reason(load: Load) -> None:
     others = load("others")
     way = others.Way("nobody_has_this.from_dlpack(t)", "everything")
     assert others._line(way, "t.numpy()", {}, None)[1] == "nobody_has_this is not installed"
@@ -144,7 +146,9 @@ def test_what_is_not_installed_is_said(load: Load) -> None:
 # -- the program --------------------------------------------------------------------------------------------------
 
 
-def test_tables_are_written(load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_bench_with_markdown_option_writes_the_tables(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     table = load("tables").Table("Title", ("work", "ratio"), [("`a | b`", "0.5"), ("c", "-")], ["a note"])
     monkeypatch.setattr(load("measure"), "pin", lambda: None)  # this process stays as it is
     monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--markdown", str(tmp_path / "written.md")])
@@ -160,6 +164,6 @@ def test_tables_are_written(load: Load, monkeypatch: pytest.MonkeyPatch, tmp_pat
     ]  # fmt: skip
 
 
-def test_a_table_without_a_simulated_gpu_says_why(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_table_without_a_simulated_gpu_gives_the_reason(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load("gpu"), "ask", lambda: "there is no compiler")
     assert "there is no compiler" in load("gpu").table().text()

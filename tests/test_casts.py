@@ -34,7 +34,9 @@ def keeps_kind(source: str, target: str) -> bool:
 @to_each
 @thorough
 @given(case=cases(of="numbers"), wish=keywords(), dtype=st.sampled_from(DTYPES))
-def test_a_cast_is_one_copy_with_the_same_numbers(case: Case, to: str, wish: dict[str, Any], dtype: str) -> None:
+def test_convert_with_dtype_makes_one_copy_with_equal_numbers(
+    case: Case, to: str, wish: dict[str, Any], dtype: str
+) -> None:
     """The same for numbers that every dtype has: what becomes of others is the framework's business."""
     assume(keeps_kind(case.dtype, dtype) and dtype != case.dtype)
     assume(not (case.read and dtype in EXOTIC))  # read as NumPy has it, cast by ml_dtypes or torch
@@ -52,7 +54,7 @@ def test_a_cast_is_one_copy_with_the_same_numbers(case: Case, to: str, wish: dic
 @to_each
 @thorough
 @given(case=cases(of="bytes"), dtype=st.sampled_from(DTYPES))
-def test_a_cast_that_loses_the_kind_of_number_is_refused(case: Case, to: str, dtype: str) -> None:
+def test_explain_cast_that_loses_the_kind_of_number_is_refused(case: Case, to: str, dtype: str) -> None:
     assume(not keeps_kind(case.dtype, dtype))
     assert isinstance(explain(case, to, {"dtype": dtype}), interop.UnsupportedArrayError)
     plan = explain(case, to, {"dtype": dtype, "casting": "unsafe", "detach": True})
@@ -73,7 +75,7 @@ LOSSES = {
 
 @pytest.mark.parametrize(("source", "target"), LOSSES)
 @everywhere
-def test_a_loss_has_to_be_permitted(x: str, to: str, source: str, target: str) -> None:
+def test_convert_lossy_cast_needs_casting_unsafe(x: str, to: str, source: str, target: str) -> None:
     array = interop.convert(np.array([1, 2], source), x)
     reason = f'{LOSSES[source, target]}. Pass casting="unsafe" to accept that.'
     with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -84,7 +86,7 @@ def test_a_loss_has_to_be_permitted(x: str, to: str, source: str, target: str) -
 
 
 @everywhere
-def test_what_a_permitted_cast_loses_is_lost_in_silence(x: str, to: str) -> None:
+def test_convert_with_casting_unsafe_gives_no_warning(x: str, to: str) -> None:
     """NaN becomes some integer, an imaginary part is gone: no warning says again what casting="unsafe" said."""
     nan = interop.convert(np.array([np.nan, 1e300]), x)
     assert interop.convert(nan, to, dtype="int32", casting="unsafe").shape == (2,)
@@ -93,6 +95,6 @@ def test_what_a_permitted_cast_loses_is_lost_in_silence(x: str, to: str) -> None
 
 
 @everywhere
-def test_what_is_too_large_becomes_infinite_everywhere(x: str, to: str) -> None:
+def test_convert_too_large_float_gives_infinity(x: str, to: str) -> None:
     large = interop.convert(np.array([1e300, -1e300]), x)
     assert interop.convert(large, to, dtype="float32").tolist() == [np.inf, -np.inf]

@@ -36,7 +36,7 @@ class TestTaken:
 
     @pytest.mark.parametrize("dtype", PLAIN)
     @pytest.mark.parametrize("take", [lambda x: x, lambda x: x.T, lambda x: x[1:, ::2], lambda x: x[1, 1, ...]])
-    def test_plain_arrays_are_shared(self, dtype: str, take: Callable[[Any], Any]) -> None:
+    def test_share_and_adopt_of_plain_arrays_share_memory(self, dtype: str, take: Callable[[Any], Any]) -> None:
         tensor = take(torch.ones((3, 4), dtype=torch_dtype(dtype)))
         array = take(np.ones((3, 4), dtype))
         for _ in range(2):  # the first freezes the storage, by torch itself
@@ -45,16 +45,18 @@ class TestTaken:
         assert bits(share_copy(tensor)) == bits(adopt_copy(array)) == bits(array)
 
     @pytest.mark.parametrize("make", [torch.Tensor.requires_grad_, torch.nn.Parameter])
-    def test_a_gradient_may_be_given_up(self, make: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    def test_share_detached_of_tensor_with_grad_shares_memory(
+        self, make: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
         tensor = make(torch.ones(3))
         for _ in range(2):
             assert interop.shares_memory(share_detached(tensor), tensor)
         assert share(tensor) is NotImplemented
 
-    def test_reversed_arrays_are_copied(self) -> None:
+    def test_adopt_of_reversed_array_copies(self) -> None:
         assert adopt(np.arange(6).reshape(2, 3)[:, ::-1]).tolist() == [[2, 1, 0], [5, 4, 3]]
 
-    def test_the_verbs_call_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_verbs_with_plain_arrays_call_no_python_function(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nothing of Python's is called in between."""
         tensor, array, weight = torch.ones(3), np.ones(3), torch.ones(3, requires_grad=True)
         for x in (tensor, array):
@@ -77,7 +79,7 @@ class TestTaken:
 class TestAgreement:
     """It does what the plan would do, or answers NotImplemented."""
 
-    def test_large_copies_are_for_the_planner(self) -> None:
+    def test_adopt_and_share_of_large_copies_return_not_implemented(self) -> None:
         """Which side makes them is decided there, by the same size."""
         for n, is_large in ((planner._LARGE - 1, False), (planner._LARGE, True)):
             array, tensor = np.zeros(n, "uint8"), torch.zeros(n, dtype=torch.uint8)
@@ -88,7 +90,7 @@ class TestAgreement:
     @thorough
     @given(case=torch_cases())
     @pytest.mark.parametrize("wish", [{}, {"detach": True}, {"copy": True}], ids=str)
-    def test_torch_to_numpy(self, case: Case, wish: dict[str, Any]) -> None:
+    def test_share_from_torch_agrees_with_the_plan(self, case: Case, wish: dict[str, Any]) -> None:
         function = share_copy if "copy" in wish else share_detached if wish else share
         result = function(case.x)
         if result is not NotImplemented:
@@ -102,7 +104,7 @@ class TestAgreement:
     @thorough
     @given(case=numpy_cases())
     @pytest.mark.parametrize("wish", [{}, {"copy": True}], ids=str)
-    def test_numpy_to_torch(self, case: Case, wish: dict[str, Any]) -> None:
+    def test_adopt_from_numpy_agrees_with_the_plan(self, case: Case, wish: dict[str, Any]) -> None:
         result = (adopt_copy if wish else adopt)(case.x)
         if result is not NotImplemented:
             plan = interop.explain(case.x, "torch", **wish)
@@ -137,7 +139,7 @@ NOT_PLAIN = {
 
 @pytest.mark.parametrize("function", [share, share_copy], ids=["share", "share_copy"])
 @pytest.mark.parametrize("make", NOT_PLAIN.values(), ids=NOT_PLAIN)
-def test_what_is_not_plain_is_left_to_the_flow(make: Callable[[], Any], function: Any) -> None:
+def test_share_of_special_tensor_returns_not_implemented(make: Callable[[], Any], function: Any) -> None:
     assert function(make()) is NotImplemented
 
 
@@ -163,12 +165,12 @@ NOT_PLAIN_EITHER = {
 
 
 @pytest.mark.parametrize("make", NOT_PLAIN_EITHER.values(), ids=NOT_PLAIN_EITHER)
-def test_no_ndarray_that_is_not_plain_is_adopted(make: Callable[[], Any]) -> None:
+def test_adopt_of_special_ndarray_returns_not_implemented(make: Callable[[], Any]) -> None:
     assert adopt(make()) is NotImplemented
 
 
 class TestLifetime:
-    def test_memory_that_is_read_is_not_resized(self) -> None:
+    def test_to_numpy_without_copy_makes_the_tensor_not_resizable(self) -> None:
         tensor = torch.arange(4.0)
         array = interop.to_numpy(tensor)
         for resize in (lambda: tensor.resize_(1000), lambda: tensor.untyped_storage().resize_(0)):
@@ -176,14 +178,14 @@ class TestLifetime:
                 resize()
         assert array.tolist() == [0, 1, 2, 3]
 
-    def test_a_copy_leaves_the_tensor_free(self) -> None:
+    def test_to_numpy_copy_true_leaves_the_tensor_resizable(self) -> None:
         tensor = torch.arange(4.0)
         array = interop.to_numpy(tensor, copy=True)
         assert tensor.resize_(1000).numel() == 1000
         assert array.tolist() == [0, 1, 2, 3]
 
     @pytest.mark.parametrize("leave", ["data", "set_", "swap"])
-    def test_a_view_outlives_what_becomes_of_its_tensor(self, leave: str) -> None:
+    def test_to_numpy_view_survives_replaced_tensor_memory(self, leave: str) -> None:
         tensor = torch.arange(1000.0)
         for _ in range(20):
             array = interop.to_numpy(tensor)  # over the storage, and not by torch, as soon as that is worth it
@@ -199,7 +201,7 @@ class TestLifetime:
         assert array.sum() == 499_500
         assert len(noise) == 100
 
-    def test_a_tensor_keeps_its_array_alive_and_lets_it_go(self) -> None:
+    def test_to_torch_result_keeps_the_array_alive_until_deleted(self) -> None:
         array = np.arange(1000.0)
         ghost = weakref.ref(array)
         tensor = interop.to_torch(array)
@@ -210,14 +212,14 @@ class TestLifetime:
         del tensor
         assert ghost() is None
 
-    def test_memory_is_given_back_on_another_thread(self) -> None:
+    def test_to_torch_results_can_be_freed_on_another_thread(self) -> None:
         tensors = [interop.to_torch(np.ones(3)) for _ in range(100)]
         thread = threading.Thread(target=tensors.clear)
         thread.start()
         thread.join()
         assert tensors == []
 
-    def test_memory_is_given_back_by_autograd(self) -> None:
+    def test_to_torch_results_can_be_freed_by_autograd(self) -> None:
         """Its thread drops what backward no longer needs."""
         weight = torch.ones(3, requires_grad=True)
         for _ in range(100):
@@ -239,7 +241,7 @@ class Witness(TorchFunctionMode):
 
 
 class TestModes:
-    def test_a_function_mode_sees_one_call(self) -> None:
+    def test_to_numpy_in_function_mode_makes_one_torch_call(self) -> None:
         tensor = torch.ones(3)
         interop.to_numpy(tensor)
         with Witness() as witness:
@@ -247,11 +249,11 @@ class TestModes:
         assert witness.seen == ["numpy"]
         assert interop.shares_memory(array, tensor)
 
-    def test_a_function_mode_hides_no_overlap(self) -> None:
+    def test_to_numpy_of_overlapping_tensor_in_function_mode_is_readonly(self) -> None:
         with Witness():
             assert not interop.to_numpy(torch.ones(1).expand(3)).flags.writeable
 
-    def test_a_default_device_changes_nothing(self) -> None:
+    def test_convert_ignores_the_default_device_of_torch(self) -> None:
         array = np.ones(3)
         with torch.device("meta"):
             tensor = interop.to_torch(array)
@@ -259,14 +261,14 @@ class TestModes:
         assert interop.shares_memory(back, array)
 
     @pytest.mark.parametrize("transform", [torch.func.vmap, torch.func.functionalize])
-    def test_inside_a_transformation_no_memory_is_read(self, transform: Callable[..., Any]) -> None:
+    def test_share_inside_func_transform_returns_not_implemented(self, transform: Callable[..., Any]) -> None:
         def inner(x: torch.Tensor) -> torch.Tensor:
             assert share(x) is share_detached(x) is share_copy(x) is NotImplemented
             return x + 1
 
         assert transform(inner)(torch.zeros(2, 3)).tolist() == [[1.0] * 3] * 2
 
-    def test_memory_that_is_copied_when_written_is_copied_before_it_is_lent(self) -> None:
+    def test_to_numpy_of_lazy_clone_leaves_the_original_unchanged(self) -> None:
         tensor = torch.arange(3.0)
         twin = torch._lazy_clone(tensor)  # pyright: ignore[reportPrivateImportUsage]
         interop.to_numpy(twin)[0] = 7
@@ -278,7 +280,7 @@ class TestVerbs:
     """A compiled verb is a function to whoever looks at it."""
 
     @pytest.mark.parametrize("verb", [interop.convert, interop.to_numpy, interop.to_torch])
-    def test_it_looks_like_its_function(self, verb: Any) -> None:
+    def test_verb_has_the_signature_and_metadata_of_the_function(self, verb: Any) -> None:
         function = verb.__wrapped__
         assert inspect.signature(verb) == inspect.signature(function)
         assert (verb.__name__, verb.__doc__) == (function.__name__, function.__doc__)
@@ -287,7 +289,7 @@ class TestVerbs:
         assert inspect.isroutine(verb)
         assert verb.__name__ in repr(verb)
 
-    def test_it_is_bound_like_a_function(self) -> None:
+    def test_verb_as_class_attribute_binds_like_a_function(self) -> None:
         class Reader:
             to_numpy = interop.to_numpy
 
@@ -297,11 +299,11 @@ class TestVerbs:
         assert Reader().to_numpy().tolist() == [0, 1, 2]
 
     @pytest.mark.parametrize("arguments", [(), (np.ones(3), np.ones(3))])
-    def test_its_errors_are_those_of_the_function(self, arguments: Any) -> None:
+    def test_verb_with_wrong_arguments_raises_the_error_of_the_function(self, arguments: Any) -> None:
         with pytest.raises(TypeError, match=r"to_numpy\(\)"):
             interop.to_numpy(*arguments)
 
-    def test_a_keyword_must_be_itself(self) -> None:
+    def test_verb_with_invalid_keyword_or_value_raises(self) -> None:
         wrong: list[Any] = [{"copy": 1}, {"detach": 1}, {"copy": "True"}]
         for keywords in wrong:
             with pytest.raises(interop.InvalidOptionError):
@@ -309,7 +311,7 @@ class TestVerbs:
         with pytest.raises(TypeError, match="coppy"):
             interop.to_numpy(torch.ones(3), coppy=True)  # type: ignore[call-arg]
 
-    def test_another_adapter_makes_it_forget(self) -> None:
+    def test_register_of_another_adapter_disables_the_compiled_path(self) -> None:
         said = run_child("""
             import interop, numpy as np, torch
             from interop.adapters.torch.adapter import TorchAdapter
@@ -333,13 +335,13 @@ def is_compiled(code: str) -> bool:
     return run_child(f"{code}\nimport interop, numpy as np, torch\n{convert}\n{report}").strip() == "True"
 
 
-def test_frameworks_tells_whether_it_is_in_use() -> None:
+def test_frameworks_reports_if_the_compiled_path_is_used() -> None:
     assert is_compiled("")
     assert not is_compiled("import os; os.environ['INTEROP_COMPILED'] = '0'")
 
 
 @pytest.mark.parametrize("broken", ["del torch.Tensor.__dlpack_c_exchange_api__", "torch.Tensor.is_neg = lambda t: 0"])
-def test_a_torch_that_offers_less_does_without(broken: str) -> None:
+def test_compiled_path_is_used_only_with_the_dlpack_api_of_torch(broken: str) -> None:
     assert is_compiled(f"import torch; {broken}") == ("is_neg" in broken)
 
 
@@ -357,7 +359,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
-def test_a_million_conversions_leave_nothing_behind(route: tuple[str, str]) -> None:
+def test_convert_repeated_a_million_times_leaks_no_memory(route: tuple[str, str]) -> None:
     make, call = route
     said = run_child(f"""
         import gc, resource, sys

@@ -32,33 +32,37 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def test_what_is_missing_is_skipped(suite: pytest.Pytester) -> None:
+def test_requires_missing_package_skips_the_test(suite: pytest.Pytester) -> None:
     result = suite.runpytest_subprocess("-rs")
     result.assert_outcomes(passed=2, skipped=1)
     result.stdout.fnmatch_lines("SKIPPED*requires simcuda")
 
 
 @pytest.mark.parametrize("require", ["simcuda", "numpy,simcuda"])
-def test_what_must_be_there_fails(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, require: str) -> None:
+def test_interop_require_of_missing_package_gives_an_error(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, require: str
+) -> None:
     monkeypatch.setenv("INTEROP_REQUIRE", require)
     result = suite.runpytest_subprocess()
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines("*INTEROP_REQUIRE asks for what is not here: simcuda")
 
 
-def test_other_requirements_do_not_matter(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interop_require_of_other_package_still_skips(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTEROP_REQUIRE", "numpy")
     suite.runpytest_subprocess().assert_outcomes(passed=2, skipped=1)
 
 
-def test_a_misspelt_requirement_stops_the_run(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interop_require_with_unknown_name_stops_the_run(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INTEROP_REQUIRE", "trch")
     result = suite.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines("*INTEROP_REQUIRE names trch; there are: *torch*")
 
 
-def test_a_misspelt_marker_stops_the_run(suite: pytest.Pytester) -> None:
+def test_requires_marker_with_unknown_name_stops_the_run(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_other="import pytest\npytestmark = pytest.mark.requires('nunpy')\n\ndef test(): pass")
     result = suite.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -28,7 +28,7 @@ def numbers(dtype: str = "float32") -> torch.Tensor:
 
 @pytest.mark.parametrize("take", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("to", ["torch", "numpy"])
-def test_a_large_copy_is_what_clone_gives(take: Any, to: str) -> None:
+def test_convert_copy_true_of_large_tensor_equals_clone(take: Any, to: str) -> None:
     tensor = take(numbers())
     copied = interop.convert(tensor, to, copy=True)
     assert strides(copied) == strides(tensor.clone())
@@ -37,7 +37,7 @@ def test_a_large_copy_is_what_clone_gives(take: Any, to: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16", "int32", "bool", "complex64"])
-def test_a_large_cast(dtype: str) -> None:
+def test_to_torch_large_cast_gives_the_numbers_of_torch(dtype: str) -> None:
     expected = numbers().to(getattr(torch, dtype))
     for source in (numbers(), numbers().numpy(), numbers().numpy()[::-1][::-1]):
         result = interop.to_torch(source, dtype=dtype, casting="unsafe")
@@ -46,7 +46,7 @@ def test_a_large_cast(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("source", [numbers, lambda: numbers().numpy()], ids=["torch", "NumPy"])
-def test_large_reversed_swapped_and_read_only_arrays(source: Callable[[], Any]) -> None:
+def test_to_torch_of_large_reversed_swapped_or_readonly_array_copies(source: Callable[[], Any]) -> None:
     array = np.asarray(source())
     frozen = array[:]
     frozen.flags.writeable = False
@@ -56,14 +56,14 @@ def test_large_reversed_swapped_and_read_only_arrays(source: Callable[[], Any]) 
         assert not interop.shares_memory(tensor, x)
 
 
-def test_bits_that_are_pending_are_resolved() -> None:
+def test_to_torch_copy_true_resolves_a_pending_conjugation() -> None:
     z = (numbers("complex64") * 1j).conj()
     copied = interop.to_torch(z, copy=True)
     assert not copied.is_conj()
     assert bits(copied) == bits(z)
 
 
-def test_a_large_copy_stays_in_its_graph() -> None:
+def test_to_torch_copy_true_of_large_tensor_stays_in_the_graph() -> None:
     weight = numbers().requires_grad_()
     interop.to_torch(weight, copy=True).sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None
@@ -75,7 +75,7 @@ def sides(x: Any, to: str, **keywords: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("n", "by"), [(16, "source"), (1 << 20, "target")])
-def test_the_planner_lets_the_faster_side_copy(n: int, by: str) -> None:
+def test_planner_lets_the_faster_side_copy(n: int, by: str) -> None:
     """NumPy is quick to call, and torch copies fast: with more threads, and any layout."""
     array = np.ones(n, "float32")
     assert sides(array, "torch", copy=True) == [by]
@@ -88,14 +88,14 @@ def test_the_planner_lets_the_faster_side_copy(n: int, by: str) -> None:
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
 @pytest.mark.parametrize("take", [lambda t: t, lambda t: t.T], ids=["contiguous", "transposed"])
-def test_a_stack_of_large_ones(axis: int, take: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def test_stack_of_large_tensors_equals_torch_stack(axis: int, take: Callable[[torch.Tensor], torch.Tensor]) -> None:
     tensors = [take(numbers()), take(-numbers())]
     result = interop.stack(tensors, "torch", axis=axis)
     assert torch.equal(result, torch.stack(tensors, dim=axis))
     assert result.is_contiguous()
 
 
-def test_a_stack_of_large_ones_stays_in_its_graph() -> None:
+def test_stack_of_large_tensors_stays_in_the_graph() -> None:
     weight = numbers().requires_grad_()
     interop.stack([weight, weight], "torch").sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None

@@ -51,7 +51,9 @@ def value(x: Any) -> NDArray[Any]:
 @pytest.mark.parametrize("batch_bytes", [None, 1, 20, 40])
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", MAKE)
-def test_values_arrive_from_everything_in_everything(source: str, target: str, batch_bytes: int | None) -> None:
+def test_copyto_between_any_source_and_target_writes_the_values(
+    source: str, target: str, batch_bytes: int | None
+) -> None:
     dst = MAKE[target](np.zeros_like(VALUES))
     values = rows(VALUES) if source == "a generator" else VALUES
     copyto(dst, SOURCES[source](values), batch_bytes=batch_bytes)
@@ -64,7 +66,7 @@ def test_values_arrive_from_everything_in_everything(source: str, target: str, b
 @pytest.mark.parametrize(
     ("end", "to"), [*((end, "numpy") for end in LAYOUTS), *((end, "torch") for end in list(LAYOUTS)[:3])]
 )
-def test_every_layout_arrives_in_every_other(start: str, end: str, to: str, batch_bytes: int | None) -> None:
+def test_copyto_between_any_layouts_writes_the_values(start: str, end: str, to: str, batch_bytes: int | None) -> None:
     memory = LAYOUTS[end](np.zeros_like(VALUES))
     if not memory.flags.writeable:
         memory = np.ndarray(VALUES.shape, VALUES.dtype, bytearray(VALUES.nbytes + 1), 1)
@@ -75,7 +77,7 @@ def test_every_layout_arrives_in_every_other(start: str, end: str, to: str, batc
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (1, 1, 1), (2, 3, 4, 5)])
 @pytest.mark.parametrize("batch_bytes", [1, 64, None])
-def test_every_shape_arrives(shape: tuple[int, ...], batch_bytes: int | None) -> None:
+def test_copyto_of_any_shape_writes_the_values(shape: tuple[int, ...], batch_bytes: int | None) -> None:
     values = np.arange(np.prod(shape, dtype=int), dtype="i2").reshape(shape)
     dst = np.full(shape, -1, "i2")
     copyto(dst, values, batch_bytes=batch_bytes)
@@ -96,7 +98,7 @@ def test_every_shape_arrives(shape: tuple[int, ...], batch_bytes: int | None) ->
         ("c8", "?", "unsafe"),
     ],
 )
-def test_values_are_cast_as_numpy_casts_them(start: str, end: str, casting: Any, to: str) -> None:
+def test_copyto_casts_values_like_numpy(start: str, end: str, casting: Any, to: str) -> None:
     values: Any = np.array([[0, 1, 2], [3, 100, 127]]).astype(start)
     for source in (values, interop.to_torch(values)):
         dst = interop.convert(np.zeros((2, 3), end), to)
@@ -108,7 +110,7 @@ def test_values_are_cast_as_numpy_casts_them(start: str, end: str, casting: Any,
 @pytest.mark.requires("torch", "ml_dtypes")
 @pytest.mark.parametrize("start", ["bfloat16", "float8_e5m2", "float32"])
 @pytest.mark.parametrize("end", ["bfloat16", "float8_e4m3fn", "float32"])
-def test_small_floats_arrive(start: str, end: str) -> None:
+def test_copyto_of_small_floats_writes_the_values(start: str, end: str) -> None:
     import torch
 
     values = torch.tensor([[0, 1, 2], [3, 4, 5]]).to(getattr(torch, start))
@@ -119,7 +121,7 @@ def test_small_floats_arrive(start: str, end: str) -> None:
 
 
 @pytest.mark.requires("torch")
-def test_lazy_bits_of_a_source_are_resolved() -> None:
+def test_copyto_from_conjugated_or_negated_tensor_resolves_lazy_bits() -> None:
     import torch
 
     x = torch.tensor([[1 + 2j, 3 - 1j], [5j, 6]])

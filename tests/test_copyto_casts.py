@@ -54,7 +54,7 @@ def test_copyto_refuses_exactly_the_casts_that_would_change_numbers(start: str, 
     ],
 )
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_copyto_says_what_a_cast_would_do(to: str, source: str, target: str, words: str) -> None:
+def test_copyto_refused_cast_names_the_loss(to: str, source: str, target: str, words: str) -> None:
     dst = interop.convert(np.zeros(3, target), to)
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         copyto(dst, np.ones(3, source))
@@ -73,7 +73,7 @@ def test_copyto_refuses_narrower_integers_from_every_kind_of_source(wrap: Any) -
     assert (dst == 1).all()
 
 
-def test_copyto_checks_the_dtype_of_every_piece_that_is_read() -> None:
+def test_copyto_from_lazy_source_with_false_dtype_is_refused() -> None:
     """A data set may state one dtype and give another."""
     from foreign import Lazy
 
@@ -84,7 +84,7 @@ def test_copyto_checks_the_dtype_of_every_piece_that_is_read() -> None:
 
 
 @pytest.mark.requires("dask")
-def test_copyto_refuses_narrower_integers_from_lazy_arrays_before_they_are_computed() -> None:
+def test_copyto_refuses_narrower_integers_from_dask_without_computing() -> None:
     from lazily import counted
 
     x, seen = counted()
@@ -102,7 +102,7 @@ def test_copyto_to_a_narrower_float_rounds_and_overflows_to_infinity(to: str) ->
 
 @pytest.mark.parametrize("target", SMALL)
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_copyto_to_a_small_float_is_refused_only_where_it_has_no_sign(to: str, target: str) -> None:
+def test_copyto_to_a_small_float_is_refused_only_without_a_sign(to: str, target: str) -> None:
     values = np.array([1, 2, 4], "float32")
     dst = interop.convert(np.ones(3), to, dtype=target)
     if target == "float8_e8m0fnu":
@@ -114,7 +114,7 @@ def test_copyto_to_a_small_float_is_refused_only_where_it_has_no_sign(to: str, t
     assert interop.to_numpy(dst, dtype="float32").tolist() == [1, 2, 4]
 
 
-def test_integers_wrap_round_exactly_where_a_range_is_exceeded() -> None:
+def test_lost_numbers_of_integers_is_none_exactly_if_the_range_fits() -> None:
     """The ranges of the message, against NumPy's."""
     for source, target in product(PLAIN[1:9], repeat=2):
         lost = dtypes.lost_numbers(source, target)

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.ma
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_a_download_costs_one_copy_one_mark_and_one_wait_a_piece(name: str) -> None:
+def test_copyto_download_costs_one_copy_one_event_and_one_wait_per_chunk(name: str) -> None:
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
     for _ in range(2):
         with simcuda.counting() as counts:
@@ -27,7 +27,7 @@ def test_a_download_costs_one_copy_one_mark_and_one_wait_a_piece(name: str) -> N
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_an_upload_costs_one_copy_one_mark_and_one_wait_a_piece(name: str) -> None:
+def test_copyto_upload_costs_one_copy_one_event_and_one_wait_per_chunk(name: str) -> None:
     dst = on_gpu(name, np.zeros_like(VALUES))
     for _ in range(2):
         with simcuda.counting() as counts:
@@ -38,7 +38,7 @@ def test_an_upload_costs_one_copy_one_mark_and_one_wait_a_piece(name: str) -> No
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_what_shrinks_and_grows_on_the_host_travels_in_the_smaller_dtype(name: str) -> None:
+def test_copyto_with_cast_on_host_transfers_the_smaller_dtype(name: str) -> None:
     dst = on_gpu(name, np.zeros_like(VALUES))
     with simcuda.counting() as upload:
         copyto(dst, VALUES.astype("f8"))
@@ -52,7 +52,7 @@ def test_what_shrinks_and_grows_on_the_host_travels_in_the_smaller_dtype(name: s
 
 @pytest.mark.requires("kernels")
 @pytest.mark.parametrize("name", GPU)
-def test_what_shrinks_and_grows_on_the_device_travels_in_the_smaller_dtype(name: str) -> None:
+def test_copyto_with_cast_on_device_writes_the_values(name: str) -> None:
     dst = on_gpu(name, np.zeros(VALUES.shape, "f8"))
     copyto(dst, VALUES, batch_bytes=BATCH)
     small = np.zeros_like(VALUES)
@@ -62,7 +62,7 @@ def test_what_shrinks_and_grows_on_the_device_travels_in_the_smaller_dtype(name:
 
 @pytest.mark.parametrize("name", GPU)
 @pytest.mark.parametrize("batch_bytes", [1024, 4096, 5000, 1 << 20])
-def test_pinned_memory_stays_within_batch_bytes(name: str, batch_bytes: int, buffers: list[Any]) -> None:
+def test_copyto_pinned_memory_stays_within_batch_bytes(name: str, batch_bytes: int, buffers: list[Any]) -> None:
     """Of the requests, and of what the frameworks' pools make of them."""
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
     empty_pools()
@@ -87,7 +87,7 @@ def empty_pools() -> None:
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_a_hundred_copies_leave_nothing(name: str) -> None:
+def test_copyto_repeated_100_times_leaks_no_cuda_resources(name: str) -> None:
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
 
     def copies(count: int) -> None:
@@ -106,14 +106,14 @@ def test_a_hundred_copies_leave_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_the_next_download_is_asked_for_before_a_piece_is_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_download_starts_the_next_transfer_before_writing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = order_of_calls(monkeypatch, name)
     copyto(np.zeros_like(VALUES), on_gpu(name, VALUES), batch_bytes=2 * BATCH)
     assert seen == ["fetch", "fetch", "write", "fetch", "write", "fetch", "write", "write"]
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_a_buffer_is_filled_while_the_other_one_is_uploaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_upload_fills_one_buffer_while_the_other_is_sent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dst, seen = on_gpu(name, np.zeros_like(VALUES)), order_of_calls(monkeypatch, name)
     simcuda.schedule("lazy")
     copyto(dst, VALUES, batch_bytes=2 * BATCH)
@@ -161,7 +161,9 @@ def order_of_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", GPU)
 @pytest.mark.parametrize("direction", ["download", "upload"])
-def test_without_its_waits_it_would_be_wrong(direction: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_without_buffer_waits_gives_wrong_values(
+    direction: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So the tests above would notice that they are missing."""
     device_array = on_gpu(name, VALUES if direction == "download" else np.zeros_like(VALUES))
     host = np.zeros_like(VALUES) if direction == "download" else VALUES
@@ -180,7 +182,9 @@ def test_without_its_waits_it_would_be_wrong(direction: str, name: str, monkeypa
 @under_every_schedule
 @pytest.mark.parametrize("direction", ["download", "upload"])
 @pytest.mark.parametrize("name", GPU)
-def test_an_interruption_leaves_nothing_pending(name: str, direction: str, schedule: Any, buffers: list[Any]) -> None:
+def test_copyto_interrupted_by_progress_leaves_no_transfer_pending(
+    name: str, direction: str, schedule: Any, buffers: list[Any]
+) -> None:
     simcuda.schedule(*schedule)
     start = np.full_like(VALUES, -1)
     source = on_gpu(name, VALUES) if direction == "download" else VALUES
@@ -202,7 +206,7 @@ def test_an_interruption_leaves_nothing_pending(name: str, direction: str, sched
 
 @pytest.mark.parametrize("direction", ["fetch", "assign"])
 @pytest.mark.parametrize("name", GPU)
-def test_an_interruption_between_a_transfer_and_its_mark_waits_too(
+def test_copyto_interrupted_between_transfer_and_event_waits(
     name: str, direction: str, buffers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter: Any = adapter_named(name)

@@ -60,7 +60,7 @@ UNWRITABLE: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("source", ["an array", "an iterable"])
 @pytest.mark.parametrize("name", UNWRITABLE)
-def test_what_cannot_be_written_to_is_refused(name: str, source: str) -> None:
+def test_copyto_into_unwritable_dst_is_refused_before_reading(name: str, source: str) -> None:
     make, words = UNWRITABLE[name]
     dst = make()
     taken: list[Any] = []
@@ -70,13 +70,13 @@ def test_what_cannot_be_written_to_is_refused(name: str, source: str) -> None:
     assert not taken
 
 
-def test_no_array_is_no_dst() -> None:
+def test_copyto_into_a_list_raises_not_an_array() -> None:
     with pytest.raises(interop.NotAnArrayError, match="a list is not an array"):
         copyto([1, 2], VALUES)
 
 
 @pytest.mark.requires("torch")
-def test_a_pending_conjugation_is_no_memory_to_write_to() -> None:
+def test_copyto_into_conjugated_tensor_is_refused() -> None:
     import torch
 
     x = torch.zeros(2, dtype=torch.complex64)
@@ -87,7 +87,7 @@ def test_a_pending_conjugation_is_no_memory_to_write_to() -> None:
     assert not x.any()
 
 
-def test_a_number_takes_no_iterable() -> None:
+def test_copyto_iterable_into_0d_dst_is_refused() -> None:
     dst = np.zeros(())
     assert message(dst, iter([VALUES]), interop.ShapeError) == (
         "cannot copy an iterable (list_iterator) into numpy float64 () on cpu: dst has no axis along which arrays "

@@ -23,7 +23,7 @@ def value(x: Any) -> NDArray[Any]:
 
 
 @pytest.mark.requires("torch")
-def test_a_parameter_gets_values_and_autograd_sees_that_they_have_changed() -> None:
+def test_copyto_into_parameter_is_seen_by_autograd() -> None:
     import torch
 
     weight = torch.nn.Parameter(torch.ones(6, 4))
@@ -38,7 +38,7 @@ def test_a_parameter_gets_values_and_autograd_sees_that_they_have_changed() -> N
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_a_gradient_is_given_up_only_where_that_is_permitted(to: str) -> None:
+def test_copyto_from_tensor_with_grad_needs_detach(to: str) -> None:
     import torch
 
     source, dst = torch.ones(2, requires_grad=True), interop.convert(np.zeros(2, "f4"), to)
@@ -55,7 +55,7 @@ def test_a_gradient_is_given_up_only_where_that_is_permitted(to: str) -> None:
 
 
 @pytest.mark.requires("torch")
-def test_a_subclass_that_redefines_slicing_is_written_all_the_same() -> None:
+def test_copyto_with_subclass_that_redefines_slicing_writes_the_values() -> None:
     import torch
 
     class Odd(torch.Tensor):
@@ -77,21 +77,21 @@ def test_a_subclass_that_redefines_slicing_is_written_all_the_same() -> None:
 # -- what is read, and when ------------------------------------------------------------------------------------------
 
 
-def test_what_is_lazy_is_read_once_and_piece_by_piece() -> None:
+def test_copyto_from_lazy_source_reads_each_chunk_once() -> None:
     source, dst = Lazy(VALUES), np.zeros_like(VALUES)
     copyto(dst, source, batch_bytes=32)
     assert source.read == [slice(0, 2), slice(2, 4), slice(4, 6)]
     np.testing.assert_array_equal(dst, VALUES)
 
 
-def test_a_lazy_row_that_is_too_large_is_read_in_parts() -> None:
+def test_copyto_from_lazy_source_splits_rows_larger_than_batch_bytes() -> None:
     source, dst = Lazy(VALUES[:1]), np.zeros((1, 4), "f8")
     copyto(dst, source, batch_bytes=16)
     assert source.read == [(slice(0, 1), slice(0, 2)), (slice(0, 1), slice(2, 4))]
     np.testing.assert_array_equal(dst, VALUES[:1])
 
 
-def test_a_lazy_number_is_read_by_an_ellipsis() -> None:
+def test_copyto_from_lazy_0d_source_reads_with_an_ellipsis() -> None:
     source, dst = Lazy(np.array(3.0)), np.zeros(())
     copyto(dst, source)
     assert source.read == [...]
@@ -99,7 +99,7 @@ def test_a_lazy_number_is_read_by_an_ellipsis() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_arrays_of_an_iterable_may_be_of_any_framework_and_size() -> None:
+def test_copyto_from_iterable_accepts_any_framework_and_size() -> None:
     import torch
 
     dst = np.zeros((6, 4), "f8")
@@ -108,7 +108,7 @@ def test_arrays_of_an_iterable_may_be_of_any_framework_and_size() -> None:
     np.testing.assert_array_equal(dst, VALUES)
 
 
-def test_an_array_of_an_iterable_is_dropped_before_the_next_is_made() -> None:
+def test_copyto_from_iterable_drops_each_array_before_the_next() -> None:
     import gc
     import weakref
 
@@ -129,7 +129,7 @@ def test_an_array_of_an_iterable_is_dropped_before_the_next_is_made() -> None:
         gc.enable()
 
 
-def test_an_array_may_be_copied_onto_itself() -> None:
+def test_copyto_with_dst_as_source_keeps_the_values() -> None:
     array = VALUES.copy()
     copyto(array, array, batch_bytes=16)
     copyto(array, (array[i : i + 2] for i in (0, 2, 4)), batch_bytes=16)
@@ -140,7 +140,7 @@ def test_an_array_may_be_copied_onto_itself() -> None:
 
 
 @pytest.mark.parametrize("source", [VALUES, Lazy(VALUES), [VALUES[:2], VALUES[2:4], VALUES[4:]]])
-def test_progress_tells_the_bytes_written_so_far(source: Any) -> None:
+def test_copyto_progress_reports_the_bytes_written(source: Any) -> None:
     seen: list[tuple[int, bool]] = []
     dst = np.full((6, 4), -1, "f8")
 
@@ -151,7 +151,7 @@ def test_progress_tells_the_bytes_written_so_far(source: Any) -> None:
     assert seen == [(64, True), (128, True), (192, True)]
 
 
-def test_progress_true_shows_a_bar_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_progress_true_shows_a_bar_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tqdm", reason="an extra: array-interop[progress]")
     seen: list[Any] = []
 
@@ -176,7 +176,7 @@ def test_progress_true_shows_a_bar_of_bytes(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen == [{"total": 96, "unit": "B", "unit_scale": True}, 32, 32, 32, "closed"]
 
 
-def test_progress_true_without_tqdm_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_progress_true_without_tqdm_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tqdm", None)
     dst = np.zeros_like(VALUES)
     with pytest.raises(interop.FrameworkNotInstalledError) as caught:
@@ -194,7 +194,7 @@ NOTE = "interop.copyto had written 32 of 96 bytes of dst: its first 8 of 24 elem
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 @pytest.mark.parametrize("where", ["progress", "generator", "lazy"])
-def test_an_interruption_says_how_far_it_came(where: str, to: str, error: type[BaseException]) -> None:
+def test_copyto_interrupted_notes_the_bytes_written(where: str, to: str, error: type[BaseException]) -> None:
     original = error("stop")
 
     def stop(done: int) -> None:
@@ -224,7 +224,7 @@ def test_an_interruption_says_how_far_it_came(where: str, to: str, error: type[B
 # -- records ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_watch_sees_one_copy() -> None:
+def test_watch_records_copyto_as_one_copy() -> None:
     with interop.watch() as seen:
         copyto(np.zeros_like(VALUES), VALUES, batch_bytes=16)
         copyto(np.zeros((6, 4)), (row[None] for row in VALUES))

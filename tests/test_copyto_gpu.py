@@ -30,7 +30,9 @@ pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.ma
 @under_every_schedule
 @pytest.mark.parametrize("host", ["numpy", "torch"])
 @pytest.mark.parametrize("name", GPU)
-def test_a_download_is_right(name: str, host: str, schedule: Any, device: int) -> None:
+def test_copyto_download_writes_the_values_under_every_schedule(
+    name: str, host: str, schedule: Any, device: int
+) -> None:
     from handoffs.places import current
 
     with side_streams(device):
@@ -47,7 +49,9 @@ def test_a_download_is_right(name: str, host: str, schedule: Any, device: int) -
 @under_every_schedule
 @pytest.mark.parametrize("host", ["numpy", "torch"])
 @pytest.mark.parametrize("name", GPU)
-def test_an_upload_is_right(name: str, host: str, schedule: Any, device: int, buffers: list[Any]) -> None:
+def test_copyto_upload_reads_the_source_before_returning(
+    name: str, host: str, schedule: Any, device: int, buffers: list[Any]
+) -> None:
     """The source and the buffers are overwritten as soon as the call returns."""
     from handoffs.places import current
 
@@ -64,7 +68,7 @@ def test_an_upload_is_right(name: str, host: str, schedule: Any, device: int, bu
 
 @under_every_schedule
 @pytest.mark.parametrize("name", GPU)
-def test_a_generator_is_uploaded(name: str, schedule: Any) -> None:
+def test_copyto_upload_from_generator_writes_the_values(name: str, schedule: Any) -> None:
     """Each array is overwritten once the next is asked for, while buffers are still on their way."""
 
     def generate() -> Iterator[Any]:
@@ -81,7 +85,7 @@ def test_a_generator_is_uploaded(name: str, schedule: Any) -> None:
 
 
 @under_every_schedule
-def test_arrays_from_everywhere_arrive_on_the_host(schedule: Any) -> None:
+def test_copyto_from_iterable_of_host_and_gpu_arrays_writes_the_values(schedule: Any) -> None:
     simcuda.schedule(*schedule)
     dst, places = np.zeros_like(VALUES), [("torch", 0), ("numpy", 0), ("cupy", 1), ("torch", 1)]
     parts = [
@@ -95,7 +99,7 @@ def test_arrays_from_everywhere_arrive_on_the_host(schedule: Any) -> None:
 @under_every_schedule
 @pytest.mark.parametrize("source", [("torch", 0), ("torch", 1), ("cupy", 0), ("cupy", 1)])
 @pytest.mark.parametrize("target", [("torch", 0), ("torch", 1), ("cupy", 0), ("cupy", 1)])
-def test_from_gpu_to_gpu_is_right_and_need_not_wait(source: Any, target: Any, schedule: Any) -> None:
+def test_copyto_from_gpu_to_gpu_needs_no_synchronization(source: Any, target: Any, schedule: Any) -> None:
     """In the order of the current stream of the target's framework, on which the result is read."""
     with side_streams():
         simcuda.schedule(*schedule)
@@ -114,7 +118,7 @@ def test_from_gpu_to_gpu_is_right_and_need_not_wait(source: Any, target: Any, sc
 @pytest.mark.parametrize("device", [0, 1])
 @pytest.mark.parametrize("target", GPU)
 @pytest.mark.parametrize("source", GPU)
-def test_a_source_that_is_dropped_at_once_is_read_before_its_memory_is_used_again(
+def test_copyto_from_dropped_source_reads_before_memory_is_reused(
     source: str, target: str, device: int, schedule: Any
 ) -> None:
     with side_streams():
@@ -128,7 +132,7 @@ def test_a_source_that_is_dropped_at_once_is_read_before_its_memory_is_used_agai
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_a_device_of_no_known_framework_is_shared_by_that_of_dst(name: str) -> None:
+def test_copyto_accepts_foreign_device_array_only_as_source(name: str) -> None:
     class Foreign:
         def __init__(self, array: Any) -> None:
             self.__cuda_array_interface__ = array.__cuda_array_interface__
@@ -146,7 +150,7 @@ def test_a_device_of_no_known_framework_is_shared_by_that_of_dst(name: str) -> N
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_the_policy_counts_all_that_travels_once(name: str) -> None:
+def test_policy_counts_copyto_transfers_once(name: str) -> None:
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
     with interop.options(max_host_bytes=VALUES.nbytes - 1), pytest.raises(interop.HostCopyError) as caught:
         copyto(dst, source, batch_bytes=BATCH)
@@ -161,7 +165,7 @@ def test_the_policy_counts_all_that_travels_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_within_a_gpu_no_policy_is_asked(name: str) -> None:
+def test_policy_ignores_copyto_within_a_gpu(name: str) -> None:
     source, dst = on_gpu("torch", VALUES), on_gpu(name, np.zeros_like(VALUES))
     with interop.options(host_copy="error"):
         copyto(dst, source, batch_bytes=BATCH)
@@ -169,7 +173,7 @@ def test_within_a_gpu_no_policy_is_asked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_a_watch_sees_what_travels(name: str) -> None:
+def test_watch_records_the_host_bytes_of_copyto(name: str) -> None:
     source = on_gpu(name, VALUES)
     with interop.watch() as seen:
         copyto(np.zeros(VALUES.shape, "f8"), source, batch_bytes=BATCH)
@@ -181,7 +185,7 @@ def test_a_watch_sees_what_travels(name: str) -> None:
     "cut", [lambda x: x.T, lambda x: x[:, ::2], lambda x: x[1::3, 2:]], ids=["T", "sliced", "both"]
 )
 @pytest.mark.parametrize("name", GPU)
-def test_any_layout_on_the_device_arrives(name: str, cut: Any) -> None:
+def test_copyto_of_any_device_layout_writes_the_values(name: str, cut: Any) -> None:
     whole, expected = on_gpu(name, VALUES), VALUES.copy()
     out = np.empty_like(cut(VALUES))
     copyto(out, cut(whole), batch_bytes=BATCH)

@@ -84,7 +84,7 @@ def test_copyto_with_lazy_bits_writes_resolved_values(
 
 @given(sources, st.sampled_from(DTYPES))
 @pytest.mark.parametrize("to", ["torch", "numpy"])
-def test_copyto_with_lazy_bits_refuses_what_plain_values_are_refused_for(to: str, source: Any, dtype: str) -> None:
+def test_copyto_with_lazy_bits_refuses_the_same_casts_as_plain_values(to: str, source: Any, dtype: str) -> None:
     lazily, plainly = (interop.convert(cast(np.zeros_like(resolved(source)), dtype), to, copy=True) for _ in range(2))
     try:
         copyto(plainly, resolved(source))

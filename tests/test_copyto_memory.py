@@ -78,7 +78,7 @@ assert not dst[1001].any()
 @linux
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize(("rows", "program"), [(4096, GENERATOR), (1024, MEMMAP)], ids=["generator", "memmap"])
-def test_gigabytes_pass_through_little_memory(rows: int, program: str, tmp_path: Path) -> None:
+def test_copyto_of_gigabytes_uses_little_memory(rows: int, program: str, tmp_path: Path) -> None:
     target, source = tmp_path / "target.bin", tmp_path / "source.bin"
     try:
         words = {"{rows}": str(rows), "{target!r}": repr(str(target)), "{source!r}": repr(str(source))}
@@ -118,7 +118,7 @@ def resident(x: Any) -> int:
 @linux
 @pytest.mark.parametrize("view", [lambda x: x, lambda x: x.view(np.ndarray)[::-1], lambda x: x.reshape(512, -1).T])
 @pytest.mark.parametrize("mode", ["r", "r+"])
-def test_pages_of_a_mapped_file_are_let_go_of(mode: Any, view: Any, file: Path) -> None:
+def test_copyto_with_memmap_releases_the_pages(mode: Any, view: Any, file: Path) -> None:
     x = np.memmap(file, "u1", mode)
     out = np.empty_like(view(x), subok=False)
     copyto(out, view(x), batch_bytes=64 * mmap.PAGESIZE)
@@ -129,7 +129,7 @@ def test_pages_of_a_mapped_file_are_let_go_of(mode: Any, view: Any, file: Path) 
     np.testing.assert_array_equal(x, np.resize(np.arange(256), SIZE))
 
 
-def test_what_was_written_to_a_mapped_file_and_not_yet_flushed_stays(file: Path) -> None:
+def test_copyto_with_memmap_keeps_unflushed_writes(file: Path) -> None:
     x = np.memmap(file, "u1", "r+")
     x[:100] = 7
     copyto(x[50:1000], np.full(950, 8, "u1"), batch_bytes=10)
@@ -140,7 +140,7 @@ def test_what_was_written_to_a_mapped_file_and_not_yet_flushed_stays(file: Path)
     assert file.read_bytes()[:1001] == b"\7" * 50 + b"\10" * 950 + b"\xe8"
 
 
-def test_a_private_mapping_keeps_its_changes(file: Path) -> None:
+def test_copyto_with_private_memmap_keeps_the_changes(file: Path) -> None:
     x, out = np.memmap(file, "u1", "c"), np.empty(SIZE, "u1")
     x[:100] = 7
     copyto(x[100:200], np.full(100, 8, "u1"))
@@ -152,7 +152,7 @@ def test_a_private_mapping_keeps_its_changes(file: Path) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 100, 5000])
-def test_pages_are_found_wherever_in_the_file_an_array_begins(offset: int, file: Path) -> None:
+def test_copyto_into_memmap_at_any_offset_writes_only_dst(offset: int, file: Path) -> None:
     x = np.memmap(file, "u1", "r+", offset=offset)
     copyto(x[3:-3], np.zeros(SIZE - offset - 6, "u1"), batch_bytes=3000)
     x.flush()
@@ -163,7 +163,7 @@ def test_pages_are_found_wherever_in_the_file_an_array_begins(offset: int, file:
     np.testing.assert_array_equal(written[-3:], original[-3:])
 
 
-def test_arrays_that_are_no_mapping_are_left_alone() -> None:
+def test_page_out_of_array_without_mapped_file_changes_nothing() -> None:
     numpy = adapter_named("numpy")
     made = np.arange(4).view(np.memmap)
     for x in (np.arange(4), made, np.frombuffer(mmap.mmap(-1, 4096), "u1")):

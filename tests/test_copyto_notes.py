@@ -58,7 +58,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, verb: str, at: int, 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("verb", ["assign", "page_out", "part"])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_copyto_on_the_host_interrupted_anywhere_tells_what_is_written(
+def test_copyto_on_host_interrupted_at_any_step_notes_the_written_elements(
     to: str, verb: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dst = interop.convert(np.full_like(VALUES, -1), to)
@@ -72,7 +72,7 @@ def test_copyto_on_the_host_interrupted_anywhere_tells_what_is_written(
     assert perhaps in {0, BATCH // 4}
 
 
-def test_copyto_whose_assignment_fails_halfway_says_that_more_may_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_when_assign_fails_halfway_notes_the_uncertain_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     numpy: Any = adapter_named("numpy")
 
     def assign(_: Any, x: Any, source: Any) -> None:
@@ -86,7 +86,7 @@ def test_copyto_whose_assignment_fails_halfway_says_that_more_may_have_changed(m
     assert check_note(caught.value, dst) == (0, BATCH // 4)
 
 
-def test_copyto_whose_source_fails_names_no_other_elements() -> None:
+def test_copyto_when_source_fails_notes_no_uncertain_elements() -> None:
     def parts() -> Iterator[Any]:
         yield VALUES[:32]
         raise KeyboardInterrupt
@@ -130,7 +130,7 @@ def call_interrupted(buffers: list[Any], monkeypatch: pytest.MonkeyPatch) -> Any
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("verb", ["wait", "mark", "take", "assign"])
 @pytest.mark.parametrize("name", GPU)
-def test_upload_interrupted_anywhere_tells_what_is_written(
+def test_copyto_upload_interrupted_at_any_step_notes_the_written_elements(
     name: str, verb: str, point: tuple[int, bool], schedule: str, call_interrupted: Any
 ) -> None:
     simcuda.schedule(schedule)
@@ -143,7 +143,7 @@ def test_upload_interrupted_anywhere_tells_what_is_written(
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("verb", ["wait", "mark", "take", "fetch"])
 @pytest.mark.parametrize("name", GPU)
-def test_download_interrupted_anywhere_tells_what_is_written(
+def test_copyto_download_interrupted_at_any_step_notes_the_written_elements(
     name: str, verb: str, point: tuple[int, bool], call_interrupted: Any
 ) -> None:
     simcuda.schedule("lazy")
@@ -155,7 +155,7 @@ def test_download_interrupted_anywhere_tells_what_is_written(
 @marked
 @pytest.mark.parametrize("name", GPU)
 @pytest.mark.parametrize("number", [PIECES - 1, PIECES])
-def test_upload_interrupted_in_its_last_waits_still_waits_for_both_buffers(
+def test_copyto_upload_interrupted_in_the_last_wait_waits_for_both_buffers(
     name: str, number: int, buffers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mark raises in the place of waiting, as an interrupted wait of the device does."""
@@ -185,7 +185,9 @@ def test_upload_interrupted_in_its_last_waits_still_waits_for_both_buffers(
 
 @marked
 @pytest.mark.parametrize("name", GPU)
-def test_upload_that_nobody_can_wait_for_is_not_called_complete(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from interop._transfer import staging
 
     adapter: Any = adapter_named(name)

@@ -28,7 +28,7 @@ def targets(draw: DrawFn, shape: tuple[int, ...], dtype: Any, *, may_reverse: bo
 
 
 @given(st.data(), st.integers(1, 100))
-def test_copyto_writes_what_numpy_writes(data: st.DataObject, batch_bytes: int) -> None:
+def test_copyto_between_random_layouts_matches_numpy_copyto(data: st.DataObject, batch_bytes: int) -> None:
     from memory import bits
     from strategies import numpy_cases, torch_cases
 
@@ -48,7 +48,7 @@ def test_copyto_writes_what_numpy_writes(data: st.DataObject, batch_bytes: int) 
 
 
 @given(st.data(), st.integers(1, 100))
-def test_nothing_else_is_written_to(data: st.DataObject, batch_bytes: int) -> None:
+def test_copyto_into_strided_dst_writes_only_the_elements_of_dst(data: st.DataObject, batch_bytes: int) -> None:
     shape = tuple(data.draw(st.lists(st.integers(0, 4), max_size=3)))
     dtype, to = data.draw(st.sampled_from(["u1", "f4", "c16"])), data.draw(st.sampled_from(["numpy", "torch"]))
     mine = data.draw(targets(shape, dtype, may_reverse=to == "numpy"))

@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_source_is_refused_before_anything_is_written(name: str) -> None:
+def test_copyto_with_invalid_source_or_keyword_leaves_dst_unchanged(name: str) -> None:
     error, make, keywords, words = REFUSED[name]
     dst = np.full((6, 4), -1, "f4")
     assert message(error, dst, make(), **keywords) == words
@@ -110,7 +110,7 @@ def test_a_source_is_refused_before_anything_is_written(name: str) -> None:
 
 
 @pytest.mark.requires("torch")
-def test_a_gradient_is_refused() -> None:
+def test_copyto_from_tensor_with_grad_is_refused() -> None:
     import torch
 
     dst = np.zeros(2, "f4")
@@ -123,7 +123,7 @@ def test_a_gradient_is_refused() -> None:
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("kind", ["sparse", "meta"])
-def test_what_has_no_memory_is_refused_on_both_sides(kind: str) -> None:
+def test_copyto_with_sparse_or_meta_tensor_is_refused_on_both_sides(kind: str) -> None:
     import torch
 
     odd = torch.ones(2, 2).to_sparse() if kind == "sparse" else torch.ones(2, 2, device="meta")
@@ -149,7 +149,7 @@ def test_what_has_no_memory_is_refused_on_both_sides(kind: str) -> None:
     ],
     ids=["shifted", "transposed", "another stride", "another dtype"],
 )
-def test_memory_that_both_share_in_different_layouts_is_refused(cut: Any, wrap: Any) -> None:
+def test_copyto_with_shared_memory_in_different_layouts_is_refused(cut: Any, wrap: Any) -> None:
     memory = VALUES.copy()
     dst, src = cut(memory)
     shared = src if wrap is not interop.convert else interop.to_torch(src)
@@ -162,7 +162,7 @@ def test_memory_that_both_share_in_different_layouts_is_refused(cut: Any, wrap: 
     np.testing.assert_array_equal(memory, VALUES)
 
 
-def test_neighbours_in_the_same_memory_are_not_refused() -> None:
+def test_copyto_between_interleaved_views_writes_the_values() -> None:
     memory = VALUES.copy()
     copyto(memory[::2], memory[1::2])
     np.testing.assert_array_equal(memory[::2], VALUES[1::2])
@@ -178,7 +178,7 @@ def test_neighbours_in_the_same_memory_are_not_refused() -> None:
         ([VALUES[:4], VALUES[:3]], "it brings 3 rows, and after 4 of 6 there is room for 2. Pass fewer."),
     ],
 )
-def test_an_iterable_that_does_not_fit_says_how_far_it_came(parts: list[Any], words: str) -> None:
+def test_copyto_from_iterable_of_wrong_length_notes_the_bytes_written(parts: list[Any], words: str) -> None:
     dst = np.full((6, 4), -1, "f4")
     with pytest.raises(interop.ShapeError) as caught:
         copyto(dst, iter(parts))
@@ -190,27 +190,27 @@ def test_an_iterable_that_does_not_fit_says_how_far_it_came(parts: list[Any], wo
     assert (dst[4:] == -1).all()
 
 
-def test_more_after_the_last_row_is_refused() -> None:
+def test_copyto_from_iterable_with_extra_rows_is_refused() -> None:
     with pytest.raises(interop.ShapeError, match=r"it brings 1 row, and after 6 of 6 there is room for 0"):
         copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:1]]))
     copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:0]]))
 
 
-def test_each_array_of_an_iterable_is_checked() -> None:
+def test_copyto_from_iterable_checks_the_dtype_of_each_array() -> None:
     dst = np.full((6, 4), -1, "f4")
     with pytest.raises(interop.UnsupportedArrayError, match="would drop the imaginary parts") as caught:
         copyto(dst, [VALUES[:2], VALUES[2:].astype("c8")])
     assert "had written 32 of 96 bytes" in caught.value.__notes__[0]
 
 
-def test_a_lazy_object_that_gives_something_else_is_refused() -> None:
+def test_copyto_from_lazy_source_with_false_shape_is_refused() -> None:
     assert message(interop.ShapeError, np.zeros((6, 4), "f4"), Lazy(VALUES[:3], (6, 4)), batch_bytes=48) == (
         f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its part [3:6] has the shape (0, 4), which is not (3, 4)."
     )
 
 
 @pytest.mark.requires("torch")
-def test_without_ml_dtypes_bfloat16_does_not_cross(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_bfloat16_without_ml_dtypes_is_refused_between_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     import torch

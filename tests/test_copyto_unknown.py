@@ -26,7 +26,7 @@ def of_unknown_length() -> Any:
 
 @NEEDS_DASK
 @pytest.mark.parametrize("axis", [0, -2])
-def test_batches_along_an_axis_of_unknown_length_is_refused_with_the_remedy(axis: int) -> None:
+def test_batches_along_axis_of_unknown_length_are_refused_with_a_hint(axis: int) -> None:
     x = of_unknown_length()
     with pytest.raises(interop.ShapeError) as caught:
         batches(x, "torch", size=3, axis=axis)
@@ -39,7 +39,7 @@ def test_batches_along_an_axis_of_unknown_length_is_refused_with_the_remedy(axis
 
 
 @NEEDS_DASK
-def test_batches_along_another_axis_needs_no_length() -> None:
+def test_batches_along_axis_of_known_length_ignore_an_unknown_one() -> None:
     pieces = list(batches(of_unknown_length(), "torch", size=1, axis=1))
     assert [piece.tolist() for piece in pieces] == [VALUES[2:, :1].tolist(), VALUES[2:, 1:].tolist()]
 
@@ -47,7 +47,7 @@ def test_batches_along_another_axis_needs_no_length() -> None:
 @NEEDS_DASK
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: iter([x])], ids=["array", "list", "iterator"])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_copyto_of_an_unknown_length_is_refused_with_the_remedy(to: str, wrap: Any) -> None:
+def test_copyto_from_source_of_unknown_length_is_refused_with_a_hint(to: str, wrap: Any) -> None:
     x, dst = of_unknown_length(), interop.convert(np.zeros((4, 2), "f4"), to)
     with pytest.raises(interop.ShapeError) as caught:
         copyto(dst, wrap(x))
@@ -100,7 +100,7 @@ def on_gpu(name: str) -> Any:
 @NEEDS_GPU
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("speaker", SPEAKERS)
-def test_batches_of_device_memory_without_slices_are_slices_of_the_target(speaker: Any, to: str) -> None:
+def test_batches_of_unsliceable_device_array_share_memory(speaker: Any, to: str) -> None:
     x = on_gpu("cupy")
     pieces = list(batches(speaker(x), to, size=4))
     assert [piece.shape for piece in pieces] == [(4, 2), (2, 2)]
@@ -110,7 +110,7 @@ def test_batches_of_device_memory_without_slices_are_slices_of_the_target(speake
 
 @NEEDS_GPU
 @pytest.mark.parametrize("speaker", SPEAKERS)
-def test_batches_of_device_memory_without_slices_move_piece_by_piece(speaker: Any) -> None:
+def test_batches_of_unsliceable_device_array_follow_device_and_copy(speaker: Any) -> None:
     pieces = list(batches(speaker(on_gpu("cupy")), "torch", size=4, device="cpu"))
     assert [piece.tolist() for piece in pieces] == [VALUES[:4].tolist(), VALUES[4:].tolist()]
     copies = batches(speaker(x := on_gpu("cupy")), "cupy", size=4, copy=True)
@@ -119,7 +119,7 @@ def test_batches_of_device_memory_without_slices_move_piece_by_piece(speaker: An
 
 @NEEDS_GPU
 @pytest.mark.parametrize("speaker", SPEAKERS)
-def test_batches_and_copyto_of_device_memory_for_the_host_name_what_to_do(speaker: Any) -> None:
+def test_batches_and_copyto_from_unsliceable_device_array_to_numpy_are_refused(speaker: Any) -> None:
     x = speaker(on_gpu("cupy"))
     words = r"numpy reads no memory on cuda:0\. Convert it to a framework of that device first\."
     with pytest.raises(interop.UnsupportedArrayError, match=words):
@@ -135,7 +135,7 @@ def test_batches_and_copyto_of_device_memory_for_the_host_name_what_to_do(speake
 @pytest.mark.parametrize("batch_bytes", [None, 16])
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("speaker", SPEAKERS)
-def test_copyto_of_device_memory_without_slices_arrives(speaker: Any, to: str, batch_bytes: int | None) -> None:
+def test_copyto_from_unsliceable_device_array_writes_the_values(speaker: Any, to: str, batch_bytes: int | None) -> None:
     dst = interop.convert(np.zeros_like(VALUES), to, device="cuda", copy=True)
     copyto(dst, speaker(on_gpu("cupy")), batch_bytes=batch_bytes)
     np.testing.assert_array_equal(interop.to_numpy(dst), VALUES)

@@ -33,7 +33,7 @@ def pickled(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("to", TARGETS)
-def test_a_map_computes_nothing(to: str) -> None:
+def test_convert_dask_array_computes_nothing(to: str) -> None:
     x, seen = counted()
     y = convert(x, to, dtype="int32", casting="unsafe")
     assert (interop.framework_of(y), interop.device_of(y)) == ("dask", (1, 0))
@@ -48,7 +48,7 @@ def test_a_map_computes_nothing(to: str) -> None:
     assert len(seen) == 6
 
 
-def test_names() -> None:
+def test_convert_dask_array_accepts_modules_and_classes_as_target() -> None:
     import dask.array as da
     import torch
 
@@ -59,7 +59,7 @@ def test_names() -> None:
     assert isinstance(convert(x, torch.Tensor)._meta, torch.Tensor)
 
 
-def test_like_another_array() -> None:
+def test_convert_like_from_or_to_dask_array_gives_a_dask_array() -> None:
     import torch
 
     x = lazy()
@@ -70,7 +70,7 @@ def test_like_another_array() -> None:
     assert interop.convert_like(torch.ones(4), x).npartitions == 1
 
 
-def test_in_a_tree() -> None:
+def test_convert_tree_keeps_dask_arrays_lazy_unless_compute_is_true() -> None:
     import torch
 
     x, seen = counted()
@@ -93,7 +93,7 @@ DTYPES = {
 
 @pytest.mark.parametrize(("to", "dtype"), [(to, dtype) for to, dtypes in DTYPES.items() for dtype in dtypes])
 @pytest.mark.parametrize("ndim", [0, 1, 2])
-def test_the_meta_is_true(to: str, dtype: str, ndim: int) -> None:
+def test_convert_dask_array_gives_a_meta_that_matches_the_blocks(to: str, dtype: str, ndim: int) -> None:
     import ml_dtypes
 
     numpys = np.dtype(getattr(ml_dtypes, dtype, dtype))
@@ -111,7 +111,7 @@ def test_the_meta_is_true(to: str, dtype: str, ndim: int) -> None:
     assert back.tobytes() == array.tobytes()
 
 
-def test_a_cast_is_in_the_meta() -> None:
+def test_convert_dask_array_with_dtype_has_the_dtype_before_computing() -> None:
     import torch
 
     y = convert(lazy(), "torch", dtype="bfloat16")
@@ -121,7 +121,7 @@ def test_a_cast_is_in_the_meta() -> None:
     assert np.asarray(to_numpy(lazy(), dtype="float16")).dtype == np.float16
 
 
-def test_a_meta_that_lies_does_no_harm() -> None:
+def test_convert_dask_array_with_false_meta_gives_the_real_values() -> None:
     """What has come is planned for anew; bytes and values are those of what has come."""
     import torch
 
@@ -135,7 +135,7 @@ def test_a_meta_that_lies_does_no_harm() -> None:
     assert to_numpy(wrong_dtype, dtype="float32").dtype == np.float32
 
 
-def test_a_meta_of_torch_is_an_array_like_any() -> None:
+def test_meta_of_torch_blocks_can_be_copied_pickled_and_converted() -> None:
     import torch
 
     meta: Any = convert(lazy(), "torch", dtype="bfloat16")._meta
@@ -150,7 +150,7 @@ def test_a_meta_of_torch_is_an_array_like_any() -> None:
 # -- what is said --------------------------------------------------------------------------------------------------
 
 
-def test_the_plan_says_what_will_be_done_later() -> None:
+def test_explain_lazy_dask_conversion_shows_the_plan_of_the_blocks() -> None:
     plan = explain(lazy(), "torch", dtype="float64")
     assert str(plan) == (
         "dask -> torch, float64 (6, 8) on cpu: lazy, because it is lazy, and stays so\n"
@@ -166,7 +166,7 @@ def test_the_plan_says_what_will_be_done_later() -> None:
     assert explain(lazy(), "torch").zero_copy
 
 
-def test_the_plan_says_that_it_computes() -> None:
+def test_explain_dask_array_with_compute_shows_the_compute_step() -> None:
     plan = explain(lazy(), "torch", compute=True)
     assert str(plan) == (
         "dask -> torch, float32 (6, 8) on cpu: 192 bytes copied, because it is lazy, and has to be computed\n"
@@ -177,7 +177,7 @@ def test_the_plan_says_that_it_computes() -> None:
 
 
 @pytest.mark.parametrize("to", TARGETS)
-def test_the_graph_can_be_pickled(to: str) -> None:
+def test_convert_dask_array_gives_a_graph_that_can_be_pickled(to: str) -> None:
     cloudpickle = importlib.import_module("cloudpickle")
     y = convert(lazy(), to, copy=True)
     for module in (pickle, cloudpickle):
@@ -186,7 +186,7 @@ def test_the_graph_can_be_pickled(to: str) -> None:
         assert np.array_equal(to_numpy(again), VALUES)
 
 
-def test_arrays_of_the_new_engine_are_dasks_too() -> None:
+def test_convert_dask_array_with_query_planning_gives_the_values() -> None:
     said = run_child("""
         import dask
         dask.config.set({"array.query-planning": True})

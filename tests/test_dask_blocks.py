@@ -25,7 +25,7 @@ def synchronous() -> Iterator[None]:
 # -- keywords ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_wrong_is_said_when_it_is_mapped() -> None:
+def test_convert_dask_array_with_invalid_keyword_raises_before_computing() -> None:
     x, seen = counted()
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         convert(x, "torch", dtype="int8")
@@ -45,7 +45,7 @@ def test_what_is_wrong_is_said_when_it_is_mapped() -> None:
 
 
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_copy_is_asked_of_every_block(to: str) -> None:
+def test_convert_dask_array_applies_copy_to_every_block(to: str) -> None:
     source, seen = counted()
     for wanted, shared in ((None, True), (False, True), (True, False)):
         seen.clear()
@@ -54,7 +54,7 @@ def test_copy_is_asked_of_every_block(to: str) -> None:
         assert [any(interop.shares_memory(x, block) for block in seen) for x in results] == [shared] * 6
 
 
-def test_copy_false_is_refused_before_a_block_needs_one() -> None:
+def test_convert_dask_array_copy_false_is_refused_before_computing() -> None:
     x, seen = counted()
     for keywords in ({"dtype": "float64"}, {"compute": True}):
         with pytest.raises(interop.CopyRequiredError, match="Leave copy=False out to allow it"):
@@ -64,7 +64,7 @@ def test_copy_false_is_refused_before_a_block_needs_one() -> None:
     assert not seen
 
 
-def test_copy_false_holds_for_a_block_that_turns_out_to_need_one() -> None:
+def test_convert_dask_array_copy_false_raises_if_a_block_needs_a_copy() -> None:
     """Its meta has no negative strides."""
     x = of_blocks(lambda block: block[::-1])
     assert np.array_equal(convert(x, "torch").compute()[:4], VALUES[3::-1])
@@ -72,7 +72,7 @@ def test_copy_false_holds_for_a_block_that_turns_out_to_need_one() -> None:
         convert(x, "torch", copy=False).compute()
 
 
-def test_readonly_holds_for_blocks() -> None:
+def test_convert_dask_array_applies_readonly_to_every_block() -> None:
     frozen = np.ones((6, 8), "f4")
     frozen.flags.writeable = False
     x = of_blocks(lambda block: frozen[: len(block), : block.shape[1]])
@@ -83,7 +83,7 @@ def test_readonly_holds_for_blocks() -> None:
         convert(x, "torch", readonly="error").compute()
 
 
-def test_gradients_are_not_lost_in_silence() -> None:
+def test_convert_dask_array_of_blocks_with_grad_needs_detach() -> None:
     import torch
 
     x = convert(lazy(), "torch").map_blocks(lambda block: block.clone().requires_grad_(), dtype="f4")
@@ -102,7 +102,7 @@ def test_gradients_are_not_lost_in_silence() -> None:
 
 
 @pytest.mark.parametrize("to", TARGETS)
-def test_unknown_sizes_are_mapped_and_computed(to: str) -> None:
+def test_convert_dask_array_of_unknown_size_gives_the_values(to: str) -> None:
     x = lazy()
     y = convert(x[x > 40], to)
     assert math.isnan(y.shape[0])
@@ -113,7 +113,7 @@ def test_unknown_sizes_are_mapped_and_computed(to: str) -> None:
 
 
 @pytest.mark.parametrize("to", TARGETS)
-def test_arrays_without_axes_or_elements(to: str) -> None:
+def test_convert_dask_array_without_axes_or_elements_keeps_the_shape(to: str) -> None:
     total = convert(lazy().sum(), to)
     assert (total.shape, float(to_numpy(total))) == ((), VALUES.sum())
     assert isinstance(to_numpy(total), np.ndarray)
@@ -122,7 +122,7 @@ def test_arrays_without_axes_or_elements(to: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["torch", "jax"])
-def test_masked_elements_are_refused(to: str) -> None:
+def test_convert_dask_array_with_masked_elements_is_refused(to: str) -> None:
     da = dask_array()
     some = da.ma.masked_array(lazy(), mask=VALUES > 40)
     none = da.ma.masked_array(lazy(), mask=VALUES > 400)
@@ -133,7 +133,7 @@ def test_masked_elements_are_refused(to: str) -> None:
         convert(some, to, compute=True)
 
 
-def test_blocks_of_no_known_class_are_refused() -> None:
+def test_convert_dask_array_with_unknown_block_class_is_refused() -> None:
     class Block(SimpleNamespace):
         def __array_function__(self, *_: Any) -> Any:
             return NotImplemented
@@ -149,6 +149,6 @@ def test_blocks_of_no_known_class_are_refused() -> None:
 
 
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "M8[Y]")])
-def test_what_are_no_numbers_is_refused(array: Any) -> None:
+def test_convert_dask_array_of_non_numbers_is_refused(array: Any) -> None:
     with pytest.raises(interop.UnsupportedArrayError, match="is no dtype of plain numbers"):
         convert(lazy(array, chunks=1), "torch")

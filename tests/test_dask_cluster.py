@@ -87,14 +87,14 @@ def result_of(client: Any, worker: str, x: Any) -> Any:
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_result_is_numpys(client: Any) -> None:
+def test_to_torch_on_cluster_gives_the_values_of_numpy(client: Any) -> None:
     result = interop.to_torch(convert(source(), "torch") * 2 + 1)
     assert interop.framework_of(result) == "torch"
     assert np.array_equal(interop.to_numpy(result), VALUES * 2 + 1)
     assert len(workers(client)) == 2
 
 
-def test_workers_hold_tensors(client: Any) -> None:
+def test_convert_on_cluster_keeps_tensors_on_the_workers(client: Any) -> None:
     blocks = convert(source(), "torch")
     parts = dict(zip(workers(client), (blocks[:8], blocks[8:]), strict=True))
     held = {worker: at(client, worker, part) for worker, part in parts.items()}
@@ -108,7 +108,7 @@ def test_workers_hold_tensors(client: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_blocks_are_put_together_across_workers(client: Any, dtype: str) -> None:
+def test_rechunk_across_workers_joins_torch_blocks(client: Any, dtype: str) -> None:
     import dask.array as da
 
     one, two = workers(client)
@@ -124,7 +124,7 @@ def test_blocks_are_put_together_across_workers(client: Any, dtype: str) -> None
 
 
 @pytest.mark.requires("jax")
-def test_jax_blocks_give_their_values(client: Any) -> None:
+def test_rechunk_on_cluster_keeps_the_values_of_jax_blocks(client: Any) -> None:
     blocks = convert(source(), "jax")
     assert np.array_equal(interop.to_numpy(interop.to_jax(blocks.rechunk((24, 4)))), VALUES)
     assert client.status == "running"
@@ -150,7 +150,7 @@ def trained() -> Any:
     return blocks.map_blocks(train, dtype=blocks.dtype, meta=blocks._meta)
 
 
-def test_a_worker_s_refusal_arrives_as_our_error(client: Any) -> None:
+def test_convert_refused_on_a_worker_raises_the_interop_error(client: Any) -> None:
     lazily = convert(read_only(), "torch", readonly="error")
     with pytest.raises(interop.errors.CopyRequiredError, match="cannot convert numpy float32") as caught:
         client.compute(lazily).result(timeout=60)
@@ -160,13 +160,13 @@ def test_a_worker_s_refusal_arrives_as_our_error(client: Any) -> None:
 
 
 @pytest.mark.requires("simcuda")
-def test_a_gpu_that_only_the_client_has_is_missed(client: Any) -> None:
+def test_convert_to_gpu_missing_on_workers_raises_device_unavailable(client: Any) -> None:
     lazily = convert(source(), "torch", device="cuda")
     with pytest.raises(interop.errors.DeviceUnavailableError, match="finds no device of type cuda here"):
         client.compute(lazily).result(timeout=60)
 
 
-def test_options_of_the_map_are_in_force_on_workers(client: Any) -> None:
+def test_options_at_convert_time_apply_on_workers(client: Any) -> None:
     with interop.options(readonly="error"):
         strictly = convert(read_only(), "torch")
     with interop.options(detach=True):
@@ -176,14 +176,14 @@ def test_options_of_the_map_are_in_force_on_workers(client: Any) -> None:
     assert np.array_equal(client.compute(freely).result(timeout=60), VALUES)
 
 
-def test_options_of_the_computation_are_not(client: Any) -> None:
+def test_options_at_compute_time_do_not_apply_on_workers(client: Any) -> None:
     lazily = convert(read_only(), "torch")
     with interop.options(readonly="error"):
         result = client.compute(lazily).result(timeout=60)
     assert np.array_equal(interop.to_numpy(result), VALUES)
 
 
-def test_a_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
+def test_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
     name = f"counted_{uuid.uuid4().hex}"
 
     def known(dask_scheduler: Any) -> bool:
@@ -204,7 +204,7 @@ def test_a_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 256 * MIB), ("bfloat16", 64 * MIB)])
-def test_a_large_block_travels_without_a_second_copy(client: Any, dtype: str, size: int) -> None:
+def test_serialization_of_a_large_block_makes_no_second_copy(client: Any, dtype: str, size: int) -> None:
     import dask.array as da
     import ml_dtypes
     from distributed import futures_of
@@ -233,7 +233,7 @@ def test_a_large_block_travels_without_a_second_copy(client: Any, dtype: str, si
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64"])
-def test_blocks_arrive_aligned(client: Any, dtype: str) -> None:
+def test_serialization_between_workers_gives_aligned_blocks(client: Any, dtype: str) -> None:
     from distributed import futures_of
 
     def address(block: Any) -> int:
@@ -248,7 +248,7 @@ def test_blocks_arrive_aligned(client: Any, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_fresh_worker_knows_what_another_one_sends(fresh: Any, dtype: str) -> None:
+def test_serialization_from_another_worker_works_on_a_new_worker(fresh: Any, dtype: str) -> None:
     one, two = workers(fresh)
     blocks = at(fresh, one, convert(source(), "torch", dtype=dtype))
     assert not knows_us(fresh, two)
@@ -258,7 +258,7 @@ def test_a_fresh_worker_knows_what_another_one_sends(fresh: Any, dtype: str) -> 
 
 
 @pytest.mark.parametrize("to", ["torch", pytest.param("jax", marks=pytest.mark.requires("jax"))])
-def test_a_fresh_worker_knows_what_the_client_has_cut(fresh: Any, to: str) -> None:
+def test_serialization_from_the_client_works_on_a_new_worker(fresh: Any, to: str) -> None:
     worker, _ = workers(fresh)
     blocks = convert(interop.convert(VALUES.copy(), to), "dask", chunks=8)
     assert not knows_us(fresh, worker)
@@ -267,7 +267,7 @@ def test_a_fresh_worker_knows_what_the_client_has_cut(fresh: Any, to: str) -> No
     assert np.array_equal(interop.to_numpy(result), VALUES)
 
 
-def test_a_worker_that_is_killed_costs_nothing_but_time(client: Any, tmp_path: Path) -> None:
+def test_compute_when_a_worker_is_killed_gives_the_values(client: Any, tmp_path: Path) -> None:
     from distributed import Event
 
     victim, other = workers(client)

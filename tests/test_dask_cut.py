@@ -46,7 +46,7 @@ NAMES = ["numpy", "negative strides", "transposed", "0-d", "empty", "memoryview"
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("chunks", [None, 2, -1])
-def test_what_is_cut_is_the_same_memory(name: str, chunks: Any) -> None:
+def test_convert_array_to_dask_shares_memory(name: str, chunks: Any) -> None:
     import torch
 
     source = sources()[name]
@@ -62,7 +62,7 @@ def test_what_is_cut_is_the_same_memory(name: str, chunks: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("chunks", [2, -1])
-def test_a_copy_is_independent(name: str, chunks: Any) -> None:
+def test_convert_array_to_dask_with_copy_true_is_independent(name: str, chunks: Any) -> None:
     source = sources()[name]
     native = source if name.startswith("torch") else np.asarray(source)
     expected = native.tolist()
@@ -74,7 +74,7 @@ def test_a_copy_is_independent(name: str, chunks: Any) -> None:
 
 
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_a_copy_of_what_is_computed_is_nobody_elses(to: str) -> None:
+def test_convert_from_dask_with_compute_shares_memory_unless_copy_is_true(to: str) -> None:
     """One block of torch's is handed out as it is: it is the memory that was cut."""
     import torch
 
@@ -84,7 +84,7 @@ def test_a_copy_of_what_is_computed_is_nobody_elses(to: str) -> None:
     assert not interop.shares_memory(convert(x, to, compute=True, copy=True), memory)
 
 
-def test_jax_is_cut_too() -> None:
+def test_convert_jax_array_to_dask_keeps_jax_blocks() -> None:
     import jax
 
     x = convert(interop.to_jax(VALUES), "dask", chunks=(4, 3))
@@ -93,7 +93,7 @@ def test_jax_is_cut_too() -> None:
     assert np.array_equal(to_numpy(x), VALUES)
 
 
-def test_gradients_are_not_lost_in_silence() -> None:
+def test_convert_tensor_with_grad_to_dask_needs_detach() -> None:
     import torch
 
     weight = torch.ones(4, requires_grad=True)
@@ -110,7 +110,7 @@ def test_gradients_are_not_lost_in_silence() -> None:
     assert to_numpy(x).tolist() == [5, 1, 1, 1]
 
 
-def test_what_cannot_be_written_to_stays_so() -> None:
+def test_convert_readonly_array_to_dask_keeps_blocks_readonly() -> None:
     frozen = VALUES.copy()
     frozen.flags.writeable = False
     x = convert(frozen, "dask", chunks=2)
@@ -122,7 +122,7 @@ def test_what_cannot_be_written_to_stays_so() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "casting"), [("float64", "same_kind"), ("int16", "unsafe")])
-def test_a_cast_is_done_at_once(dtype: str, casting: Any) -> None:
+def test_convert_array_to_dask_with_dtype_copies_at_once(dtype: str, casting: Any) -> None:
     plan = explain(VALUES, "dask", dtype=dtype, casting=casting)
     assert [step.verb for step in plan.steps] == ["copy", "share"]
     assert plan.bytes_copied == VALUES.size * np.dtype(dtype).itemsize
@@ -150,7 +150,7 @@ SPELLED = {
 
 
 @pytest.mark.parametrize(("chunks", "expected"), SPELLED.values(), ids=SPELLED)
-def test_chunks_are_spelled_as_dask_spells_them(chunks: Any, expected: Any) -> None:
+def test_chunks_in_every_form_of_dask_are_accepted(chunks: Any, expected: Any) -> None:
     import torch
 
     for source in (VALUES, torch.from_numpy(VALUES)):
@@ -164,7 +164,7 @@ def test_chunks_are_spelled_as_dask_spells_them(chunks: Any, expected: Any) -> N
 
 
 @pytest.mark.parametrize("chunks", ["no", (2,), (2, 2.5), ((2, 2), (8,)), 0, {0: 0}, -2, 2.5, object()], ids=repr)
-def test_wrong_chunks_are_refused(chunks: Any) -> None:
+def test_chunks_with_invalid_value_are_refused(chunks: Any) -> None:
     for source in (VALUES, convert(VALUES, "dask")):
         with pytest.raises(interop.InvalidOptionError) as caught:
             convert(source, "dask", chunks=chunks)
@@ -172,7 +172,7 @@ def test_wrong_chunks_are_refused(chunks: Any) -> None:
         assert caught.value.__cause__
 
 
-def test_chunks_are_for_dask_alone() -> None:
+def test_chunks_for_another_target_than_dask_are_refused() -> None:
     x = convert(VALUES, "dask")
     for call in (lambda: convert(x, "torch", chunks=2), lambda: to_numpy(x, chunks=2)):
         with pytest.raises(interop.InvalidOptionError, match=r"arrays of \w+ have no chunks\. Remove it\."):
@@ -184,7 +184,7 @@ def test_chunks_are_for_dask_alone() -> None:
 # -- dask to dask --------------------------------------------------------------------------------------------------
 
 
-def test_what_is_lazy_stays_what_it_is() -> None:
+def test_convert_dask_to_dask_keeps_the_framework_of_the_blocks() -> None:
     import torch
 
     x = convert(torch.arange(8.0), "dask", chunks=2)
@@ -201,7 +201,7 @@ def test_what_is_lazy_stays_what_it_is() -> None:
 # -- what is read --------------------------------------------------------------------------------------------------
 
 
-def test_a_dataset_is_read_block_by_block() -> None:
+def test_convert_lazy_source_to_dask_reads_block_by_block() -> None:
     from foreign import Lazy
 
     source = Lazy(VALUES)
@@ -217,7 +217,7 @@ def test_a_dataset_is_read_block_by_block() -> None:
 
 @pytest.mark.requires("h5py", "zarr")
 @pytest.mark.parametrize("library", ["h5py", "zarr"])
-def test_a_dataset_in_a_file(library: str, tmp_path: Path) -> None:
+def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(library: str, tmp_path: Path) -> None:
     if library == "h5py":
         h5py = importlib.import_module("h5py")
         file = h5py.File(io.BytesIO(), "w")
@@ -236,12 +236,12 @@ def test_a_dataset_in_a_file(library: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "M8[Y]")])
-def test_what_are_no_numbers_is_refused(array: Any) -> None:
+def test_convert_non_numbers_to_dask_is_refused(array: Any) -> None:
     with pytest.raises(interop.UnsupportedArrayError, match=r"to dask: NumPy's .* is no dtype of plain numbers"):
         convert(array, "dask")
 
 
-def test_what_is_no_array_is_refused() -> None:
+def test_convert_list_or_sparse_tensor_to_dask_is_refused() -> None:
     import torch
 
     with pytest.raises(interop.NotAnArrayError, match="a list is not an array"):
@@ -251,7 +251,7 @@ def test_what_is_no_array_is_refused() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_what_has_no_numbers_says_so_before_it_says_where_it_is() -> None:
+def test_convert_meta_tensor_to_dask_does_not_blame_the_device() -> None:
     import torch
 
     with pytest.raises(interop.UnsupportedArrayError, match="cannot convert torch float32") as caught:
@@ -260,7 +260,7 @@ def test_what_has_no_numbers_says_so_before_it_says_where_it_is() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16", "complex64", "bfloat16", "float8_e5m2"])
-def test_blocks_are_pickled_with_their_graph_whatever_torch_can_pickle(dtype: str) -> None:
+def test_convert_tensor_to_dask_gives_blocks_that_can_be_pickled(dtype: str) -> None:
     import torch
 
     cloudpickle: Any = importlib.import_module("cloudpickle")

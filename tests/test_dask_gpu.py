@@ -62,7 +62,7 @@ def check(x: Any) -> None:
 
 @pytest.mark.parametrize("to", GPU)
 @pytest.mark.usefixtures("scheduler")
-def test_blocks_are_uploaded_when_they_are_computed(to: str) -> None:
+def test_convert_dask_array_to_gpu_uploads_when_computed(to: str) -> None:
     import simcuda
 
     with simcuda.counting() as counts:
@@ -74,7 +74,7 @@ def test_blocks_are_uploaded_when_they_are_computed(to: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["bool", "int64", "float16", "bfloat16", "float8_e5m2"])
 @pytest.mark.parametrize("ndim", [0, 1, 2])
-def test_the_meta_of_tensors_on_a_gpu_is_true(dtype: str, ndim: int) -> None:
+def test_convert_dask_array_to_gpu_gives_a_meta_that_matches_the_blocks(dtype: str, ndim: int) -> None:
     import torch
 
     tensor = torch.ones((2,) * ndim).to(getattr(torch, dtype))
@@ -86,7 +86,7 @@ def test_the_meta_of_tensors_on_a_gpu_is_true(dtype: str, ndim: int) -> None:
 
 @pytest.mark.parametrize(("source", "to"), [("cupy", "torch"), ("torch", "cupy")])
 @pytest.mark.usefixtures("scheduler")
-def test_a_handoff_copies_nothing(source: str, to: str) -> None:
+def test_convert_dask_array_between_gpu_frameworks_shares_memory(source: str, to: str) -> None:
     x = on_gpu(lazy(), source).persist()
     y = convert(x, to)
     check(y)
@@ -101,7 +101,7 @@ def test_a_handoff_copies_nothing(source: str, to: str) -> None:
 
 @pytest.mark.parametrize("schedule", ["lazy", "greedy", "adversary"])
 @pytest.mark.usefixtures("scheduler")
-def test_a_handoff_is_in_order(schedule: str) -> None:
+def test_convert_dask_array_through_gpu_has_no_race_under_any_schedule(schedule: str) -> None:
     """From upload to handoff to download, whatever the device leaves for later."""
     import simcuda
 
@@ -112,7 +112,7 @@ def test_a_handoff_is_in_order(schedule: str) -> None:
 
 
 @pytest.mark.parametrize("to", GPU)
-def test_an_array_on_a_gpu_is_cut_where_it_is(to: str) -> None:
+def test_convert_gpu_array_to_dask_stays_on_the_gpu(to: str) -> None:
     source = convert(VALUES, to, device="cuda")
     with options(host_copy="error"):
         x = convert(source, "dask", chunks=(4, 8))  # whole rows, which a download needs no kernel for
@@ -129,7 +129,7 @@ def test_an_array_on_a_gpu_is_cut_where_it_is(to: str) -> None:
 
 @pytest.mark.parametrize("source", [pytest.param("cupy", marks=pytest.mark.requires("kernels")), "torch"])
 @pytest.mark.parametrize("to", ["numpy", *GPU])
-def test_what_is_computed_arrives(source: str, to: str) -> None:
+def test_convert_gpu_dask_array_with_compute_gives_the_values(source: str, to: str) -> None:
     """Of CuPy's, Dask copies even a single block."""
     x = on_gpu(lazy(chunks=-1), source)
     with watch() as seen:
@@ -143,7 +143,7 @@ def test_what_is_computed_arrives(source: str, to: str) -> None:
 
 
 @pytest.mark.parametrize("source", GPU)
-def test_blocks_are_downloaded_one_by_one(source: str) -> None:
+def test_convert_gpu_dask_array_to_numpy_counts_each_byte_once(source: str) -> None:
     x = convert(on_gpu(lazy(), source), "numpy")
     assert np.array_equal(to_numpy(x), VALUES)
     assert explain(on_gpu(lazy(), source), "numpy").host_bytes == BYTES
@@ -153,7 +153,7 @@ def test_blocks_are_downloaded_one_by_one(source: str) -> None:
 
 
 @pytest.mark.parametrize("to", GPU)
-def test_uploads_are_refused_when_they_are_mapped(to: str) -> None:
+def test_policy_refuses_dask_uploads_at_convert_time(to: str) -> None:
     x = lazy()
     assert explain(x, to, device="cuda").host_bytes == BYTES
     policies: list[Any] = [{"host_copy": "error"}, {"max_host_bytes": BYTES - 1}]
@@ -166,7 +166,7 @@ def test_uploads_are_refused_when_they_are_mapped(to: str) -> None:
 
 
 @pytest.mark.parametrize("to", GPU)
-def test_uploads_are_warned_of_when_they_are_mapped(to: str) -> None:
+def test_policy_warns_once_about_dask_uploads_at_convert_time(to: str) -> None:
     x = lazy()
     with options(host_copy="warn"), warnings.catch_warnings(record=True, action="always") as caught:
         y = on_gpu(x, to)
@@ -177,7 +177,7 @@ def test_uploads_are_warned_of_when_they_are_mapped(to: str) -> None:
     assert str(warning.message).startswith("192 bytes travel between the host and a device:\ndask -> ")
 
 
-def test_downloads_are_refused_when_they_are_mapped() -> None:
+def test_policy_refuses_dask_downloads_at_convert_time() -> None:
     x = on_gpu(lazy(), "cupy")
     with options(host_copy="error"), pytest.raises(interop.HostCopyError):
         convert(x, "numpy")
@@ -185,7 +185,7 @@ def test_downloads_are_refused_when_they_are_mapped() -> None:
         to_numpy(x)
 
 
-def test_a_device_that_is_not_there_is_refused_when_it_is_mapped() -> None:
+def test_convert_dask_array_to_missing_device_is_refused_before_computing() -> None:
     with pytest.raises(interop.DeviceUnavailableError):
         convert(lazy(), "cupy", device="cuda:7")
     (block, *_) = blocks_of(convert(lazy(), "torch", device="cuda:1"))
@@ -193,13 +193,13 @@ def test_a_device_that_is_not_there_is_refused_when_it_is_mapped() -> None:
 
 
 @pytest.mark.parametrize("to", GPU)
-def test_a_block_fails_with_its_reason(to: str) -> None:
+def test_convert_masked_dask_array_to_gpu_is_refused_with_the_reason(to: str) -> None:
     masked = dask_array().ma.masked_array(lazy(), mask=VALUES > 40)
     with pytest.raises(interop.UnsupportedArrayError, match="some elements are masked"):
         blocks_of(on_gpu(masked, to))
 
 
-def test_an_upload_before_the_cut_is_warned_of_once() -> None:
+def test_policy_warns_once_about_an_upload_before_chunking() -> None:
     import torch
 
     with interop.options(host_copy="warn"), warnings.catch_warnings(record=True) as said:

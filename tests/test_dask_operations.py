@@ -55,20 +55,20 @@ ONLY_DASK: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_blocks_stay_torchs(operation: Any) -> None:
+def test_dask_operations_on_torch_blocks_keep_torch_blocks(operation: Any) -> None:
     x = VALUES if operation not in (OPERATIONS["persist"], OPERATIONS["map_blocks"]) else lazy("numpy")
     check(operation(lazy("torch")), np.asarray(operation(x)))
 
 
 @pytest.mark.parametrize("to", ["torch", "jax"])
 @pytest.mark.parametrize("operation", ONLY_DASK.values(), ids=ONLY_DASK)
-def test_blocks_are_put_together_and_cut_anew(operation: Any, to: str) -> None:
+def test_rechunk_of_torch_or_jax_blocks_keeps_framework_and_values(operation: Any, to: str) -> None:
     check(operation(lazy(to)), VALUES)
 
 
 @pytest.mark.parametrize("to", ["torch", "jax"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_arrays_are_put_together(axis: int, to: str) -> None:
+def test_concatenate_and_stack_of_torch_or_jax_blocks_match_numpy(axis: int, to: str) -> None:
     import dask.array as da
 
     x = lazy(to)
@@ -79,14 +79,14 @@ def test_arrays_are_put_together(axis: int, to: str) -> None:
 @pytest.mark.parametrize("to", ["torch", "jax"])
 @pytest.mark.parametrize("index", [[0, 5, 2], [3, 3, 0], list(range(5, -1, -1))], ids=str)
 @pytest.mark.parametrize("axis", [0, 1])
-def test_rows_are_taken_by_their_numbers(index: list[int], axis: int, to: str) -> None:
+def test_indexing_by_integers_of_torch_or_jax_blocks_matches_numpy(index: list[int], axis: int, to: str) -> None:
     """Dask makes small integers of them, which torch would take for a mask."""
     key = (slice(None),) * axis + (index,)
     check(lazy(to)[key], VALUES[key])
 
 
 @pytest.mark.parametrize("to", ["torch", "jax"])
-def test_many_rows_are_taken_by_their_numbers(to: str) -> None:
+def test_indexing_by_integers_above_255_matches_numpy(to: str) -> None:
     """More than 255, so that Dask's integers are of two bytes."""
     array = np.arange(1200, dtype="f4").reshape(600, 2)
     index = [599, 300, 299, 0]
@@ -105,13 +105,13 @@ BY_NUMPY: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 @pytest.mark.parametrize("operation", BY_NUMPY.values(), ids=BY_NUMPY)
-def test_blocks_stay_torchs_by_way_of_numpy(operation: Any) -> None:
+def test_numpy_operations_on_torch_blocks_keep_torch_blocks(operation: Any) -> None:
     check(operation(lazy("torch")), operation(VALUES))
 
 
 @pytest.mark.parametrize("of", ["sum", "mean", "max", "std"])
 @pytest.mark.parametrize("to", ["torch", "jax"])
-def test_reductions_are_numpys(of: str, to: str) -> None:
+def test_reductions_after_convert_to_numpy_match_numpy(of: str, to: str) -> None:
     """Of torch's blocks Dask has none; converted back, in the same memory, they have them all."""
     back = convert(lazy(to), "numpy")
     for axis in (None, 0):
@@ -121,7 +121,7 @@ def test_reductions_are_numpys(of: str, to: str) -> None:
     assert np.array_equal(back[back > 40].compute(), VALUES[VALUES > 40])
 
 
-def test_small_floats_are_put_together() -> None:
+def test_rechunk_of_bfloat16_blocks_keeps_dtype_and_values() -> None:
     import torch
 
     x = lazy("torch", np.arange(48.0).reshape(6, 8))
@@ -132,7 +132,7 @@ def test_small_floats_are_put_together() -> None:
     assert np.array_equal(computed.float(), np.arange(48).reshape(6, 8))
 
 
-def test_their_sizes_are_known_to_dask() -> None:
+def test_sizeof_of_torch_or_jax_array_equals_nbytes() -> None:
     from dask.sizeof import sizeof
 
     for to in ("torch", "jax"):

@@ -42,7 +42,7 @@ def line() -> int:
 
 @every_way
 @pytest.mark.parametrize("policy", [{"host_copy": "error"}, {"max_host_bytes": BYTES - 1}])
-def test_what_is_computed_is_refused_before(compute: Any, policy: Any) -> None:
+def test_policy_refuses_before_computing(compute: Any, policy: Any) -> None:
     x, seen = counted()
     with options(**policy), pytest.raises(interop.HostCopyError, match="192 bytes travel to this process from where"):
         compute(x)
@@ -52,7 +52,7 @@ def test_what_is_computed_is_refused_before(compute: Any, policy: Any) -> None:
     assert len(seen) == 6
 
 
-def test_the_message_has_the_plan() -> None:
+def test_policy_refusal_shows_the_plan() -> None:
     x, _ = counted()
     with options(host_copy="error"), pytest.raises(interop.HostCopyError) as caught:
         interop.to_torch(x)
@@ -66,7 +66,7 @@ def test_the_message_has_the_plan() -> None:
     )
 
 
-def test_what_stays_lazy_is_not_refused() -> None:
+def test_policy_ignores_conversions_that_stay_lazy() -> None:
     x, seen = counted()
     with options(host_copy="error", max_host_bytes=0):
         y = convert(x, "torch", dtype="float64")
@@ -81,7 +81,7 @@ def test_what_stays_lazy_is_not_refused() -> None:
     assert explain(x, "torch", compute=True, dtype="float64").host_bytes == BYTES
 
 
-def test_what_is_of_unknown_size_is_refused_with_the_cure() -> None:
+def test_policy_refuses_unknown_size_with_a_hint() -> None:
     x, seen = counted()
     some = x[x > 40]
     policies: list[Any] = [{"host_copy": "error"}, {"max_host_bytes": 10**9}]
@@ -102,7 +102,7 @@ def test_what_is_of_unknown_size_is_refused_with_the_cure() -> None:
 
 
 @every_way
-def test_a_warning_is_given_once_and_at_the_callers_line(compute: Any) -> None:
+def test_policy_warns_once_in_the_file_of_the_caller(compute: Any) -> None:
     x, seen = counted()
     with options(host_copy="warn"), warnings.catch_warnings(record=True, action="always") as caught:
         explain(x, "torch", compute=True)
@@ -115,14 +115,14 @@ def test_a_warning_is_given_once_and_at_the_callers_line(compute: Any) -> None:
     assert len(seen) == 6
 
 
-def test_a_warning_made_an_error_computes_nothing() -> None:
+def test_policy_warning_raised_as_error_computes_nothing() -> None:
     x, seen = counted()
     with options(host_copy="warn"), pytest.raises(interop.HostCopyWarning):
         to_numpy(x)
     assert not seen
 
 
-def test_what_is_of_unknown_size_is_warned_of_too() -> None:
+def test_policy_warns_about_unknown_size() -> None:
     x, _ = counted()
     with options(host_copy="warn"), warnings.catch_warnings(record=True, action="always") as caught:
         to_numpy(x[x > 40])
@@ -138,7 +138,7 @@ def readonly_blocks() -> Any:
     return of_blocks(lambda block: frozen[: len(block), : block.shape[1]])
 
 
-def test_options_are_those_of_the_map() -> None:
+def test_options_at_convert_time_apply_when_blocks_are_computed() -> None:
     """Whatever they are when the blocks are computed, and on whatever thread."""
     x = readonly_blocks()
     with options(readonly="error"):
@@ -153,14 +153,14 @@ def test_options_are_those_of_the_map() -> None:
         strict.compute()
 
 
-def test_a_keyword_is_kept_too() -> None:
+def test_options_detach_at_convert_time_applies_when_blocks_are_computed() -> None:
     x, _ = counted()
     with options(detach=True):
         y = convert(convert(x, "torch").map_blocks(lambda block: block.clone().requires_grad_(), dtype="f4"), "numpy")
     assert np.array_equal(to_numpy(y), VALUES)
 
 
-def test_a_policy_on_what_is_computed_lets_its_blocks_pass() -> None:
+def test_policy_counts_computed_blocks_once() -> None:
     """It has been asked for all of them together."""
     x, _ = counted()
     y = convert(x, "torch")
@@ -172,7 +172,7 @@ def test_a_policy_on_what_is_computed_lets_its_blocks_pass() -> None:
 # -- watched -------------------------------------------------------------------------------------------------------
 
 
-def test_a_map_is_a_record_without_bytes() -> None:
+def test_watch_records_a_lazy_conversion_without_bytes() -> None:
     x, _ = counted()
     with watch() as seen:
         convert(x, "torch", dtype="float64")
@@ -183,7 +183,7 @@ def test_a_map_is_a_record_without_bytes() -> None:
     assert f":{here} " in f"{record.where} "
 
 
-def test_what_is_computed_is_one_record_with_its_bytes() -> None:
+def test_watch_records_each_computation_once_with_bytes() -> None:
     x, _ = counted()
     with watch() as seen:
         to_numpy(x)
@@ -198,7 +198,7 @@ def test_what_is_computed_is_one_record_with_its_bytes() -> None:
     assert f"2 conversions, 0 without a copy; {4 * BYTES} bytes copied, {2 * BYTES} of them" in str(summary)
 
 
-def test_a_record_tells_of_what_has_come() -> None:
+def test_watch_records_the_computed_shape_and_dtype() -> None:
     """Where the size was not known, or where the meta has lied."""
     x, _ = counted()
     with watch() as seen:
@@ -210,7 +210,7 @@ def test_a_record_tells_of_what_has_come() -> None:
     ]
 
 
-def test_blocks_are_recorded_when_they_are_computed() -> None:
+def test_watch_records_each_block_when_computed() -> None:
     x, _ = counted()
     y = convert(x, "torch", dtype="float64")
     with watch() as seen:
@@ -223,7 +223,7 @@ def test_blocks_are_recorded_when_they_are_computed() -> None:
     assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch")] * 6 + [("dask", "numpy")]
 
 
-def test_to_cut_is_a_record() -> None:
+def test_watch_records_a_conversion_to_dask() -> None:
     with watch() as seen:
         convert(VALUES, "dask", chunks=2)
         convert(VALUES, "dask", chunks=2, copy=True)
@@ -235,7 +235,7 @@ def test_to_cut_is_a_record() -> None:
 # -- remembered ----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_remembered_wrongly() -> None:
+def test_plan_cache_with_changing_keywords_gives_the_right_results() -> None:
     import dask.array as da
     import torch
 

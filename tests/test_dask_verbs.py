@@ -40,7 +40,7 @@ def lazy(chunks: Any = 2) -> Any:
 
 @pytest.mark.parametrize("batch_bytes", [None, 1, 16, 32, 48])
 @pytest.mark.parametrize("chunks", [1, (2, 4), (4, 3), ((1, 3, 2), (4,)), -1])
-def test_copyto_computes_each_block_once(chunks: Any, batch_bytes: int | None) -> None:
+def test_copyto_from_dask_computes_each_block_once(chunks: Any, batch_bytes: int | None) -> None:
     import torch
 
     source, out = Counted(chunks), torch.zeros(6, 4)
@@ -49,13 +49,13 @@ def test_copyto_computes_each_block_once(chunks: Any, batch_bytes: int | None) -
     assert len(source.made) == len({str(index) for index in source.made}) == source.array.npartitions
 
 
-def test_copyto_takes_runs_of_blocks_no_larger_than_a_batch() -> None:
+def test_copyto_from_dask_groups_blocks_up_to_batch_bytes() -> None:
     done: list[int] = []
     interop.copyto(np.zeros((6, 4), "float32"), lazy((1, 4)), batch_bytes=2 * 16, progress=done.append)
     assert done == [32, 64, 96]
 
 
-def test_copyto_tells_how_far_it_came() -> None:
+def test_copyto_from_dask_when_a_block_fails_notes_the_bytes_written() -> None:
     import dask.array as da
 
     def fail(block: Any) -> Any:
@@ -71,7 +71,7 @@ def test_copyto_tells_how_far_it_came() -> None:
     assert out[:4].tolist() == VALUES[:4].tolist()
 
 
-def test_copyto_asks_the_policy_for_the_whole_before_it_computes() -> None:
+def test_copyto_from_dask_checks_the_policy_before_computing() -> None:
     source, out = Counted(2), np.full((6, 4), -1, "float32")
     with interop.options(max_host_bytes=95), pytest.raises(interop.HostCopyError, match="96 bytes travel to this proc"):
         interop.copyto(out, source.array, batch_bytes=16)
@@ -82,7 +82,7 @@ def test_copyto_asks_the_policy_for_the_whole_before_it_computes() -> None:
     assert np.array_equal(out, VALUES)
 
 
-def test_copyto_refuses_what_does_not_fit_before_it_computes() -> None:
+def test_copyto_from_dask_refuses_wrong_arguments_before_computing() -> None:
     source = Counted(2)
     with pytest.raises(interop.ShapeError):
         interop.copyto(np.zeros((4, 6), "float32"), source.array)
@@ -93,14 +93,14 @@ def test_copyto_refuses_what_does_not_fit_before_it_computes() -> None:
     assert source.made == []
 
 
-def test_copyto_without_dimensions_or_elements() -> None:
+def test_copyto_from_dask_accepts_0d_and_empty_arrays() -> None:
     out = np.zeros((), "float32")
     interop.copyto(out, lazy().sum())
     assert out == VALUES.sum()
     interop.copyto(np.zeros((0, 4), "float32"), lazy()[:0])
 
 
-def test_copyto_brings_more_than_the_memory_to_a_file(tmp_path: Path) -> None:
+def test_copyto_from_large_dask_array_to_memmap_uses_little_memory(tmp_path: Path) -> None:
     """Half a GiB, of which a sixteenth is there at a time."""
     said = run_child(f"""
         import dask, dask.array as da, numpy, resource, interop
@@ -119,7 +119,7 @@ def test_copyto_brings_more_than_the_memory_to_a_file(tmp_path: Path) -> None:
 # -- the others ------------------------------------------------------------------------------------------------------
 
 
-def test_batches_are_of_the_target() -> None:
+def test_batches_of_dask_array_have_the_target_framework() -> None:
     import torch
 
     pieces = list(interop.batches(lazy(), "torch", size=4))
@@ -129,7 +129,7 @@ def test_batches_are_of_the_target() -> None:
     assert [interop.framework_of(piece) for piece in columns] == ["dask", "dask"]
 
 
-def test_batches_compute_one_piece_at_a_time() -> None:
+def test_batches_of_dask_array_compute_one_batch_at_a_time() -> None:
     source = Counted((2, 4))
     pieces = iter(interop.batches(source.array, "numpy", size=2))
     assert source.made == []
@@ -138,7 +138,7 @@ def test_batches_compute_one_piece_at_a_time() -> None:
         assert len(source.made) == count
 
 
-def test_stack_of_lazy_arrays_is_computed_once() -> None:
+def test_stack_of_dask_arrays_computes_each_block_once() -> None:
     first, second = Counted(2), Counted(3)
     stacked = interop.stack([first.array, second.array], "torch", axis=1)
     assert stacked.tolist() == np.stack([VALUES, VALUES], 1).tolist()
@@ -149,7 +149,7 @@ def test_stack_of_lazy_arrays_is_computed_once() -> None:
     assert interop.framework_of(interop.stack([lazy(), VALUES], "dask")) == "dask"
 
 
-def test_unify_promises_one_framework() -> None:
+def test_unify_with_dask_arrays_gives_one_framework() -> None:
     import torch
 
     for results in (interop.unify(torch.ones(2), lazy()), interop.unify(lazy(), VALUES, to="torch")):
@@ -157,7 +157,7 @@ def test_unify_promises_one_framework() -> None:
     assert [interop.framework_of(x) for x in interop.unify(lazy(), VALUES)] == ["dask", "dask"]
 
 
-def test_convert_like_and_trees_stay_lazy() -> None:
+def test_convert_like_and_convert_tree_keep_dask_arrays_lazy() -> None:
     import torch
 
     like = interop.convert_like(lazy(), torch.ones(1))
@@ -170,7 +170,7 @@ def test_convert_like_and_trees_stay_lazy() -> None:
     assert computed["x"].tolist() == VALUES.tolist()
 
 
-def test_questions_compute_nothing() -> None:
+def test_inspection_of_dask_array_computes_nothing() -> None:
     source = Counted(2)
     assert interop.framework_of(source.array) == "dask"
     assert str(interop.device_of(source.array)) == "cpu"

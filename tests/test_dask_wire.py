@@ -88,7 +88,7 @@ SHAPES: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", NAMES)
-def test_tensors_arrive_as_they_were(name: str, shape: str) -> None:
+def test_serialization_of_tensor_keeps_dtype_shape_and_values(name: str, shape: str) -> None:
     import torch
 
     x = SHAPES[shape](name)
@@ -99,7 +99,7 @@ def test_tensors_arrive_as_they_were(name: str, shape: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["conj", "neg"])
-def test_what_is_pending_is_done(kind: str) -> None:
+def test_serialization_of_conjugated_or_negated_tensor_resolves_lazy_bits(kind: str) -> None:
     import torch
 
     z = torch.tensor([1 + 2j, 3 - 4j])
@@ -109,7 +109,7 @@ def test_what_is_pending_is_done(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "float8_e4m3fn"])
-def test_gradients_stay_required(name: str) -> None:
+def test_serialization_of_tensor_keeps_requires_grad(name: str) -> None:
     import torch
 
     for x in (tensor(name).requires_grad_(), torch.nn.Parameter(tensor(name))):
@@ -120,7 +120,7 @@ def test_gradients_stay_required(name: str) -> None:
     assert not travel(frozen).requires_grad
 
 
-def test_a_gradient_travels_with_its_tensor() -> None:
+def test_serialization_of_tensor_keeps_the_gradient() -> None:
     import torch
 
     x = torch.ones(3, requires_grad=True)
@@ -128,21 +128,21 @@ def test_a_gradient_travels_with_its_tensor() -> None:
     assert travel(x).grad.tolist() == [2, 2, 2]
 
 
-def test_repeated_memory_is_sent_once() -> None:
+def test_serialization_of_expanded_tensor_sends_repeated_memory_once() -> None:
     import torch
 
     _, frames = pack(torch.ones(1).expand(1_000_000))
     assert sum(frame.nbytes for frame in frames) < SMALL
 
 
-def test_containers_of_tensors_arrive() -> None:
+def test_serialization_of_containers_keeps_the_tensors() -> None:
     x = {"a": [tensor("bfloat16"), tensor("float32")], "b": (tensor("bool"), 1)}
     y = travel(x)
     assert [bits(t) for t in y["a"]] == [bits(t) for t in x["a"]]
     assert bits(y["b"][0]) == bits(x["b"][0])
 
 
-def test_a_meta_arrives_with_its_values() -> None:
+def test_serialization_of_meta_keeps_the_shape() -> None:
     import dask.array as da
 
     lazily: Any = interop.convert(da.ones(3, dtype="f4"), "torch")
@@ -150,7 +150,7 @@ def test_a_meta_arrives_with_its_values() -> None:
     assert travel(meta).shape == (0,)
 
 
-def test_what_has_no_numbers_is_refused_by_name() -> None:
+def test_serialization_of_sparse_tensor_is_refused_with_a_hint() -> None:
     with pytest.raises(TypeError, match="Could not serialize") as caught:
         pack(tensor("float32").to_sparse())
     assert isinstance(caught.value.__cause__, interop.errors.UnsupportedArrayError)
@@ -159,7 +159,7 @@ def test_what_has_no_numbers_is_refused_by_name() -> None:
 
 @pytest.mark.requires("jax")
 @pytest.mark.parametrize("name", ["float32", "int32", "bfloat16"])
-def test_jax_arrays_arrive(name: str) -> None:
+def test_serialization_of_jax_array_keeps_dtype_shape_and_values(name: str) -> None:
     register("jax")
     x = interop.to_jax(np.arange(6, dtype="f4").reshape(2, 3), dtype=name, casting="unsafe")
     y = travel(x)
@@ -172,7 +172,7 @@ def test_jax_arrays_arrive(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_a_frame_is_the_memory_itself(name: str) -> None:
+def test_serialize_puts_the_tensor_memory_in_a_frame_without_a_copy(name: str) -> None:
     x = tensor(name, (512, 512))
     header, frames = pack(x)
     addresses = [np.frombuffer(frame, "u1").ctypes.data for frame in frames]
@@ -182,7 +182,7 @@ def test_a_frame_is_the_memory_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_what_arrives_is_in_the_memory_received(name: str) -> None:
+def test_deserialize_uses_the_received_memory_without_a_copy(name: str) -> None:
     x = tensor(name, (512, 512))
     header, frames = pack(x)
     received = [bytearray(frame) for frame in frames]
@@ -194,7 +194,7 @@ def test_what_arrives_is_in_the_memory_received(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_read_only_frames_are_copied(name: str) -> None:
+def test_deserialize_of_readonly_frames_copies(name: str) -> None:
     x = tensor(name)
     header, frames = pack(x)
     received = [bytes(frame) for frame in frames]
@@ -218,7 +218,7 @@ PARCELS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("first", ["float32", "bfloat16", "gradient"])
-def test_a_process_that_never_heard_of_us_opens_them(first: str, tmp_path: Path) -> None:
+def test_deserialize_in_process_without_interop_restores_the_tensors(first: str, tmp_path: Path) -> None:
     sent = [PARCELS[name]() for name in sorted(PARCELS, key=lambda name: name != first)]
     code = f"""
         import pathlib, pickle, sys
@@ -247,7 +247,7 @@ def write(folder: Path, *arrays: Any) -> str:
 
 
 @pytest.mark.requires("cupy", "simcuda")
-def test_a_process_without_a_gpu_says_so(tmp_path: Path) -> None:
+def test_deserialize_gpu_tensor_without_gpu_raises_device_unavailable(tmp_path: Path) -> None:
     code = f"""
         import logging, pathlib, pickle
         from distributed.protocol.serialize import deserialize
@@ -268,7 +268,7 @@ def test_a_process_without_a_gpu_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.requires("cupy", "simcuda")
 @pytest.mark.parametrize("name", ["float32", "bool", "bfloat16", "float8_e4m3fn"])
-def test_tensors_on_a_device_arrive_there(name: str) -> None:
+def test_serialization_of_gpu_tensor_keeps_the_device(name: str) -> None:
     x = tensor(name).cuda()
     y = travel(x)
     assert (y.dtype, y.shape, y.device) == (x.dtype, x.shape, x.device)
@@ -276,7 +276,7 @@ def test_tensors_on_a_device_arrive_there(name: str) -> None:
 
 
 @pytest.mark.requires("cupy", "simcuda")
-def test_torch_s_own_reader_finds_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deserialize_by_torch_reader_of_distributed_keeps_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed.protocol.torch import deserialize_torch_Tensor
 
     x = tensor("bfloat16").cuda()
@@ -290,7 +290,7 @@ def test_torch_s_own_reader_finds_the_device(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.requires("cupy", "simcuda")
 @pytest.mark.parametrize("name", ["float32", "bool", "complex64", "int64"])
-def test_cupy_arrays_arrive(name: str) -> None:
+def test_serialization_of_cupy_array_keeps_device_and_values(name: str) -> None:
     register("cupy")
     x = interop.to_cupy(np.arange(6).reshape(2, 3).astype(name))
     y = travel(x)
@@ -302,7 +302,7 @@ def test_cupy_arrays_arrive(name: str) -> None:
 # -- registration ------------------------------------------------------------------------------------------------------
 
 
-def test_a_class_is_registered_once() -> None:
+def test_register_twice_keeps_the_first_functions() -> None:
     import torch
     from distributed.protocol.serialize import dask_deserialize, dask_serialize
     from distributed.protocol.torch import deserialize_torch_Tensor, serialize_torch_Tensor
@@ -314,7 +314,7 @@ def test_a_class_is_registered_once() -> None:
     assert functions[1].keywords["loads"] is deserialize_torch_Tensor
 
 
-def test_several_threads_register_a_class_once() -> None:
+def test_register_from_several_threads_registers_a_class_once() -> None:
     from distributed.protocol.serialize import dask_deserialize, dask_serialize
 
     class Box:
@@ -340,7 +340,7 @@ def test_several_threads_register_a_class_once() -> None:
     assert isinstance(travel(Box()), Box)
 
 
-def test_numpy_alone_loads_neither_dask_nor_distributed() -> None:
+def test_convert_without_dask_arrays_loads_neither_dask_nor_distributed() -> None:
     code = """
         import sys
         import numpy as np, interop
@@ -351,7 +351,7 @@ def test_numpy_alone_loads_neither_dask_nor_distributed() -> None:
     assert run_child(code) == "set()\n"
 
 
-def test_a_framework_is_registered_with_its_first_blocks() -> None:
+def test_register_runs_with_the_first_blocks_after_importing_distributed() -> None:
     code = """
         import sys
         import dask.array as da, interop

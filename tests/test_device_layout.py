@@ -63,7 +63,9 @@ class TestInterface:
             ({"strides": (-6,), "shape": (3,)}, STRIDES),
         ],
     )
-    def test_convert_of_what_no_kernel_reads_is_refused(self, words: Any, reason: str, keywords: Any, to: str) -> None:
+    def test_convert_interface_with_swapped_bytes_or_odd_strides_is_refused(
+        self, words: Any, reason: str, keywords: Any, to: str
+    ) -> None:
         x = interface(**words)
         for verb in (interop.explain, interop.convert):
             with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -75,7 +77,7 @@ class TestInterface:
     @pytest.mark.parametrize(
         ("typestr", "shift", "size"), [("<f4", 2, 4), ("<f4", 1, 4), ("<c8", 4, 8), ("<c16", 8, 16)]
     )
-    def test_convert_of_an_odd_address_is_refused(self, typestr: str, shift: int, size: int) -> None:
+    def test_convert_interface_at_odd_address_is_refused(self, typestr: str, shift: int, size: int) -> None:
         block = memory(count=8)
         x = Interface(block, typestr=typestr, shape=(1,), data=(block.data.ptr + shift, False))
         for to in ("torch", "cupy"):
@@ -86,30 +88,30 @@ class TestInterface:
         "typestr",
         ["<M8[ns]", "<m8[s]", "|V8", "|O8", "<U1", "|S4", "<f16", "xx", "", "f4, (", "f4,f4", None, 5, object()],
     )
-    def test_convert_of_what_is_no_number_is_refused(self, typestr: Any) -> None:
+    def test_convert_interface_of_non_numbers_is_refused(self, typestr: Any) -> None:
         x = interface(typestr=typestr, shape=(1,))
         for verb in (interop.explain, interop.convert):
             for to in ("torch", "cupy"):
                 with pytest.raises(interop.UnsupportedArrayError, match="plain numbers"):
                     verb(x, to)
 
-    def test_convert_of_records_with_a_descr_is_refused(self) -> None:
+    def test_convert_interface_of_records_is_refused(self) -> None:
         x = interface(typestr="|V8", descr=[("x", "<f4"), ("y", "<f4")], shape=(4,))
         with pytest.raises(interop.UnsupportedArrayError, match="plain numbers"):
             interop.to_torch(x)
 
-    def test_convert_with_strides_that_do_not_fit_the_shape_is_refused(self) -> None:
+    def test_convert_interface_with_more_strides_than_axes_is_refused(self) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match=r"its strides \(4, 4\) do not fit its shape"):
             interop.to_torch(interface(strides=(4, 4)))
 
     @pytest.mark.parametrize("lacking", ["typestr", "shape", "data"])
-    def test_convert_without_a_word_is_refused(self, lacking: str) -> None:
+    def test_convert_interface_with_missing_key_is_refused(self, lacking: str) -> None:
         x = interface()
         del x.__cuda_array_interface__[lacking]
         with pytest.raises(interop.UnsupportedArrayError, match=lacking):
             interop.to_torch(x)
 
-    def test_export_of_what_no_kernel_reads_is_refused(self) -> None:
+    def test_export_interface_with_swapped_bytes_is_refused(self) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match=f"{ORDER}.*can't be asked for a copy"):
             interop.export(interface(typestr=">f4")).__dlpack__(stream=1)
 
@@ -117,7 +119,7 @@ class TestInterface:
         ("typestr", "dtype"),
         [("<f4", "float32"), ("=f4", "float32"), ("|b1", "bool"), ("|u1", "uint8"), ("<c8", "complex64")],
     )
-    def test_convert_of_native_numbers_shares(self, typestr: str, dtype: str) -> None:
+    def test_convert_interface_of_native_numbers_shares_memory(self, typestr: str, dtype: str) -> None:
         count = 32 // np.dtype(dtype).itemsize
         x = interface(typestr=typestr, shape=[count])
         expected = VALUES.view(np.uint8) != 0 if dtype == "bool" else VALUES.view(dtype)
@@ -127,7 +129,7 @@ class TestInterface:
             assert np.array_equal(interop.to_numpy(result).astype(bool), expected.astype(bool))
             assert str(interop.explain(x, to).dtype) == dtype
 
-    def test_strides_of_an_axis_of_one_element_say_nothing(self) -> None:
+    def test_convert_interface_ignores_strides_of_an_axis_of_one_element(self) -> None:
         x = interface(shape=(1, 2), strides=(7, 4))
         assert interop.to_numpy(interop.to_cupy(x, copy=False)).tolist() == [[1, 2]]
 
@@ -150,18 +152,18 @@ class TestCuPy:
         interop.to_torch, interop.to_numpy, lambda x: interop.to_cupy(x, copy=True),
         lambda x: interop.export(x).__dlpack__(stream=1), lambda x: interop.stack([x, x], "torch"),
     ])  # fmt: skip
-    def test_convert_of_odd_strides_without_kernels_gives_no_wrong_number(self, verb: Any) -> None:
+    def test_convert_of_odd_strides_without_kernels_raises(self, verb: Any) -> None:
         with pytest.raises(Exception, match="not simulated"):
             verb(odd())
 
     @pytest.mark.requires("kernels")
-    def test_convert_of_odd_strides_copies_byte_by_byte(self) -> None:
+    def test_convert_of_odd_strides_with_kernels_gives_the_values(self) -> None:
         expected = np.ndarray((3,), "float32", VALUES.tobytes(), 0, (6,))
         for result in (interop.to_torch(odd()), interop.to_numpy(odd()), interop.to_cupy(odd(), copy=True)):
             assert np.array_equal(interop.to_numpy(result), expected, equal_nan=True)
 
     @pytest.mark.parametrize(("dtype", "shift"), [("float32", 2), ("float32", 1), ("complex64", 4), ("complex128", 8)])
-    def test_convert_of_an_odd_address_copies(self, dtype: str, shift: int) -> None:
+    def test_convert_cupy_array_at_odd_address_copies(self, dtype: str, shift: int) -> None:
         x = memory(shift, dtype)
         reason = ADDRESS.format(np.dtype(dtype).itemsize)
         assert interop.explain(x, "torch").reason == reason
@@ -174,11 +176,11 @@ class TestCuPy:
         with pytest.raises(interop.CopyRequiredError, match=reason):
             interop.to_torch(x, copy=False)
 
-    def test_convert_of_an_aligned_array_shares(self) -> None:
+    def test_convert_aligned_cupy_array_shares_memory(self) -> None:
         x = memory(16, "complex128")
         assert interop.shares_memory(interop.to_torch(x, copy=False), x)
 
-    def test_to_cupy_of_an_odd_array_returns_the_array(self) -> None:
+    def test_to_cupy_of_odd_strides_returns_the_array(self) -> None:
         x = odd()
         assert interop.to_cupy(x) is x
 
@@ -187,7 +189,7 @@ class TestTorch:
     """torch takes such memory from others without a look, and its kernels end in an error that stays."""
 
     @pytest.mark.parametrize(("dtype", "shift"), [("float32", 2), ("complex64", 4), ("complex128", 8)])
-    def test_convert_of_an_odd_address_copies_without_a_kernel(self, dtype: str, shift: int) -> None:
+    def test_convert_tensor_at_odd_address_copies(self, dtype: str, shift: int) -> None:
         import torch
 
         block = memory(shift, dtype)

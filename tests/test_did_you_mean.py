@@ -34,7 +34,7 @@ def test_interop_unknown_attribute_asks_did_you_mean(name: str, hint: str) -> No
     assert said == f"module 'interop' has no attribute {name!r}. {hint}|{name}\n"
 
 
-def test_interop_to_another_package_says_what_to_write() -> None:
+def test_interop_to_pandas_attribute_gives_a_hint() -> None:
     said = run_child("""
         import interop
         try:
@@ -66,7 +66,7 @@ def test_batches_other_name_for_size_asks_did_you_mean(name: str) -> None:
         interop.batches(ONES, "torch", **keywords)
 
 
-def test_batches_without_a_size_says_so() -> None:
+def test_batches_without_size_names_the_missing_keyword() -> None:
     keywords: dict[str, Any] = {}
     with pytest.raises(TypeError, match=r"^batches needs size=, the number of rows in a batch, for example size=1000$"):
         interop.batches(ONES, "torch", **keywords)
@@ -121,7 +121,7 @@ class Loud:
         lambda x: interop.implemented_in("numpy", returns=x),
     ],
 )
-def test_errors_never_print_an_array(call: Any) -> None:
+def test_errors_with_large_values_do_not_print_the_values(call: Any) -> None:
     for value in (np.ones(10_000), Loud(), [Loud()] * 100, "x" * 10_000):
         with pytest.raises(interop.InteropError) as caught:
             call(value)

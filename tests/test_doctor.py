@@ -33,7 +33,7 @@ def run_doctor(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, A
 # What is measured
 
 
-def test_the_host_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_host_routes_between_numpy_and_torch_are_zero_copy(capsys: pytest.CaptureFixture[str]) -> None:
     found = kinds(run_doctor(capsys)["routes"])
     for source in ("numpy cpu", "torch cpu"):
         for target in ("numpy cpu", "torch cpu"):
@@ -41,7 +41,7 @@ def test_the_host_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_a_gpu_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_gpu_routes_state_the_kind_of_copy(capsys: pytest.CaptureFixture[str]) -> None:
     found = kinds(run_doctor(capsys)["routes"])
     assert found["torch cuda:0", "cupy cuda:0"] == found["cupy cuda:0", "torch cuda:0"] == "zero-copy"
     assert found["numpy cpu", "cupy cuda:0"] == found["torch cuda:0", "numpy cpu"] == "host copy"
@@ -49,21 +49,21 @@ def test_a_gpu_s_routes(capsys: pytest.CaptureFixture[str]) -> None:
         assert found["cupy cuda:1", "torch cuda:0"] == found["torch cuda:0", "torch cuda:1"] == "device copy"
 
 
-def test_special_arrays_are_copied_where_they_must(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_special_arrays_are_copied_for_torch_and_never_for_numpy(capsys: pytest.CaptureFixture[str]) -> None:
     found = kinds(run_doctor(capsys)["special"])
     copied = {source for (source, target), kind in found.items() if target == "torch cpu" and kind == "copy"}
     assert copied == {"negative strides", "read-only", "overlapping elements", "swapped bytes", "not aligned"}
     assert {kind for (_, target), kind in found.items() if target == "numpy cpu"} <= {"zero-copy", "unavailable"}
 
 
-def test_reasons_are_the_plan_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_special_route_states_reason_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
     (route,) = (
         r for r in run_doctor(capsys)["special"] if (r["source"], r["target"]) == ("negative strides", "torch cpu")
     )
     assert (route["reason"], route["bytes"]) == ("torch has no negative strides", 128)
 
 
-def test_places_are_in_order_the_host_first() -> None:
+def test_measure_orders_devices_with_the_host_first() -> None:
     places = measure.measure().places
     assert [p.framework for p in places if p.framework in {"numpy", "torch"}][:2] == ["numpy", "torch"]
     assert [p.device for p in places] == sorted(p.device for p in places)
@@ -72,7 +72,7 @@ def test_places_are_in_order_the_host_first() -> None:
 # What it says
 
 
-def test_the_document_has_the_keys_that_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_json_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
     document = run_doctor(capsys)
     assert set(document) == {
         "interop", "python", "platform", "frameworks", "routes", "special", "warnings", "problems",
@@ -90,7 +90,7 @@ def test_the_document_has_the_keys_that_are_documented(capsys: pytest.CaptureFix
         assert key in said
 
 
-def test_text_with_rich_and_without_says_the_same(
+def test_doctor_text_has_the_same_words_with_and_without_rich(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([]) == 0
@@ -107,7 +107,7 @@ def test_text_with_rich_and_without_says_the_same(
 
 
 @pytest.mark.parametrize("hide", [(), ("rich", "rich.console")])
-def test_text_says_what_is_here(
+def test_doctor_text_lists_version_location_frameworks_and_routes(
     hide: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in hide:
@@ -121,12 +121,12 @@ def test_text_says_what_is_here(
         assert words in said
 
 
-def test_columns_are_below_one_another() -> None:
+def test_doctor_plain_text_aligns_columns() -> None:
     part = report.Section("Routes", ("from", "b"), [("a long name", "x"), ("c", "y")])
     assert report._plain(part) == "Routes\n  from         b\n  a long name  x\n  c            y"
 
 
-def test_another_distribution_of_that_name_is_a_warning(
+def test_doctor_second_owner_of_the_top_level_name_is_a_warning(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"interop": ["other", "array-interop"]})
@@ -138,14 +138,14 @@ def test_another_distribution_of_that_name_is_a_warning(
     )
 
 
-def test_the_user_s_folder_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_report_replaces_the_home_folder_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {"a": ["~/x.so: no", None, 1]}
     monkeypatch.setenv("HOME", "/")
     assert report._anonymous(("/lib/x.so",)) == ["/lib/x.so"]
 
 
-def test_more_than_two_devices_are_measured_and_not_shown() -> None:
+def test_doctor_table_hides_gpus_after_the_second_with_a_note() -> None:
     places = [routes.Place("a", "cpu"), *(routes.Place("a", f"cuda:{i}") for i in range(4))]
     pairs = [routes.Route(str(s), str(t), "copy", "") for s in places for t in places]
     matrix = routes.Matrix(tuple(places), {}, tuple(pairs), (), ())
@@ -157,7 +157,7 @@ def test_more_than_two_devices_are_measured_and_not_shown() -> None:
 # Files
 
 
-def test_the_picture_goes_to_a_file_besides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_svg_writes_the_picture_to_a_file_or_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "routes.svg"
     path.write_text("something old, and longer than what comes now" * 10_000)
     assert run_doctor(capsys, "--svg", str(path))["problems"] == []
@@ -169,7 +169,7 @@ def test_the_picture_goes_to_a_file_besides(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(("name", "reason"), [("no/such", "No such file or directory"), (".", "Is a directory")])
-def test_a_file_that_cannot_be_written_is_an_error(
+def test_doctor_svg_file_that_cannot_be_written_is_an_error(
     name: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = f"{tmp_path}/{name}"
@@ -178,7 +178,7 @@ def test_a_file_that_cannot_be_written_is_an_error(
     assert not list(tmp_path.iterdir())
 
 
-def test_two_documents_do_not_share_the_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_json_and_svg_on_stdout_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--json", "--svg", "-"])
     assert caught.value.code == 2
@@ -186,7 +186,7 @@ def test_two_documents_do_not_share_the_standard_output(capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("width", [30, 50, 80, 200])
-def test_a_wide_table_is_cut_into_narrow_ones(width: int) -> None:
+def test_doctor_wide_table_is_split_to_fit_the_width(width: int) -> None:
     head = ("from", *(f"place {n}" for n in range(6)))
     rows = [(f"row {n}", *(f"zero-copy {column}" for column in range(6))) for n in range(3)]
     pieces = report._fitting(report.Section("Routes", head, rows), width)

@@ -24,7 +24,7 @@ HIDDEN = """
 
 
 @pytest.mark.requires("torch")
-def test_it_runs_as_a_module_with_warnings_as_errors() -> None:
+def test_doctor_as_a_module_runs_with_warnings_as_errors() -> None:
     said = run_child("""
         import runpy, sys
         sys.argv = ["interop", "--json", "--check"]
@@ -34,7 +34,7 @@ def test_it_runs_as_a_module_with_warnings_as_errors() -> None:
     assert {"numpy", "torch", "cupy"} <= {info["name"] for info in document["frameworks"]}
 
 
-def test_what_is_not_installed_is_listed_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_missing_framework_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTEROP_PLUGINS", "0")  # a name of six letters moves the columns
     said = run_child(
         HIDDEN.format(names=("torch", "cupy", "jax", "dask", "rich"))
@@ -46,7 +46,7 @@ def test_what_is_not_installed_is_listed_with_its_reason(monkeypatch: pytest.Mon
     assert "numpy cpu  zero-copy  unavailable  unavailable  unavailable" in said
 
 
-def test_what_is_not_installed_is_no_problem() -> None:
+def test_doctor_missing_framework_passes_the_check() -> None:
     code = (
         HIDDEN.format(names=("torch", "cupy", "jax", "dask"))
         + "    from interop.__main__ import main\n    print(main(['--check']))"
@@ -54,7 +54,7 @@ def test_what_is_not_installed_is_no_problem() -> None:
     assert run_child(code).splitlines()[-1] == "0"
 
 
-def test_without_numpy_there_is_a_report_all_the_same() -> None:
+def test_doctor_without_numpy_still_prints_a_report() -> None:
     code = (
         HIDDEN.format(names=("numpy", "torch", "cupy", "jax", "dask", "rich"))
         + """
@@ -68,7 +68,7 @@ def test_without_numpy_there_is_a_report_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("error", ["ImportError('libgpu.so is missing')", "OSError('libgpu.so is missing')"])
-def test_an_installed_framework_that_fails_to_import_is_a_problem(error: str, tmp_path: Path) -> None:
+def test_doctor_installed_framework_that_fails_to_import_fails_the_check(error: str, tmp_path: Path) -> None:
     (tmp_path / "cupy.py").write_text(f"raise {error}")
     said = run_child(
         """
@@ -119,20 +119,20 @@ LIAR = """
         ),
     ],
 )
-def test_an_adapter_that_lies_fails_the_check(method: str, problem: str) -> None:
+def test_doctor_incorrect_adapter_fails_the_check(method: str, problem: str) -> None:
     said = run_child(LIAR.format(method=method), path=Path(__file__).parent)
     code, *problems = said.splitlines()
     assert code == "1"
     assert problem in problems
 
 
-def test_an_adapter_of_a_third_party_that_tells_the_truth_passes() -> None:
+def test_doctor_correct_third_party_adapter_passes_the_check() -> None:
     said = run_child(LIAR.format(method="quiet(self): pass"), path=Path(__file__).parent)
     assert said == "0\n"
 
 
 @pytest.mark.parametrize(("hidden", "options"), [("", []), ("rich", ["--json"])])
-def test_main_reader_that_stops_ends_without_a_traceback(hidden: str, options: list[str]) -> None:
+def test_main_with_a_closed_output_pipe_ends_without_a_traceback(hidden: str, options: list[str]) -> None:
     """As ``python -m interop | head``: here the reader is gone before the first line is written."""
     code = f"""
         import runpy, sys

@@ -9,14 +9,14 @@ from child import run_child
 
 
 @pytest.mark.requires("torch")
-def test_frameworks_tell_their_devices() -> None:
+def test_frameworks_lists_the_host_device_of_numpy_and_torch() -> None:
     infos = {info.name: info for info in interop.frameworks()}
     assert infos["numpy"].devices == ("cpu",)
     assert infos["torch"].devices[0] == "cpu"
 
 
 @pytest.mark.requires("simcuda", "torch", "cupy")
-def test_frameworks_tell_their_gpus() -> None:
+def test_frameworks_lists_the_gpus_of_torch_and_cupy() -> None:
     import cupy
 
     interop.to_numpy(cupy.zeros(3))
@@ -25,12 +25,12 @@ def test_frameworks_tell_their_gpus() -> None:
     assert infos["cupy"].devices == ("cuda:0", "cuda:1")
 
 
-def test_frameworks_nobody_has_used_have_no_devices_yet() -> None:
+def test_frameworks_lists_no_devices_before_a_framework_is_used() -> None:
     said = run_child("import interop\nprint([info.devices for info in interop.frameworks()])")
     assert set(said) <= set("[(), ]\n")
 
 
-def test_frameworks_are_readable() -> None:
+def test_frameworks_prints_a_table_as_text_and_html() -> None:
     info = interop.FrameworkInfo("a", True, True, "1.0", True, ("cpu", "cuda:0"))
     absent = interop.FrameworkInfo("b<c>", False, False, None, False, ())
     table = type(interop.frameworks())([info, absent])
@@ -44,7 +44,7 @@ def test_frameworks_are_readable() -> None:
     assert isinstance(interop.frameworks(), tuple)
 
 
-def test_an_adapter_that_is_everywhere_has_an_end() -> None:
+def test_frameworks_lists_a_bounded_number_of_devices() -> None:
     said = run_child(
         """
         import interop, ledger

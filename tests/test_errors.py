@@ -26,17 +26,17 @@ TREE: dict[type[interop.InteropError], set[type[Exception]]] = {
 
 
 @pytest.mark.parametrize("error", TREE, ids=lambda error: error.__name__)
-def test_an_error_is_of_its_kinds(error: type[interop.InteropError]) -> None:
+def test_error_classes_have_the_documented_bases(error: type[interop.InteropError]) -> None:
     assert set(error.__bases__) == TREE[error]
     assert error.__doc__
 
 
-def test_the_tree_is_complete() -> None:
+def test_error_tree_contains_every_public_error() -> None:
     public = {value for name in interop.__all__ if isinstance(value := getattr(interop, name), type)}
     assert {cls for cls in public if issubclass(cls, Exception)} - {interop.HostCopyWarning} == set(TREE)
 
 
-def test_the_warning_is_the_users() -> None:
+def test_host_copy_warning_is_a_user_warning() -> None:
     assert interop.HostCopyWarning.__bases__ == (UserWarning,)
     assert interop.HostCopyWarning.__doc__
 
@@ -145,11 +145,11 @@ WHO_AND_WHAT = {
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("case", WHO_AND_WHAT.values(), ids=WHO_AND_WHAT)
-def test_who_and_what(case: Case) -> None:
+def test_error_message_for_an_invalid_source_or_target_is_exact(case: Case) -> None:
     case.check()
 
 
-def test_a_producer_s_own_error_is_the_cause() -> None:
+def test_to_numpy_error_of_the_producer_is_the_cause() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_numpy(Broken())
     assert isinstance(caught.value.__cause__, RuntimeError)
@@ -159,7 +159,7 @@ def test_a_producer_s_own_error_is_the_cause() -> None:
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_a_framework_that_is_not_installed(to: str) -> None:
+def test_convert_to_a_missing_framework_states_the_install_command(to: str) -> None:
     said = run_child(f"""
         import sys
         sys.modules["{to}"] = None  # as if it were not there
@@ -174,7 +174,7 @@ def test_a_framework_that_is_not_installed(to: str) -> None:
     assert said.splitlines() == [f"{message}|{to}", "[False]"]
 
 
-def test_a_framework_that_cannot_be_imported(tmp_path: Path) -> None:
+def test_to_cupy_import_failure_states_reason_and_install_command(tmp_path: Path) -> None:
     (tmp_path / "cupy.py").write_text("raise ImportError('libcudart.so.13: no such file')")
     said = run_child(
         """
@@ -207,7 +207,7 @@ def refused_without_gpu(*calls: str) -> list[str]:
 
 
 @pytest.mark.requires("torch")
-def test_torch_without_a_gpu() -> None:
+def test_to_torch_on_cuda_without_a_gpu_is_refused() -> None:
     import torch
 
     said = refused_without_gpu("interop.to_torch(x, device='cuda')", "interop.to_torch(x, device='cuda:1')")
@@ -216,7 +216,7 @@ def test_torch_without_a_gpu() -> None:
 
 
 @pytest.mark.requires("cupy")
-def test_cupy_without_a_gpu() -> None:
+def test_to_cupy_without_a_gpu_is_refused_with_no_chained_error() -> None:
     """One sentence, and none of CUDA's behind it."""
     said = refused_without_gpu("interop.to_cupy(x)", "interop.to_cupy(x, device='cuda:1')")
     reason = "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."

@@ -113,7 +113,9 @@ each_unsupported = pytest.mark.parametrize(
 
 
 @each_unsupported
-def test_what_has_no_numbers_says_how_to_get_some(source: str, to: str, make: Any, facts: str, reason: str) -> None:
+def test_convert_unsupported_array_is_refused_with_a_working_hint(
+    source: str, to: str, make: Any, facts: str, reason: str
+) -> None:
     x = make()
     for copy in (None, True, False):
         with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -126,7 +128,7 @@ def test_what_has_no_numbers_says_how_to_get_some(source: str, to: str, make: An
 
 
 @pytest.mark.parametrize(("source", "make", "reason"), [(case[0], case[2], case[-1]) for case in UNSUPPORTED])
-def test_what_nobody_else_has_stays_at_home(source: str, make: Any, reason: str) -> None:
+def test_convert_unsupported_array_to_own_framework_returns_the_array(source: str, make: Any, reason: str) -> None:
     x = make()
     assert interop.convert(x, source) is x
     assert interop.convert(x, source, copy=False) is x
@@ -134,7 +136,7 @@ def test_what_nobody_else_has_stays_at_home(source: str, make: Any, reason: str)
         interop.convert(x, source, dtype="int32", casting="unsafe")
 
 
-def test_a_copy_of_a_masked_array_is_masked() -> None:
+def test_to_numpy_copy_of_a_masked_array_keeps_the_mask() -> None:
     masked = np.ma.masked_array([1, 2], mask=[True, False])
     copied = interop.to_numpy(masked, copy=True)
     assert not np.shares_memory(masked, copied)
@@ -144,14 +146,14 @@ def test_a_copy_of_a_masked_array_is_masked() -> None:
 # Tensors without values, which no call can give some
 
 
-def test_meta_tensors() -> None:
+def test_to_numpy_meta_tensor_is_refused() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_numpy(torch.ones(2, 3, device="meta"))
     reason = "a tensor on the device 'meta' has no values to read. Make it with values on another one."
     assert str(caught.value) == f"cannot convert torch float32 (2, 3) on no device to numpy: {reason}"
 
 
-def test_fake_tensors() -> None:
+def test_to_numpy_fake_tensor_is_refused() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_numpy(fake())
     reason = "a FakeTensor has no memory of its own. Convert the tensor that it stands for."
@@ -159,7 +161,7 @@ def test_fake_tensors() -> None:
 
 
 @pytest.mark.parametrize("transform", [torch.func.vmap, torch.func.grad, torch.func.jacfwd])
-def test_tensors_inside_a_transform(transform: Any) -> None:
+def test_to_numpy_inside_a_torch_func_transform_is_refused(transform: Any) -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         quiet(transform(interop.to_numpy), torch.ones(3))
     reason = "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
@@ -170,7 +172,7 @@ def test_tensors_inside_a_transform(transform: Any) -> None:
 # Dtypes that one side lacks
 
 
-def test_a_dtype_that_the_target_lacks() -> None:
+def test_to_torch_unsupported_dtype_is_refused_with_a_working_hint() -> None:
     x = np.ones((2, 3), ml_dtypes.float8_e3m4)
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_torch(x)
@@ -179,7 +181,7 @@ def test_a_dtype_that_the_target_lacks() -> None:
     assert interop.to_torch(x, dtype="float32").tolist() == [[1.0] * 3] * 2
 
 
-def test_a_dtype_that_needs_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_numpy_bfloat16_without_ml_dtypes_is_refused_with_a_working_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.ones((2, 3), dtype=torch.bfloat16)
     assert interop.to_numpy(x).dtype == ml_dtypes.bfloat16
     hide_ml_dtypes(monkeypatch)

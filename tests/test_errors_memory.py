@@ -79,7 +79,9 @@ COPIES: Final[dict[str, tuple[Any, str, dict[str, Any], str, str]]] = {
 
 
 @pytest.mark.parametrize(("x", "to", "keywords", "reason", "facts"), COPIES.values(), ids=COPIES)
-def test_a_copy_that_was_not_permitted(x: Any, to: str, keywords: dict[str, Any], reason: str, facts: str) -> None:
+def test_convert_copy_false_refuses_a_required_copy_with_the_reason(
+    x: Any, to: str, keywords: dict[str, Any], reason: str, facts: str
+) -> None:
     with pytest.raises(interop.CopyRequiredError) as caught:
         interop.convert(x, to, copy=False, **keywords)
     assert str(caught.value) == f"cannot convert {facts} on cpu to {to}: it takes a copy, because {reason}"
@@ -90,7 +92,7 @@ READONLY = {"read-only": readonly(), "bytes": bytes(24)}
 
 
 @pytest.mark.parametrize("x", READONLY.values(), ids=READONLY)
-def test_read_only_memory_that_must_not_be_copied(x: Any) -> None:
+def test_to_torch_readonly_error_refuses_read_only_memory(x: Any) -> None:
     facts = "bytes uint8 (24,)" if isinstance(x, bytes) else "numpy float32 (2, 3)"
     with pytest.raises(interop.CopyRequiredError) as caught:
         interop.to_torch(x, readonly="error")
@@ -101,7 +103,7 @@ def test_read_only_memory_that_must_not_be_copied(x: Any) -> None:
 
 
 @pytest.mark.parametrize("copy", [None, True, False])
-def test_a_gradient_that_would_be_lost(copy: bool | None) -> None:
+def test_to_numpy_tensor_that_requires_grad_is_refused_without_detach(copy: bool | None) -> None:
     x = torch.ones(2, 3, requires_grad=True)
     for tensor, shape in ((x, "(2, 3)"), (x[0] * 2, "(3,)"), (torch.nn.Parameter(x), "(2, 3)")):
         with pytest.raises(interop.GradientError) as caught:

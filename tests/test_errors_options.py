@@ -66,7 +66,9 @@ CALLS = {
 
 @pytest.mark.parametrize(("name", "value", "message"), WRONG)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_wrong_value_is_named_with_what_there_is(call: Any, name: str, value: Any, message: str) -> None:
+def test_keywords_invalid_value_is_refused_before_the_array_is_read(
+    call: Any, name: str, value: Any, message: str
+) -> None:
     spy = Spy()
     for x in (ONES, spy):
         with pytest.raises(interop.InvalidOptionError) as caught:
@@ -77,7 +79,7 @@ def test_a_wrong_value_is_named_with_what_there_is(call: Any, name: str, value: 
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize(("name", "spec"), [("device", "meta"), ("dtype", "complex32")])
-def test_objects_of_torch_that_nobody_else_has(name: str, spec: str) -> None:
+def test_to_torch_meta_device_or_complex32_dtype_is_refused(name: str, spec: str) -> None:
     import torch
 
     wish: dict[str, Any] = {name: torch.device(spec) if name == "device" else getattr(torch, spec)}
@@ -86,7 +88,7 @@ def test_objects_of_torch_that_nobody_else_has(name: str, spec: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [wrong for wrong in WRONG if wrong[0] in ("detach", "readonly")])
-def test_options_are_checked_where_they_are_written(name: str, value: Any, message: str) -> None:
+def test_options_invalid_value_is_refused_at_the_call(name: str, value: Any, message: str) -> None:
     if value is None:  # None leaves the default as it is
         with interop.options(**{name: value}):
             assert interop.to_numpy(ONES) is ONES
@@ -97,7 +99,7 @@ def test_options_are_checked_where_they_are_written(name: str, value: Any, messa
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_an_unknown_keyword_is_a_type_error(call: Any) -> None:
+def test_keywords_unknown_name_raises_type_error_with_a_suggestion(call: Any) -> None:
     with pytest.raises(TypeError) as caught:
         call(ONES, cpy=False)
     assert not isinstance(caught.value, interop.InteropError)
@@ -106,13 +108,13 @@ def test_an_unknown_keyword_is_a_type_error(call: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["copy", "device", "casting", "nonsense"])
-def test_options_takes_no_other_keyword(name: str) -> None:
+def test_options_unsupported_keyword_raises_type_error(name: str) -> None:
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
         interop.options(**{name: None})
 
 
 @pytest.mark.requires("torch")
-def test_the_first_of_several_faults_is_named() -> None:
+def test_convert_with_several_faults_reports_the_first_in_a_fixed_order() -> None:
     """Framework, options, device, unsupported, gradient, copy."""
     import torch
 

@@ -68,6 +68,6 @@ except interop.CopyRequiredError as error:
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_the_end_is_quiet_with_live_views(end: str) -> None:
+def test_interpreter_exit_with_live_views_is_silent(end: str) -> None:
     """No crash, no traceback, no warning."""
     assert run_child(VIEWS + end + "\nprint('done')") == "done\n"

@@ -40,7 +40,7 @@ SHARED = {
 
 
 @pytest.mark.parametrize("make", SHARED.values(), ids=SHARED)
-def test_memory_is_shared(make: Any) -> None:
+def test_export_shares_memory_with_the_consumer(make: Any) -> None:
     x = make()
     lent = export(x)
     assert lent.__dlpack_device__() == (1, 0)
@@ -64,7 +64,7 @@ PENDING = {
 
 
 @pytest.mark.parametrize("make", PENDING.values(), ids=PENDING)
-def test_what_is_pending_is_resolved(make: Any) -> None:
+def test_export_unshareable_array_is_copied_and_flagged_as_a_copy(make: Any) -> None:
     x = make()
     lent = export(x)
     assert flags(lent.__dlpack__(**NEW)) == IS_COPIED
@@ -83,7 +83,7 @@ READONLY = {
 
 
 @pytest.mark.parametrize("make", READONLY.values(), ids=READONLY)
-def test_read_only_memory_is_flagged_where_the_consumer_sees_it(make: Any) -> None:
+def test_export_read_only_memory_is_flagged_for_a_dlpack_1_consumer(make: Any) -> None:
     x = make()
     capsule = export(x).__dlpack__(**NEW)
     assert flags(capsule) == READ_ONLY
@@ -94,7 +94,7 @@ def test_read_only_memory_is_flagged_where_the_consumer_sees_it(make: Any) -> No
 
 @pytest.mark.parametrize("make", READONLY.values(), ids=READONLY)
 @pytest.mark.parametrize("old", [{}, {"max_version": None}, {"max_version": (0, 8)}])
-def test_read_only_memory_is_copied_where_the_consumer_does_not(make: Any, old: Any) -> None:
+def test_export_read_only_memory_is_copied_for_a_legacy_consumer(make: Any, old: Any) -> None:
     x = make()
     capsule = export(x).__dlpack__(**old)
     assert "versioned" not in repr(capsule)
@@ -106,7 +106,7 @@ def test_read_only_memory_is_copied_where_the_consumer_does_not(make: Any, old: 
     assert torch.equal(interop.convert(x, "torch", copy=True), before)
 
 
-def test_a_copy_is_one_and_says_so() -> None:
+def test_export_copy_true_gives_a_flagged_copy() -> None:
     for x in (np.arange(3.0), torch.arange(3.0), read_only()):
         capsule = export(x).__dlpack__(copy=True, **NEW)
         assert flags(capsule) == IS_COPIED
@@ -115,7 +115,7 @@ def test_a_copy_is_one_and_says_so() -> None:
         assert result.tolist() == [0, 1, 2]
 
 
-def test_it_may_be_asked_often() -> None:
+def test_export_result_can_be_consumed_several_times() -> None:
     x = torch.arange(3)
     lent = export(x)
     results = [np.from_dlpack(lent), torch.from_dlpack(lent), np.from_dlpack(lent)]  # type: ignore[attr-defined]
@@ -124,7 +124,7 @@ def test_it_may_be_asked_often() -> None:
     assert strict.from_dlpack(lent)._array.ctypes.data == x.data_ptr()
 
 
-def test_small_floats_go_where_they_are_known() -> None:
+def test_export_bfloat16_tensor_is_shared_with_torch() -> None:
     x = torch.arange(3).to(torch.bfloat16)
     result = torch.from_dlpack(export(x))  # type: ignore[attr-defined]
     assert result.dtype is torch.bfloat16
@@ -132,7 +132,7 @@ def test_small_floats_go_where_they_are_known() -> None:
 
 
 @pytest.mark.requires("ml_dtypes")
-def test_what_a_framework_cannot_say_is_refused_with_its_words() -> None:
+def test_export_numpy_bfloat16_is_refused_with_the_error_of_numpy() -> None:
     import ml_dtypes
 
     x = np.ones(3, ml_dtypes.bfloat16)
@@ -146,7 +146,7 @@ def test_what_a_framework_cannot_say_is_refused_with_its_words() -> None:
     assert torch.from_dlpack(export(interop.to_torch(x))).tolist() == [1, 1, 1]  # type: ignore[attr-defined]
 
 
-def test_a_tensor_may_be_swapped_while_it_is_lent() -> None:
+def test_export_survives_a_storage_swap_by_module_half() -> None:
     """`m.half()` swaps the storage of the very tensor that torch's own capsule holds (row 3 of the traps)."""
     module = torch.nn.Linear(4, 4)
     with interop.options(detach=True):
@@ -156,7 +156,7 @@ def test_a_tensor_may_be_swapped_while_it_is_lent() -> None:
     assert np.array_equal(result, expected)
 
 
-def test_the_memory_outlives_the_array_and_goes_with_the_last_reader() -> None:
+def test_export_memory_is_released_with_the_last_consumer() -> None:
     import weakref
 
     x = np.arange(1000.0)
@@ -177,7 +177,7 @@ def test_the_memory_outlives_the_array_and_goes_with_the_last_reader() -> None:
 # -- what is refused -----------------------------------------------------------------------------------------------
 
 
-def test_a_gradient_is_not_lost_unasked() -> None:
+def test_export_tensor_that_requires_grad_is_refused_without_detach() -> None:
     x = torch.ones(3, requires_grad=True)
     with pytest.raises(interop.GradientError) as caught:
         export(x)
@@ -190,7 +190,7 @@ def test_a_gradient_is_not_lost_unasked() -> None:
     assert np.from_dlpack(lent).tolist() == [1, 1, 1]
 
 
-def test_what_has_no_numbers_is_refused_at_once() -> None:
+def test_export_unsupported_input_is_refused_at_the_call() -> None:
     with pytest.raises(interop.UnsupportedArrayError, match=r"cannot export torch .*its layout is torch.sparse_coo"):
         export(torch.eye(2).to_sparse())
     with pytest.raises(interop.UnsupportedArrayError, match=r"cannot export numpy .*no dtype of plain numbers"):
@@ -199,18 +199,18 @@ def test_what_has_no_numbers_is_refused_at_once() -> None:
         export([1, 2])
 
 
-def test_a_device_that_it_cannot_be_on_is_refused_as_dlpack_says() -> None:
+def test_export_to_an_unreachable_dl_device_raises_buffer_error() -> None:
     with pytest.raises(BufferError, match=r"cannot export numpy .*NumPy holds host memory only"):
         export(np.ones(3)).__dlpack__(dl_device=(2, 0))
     result = np.from_dlpack(export(torch.ones(3)), device="cpu")
     assert result.tolist() == [1, 1, 1]
 
 
-def test_it_says_what_it_is() -> None:
+def test_export_repr_names_framework_dtype_shape_and_device() -> None:
     assert repr(export(torch.ones(3))) == "<torch float32 (3,) on cpu, for any consumer of DLPack>"
 
 
-def test_a_watch_sees_it() -> None:
+def test_export_is_recorded_by_watch_when_consumed() -> None:
     with interop.watch() as seen:
         lent = export(torch.ones(3))
         assert not seen.records

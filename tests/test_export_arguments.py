@@ -34,7 +34,7 @@ def test_export_of_host_memory_refuses_every_stream(stream: Any) -> None:
     assert message(np.ones(3), stream=stream, dl_device=(1, 0)) == words
 
 
-def test_export_of_host_memory_accepts_no_stream() -> None:
+def test_export_of_host_memory_accepts_stream_none() -> None:
     assert np.from_dlpack(export(np.arange(3))).tolist() == [0, 1, 2]
     assert "versioned" in repr(export(np.arange(3)).__dlpack__(stream=None, **NEW))
 
@@ -65,7 +65,7 @@ def test_parse_stream_follows_the_standard(device: Device, allowed: list[Any], r
 
 @pytest.mark.requires("torch", "cupy", "gpu")
 @pytest.mark.parametrize("name", ["torch", "cupy"])
-def test_export_on_a_gpu_refuses_streams_before_the_driver_sees_them(name: str) -> None:
+def test_export_on_a_gpu_refuses_an_invalid_stream(name: str) -> None:
     x = interop.convert(np.arange(3, dtype="f4"), name, device="cuda")
     for stream in (0, -2, True, object()):
         assert message(x, stream=stream).startswith(
@@ -86,25 +86,25 @@ class Kind(IntEnum):
 
 
 @pytest.mark.parametrize("version", [(1,), 1, "1.0", (1, 0, 0), ("1", "0"), (1.0, 0.0), object()])
-def test_export_refuses_a_version_that_is_no_pair(version: Any) -> None:
+def test_export_refuses_a_max_version_that_is_not_a_pair(version: Any) -> None:
     assert message(np.ones(3), max_version=version) == (
         f"max_version must be a pair of integers such as (1, 0), or None, got {version!r}"
     )
 
 
 @pytest.mark.parametrize("device", ["cpu", (1,), 1, (1, 0, 0), ("cpu", 0), object()])
-def test_export_refuses_a_device_that_is_no_pair(device: Any) -> None:
+def test_export_refuses_a_dl_device_that_is_not_a_pair(device: Any) -> None:
     assert message(np.ones(3), dl_device=device) == (
         f"dl_device must be a DLPack pair such as (1, 0) for the host, or None, got {device!r}"
     )
 
 
 @pytest.mark.parametrize("copy", ["no", 0, 1, (), np.True_])
-def test_export_refuses_a_copy_that_is_no_choice(copy: Any) -> None:
+def test_export_refuses_an_invalid_copy_argument(copy: Any) -> None:
     assert message(np.ones(3), copy=copy) == f"copy must be one of None, True, False, got {text.brief(copy)}"
 
 
-def test_export_reads_arguments_of_other_integer_classes() -> None:
+def test_export_accepts_arguments_of_other_integer_classes() -> None:
     asked: Any = {"max_version": [np.int64(1), Kind.CPU], "dl_device": (Kind.CPU, np.int8(0))}
     capsule = export(np.ones(3)).__dlpack__(**asked)
     assert "versioned" in repr(capsule)
@@ -124,7 +124,7 @@ def test_export_gives_a_capsule_for_every_version(name: str, version: Any) -> No
 
 @pytest.mark.requires("jax", "torch")
 @pytest.mark.parametrize("version", [None, (0, 8), (1, 0)])
-def test_export_copies_read_only_memory_whose_capsule_cannot_say_so(version: Any) -> None:
+def test_export_copies_read_only_memory_that_the_capsule_cannot_flag(version: Any) -> None:
     """JAX gives capsules without flags for the dtypes that NumPy has not."""
     import jax.numpy as jnp
     import torch
@@ -153,7 +153,7 @@ class Legacy(np.ndarray[Any, Any]):
 
 @pytest.mark.parametrize("copy", [None, True, False])
 @pytest.mark.parametrize("version", [None, (1, 0)])
-def test_export_of_an_ndarray_subclass_with_legacy_dlpack_is_that_of_ndarray(version: Any, copy: Any) -> None:
+def test_export_of_an_ndarray_subclass_ignores_a_legacy_dlpack_method(version: Any, copy: Any) -> None:
     x = np.arange(3.0).view(Legacy)
     capsule = export(x).__dlpack__(max_version=version, copy=copy)
     assert ("versioned" in repr(capsule)) == (version is not None)
@@ -163,7 +163,7 @@ def test_export_of_an_ndarray_subclass_with_legacy_dlpack_is_that_of_ndarray(ver
 
 
 @pytest.mark.requires("torch")
-def test_export_of_a_tensor_subclass_with_legacy_dlpack_is_that_of_tensor() -> None:
+def test_export_of_a_tensor_subclass_ignores_a_legacy_dlpack_method() -> None:
     import torch
 
     class Odd(torch.Tensor):
@@ -176,7 +176,7 @@ def test_export_of_a_tensor_subclass_with_legacy_dlpack_is_that_of_tensor() -> N
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_export_of_a_cupy_subclass_with_legacy_dlpack_is_that_of_cupy() -> None:
+def test_export_of_a_cupy_subclass_ignores_a_legacy_dlpack_method() -> None:
     import cupy
 
     class Odd(cupy.ndarray):  # type: ignore[misc]
@@ -191,7 +191,7 @@ def test_export_of_a_cupy_subclass_with_legacy_dlpack_is_that_of_cupy() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_export_of_negative_strides_leaves_torch_alive() -> None:
+def test_export_of_negative_strides_does_not_crash_torch() -> None:
     """`torch.from_dlpack` of the array itself ends the process in torch 2.13, hence a process of its own."""
     out = run_child("""
         import numpy as np, torch, interop
@@ -211,7 +211,7 @@ def test_export_of_negative_strides_leaves_torch_alive() -> None:
         (lambda: np.ones((1, 3))[::-1], None),
     ],
 )  # fmt: skip
-def test_export_says_which_strides_are_copied(make: Any, why: str | None) -> None:
+def test_export_copy_false_refuses_unsupported_strides_with_the_reason(make: Any, why: str | None) -> None:
     lent = export(make())
     if why is None:
         assert versioned_in(lent.__dlpack__(copy=False, **NEW)).flags == 0
@@ -227,7 +227,7 @@ def test_export_of_negative_strides_on_a_gpu_copies() -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_export_of_negative_strides_on_a_gpu_is_no_zero_copy() -> None:
+def test_export_of_negative_strides_on_a_gpu_refuses_copy_false() -> None:
     x = interop.convert(np.arange(6.0), "cupy")[::-1]
     with pytest.raises(interop.CopyRequiredError, match="its strides are negative"):
         export(x).__dlpack__(copy=False, **NEW)

@@ -49,7 +49,7 @@ def scenarios() -> list[Any]:
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=str)
-def test_every_handoff_is_right_under_every_schedule(scenario: Any) -> None:
+def test_export_handoff_is_correct_under_every_schedule(scenario: Any) -> None:
     """Most go wrong when the consumer takes the array itself: `docs/handoffs.md` has the table."""
     from handoffs.runs import run, schedules
 
@@ -59,13 +59,13 @@ def test_every_handoff_is_right_under_every_schedule(scenario: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["torch", "cupy"])
-def test_it_names_its_device(name: str) -> None:
+def test_export_on_a_gpu_reports_the_device(name: str) -> None:
     x = interop.convert(np.arange(3), name, device="cuda")
     assert export(x).__dlpack_device__() == (2, 0)
     assert repr(export(x)) == f"<{name} int64 (3,) on cuda:0, for any consumer of DLPack>"
 
 
-def test_managed_memory_is_a_device_of_its_own() -> None:
+def test_export_managed_memory_reports_the_managed_device() -> None:
     import cupy
 
     with cupy.cuda.using_allocator(cupy.cuda.malloc_managed):
@@ -82,7 +82,7 @@ def test_managed_memory_is_a_device_of_its_own() -> None:
     "dtype", ["bool", "uint8", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
 )
 @pytest.mark.parametrize("shape", [(), (0,), (3, 4)])
-def test_a_lease_changes_nothing_about_the_tensor(dtype: str, shape: Any) -> None:
+def test_export_on_another_stream_keeps_dtype_shape_and_strides(dtype: str, shape: Any) -> None:
     """Handed to another stream, torch's memory has an owner: bits, strides and dtype are the same."""
     import torch
 
@@ -95,7 +95,7 @@ def test_a_lease_changes_nothing_about_the_tensor(dtype: str, shape: Any) -> Non
 
 
 @pytest.mark.parametrize("name", ["torch", "cupy"])
-def test_it_comes_to_the_host_where_the_consumer_wants_it(name: str) -> None:
+def test_export_on_a_gpu_moves_to_the_host_when_the_consumer_asks(name: str) -> None:
     x = interop.convert(np.arange(3, dtype="f4"), name, device="cuda")
     result = np.from_dlpack(export(x), device="cpu")
     assert result.tolist() == [0, 1, 2]
@@ -109,7 +109,7 @@ def test_it_comes_to_the_host_where_the_consumer_wants_it(name: str) -> None:
 
 @pytest.mark.requires("simcuda")
 @pytest.mark.parametrize("name", ["torch", "cupy"])
-def test_nothing_is_left_behind(name: str) -> None:
+def test_export_on_a_gpu_leaks_no_cuda_resources(name: str) -> None:
     """Of capsules that were used, and of those that were not; on the same stream and on others."""
     import cupy
     import torch
@@ -133,7 +133,7 @@ def test_nothing_is_left_behind(name: str) -> None:
 
 
 @pytest.mark.requires("simcuda")
-def test_an_unknown_stream_that_is_gone_is_not_asked_again() -> None:
+def test_export_release_after_stream_destruction_waits_for_the_device() -> None:
     """Its handle may be anything by then, so the release waits for the device."""
     import cupy
     import torch
@@ -152,7 +152,7 @@ def test_an_unknown_stream_that_is_gone_is_not_asked_again() -> None:
 
 @pytest.mark.requires("simcuda")
 @pytest.mark.parametrize("name", ["torch", "cupy"])
-def test_costs(name: str) -> None:
+def test_export_to_another_stream_costs_one_event_and_one_wait(name: str) -> None:
     """As a handoff of interop's own: nothing on the same stream, an event and a wait on another, and no more for -1."""
     import cupy
     import torch

@@ -12,7 +12,7 @@ from interop import export
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
-def test_asarray_of_export_is_the_array(name: str) -> None:
+def test_export_asarray_shares_memory_with_the_array(name: str) -> None:
     pytest.importorskip(name, reason=f"needs {name}")
     x = interop.convert(np.arange(6, dtype="f4").reshape(2, 3), name)
     array = np.asarray(export(x))
@@ -24,7 +24,7 @@ def test_asarray_of_export_is_the_array(name: str) -> None:
 
 
 @pytest.mark.requires("torch")
-def test_asarray_of_export_casts_as_numpy_is_asked_to() -> None:
+def test_export_asarray_with_a_dtype_casts_as_numpy_does() -> None:
     import torch
 
     x = torch.tensor([1.5, 2.5])
@@ -38,7 +38,7 @@ def test_asarray_of_export_casts_as_numpy_is_asked_to() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_asarray_of_export_keeps_what_export_promises() -> None:
+def test_export_asarray_respects_read_only_conjugate_and_detach() -> None:
     import torch
 
     constant = np.arange(3.0)
@@ -55,7 +55,7 @@ def test_asarray_of_export_keeps_what_export_promises() -> None:
 
 @pytest.mark.requires("torch", "cupy", "gpu")
 @pytest.mark.parametrize("name", ["torch", "cupy"])
-def test_asarray_of_export_on_a_gpu_is_refused_with_the_remedy(name: str) -> None:
+def test_export_asarray_on_a_gpu_is_refused_with_a_working_hint(name: str) -> None:
     x = interop.convert(np.arange(3, dtype="f4"), name, device="cuda")
     with pytest.raises(interop.HostCopyError) as caught:
         np.asarray(export(x))

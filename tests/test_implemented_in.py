@@ -54,7 +54,7 @@ def both(*args: Any, **kwargs: Any) -> Any:
 # What the body sees, and what the caller gets
 
 
-def test_the_body_sees_one_framework_and_the_caller_another() -> None:
+def test_implemented_in_converts_arguments_and_converts_the_result_back() -> None:
     result = flip(TENSOR)
     assert type(result) is torch.Tensor
     assert result.tolist() == [3, 2, 1, 0]
@@ -63,7 +63,7 @@ def test_the_body_sees_one_framework_and_the_caller_another() -> None:
 
 
 @pytest.mark.parametrize("framework", ["torch", torch, torch.Tensor, array_api_compat.torch])
-def test_a_framework_by_any_name(framework: Any) -> None:
+def test_implemented_in_accepts_a_framework_by_name_module_or_class(framework: Any) -> None:
     @implemented_in(framework)
     def cumsum(x: Any) -> Any:
         return x.cumsum(dim=0)
@@ -73,7 +73,7 @@ def test_a_framework_by_any_name(framework: Any) -> None:
     assert type(cumsum(TENSOR)) is torch.Tensor
 
 
-def test_memory_is_shared_both_ways() -> None:
+def test_implemented_in_shares_memory_of_arguments_and_results() -> None:
     x = TENSOR.clone()
     result = same(x)
     assert interop.shares_memory(result, x)
@@ -87,7 +87,7 @@ def test_memory_is_shared_both_ways() -> None:
 
 
 @pytest.mark.parametrize(("hold", "take"), HOLDERS.values(), ids=HOLDERS)
-def test_arrays_in_containers(hold: Holder, take: Holder) -> None:
+def test_implemented_in_converts_arrays_in_containers(hold: Holder, take: Holder) -> None:
     tree = hold(TENSOR.reshape(2, 2))
     ((inside,), _) = seen(tree)
     assert (type(inside), type(take(inside))) == (type(tree), np.ndarray)
@@ -95,7 +95,7 @@ def test_arrays_in_containers(hold: Holder, take: Holder) -> None:
     assert (type(result), type(take(result))) == (type(tree), torch.Tensor)
 
 
-def test_an_array_that_is_passed_twice_arrives_as_one() -> None:
+def test_implemented_in_repeated_array_is_converted_once() -> None:
     x, inner = NDARRAY.copy(), {"x": TENSOR}
     for copy in (None, True):
         see = implemented_in("torch", returns=None, copy=copy)(both)
@@ -115,7 +115,7 @@ PASSED = [
 
 
 @pytest.mark.parametrize("x", PASSED, ids=lambda x: type(x).__name__)
-def test_what_holds_no_array_passes_as_itself(x: Any) -> None:
+def test_implemented_in_argument_without_arrays_is_passed_unchanged(x: Any) -> None:
     (a, b), named = seen(TENSOR, x, y=x)
     assert type(a) is np.ndarray
     assert b is named["y"] is x
@@ -127,7 +127,7 @@ def test_what_holds_no_array_passes_as_itself(x: Any) -> None:
     assert same([TENSOR, x])[1] is x
 
 
-def test_a_container_in_which_nothing_is_converted_passes_as_itself() -> None:
+def test_implemented_in_container_without_conversions_is_passed_unchanged() -> None:
     for tree in ([NDARRAY, 1], {"x": NDARRAY}, (NDARRAY,), Pair(NDARRAY), Plain(NDARRAY), OrderedDict(x=NDARRAY)):
         ((inside,), _) = seen(tree)
         assert inside is tree
@@ -149,12 +149,12 @@ CALLS: list[Callable[[Any, Any], Any]] = [
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_first_array_decides(call: Callable[[Any, Any], Any]) -> None:
+def test_implemented_in_first_array_decides_the_result_framework(call: Callable[[Any, Any], Any]) -> None:
     assert type(call(TENSOR, NDARRAY)[-1]) is torch.Tensor
     assert type(call(NDARRAY, TENSOR)[-1]) is np.ndarray
 
 
-def test_without_an_array_the_result_is_left_as_it_is() -> None:
+def test_implemented_in_without_array_arguments_keeps_the_result() -> None:
     def ones(n: int) -> Any:
         return np.ones(n)
 
@@ -162,12 +162,12 @@ def test_without_an_array_the_result_is_left_as_it_is() -> None:
     assert type(implemented_in("numpy", returns=torch)(ones)(3)) is torch.Tensor
 
 
-def test_an_array_subclass_is_its_framework_s() -> None:
+def test_implemented_in_array_subclass_counts_as_the_base_framework() -> None:
     assert type(same(torch.nn.Parameter(TENSOR.clone(), requires_grad=False))) is torch.Tensor
 
 
 @pytest.mark.parametrize("x", [NDARRAY, TENSOR], ids=["numpy", "torch"])
-def test_where_results_go(x: Any) -> None:
+def test_implemented_in_returns_keyword_sets_the_result_framework(x: Any) -> None:
     body = lambda x: {"x": x, "n": 1}  # noqa: E731
     for returns, cls in (
         ("caller", type(x)), (None, np.ndarray), ("numpy", np.ndarray), ("torch", torch.Tensor), (torch, torch.Tensor),
@@ -178,7 +178,7 @@ def test_where_results_go(x: Any) -> None:
         assert result["n"] == 1
 
 
-def test_results_of_another_framework_than_the_body_s_go_back_too() -> None:
+def test_implemented_in_result_of_a_third_framework_is_converted_back() -> None:
     @implemented_in("numpy")
     def odd(x: Any) -> Any:
         return torch.from_numpy(x), x
@@ -191,7 +191,7 @@ def test_results_of_another_framework_than_the_body_s_go_back_too() -> None:
 
 
 @pytest.mark.parametrize("only", ["x", ["x"], ("x",), {"x"}, iter(["x"])], ids=lambda only: type(only).__name__)
-def test_only_some_parameters(only: Any) -> None:
+def test_implemented_in_only_converts_the_named_parameters(only: Any) -> None:
     def f(w: Any, x: Any, *, y: Any = None) -> Any:
         return [type(w), type(x), type(y), x]
 
@@ -204,7 +204,7 @@ def test_only_some_parameters(only: Any) -> None:
     assert kinds == [np.ndarray, torch.Tensor, torch.Tensor]
 
 
-def test_only_all_those_without_a_name_of_their_own() -> None:
+def test_implemented_in_only_selects_variadic_parameters_by_name() -> None:
     def f(x: Any, *rest: Any, y: Any = None, **others: Any) -> Any:
         return [*map(type, (x, *rest, y, *others.values()))]
 
@@ -217,7 +217,7 @@ def test_only_all_those_without_a_name_of_their_own() -> None:
     assert call(["y", "x"]) == [here, there, there, here, there]
 
 
-def test_keywords_are_for_the_arguments() -> None:
+def test_implemented_in_dtype_and_copy_apply_to_the_arguments() -> None:
     @implemented_in("torch", dtype="float16", casting="unsafe", copy=True)
     def f(x: Any) -> Any:
         assert x.dtype == torch.float16
@@ -232,7 +232,7 @@ def test_keywords_are_for_the_arguments() -> None:
 # Nested calls
 
 
-def test_nested_calls_convert_once() -> None:
+def test_implemented_in_nested_calls_convert_once() -> None:
     @implemented_in("numpy")
     def outer(x: Any, y: Any) -> Any:
         return same([flip(x), flip(y, scale=x[0])])
@@ -247,7 +247,7 @@ def test_nested_calls_convert_once() -> None:
 # Gradients
 
 
-def test_a_gradient_is_not_lost_in_silence() -> None:
+def test_implemented_in_argument_that_requires_grad_is_refused_without_detach() -> None:
     weight = torch.ones(2, requires_grad=True)
     for x in (weight, [weight]):
         with pytest.raises(interop.GradientError):
@@ -259,7 +259,7 @@ def test_a_gradient_is_not_lost_in_silence() -> None:
     assert permitted([weight])[0].tolist() == [1, 1]
 
 
-def test_a_gradient_stays_within_its_framework() -> None:
+def test_implemented_in_own_framework_keeps_the_gradient() -> None:
     weight = torch.ones(2, requires_grad=True)
 
     @implemented_in("torch")
@@ -270,7 +270,7 @@ def test_a_gradient_stays_within_its_framework() -> None:
     assert weight.grad is not None
 
 
-def test_a_gradient_of_the_body_s_is_not_lost_in_silence_either() -> None:
+def test_implemented_in_result_that_requires_grad_is_refused_without_detach() -> None:
     def body(x: Any) -> Any:
         return x * torch.ones(3, requires_grad=True)
 
@@ -283,7 +283,7 @@ def test_a_gradient_of_the_body_s_is_not_lost_in_silence_either() -> None:
     assert implemented_in("torch", detach=True, returns="numpy")(body)(NDARRAY).tolist() == [0, 1, 2]
 
 
-def test_readonly_holds_in_both_directions() -> None:
+def test_implemented_in_readonly_applies_to_results() -> None:
     def body(x: Any) -> Any:
         x = x.view()
         x.flags.writeable = False
@@ -303,7 +303,7 @@ def norm(x: Any, *, xp: Any = None) -> Any:
     return xp.sqrt(xp.sum(x * x)), xp
 
 
-def test_the_namespace_of_the_arrays() -> None:
+def test_implemented_in_array_api_passes_the_namespace_of_the_arguments() -> None:
     for x in (NDARRAY, TENSOR):
         result, xp = norm(x)
         assert xp is interop.namespace(x)
@@ -312,7 +312,7 @@ def test_the_namespace_of_the_arrays() -> None:
     assert norm(NDARRAY, xp=np)[1] is np
 
 
-def test_the_namespace_however_it_is_passed() -> None:
+def test_implemented_in_array_api_accepts_xp_by_position_or_keyword() -> None:
     @implemented_in("array_api")
     def first(tree: Any, xp: Any = None, axis: int = 0) -> Any:
         return tree, xp, axis
@@ -333,7 +333,7 @@ def test_the_namespace_however_it_is_passed() -> None:
     assert second(NDARRAY, y=TENSOR) == (NDARRAY, TENSOR, xp)
 
 
-def test_one_namespace_needs_one_framework() -> None:
+def test_implemented_in_array_api_refuses_mixed_frameworks_and_no_arrays() -> None:
     with pytest.raises(interop.UnsupportedArrayError, match="not of numpy and torch") as caught:
         norm([TENSOR, NDARRAY])
     assert caught.value.__notes__ == ["in the arguments of norm"]
@@ -344,7 +344,7 @@ def test_one_namespace_needs_one_framework() -> None:
 # What it is to others
 
 
-def test_it_is_the_function_to_others() -> None:
+def test_implemented_in_wrapper_keeps_name_docstring_and_signature() -> None:
     import inspect
 
     assert (flip.__name__, flip.__doc__, flip.__module__) == ("flip", "Flip it.", __name__)
@@ -352,7 +352,7 @@ def test_it_is_the_function_to_others() -> None:
     assert inspect.unwrap(flip) is flip.__wrapped__  # type: ignore[attr-defined]
 
 
-def test_it_is_pickled_as_the_function() -> None:
+def test_implemented_in_wrapper_is_pickled_by_reference() -> None:
     module = type(sys)("of_a_library")
     module.f = implemented_in("numpy")(named)  # type: ignore[attr-defined]
     named.__module__ = module.f.__module__ = "of_a_library"
@@ -373,13 +373,13 @@ def halve(x: NDArray[Any], n: int = 2, *, out: str = "") -> list[float]:
     return [*(x / n), len(out)]
 
 
-def test_what_a_type_checker_sees() -> None:
+def test_implemented_in_preserves_the_signature_for_type_checkers() -> None:
     assert_type(halve(np.ones(2), n=3), list[float])
     with pytest.raises(TypeError, match="unexpected keyword argument 'm'"):
         halve(np.ones(2), m=3)  # type: ignore[call-arg]
 
 
-def test_it_is_decorated_where_the_framework_is_missing() -> None:
+def test_implemented_in_missing_framework_fails_only_at_a_conversion() -> None:
     said = run_child("""
         import sys
         sys.modules["cupy"] = None
@@ -398,7 +398,7 @@ def test_it_is_decorated_where_the_framework_is_missing() -> None:
     assert said.splitlines() == ["False 1", "cupy ['in the arguments of f: at x']"]
 
 
-def test_it_is_called_from_many_threads() -> None:
+def test_implemented_in_called_from_many_threads_gives_correct_results() -> None:
     barrier = threading.Barrier(8)
 
     def work(i: int) -> bool:

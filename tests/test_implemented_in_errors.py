@@ -121,11 +121,11 @@ DECORATING = {
 
 
 @pytest.mark.parametrize("case", DECORATING.values(), ids=DECORATING)
-def test_what_is_refused_when_decorating(case: Case) -> None:
+def test_implemented_in_invalid_arguments_are_refused_when_decorating(case: Case) -> None:
     case.check()
 
 
-def test_a_positional_namespace_is_refused() -> None:
+def test_implemented_in_array_api_positional_only_xp_is_refused() -> None:
     def g(x: Any, xp: Any = None, /) -> Any:
         return x, xp
 
@@ -147,7 +147,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("where", "call"), ARGUMENTS.items(), ids=ARGUMENTS)
-def test_a_refusal_names_the_function_and_the_argument(where: str, call: Any) -> None:
+def test_implemented_in_refused_argument_is_named_in_a_note(where: str, call: Any) -> None:
     for only in (None, ["x", "y", "rest", "z", "others"]):
         with pytest.raises(interop.GradientError, match="requires grad") as caught:
             implemented_in("numpy", only=only)(f)(*call[0], **call[1])
@@ -155,13 +155,13 @@ def test_a_refusal_names_the_function_and_the_argument(where: str, call: Any) ->
         assert caught.value.__context__ is None
 
 
-def test_a_method_is_named_with_its_class() -> None:
+def test_implemented_in_refused_argument_of_a_method_names_the_class() -> None:
     with pytest.raises(interop.GradientError) as caught:
         implemented_in("numpy")(Solver.run)(Solver(), LEAF)
     assert caught.value.__notes__ == ["in the arguments of Solver.run: at x"]
 
 
-def test_what_has_no_signature_has_numbers() -> None:
+def test_implemented_in_refused_argument_of_a_ufunc_is_located_in_a_note() -> None:
     update: Any = implemented_in("numpy")(np.add)
     with pytest.raises(interop.GradientError) as caught:
         update(TENSOR, LEAF)
@@ -169,7 +169,7 @@ def test_what_has_no_signature_has_numbers() -> None:
     assert note in ("in the arguments of add: at args[1]", "in the arguments of add: at x2")
 
 
-def test_a_refusal_of_a_result_says_where() -> None:
+def test_implemented_in_refused_result_is_located_in_a_note() -> None:
     @implemented_in("numpy")
     def g(x: Any) -> Any:
         return {"good": x, "bad": [TEXT]}
@@ -180,7 +180,7 @@ def test_a_refusal_of_a_result_says_where() -> None:
     assert caught.value.__context__ is None
 
 
-def test_the_innermost_function_is_named_and_nobody_else() -> None:
+def test_implemented_in_nested_refusal_names_only_the_innermost_function() -> None:
     @implemented_in("torch")
     def inner(x: Any) -> Any:
         return x
@@ -194,7 +194,7 @@ def test_the_innermost_function_is_named_and_nobody_else() -> None:
     assert caught.value.__notes__ == ["in the arguments of inner: at x[1]"]
 
 
-def test_an_error_of_the_body_is_its_own() -> None:
+def test_implemented_in_error_in_the_body_is_raised_unchanged() -> None:
     @implemented_in("numpy")
     def g(x: Any) -> Any:
         raise KeyError(x.shape)
@@ -207,7 +207,7 @@ def test_an_error_of_the_body_is_its_own() -> None:
         assert not hasattr(caught.value, "__notes__")
 
 
-def test_a_cycle_has_no_end() -> None:
+def test_implemented_in_cyclic_container_is_refused() -> None:
     cycle: list[Any] = [TENSOR]
     cycle.append(cycle)
     with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -218,6 +218,6 @@ def test_a_cycle_has_no_end() -> None:
     assert caught.value.__notes__ == ["in the arguments of f: at y[1]"]
 
 
-def test_a_wrong_call_is_the_function_s_error() -> None:
+def test_implemented_in_wrong_call_raises_the_type_error_of_the_function() -> None:
     with pytest.raises(TypeError, match=r"^nothing\(\) takes 0 positional arguments but 1 was given$"):
         implemented_in("numpy")(nothing)(TENSOR)  # type: ignore[call-arg]

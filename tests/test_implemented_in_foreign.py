@@ -38,7 +38,7 @@ SPEAKERS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("make", SPEAKERS.values(), ids=SPEAKERS)
 @pytest.mark.parametrize("hold", [lambda x: x, lambda x: [x], lambda x: {"x": [x]}], ids=["itself", "list", "nested"])
-def test_implemented_in_object_that_speaks_a_protocol_needs_a_choice(make: Any, hold: Any) -> None:
+def test_implemented_in_foreign_object_is_refused_when_foreign_is_not_set(make: Any, hold: Any) -> None:
     x = make(np.arange(3.0))
     with pytest.raises(
         interop.UnsupportedArrayError, match="can be converted, but no result of add could be"
@@ -56,7 +56,7 @@ def _leaf(x: Any) -> Any:
     return x
 
 
-def test_implemented_in_refusal_of_a_foreign_object_names_remedies_that_run() -> None:
+def test_implemented_in_foreign_object_refusal_has_working_hints() -> None:
     x = foreign.Array(np.arange(3.0))
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         implemented_in("numpy")(add)(x)
@@ -72,7 +72,7 @@ def test_implemented_in_refusal_of_a_foreign_object_names_remedies_that_run() ->
 
 
 @pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc"), array.array("d", [1.0])])
-def test_implemented_in_data_of_python_passes_unless_foreign_is_true(data: Any) -> None:
+def test_implemented_in_python_buffer_passes_unless_foreign_is_true(data: Any) -> None:
     assert implemented_in("torch")(lambda x: x)(data) is data
     assert implemented_in("torch")(lambda x: x[0])([data]) is data
     for value in (data, [data]):
@@ -81,12 +81,12 @@ def test_implemented_in_data_of_python_passes_unless_foreign_is_true(data: Any) 
 
 
 @pytest.mark.parametrize("x", [None, "abc", 1, 2.5, np.float64(3), {1}, int, object(), np.ndarray, np])
-def test_implemented_in_what_speaks_no_protocol_passes_whatever_foreign_is(x: Any) -> None:
+def test_implemented_in_object_without_a_protocol_passes_for_any_foreign(x: Any) -> None:
     for choice in (None, True, False):
         assert implemented_in("torch", foreign=choice, returns=None)(lambda x: x)(x) is x
 
 
-def test_implemented_in_foreign_object_that_is_sent_to_a_generator_needs_a_choice() -> None:
+def test_implemented_in_foreign_object_sent_to_a_generator_needs_foreign_true() -> None:
     def echo(x: Any) -> Generator[Any, Any]:
         while True:
             x = yield x
@@ -102,13 +102,13 @@ def test_implemented_in_foreign_object_that_is_sent_to_a_generator_needs_a_choic
     assert type(generator.send(x)) is torch.Tensor
 
 
-def test_implemented_in_foreign_object_in_a_result_stays_itself() -> None:
+def test_implemented_in_foreign_object_in_a_result_is_returned_unchanged() -> None:
     x = foreign.Array(np.arange(3.0))
     assert implemented_in("numpy")(lambda _: x)(TENSOR) is x
 
 
 @pytest.mark.requires("pandas", "PIL")
-def test_implemented_in_series_frame_and_image_are_named() -> None:
+def test_implemented_in_refusal_names_pandas_and_pil_classes() -> None:
     from PIL import Image
 
     pd: Any = pytest.importorskip("pandas")
@@ -134,7 +134,7 @@ def center(x: Any, *_: Any, xp: Any = None) -> Any:
 
 
 @pytest.mark.parametrize("more", [(), (TENSOR,)], ids=["alone", "after a tensor"])
-def test_array_api_foreign_object_is_named(more: Any) -> None:
+def test_array_api_foreign_object_is_refused_by_name(more: Any) -> None:
     x = foreign.Array(np.arange(3.0))
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         center(*more, x)
@@ -146,7 +146,7 @@ def test_array_api_foreign_object_is_named(more: Any) -> None:
     assert center(interop.to_numpy(x))[0].tolist() == [-1, 0, 1]
 
 
-def test_array_api_foreign_object_passes_beside_an_array_if_told() -> None:
+def test_array_api_foreign_false_passes_an_object_beside_an_array() -> None:
     x = foreign.Array(np.arange(3.0))
     passes: Any = implemented_in("array_api", foreign=False)(lambda *args, xp=None: (args, xp))
     assert passes(TENSOR, x)[0][1] is x
@@ -155,12 +155,12 @@ def test_array_api_foreign_object_passes_beside_an_array_if_told() -> None:
     assert str(caught.value).endswith("Convert it first: interop.to_numpy(x).")
 
 
-def test_array_api_takes_no_foreign_true() -> None:
+def test_array_api_foreign_true_is_refused() -> None:
     with pytest.raises(interop.InvalidOptionError, match="converts nothing, and takes no foreign=True"):
         implemented_in("array_api", foreign=True)
 
 
-def test_implemented_in_object_with_a_strange_class_passes() -> None:
+def test_implemented_in_object_with_a_metaclass_getattr_passes() -> None:
     class Meta(type):
         def __getattr__(cls, name: str) -> Any:
             return name

@@ -39,7 +39,7 @@ def double(x: Any, *others: Any) -> Any:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_body_on_the_host_and_a_caller_on_the_gpu(framework: str) -> None:
+def test_implemented_in_host_body_returns_to_a_caller_on_the_gpu(framework: str) -> None:
     result = double(on("cuda", framework))["x"]
     assert place(result) == (framework, "cuda:0")
     assert interop.to_numpy(result, device="cpu").tolist() == (VALUES * 2).tolist()
@@ -47,7 +47,7 @@ def test_a_body_on_the_host_and_a_caller_on_the_gpu(framework: str) -> None:
 
 @pytest.mark.requires("simcuda")  # which has two devices
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_results_go_back_to_the_caller_s_own_device(framework: str) -> None:
+def test_implemented_in_result_returns_to_the_device_of_the_first_array(framework: str) -> None:
     x = on("cuda:1", framework)
     assert place(double(x)["x"]) == (framework, "cuda:1")
     assert place(double(x, on("cuda:0", "torch"), VALUES)["x"]) == (framework, "cuda:1")
@@ -59,7 +59,7 @@ def same(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(("source", "body"), [("torch", "cupy"), ("cupy", "torch")])
-def test_from_gpu_to_gpu_nothing_is_copied(source: str, body: str) -> None:
+def test_implemented_in_between_gpu_frameworks_copies_nothing(source: str, body: str) -> None:
     places = []
 
     def reshape(x: Any) -> Any:
@@ -77,7 +77,7 @@ def test_from_gpu_to_gpu_nothing_is_copied(source: str, body: str) -> None:
     assert interop.to_numpy(result, device="cpu").tolist() == [[2, 3], [4, 5]]
 
 
-def test_a_caller_on_the_host_gets_back_to_the_host() -> None:
+def test_implemented_in_gpu_body_returns_to_a_caller_on_the_host() -> None:
     for framework in ("numpy", "torch"):
         x = interop.convert(VALUES, framework)
         for body in (implemented_in("cupy"), implemented_in("torch", device="cuda")):
@@ -88,7 +88,7 @@ def test_a_caller_on_the_host_gets_back_to_the_host() -> None:
                 assert interop.to_numpy(array).tolist() == VALUES.tolist()
 
 
-def test_results_that_the_body_left_on_the_gpu() -> None:
+def test_implemented_in_result_left_on_the_gpu_returns_to_a_host_caller() -> None:
     def upload(x: Any) -> Any:
         return interop.to_torch(x, device="cuda"), x
 
@@ -97,14 +97,14 @@ def test_results_that_the_body_left_on_the_gpu() -> None:
         assert {place(x) for x in results} == {(framework, "cpu")}
 
 
-def test_where_results_go() -> None:
+def test_implemented_in_returns_keyword_sets_framework_and_device() -> None:
     x = on("cuda", "cupy")
     assert place(implemented_in("torch", returns=None)(same)(x)) == ("torch", "cuda:0")
     assert place(implemented_in("torch", returns="numpy")(same)(x)) == ("numpy", "cpu")
     assert place(implemented_in("numpy", returns="torch")(same)(x)) == ("torch", "cpu")
 
 
-def test_the_policy_holds_in_both_directions() -> None:
+def test_implemented_in_host_copy_policy_applies_to_arguments_and_results() -> None:
     x, forbidden = on("cuda", "cupy"), interop.options(host_copy="error")
     with forbidden, pytest.raises(interop.HostCopyError) as caught:
         double(x)
@@ -120,7 +120,7 @@ def test_the_policy_holds_in_both_directions() -> None:
     assert caught.value.__notes__ == ["in the result of download: at result"]
 
 
-def test_generators_and_coroutines() -> None:
+def test_implemented_in_generator_and_coroutine_return_to_the_gpu() -> None:
     @implemented_in("numpy")
     def echo(x: Any) -> Any:
         while x is not None:
@@ -137,7 +137,7 @@ def test_generators_and_coroutines() -> None:
     assert place(asyncio.run(later(x))) == ("cupy", "cuda:0")
 
 
-def test_the_namespace_on_a_gpu() -> None:
+def test_implemented_in_array_api_on_a_gpu_passes_the_namespace() -> None:
     @implemented_in("array_api")
     def name(x: Any, *, xp: Any = None) -> Any:
         return x, xp.__name__

@@ -70,7 +70,7 @@ class Solver:
         return self.solve(x)
 
 
-def test_self_is_left_alone() -> None:
+def test_implemented_in_method_does_not_convert_self() -> None:
     solver = Solver(TENSOR)
     assert type(solver.solve(TENSOR)) is torch.Tensor
     assert type(solver.solve(x=[TENSOR][0])) is torch.Tensor
@@ -79,7 +79,7 @@ def test_self_is_left_alone() -> None:
     assert type(solver.size) is np.ndarray
 
 
-def test_class_methods_and_static_methods() -> None:
+def test_implemented_in_class_and_static_methods_convert_arguments() -> None:
     for owner in (Solver, Solver(TENSOR)):
         for method in (owner.below, owner.above):
             cls, seen, x = method(TENSOR)
@@ -89,7 +89,7 @@ def test_class_methods_and_static_methods() -> None:
             assert (seen, type(x)) == ("ndarray", torch.Tensor)
 
 
-def test_what_is_called_like_a_function() -> None:
+def test_implemented_in_accepts_partials_ufuncs_and_callable_objects() -> None:
     partial: Any = implemented_in("numpy")(functools.partial(np.add, np.ones(4)))
     assert partial(TENSOR).tolist() == [1, 2, 3, 4]
     assert type(partial(TENSOR)) is torch.Tensor
@@ -109,12 +109,12 @@ async def flip(x: Any) -> Any:
     return {"x": x[::-1]}
 
 
-def test_a_coroutine() -> None:
+def test_implemented_in_coroutine_converts_arguments_and_result() -> None:
     assert inspect.iscoroutinefunction(flip)
     assert type(run(flip(TENSOR))["x"]) is torch.Tensor
 
 
-def test_an_object_that_is_called_and_awaited() -> None:
+def test_implemented_in_object_with_async_call_is_a_coroutine_function() -> None:
     class Awaited:
         async def __call__(self, x: Any) -> Any:
             assert type(x) is np.ndarray
@@ -144,7 +144,7 @@ def echo(x: Any, log: list[Any]) -> Generator[Any, Any, Any]:
         log.append("closed")
 
 
-def test_a_generator_yields_and_returns_to_its_caller() -> None:
+def test_implemented_in_generator_converts_yielded_sent_and_returned_values() -> None:
     assert inspect.isgeneratorfunction(echo)
     log: list[Any] = []
     generator = echo(TENSOR, log)
@@ -160,7 +160,7 @@ def test_a_generator_yields_and_returns_to_its_caller() -> None:
     assert inspect.isgenerator(generator)
 
 
-def test_what_is_thrown_and_closed_passes_through() -> None:
+def test_implemented_in_generator_passes_on_throw_and_close() -> None:
     log: list[Any] = []
     generator = echo(TENSOR, log)
     next(generator)
@@ -179,7 +179,7 @@ def test_what_is_thrown_and_closed_passes_through() -> None:
     assert len(log) == 3
 
 
-def test_a_generator_that_won_t_close_says_so() -> None:
+def test_implemented_in_generator_that_ignores_close_raises_runtime_error() -> None:
     @implemented_in("numpy")
     def stubborn(x: Any) -> Any:
         while True:
@@ -195,7 +195,7 @@ def test_a_generator_that_won_t_close_says_so() -> None:
         generator.close()
 
 
-def test_a_refusal_closes_the_generator() -> None:
+def test_implemented_in_refused_value_closes_the_generator() -> None:
     log: list[Any] = []
     generator = echo(TENSOR, log)
     next(generator)
@@ -218,7 +218,7 @@ def test_a_refusal_closes_the_generator() -> None:
     assert log == ["closed", "leak"]
 
 
-def test_a_refusal_of_what_is_returned() -> None:
+def test_implemented_in_refused_return_value_of_a_generator_is_located() -> None:
     @implemented_in("torch")
     def leak(x: Any) -> Any:
         yield x
@@ -232,7 +232,7 @@ def test_a_refusal_of_what_is_returned() -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_generator_that_rests_keeps_no_array() -> None:
+def test_implemented_in_suspended_generator_keeps_no_array() -> None:
     @implemented_in("numpy")
     def forgetful(x: Any) -> Any:
         del x
@@ -258,7 +258,7 @@ class Thrown(Exception):  # noqa: N818 - it is caught
     """What can be observed to be gone."""
 
 
-def test_a_generator_that_rests_keeps_no_error() -> None:
+def test_implemented_in_suspended_generator_keeps_no_exception() -> None:
     @implemented_in("numpy")
     def patient(x: Any) -> Any:
         while True:
@@ -277,7 +277,7 @@ def test_a_generator_that_rests_keeps_no_error() -> None:
         gc.enable()
 
 
-def test_a_context_manager() -> None:
+def test_implemented_in_context_manager_converts_the_yielded_value() -> None:
     @contextmanager
     @implemented_in("numpy")
     def lent(x: Any) -> Any:
@@ -306,7 +306,7 @@ async def echo_later(x: Any, log: list[Any]) -> AsyncGenerator[Any, Any]:
         log.append("closed")
 
 
-def test_an_asynchronous_generator() -> None:
+def test_implemented_in_async_generator_converts_yielded_and_sent_values() -> None:
     async def use() -> None:
         log: list[Any] = []
         generator = echo_later(TENSOR, log)
@@ -324,7 +324,7 @@ def test_an_asynchronous_generator() -> None:
     run(use())
 
 
-def test_an_asynchronous_generator_is_closed() -> None:
+def test_implemented_in_async_generator_closes_after_error_refusal_or_aclose() -> None:
     async def use(end: Callable[[Any], Any]) -> list[Any]:
         log: list[Any] = []
         generator = echo_later(TENSOR, log)
@@ -345,7 +345,7 @@ def test_an_asynchronous_generator_is_closed() -> None:
         assert run(use(end)) == ["closed"]
 
 
-def test_an_asynchronous_generator_is_closed_when_its_task_is_cancelled() -> None:
+def test_implemented_in_async_generator_body_sees_the_cancellation() -> None:
     log: list[Any] = []
 
     @implemented_in("numpy")
@@ -368,7 +368,7 @@ def test_an_asynchronous_generator_is_closed_when_its_task_is_cancelled() -> Non
     assert log == ["cancelled"]
 
 
-def test_an_asynchronous_context_manager() -> None:
+def test_implemented_in_async_context_manager_converts_the_yielded_value() -> None:
     @asynccontextmanager
     @implemented_in("numpy")
     async def lent(x: Any) -> AsyncGenerator[Any]:
@@ -384,7 +384,7 @@ def test_an_asynchronous_context_manager() -> None:
 # With the namespace
 
 
-def test_every_kind_is_told_the_namespace() -> None:
+def test_implemented_in_array_api_passes_xp_to_generators_and_coroutines() -> None:
     @implemented_in("array_api")
     def generator(x: Any, *, xp: Any = None) -> Any:
         sent = yield xp.sum(x)

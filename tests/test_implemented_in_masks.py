@@ -38,7 +38,7 @@ def test_implemented_in_masked_argument_is_refused(framework: Any, call: Any) ->
     assert caught.value.__notes__[0].startswith("in the arguments of first: at ")
 
 
-def test_implemented_in_refusal_of_a_mask_names_a_remedy_that_runs() -> None:
+def test_implemented_in_masked_argument_refusal_has_a_working_hint() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         implemented_in("numpy")(total)(MASKED)
     assert str(caught.value) == (
@@ -57,12 +57,12 @@ def test_implemented_in_masked_argument_does_not_reach_scipy() -> None:
     assert np.array_equal(smooth(NOTHING_MASKED, 1.0), ndimage.gaussian_filter([1.0, 2.0, 3.0], 1.0))
 
 
-def test_implemented_in_masked_argument_that_only_excludes_passes() -> None:
+def test_implemented_in_masked_argument_excluded_by_only_passes() -> None:
     kept = implemented_in("numpy", only="y", returns=None)(lambda x, y: (x, y))
     assert kept(MASKED, TENSOR)[0] is MASKED
 
 
-def test_implemented_in_masked_array_that_is_sent_is_refused() -> None:
+def test_implemented_in_masked_array_sent_to_a_generator_is_refused() -> None:
     @implemented_in("numpy")
     def echo(x: Any) -> Generator[Any, Any]:
         while True:

@@ -31,7 +31,7 @@ def seen(*args: Any, **kwargs: Any) -> Any:
 
 
 @pytest.mark.parametrize(("body", "cls"), [("numpy", np.ndarray), ("torch", torch.Tensor)])
-def test_implemented_in_array_of_a_namespace_is_converted_and_its_result_goes_back(body: str, cls: type) -> None:
+def test_implemented_in_namespace_array_is_converted_and_converted_back(body: str, cls: type) -> None:
     same: Any = implemented_in(body)(first)
     assert type(same(STRICT)) is STRICT_ARRAY
     assert type(same([STRICT])[0]) is STRICT_ARRAY
@@ -41,19 +41,19 @@ def test_implemented_in_array_of_a_namespace_is_converted_and_its_result_goes_ba
     assert type(inside) is cls
 
 
-def test_implemented_in_first_array_of_a_namespace_decides() -> None:
+def test_implemented_in_first_namespace_array_decides_the_result_framework() -> None:
     same = implemented_in("numpy")(lambda *args: args)
     assert {type(x) for x in same(STRICT, TENSOR)} == {STRICT_ARRAY}
     assert {type(x) for x in same(TENSOR, STRICT)} == {torch.Tensor}
     assert {type(x) for x in same(np.float64(1), STRICT)} == {STRICT_ARRAY}
 
 
-def test_implemented_in_array_of_a_namespace_shares_memory_both_ways() -> None:
+def test_implemented_in_namespace_array_shares_memory_both_ways() -> None:
     x = strict.arange(3.0)
     assert interop.shares_memory(implemented_in("torch")(lambda x: x)(x), x)
 
 
-def test_implemented_in_result_goes_back_to_a_device_of_the_namespace() -> None:
+def test_implemented_in_result_returns_to_the_device_of_a_namespace_array() -> None:
     device = strict.Device("device1")
     x = strict.ones(3, device=device)
     for body in ("numpy", "torch"):
@@ -61,7 +61,7 @@ def test_implemented_in_result_goes_back_to_a_device_of_the_namespace() -> None:
         assert (result.device, total.device, total.shape) == (device, device, ())
 
 
-def test_implemented_in_array_of_a_namespace_in_every_kind_of_function() -> None:
+def test_implemented_in_generator_converts_namespace_arrays() -> None:
     @implemented_in("numpy")
     def steps(x: Any) -> Generator[Any, Any]:
         assert type(x) is np.ndarray
@@ -74,7 +74,7 @@ def test_implemented_in_array_of_a_namespace_in_every_kind_of_function() -> None
     assert type(generator.send(STRICT)) is STRICT_ARRAY
 
 
-def test_implemented_in_result_of_a_namespace_goes_to_the_caller() -> None:
+def test_implemented_in_namespace_result_is_converted_for_the_caller() -> None:
     result: Any = implemented_in("numpy")(strict.asarray)(TENSOR)
     assert type(result) is torch.Tensor
     kept: Any = implemented_in("numpy", returns=None)(lambda _: STRICT)(TENSOR)
@@ -82,7 +82,7 @@ def test_implemented_in_result_of_a_namespace_goes_to_the_caller() -> None:
 
 
 @pytest.mark.parametrize("framework", ["array_api_strict", strict])
-def test_implemented_in_namespace_without_an_adapter_runs_a_body_of_its_own(framework: Any) -> None:
+def test_implemented_in_accepts_a_namespace_without_an_adapter(framework: Any) -> None:
     @implemented_in(framework)
     def total(x: Any) -> Any:
         assert type(x) is STRICT_ARRAY
@@ -120,7 +120,7 @@ class Odd(Unmade):
 
 
 @pytest.mark.parametrize("cls", [Unmade, Broken, Odd])
-def test_implemented_in_array_of_a_namespace_that_is_no_target_needs_a_choice(cls: Any) -> None:
+def test_implemented_in_array_of_an_unusable_namespace_is_refused_by_default(cls: Any) -> None:
     x = cls(np.arange(3.0))
     with pytest.raises(
         interop.UnsupportedArrayError, match=f"{cls.__name__} can be converted, but no result"
@@ -133,7 +133,7 @@ def test_implemented_in_array_of_a_namespace_that_is_no_target_needs_a_choice(cl
     assert implemented_in("numpy", foreign=False)(lambda x: x)(x) is x
 
 
-def test_implemented_in_array_of_the_standard_that_speaks_no_protocol_is_refused() -> None:
+def test_implemented_in_namespace_array_without_a_protocol_is_refused() -> None:
     class Symbol:
         def __array_namespace__(self) -> Any:
             return strict
@@ -154,7 +154,7 @@ def center(x: Any, *_: Any, xp: Any = None) -> Any:
     return x - xp.mean(x), xp
 
 
-def test_array_api_array_of_a_namespace_is_given_its_own() -> None:
+def test_array_api_passes_the_namespace_of_an_unregistered_library() -> None:
     result, xp = center(STRICT)
     assert xp is strict
     assert type(result) is STRICT_ARRAY

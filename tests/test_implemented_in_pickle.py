@@ -65,7 +65,7 @@ CALLABLES = {
 
 
 @pytest.mark.parametrize("function", CALLABLES.values(), ids=CALLABLES)
-def test_pickle_function_decorated_by_a_call_returns_an_equal_one(function: Any) -> None:
+def test_pickle_function_decorated_by_a_call_behaves_as_before(function: Any) -> None:
     decorated: Any = implemented_in("numpy")(function)
     arguments: list[Any] = [TENSOR, TENSOR] if function is np.dot else [TENSOR]
     if function is Scale.times:
@@ -87,13 +87,13 @@ def test_pickle_function_decorated_by_a_call_keeps_the_settings() -> None:
     assert again(decorated)(learned).dtype == torch.float16
 
 
-def test_pickle_function_that_returns_to_a_namespace_keeps_it() -> None:
+def test_pickle_decorated_function_keeps_a_namespace_given_as_returns() -> None:
     strict = pytest.importorskip("array_api_strict")
     decorated: Any = implemented_in("numpy", returns=strict)(add)
     assert type(again(decorated)(TENSOR)) is type(strict.ones(1))
 
 
-def test_pickle_function_below_a_namespace_keeps_it() -> None:
+def test_pickle_function_decorated_with_array_api_still_gets_xp() -> None:
     decorated: Any = implemented_in("array_api")(norm)
     assert again(decorated)(TENSOR).tolist() == 6
 
@@ -110,7 +110,7 @@ original = double
 double = implemented_in("numpy")(double)
 
 
-def test_pickle_function_whose_name_was_given_to_its_double_is_the_double() -> None:
+def test_pickle_wrapper_bound_to_the_function_name_returns_the_wrapper() -> None:
     assert again(double) is double
     assert double(TENSOR).tolist() == [0, 2, 4, 6]
 
@@ -126,19 +126,19 @@ def cached(x: Any) -> Any:
     return x
 
 
-def test_pickle_function_decorated_above_its_definition_is_itself() -> None:
+def test_pickle_function_decorated_at_the_definition_returns_the_same_object() -> None:
     assert again(below) is below
     assert again(cached) is cached
     assert inspect.isfunction(below)
 
 
-def test_pickle_one_double_twice_is_one() -> None:
+def test_pickle_same_wrapper_twice_stays_one_object() -> None:
     decorated: Any = implemented_in("numpy")(add)
     a, b = again([decorated, decorated])
     assert a is b
 
 
-def test_pickle_local_function_is_refused_as_the_function_itself_is() -> None:
+def test_pickle_decorated_local_function_is_refused() -> None:
     def local(x: Any) -> Any:
         return x
 
@@ -149,12 +149,12 @@ def test_pickle_local_function_is_refused_as_the_function_itself_is() -> None:
 # What it is to others
 
 
-def test_copy_of_a_function_decorated_by_a_call_is_itself() -> None:
+def test_copy_of_a_function_decorated_by_a_call_returns_the_same_object() -> None:
     decorated: Any = implemented_in("numpy")(add)
     assert copy.copy(decorated) is copy.deepcopy([decorated])[0] is decorated
 
 
-def test_inspect_function_decorated_by_a_call_finds_the_function() -> None:
+def test_inspect_function_decorated_by_a_call_shows_the_original_function() -> None:
     decorated: Any = implemented_in("numpy")(add)
     assert str(inspect.signature(decorated)) == "(x: Any, y: Any = 1) -> Any"
     assert inspect.unwrap(decorated) is decorated.__wrapped__ is add
@@ -163,7 +163,7 @@ def test_inspect_function_decorated_by_a_call_finds_the_function() -> None:
     assert repr(decorated) == f"<decorated function {__name__}.add>"
 
 
-def test_inspect_kind_of_a_function_decorated_by_a_call_is_kept() -> None:
+def test_inspect_function_decorated_by_a_call_keeps_the_kind() -> None:
     kinds: dict[Any, Any] = {
         steps: inspect.isgeneratorfunction,
         later: inspect.iscoroutinefunction,
@@ -176,7 +176,7 @@ def test_inspect_kind_of_a_function_decorated_by_a_call_is_kept() -> None:
     assert type(next(again(implemented_in("numpy")(steps))(TENSOR))) is torch.Tensor
 
 
-def test_method_that_is_a_function_decorated_by_a_call_is_bound() -> None:
+def test_implemented_in_function_decorated_by_a_call_binds_as_a_method() -> None:
     class Doubled:
         factor = 3
         times: Any = implemented_in("numpy")(Scale.times)
@@ -187,17 +187,17 @@ def test_method_that_is_a_function_decorated_by_a_call_is_bound() -> None:
     assert Doubled().static(TENSOR).tolist() == [1, 2, 3, 4]
 
 
-def test_pickle_object_with_a_function_decorated_by_a_call() -> None:
+def test_pickle_dict_with_a_function_decorated_by_a_call_restores_the_function() -> None:
     loaded = again({"transform": implemented_in("numpy")(add), "n": 1})
     assert loaded["transform"](TENSOR).tolist() == [1, 2, 3, 4]
 
 
-def test_decorate_a_function_decorated_by_a_call_nests() -> None:
+def test_pickle_function_decorated_twice_can_be_called() -> None:
     outer: Any = implemented_in("torch")(implemented_in("numpy")(add))
     assert type(again(outer)(np.ones(2))) is np.ndarray
 
 
-def test_decorated_function_of_a_module_that_is_gone_is_called_still() -> None:
+def test_implemented_in_function_of_a_missing_module_can_be_called() -> None:
     module = ModuleType("gone")
     exec("def f(x): return x", vars(module))  # noqa: S102 - our own
     assert implemented_in("numpy")(module.f)(TENSOR) is not None

@@ -27,7 +27,7 @@ def library(tmp_path: Path) -> Path:
 
 
 @pytest.mark.requires("scipy")
-def test_spawned_process_is_sent_a_scipy_function(library: Path) -> None:
+def test_pickle_decorated_scipy_function_runs_in_a_spawned_process(library: Path) -> None:
     said = run_child(
         """
         import multiprocessing, numpy as np, torch, interop
@@ -48,7 +48,7 @@ def test_spawned_process_is_sent_a_scipy_function(library: Path) -> None:
 
 
 @pytest.mark.requires("scipy")
-def test_spawned_worker_of_a_data_loader_collates_with_a_scipy_function(library: Path) -> None:
+def test_pickle_decorated_functions_run_in_a_spawned_data_loader_worker(library: Path) -> None:
     (library / "data.py").write_text(
         "import torch\n"
         "from of_a_library import label\n"
@@ -76,7 +76,7 @@ def test_spawned_worker_of_a_data_loader_collates_with_a_scipy_function(library:
 
 
 @pytest.mark.requires("scipy", "cloudpickle")
-def test_cloudpickle_of_functions_of_a_main_module_arrives_in_another_process(tmp_path: Path) -> None:
+def test_cloudpickle_decorated_functions_of_main_run_in_another_process(tmp_path: Path) -> None:
     """As joblib's workers and notebooks do: what is defined in ``__main__`` is pickled by value."""
     run_child(
         f"""
@@ -109,7 +109,7 @@ def test_cloudpickle_of_functions_of_a_main_module_arrives_in_another_process(tm
 
 
 @pytest.mark.requires("dask", "scipy")
-def test_dask_processes_run_a_function_decorated_by_a_call_per_block(library: Path) -> None:
+def test_per_block_function_decorated_by_a_call_runs_in_dask_processes(library: Path) -> None:
     said = run_child(
         """
         import dask.array as da, numpy as np, of_a_library
@@ -125,7 +125,7 @@ def test_dask_processes_run_a_function_decorated_by_a_call_per_block(library: Pa
 
 
 @pytest.mark.requires("array_api_strict")
-def test_pickle_function_that_returns_to_a_dotted_namespace_imports_it(tmp_path: Path) -> None:
+def test_pickle_dotted_namespace_given_as_returns_is_imported_on_load(tmp_path: Path) -> None:
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg" / "__init__.py").touch()
     (tmp_path / "pkg" / "api.py").write_text("from array_api_strict import *\n")
@@ -143,7 +143,7 @@ def test_pickle_function_that_returns_to_a_dotted_namespace_imports_it(tmp_path:
 
 
 @pytest.mark.requires("scipy", "sphinx")
-def test_sphinx_documents_functions_decorated_by_a_call_and_above_a_definition(library: Path) -> None:
+def test_sphinx_documents_the_signature_of_decorated_functions(library: Path) -> None:
     """By their names, also as members of a module, with the signature and the text of the function."""
     (library / "conf.py").write_text("extensions = ['sphinx.ext.autodoc', 'sphinx.ext.napoleon']\n")
     (library / "index.rst").write_text(

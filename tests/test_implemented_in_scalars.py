@@ -31,7 +31,7 @@ def returning(value: Any, **keywords: Any) -> Any:
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=kind)
-def test_implemented_in_scalar_result_becomes_a_tensor_of_no_dimensions(number: Any) -> None:
+def test_implemented_in_scalar_result_becomes_a_zero_dimensional_tensor(number: Any) -> None:
     result = returning(number)(TENSOR)
     assert type(result) is torch.Tensor
     assert (result.shape, interop.to_numpy(result).dtype) == ((), number.dtype)
@@ -39,7 +39,7 @@ def test_implemented_in_scalar_result_becomes_a_tensor_of_no_dimensions(number: 
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=kind)
-def test_implemented_in_scalar_result_stays_itself_for_numpy(number: Any) -> None:
+def test_implemented_in_scalar_result_is_unchanged_for_numpy(number: Any) -> None:
     assert returning(number)(np.ones(1)) is number
     assert returning(number)([np.ones(1)]) is number
     assert returning(number, returns="numpy")(TENSOR) is number
@@ -48,12 +48,12 @@ def test_implemented_in_scalar_result_stays_itself_for_numpy(number: Any) -> Non
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=kind)
-def test_implemented_in_scalar_result_without_plain_numbers_stays_itself(value: Any) -> None:
+def test_implemented_in_scalar_result_without_a_plain_dtype_is_unchanged(value: Any) -> None:
     assert returning(value)(TENSOR) is value
     assert returning([value])(TENSOR)[0] is value
 
 
-def test_implemented_in_scalar_results_in_containers() -> None:
+def test_implemented_in_scalar_result_in_a_container_becomes_a_tensor() -> None:
     value = np.float32(2)
     assert type(returning((value, 1))(TENSOR)[0]) is torch.Tensor
     result = returning({"x": [value, value], "y": "text"})(TENSOR)
@@ -63,7 +63,7 @@ def test_implemented_in_scalar_results_in_containers() -> None:
     assert type(returning(value, returns="torch")(np.ones(1))) is torch.Tensor
 
 
-def test_implemented_in_reduction_goes_on_in_the_framework_of_the_caller() -> None:
+def test_implemented_in_reduction_result_works_with_torch_autograd() -> None:
     norm = implemented_in("numpy")(np.linalg.norm)
     result: Any = norm(torch.tensor([3.0, 4.0]))
     scale = torch.ones((), requires_grad=True)
@@ -72,7 +72,7 @@ def test_implemented_in_reduction_goes_on_in_the_framework_of_the_caller() -> No
     assert scale.grad.item() == result.item() == 5
 
 
-def test_implemented_in_scalar_that_is_yielded_or_returned_by_a_generator() -> None:
+def test_implemented_in_scalar_from_a_generator_becomes_a_tensor() -> None:
     @implemented_in("numpy")
     def sums(x: Any) -> Generator[Any, Any, Any]:
         yield x.sum()
@@ -86,19 +86,19 @@ def test_implemented_in_scalar_that_is_yielded_or_returned_by_a_generator() -> N
     assert type(next(sums(TENSOR.numpy()))) is np.float32
 
 
-def test_implemented_in_scalar_argument_stays_itself() -> None:
+def test_implemented_in_scalar_argument_is_passed_unchanged() -> None:
     number = np.float32(2)
     assert implemented_in("torch", returns=None)(lambda _, y: y)(TENSOR, number) is number
 
 
-def test_implemented_in_array_of_no_dimensions_stays_one() -> None:
+def test_implemented_in_zero_dimensional_result_stays_an_array() -> None:
     result = returning(np.array(1.0))(TENSOR)
     assert (type(result), result.shape) == (torch.Tensor, ())
     assert type(implemented_in("torch")(lambda x: x.sum())(np.ones(2))) is np.ndarray
 
 
 @pytest.mark.requires("ml_dtypes")
-def test_implemented_in_scalar_result_of_ml_dtypes() -> None:
+def test_implemented_in_bfloat16_scalar_result_becomes_a_tensor() -> None:
     import ml_dtypes
 
     result = returning(ml_dtypes.bfloat16(1.5))(TENSOR)
@@ -106,7 +106,7 @@ def test_implemented_in_scalar_result_of_ml_dtypes() -> None:
 
 
 @pytest.mark.requires("jax")
-def test_implemented_in_scalar_result_for_jax() -> None:
+def test_implemented_in_scalar_result_for_jax_becomes_a_jax_array() -> None:
     import jax.numpy as jnp
 
     result = returning(np.float32(1))(jnp.ones(1))
@@ -117,7 +117,7 @@ def test_implemented_in_scalar_result_for_jax() -> None:
 
 
 @pytest.mark.requires("array_api_strict")
-def test_implemented_in_scalar_result_for_a_namespace() -> None:
+def test_implemented_in_scalar_result_for_a_namespace_becomes_an_array() -> None:
     import array_api_strict as strict
 
     result = returning(np.float64(1))(strict.ones(1))
@@ -125,7 +125,7 @@ def test_implemented_in_scalar_result_for_a_namespace() -> None:
 
 
 @pytest.mark.requires("dask")
-def test_implemented_in_scalar_result_for_dask() -> None:
+def test_implemented_in_scalar_result_for_dask_becomes_a_dask_array() -> None:
     import dask.array as da
 
     result: Any = implemented_in("dask")(lambda _: np.float64(2))(da.ones(2))

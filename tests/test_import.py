@@ -22,7 +22,7 @@ FRAMEWORKS = {
 }
 
 
-def test_importing_interop_loads_no_framework() -> None:
+def test_import_interop_loads_no_framework() -> None:
     said = run_child("""
         import sys
         before = set(sys.modules)
@@ -34,7 +34,7 @@ def test_importing_interop_loads_no_framework() -> None:
     assert not loaded & FRAMEWORKS
 
 
-def test_importing_interop_loads_nothing_else_at_all() -> None:
+def test_import_interop_loads_no_other_module() -> None:
     """Not even the rest of interop, nor typing: both come with the first name that is used."""
     said = run_child("""
         import sys
@@ -47,7 +47,7 @@ def test_importing_interop_loads_nothing_else_at_all() -> None:
     assert said.splitlines() == ["interop", "True False False"]
 
 
-def test_every_module_can_be_the_first_one() -> None:
+def test_import_any_module_first_succeeds() -> None:
     """A pickle begins with any of them; a process that has just been started imports nothing else before."""
     said = run_child("""
         import importlib, os, pkgutil, interop
@@ -65,7 +65,7 @@ def test_every_module_can_be_the_first_one() -> None:
     assert said == "True\n"
 
 
-def test_names_are_known_before_they_are_loaded() -> None:
+def test_dir_and_star_import_know_names_before_loading() -> None:
     said = run_child("""
         import interop
         print("to_numpy" in dir(interop), "__version__" in dir(interop))
@@ -76,7 +76,7 @@ def test_names_are_known_before_they_are_loaded() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_no_installed_package_is_searched_for_arrays_that_are_known() -> None:
+def test_convert_known_arrays_does_not_search_for_plugins() -> None:
     said = run_child("""
         import array, importlib.metadata
         def entry_points(*, group):  # torch has some, too
@@ -94,7 +94,7 @@ def test_no_installed_package_is_searched_for_arrays_that_are_known() -> None:
     assert said.splitlines() == ["unknown:", "searched"]
 
 
-def test_importtime_agrees() -> None:
+def test_importtime_lists_no_framework() -> None:
     command = [sys.executable, "-X", "importtime", "-c", "import interop"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     imported = {name.partition(".")[0] for name in re.findall(r"\| +([\w.]+)$", said, re.MULTILINE)}
@@ -102,7 +102,7 @@ def test_importtime_agrees() -> None:
     assert not imported & FRAMEWORKS
 
 
-def test_only_what_is_needed_is_loaded() -> None:
+def test_to_numpy_imports_numpy_but_no_other_framework() -> None:
     said = run_child("""
         import sys
         import interop
@@ -119,7 +119,7 @@ def test_only_what_is_needed_is_loaded() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_nothing_makes_a_cuda_context() -> None:
+def test_convert_on_the_host_creates_no_cuda_context() -> None:
     said = run_child(
         """
         import interop, numpy, torch
@@ -133,10 +133,10 @@ def test_nothing_makes_a_cuda_context() -> None:
 
 
 @pytest.mark.parametrize("name", ["adapters", "interop.testing"])
-def test_what_is_not_public_is_not_loaded(name: str) -> None:
+def test_import_interop_does_not_load_adapters_or_testing(name: str) -> None:
     assert run_child(f"import sys, interop; print('{name}' in sys.modules)").strip() == "False"
 
 
-def test_every_public_name_is_there() -> None:
+def test_import_interop_provides_every_public_name() -> None:
     said = run_child("import interop; print(len([getattr(interop, name) for name in interop.__all__]))")
     assert int(said) >= 20

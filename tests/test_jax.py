@@ -39,14 +39,14 @@ def wide() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("again", range(4))  # planned, remembered, and by heart
-def test_aligned_memory_is_shared(again: int) -> None:
+def test_to_jax_aligned_memory_is_shared(again: int) -> None:
     array = buffer()
     x = to_jax(array)
     assert interop.shares_memory(x, array), again
     assert np.array_equal(interop.to_numpy(x), array)
 
 
-def test_the_order_of_axes_is_kept() -> None:
+def test_to_jax_transposed_array_is_shared_with_the_same_strides() -> None:
     array = buffer(12).reshape(3, 4).T
     x = to_jax(array)
     assert interop.shares_memory(x, array)
@@ -55,7 +55,7 @@ def test_the_order_of_axes_is_kept() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_torch_gets_a_copy_since_it_could_write() -> None:
+def test_to_torch_jax_array_is_copied_unless_readonly_is_share() -> None:
     import torch
 
     tensor = torch.arange(16.0)
@@ -69,7 +69,7 @@ def test_torch_gets_a_copy_since_it_could_write() -> None:
         interop.to_torch(x, copy=False)
 
 
-def test_numpy_gets_a_view_that_it_cannot_write_to() -> None:
+def test_to_numpy_jax_array_is_a_read_only_view() -> None:
     import jax.numpy as jnp
 
     x = jnp.arange(4.0)
@@ -83,7 +83,7 @@ def test_numpy_gets_a_view_that_it_cannot_write_to() -> None:
     "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",
     "float8_e5m2fnuz", "float8_e8m0fnu",
 ])  # fmt: skip
-def test_small_floats_go_both_ways_in_the_same_memory(name: str) -> None:
+def test_to_jax_small_floats_are_shared_with_numpy(name: str) -> None:
     import ml_dtypes
 
     dtype = np.dtype(getattr(ml_dtypes, name))
@@ -97,7 +97,7 @@ def test_small_floats_go_both_ways_in_the_same_memory(name: str) -> None:
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
-def test_small_floats_of_torch(name: str) -> None:
+def test_to_jax_small_floats_are_shared_with_torch(name: str) -> None:
     import torch
 
     tensor = torch.arange(64).to(getattr(torch, name))
@@ -108,7 +108,7 @@ def test_small_floats_of_torch(name: str) -> None:
     assert interop.to_torch(x).tolist() == tensor.tolist()
 
 
-def test_the_memory_is_there_as_long_as_the_array() -> None:
+def test_to_jax_array_keeps_the_shared_memory_alive() -> None:
     array = buffer(100_000)
     x = to_jax(array)
     assert interop.shares_memory(x, array)
@@ -119,7 +119,7 @@ def test_the_memory_is_there_as_long_as_the_array() -> None:
     assert np.array_equal(interop.to_numpy(x), expected)
 
 
-def test_a_donated_array_leaves_the_lender_alone() -> None:
+def test_to_jax_donated_array_leaves_the_source_unchanged() -> None:
     """A computation may write its result into a donated argument; not if the memory is somebody else's."""
     import jax
 
@@ -136,7 +136,7 @@ def test_a_donated_array_leaves_the_lender_alone() -> None:
 # -- copies, with their reasons ----------------------------------------------------------------------------------------
 
 
-def test_memory_that_is_not_aligned_is_copied_once() -> None:
+def test_to_jax_unaligned_memory_is_copied_once() -> None:
     array = buffer(shift=4)
     with interop.watch() as seen:
         x = to_jax(array)
@@ -162,7 +162,7 @@ COPIED = {
 
 
 @pytest.mark.parametrize(("make", "reason"), COPIED.values(), ids=COPIED)
-def test_a_layout_that_jax_has_not_is_copied_once(make: Any, reason: str) -> None:
+def test_to_jax_unsupported_layout_is_copied_once(make: Any, reason: str) -> None:
     array = make()
     plan = interop.explain(array, "jax")
     assert (plan.bytes_copied, plan.reason) == (array.nbytes, reason)
@@ -172,7 +172,7 @@ def test_a_layout_that_jax_has_not_is_copied_once(make: Any, reason: str) -> Non
 
 
 @pytest.mark.parametrize("shift", [0, 4])
-def test_a_copy_is_made_once_wherever_it_lies(shift: int) -> None:
+def test_to_jax_copy_true_copies_once_for_any_alignment(shift: int) -> None:
     array = buffer(shift=shift)
     with interop.watch() as seen:
         x = to_jax(array, copy=True)
@@ -188,7 +188,7 @@ def test_a_copy_is_made_once_wherever_it_lies(shift: int) -> None:
 @pytest.mark.parametrize(("dtype", "narrow"), [
     ("float64", "float32"), ("int64", "int32"), ("uint64", "uint32"), ("complex128", "complex64"),
 ])  # fmt: skip
-def test_64_bits_are_never_narrowed_in_silence(dtype: str, narrow: str) -> None:
+def test_to_jax_64_bit_dtype_is_refused_without_x64(dtype: str, narrow: str) -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         to_jax(np.ones(3, dtype))
     assert str(caught.value) == (
@@ -202,14 +202,14 @@ def test_64_bits_are_never_narrowed_in_silence(dtype: str, narrow: str) -> None:
 
 @pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize("dtype", ["float64", "int64", "uint64", "complex128"])
-def test_64_bits_are_kept_where_jax_keeps_them(dtype: str) -> None:
+def test_to_jax_64_bit_dtype_is_shared_with_x64(dtype: str) -> None:
     array = buffer(dtype=dtype)
     x = to_jax(array)
     assert str(x.dtype) == dtype
     assert interop.shares_memory(x, array)
 
 
-def test_what_was_remembered_while_it_was_on_is_refused_when_it_is_off() -> None:
+def test_to_jax_cached_64_bit_conversion_is_refused_after_x64_is_off() -> None:
     import jax
 
     array, config = buffer(dtype="float64"), cast("Any", jax.config)
@@ -229,7 +229,7 @@ def test_what_was_remembered_while_it_was_on_is_refused_when_it_is_off() -> None
 
 
 @pytest.mark.parametrize("transform", ["jit", "vmap", "grad"])
-def test_tracers_are_refused_by_name(transform: str) -> None:
+def test_convert_jax_tracer_is_refused(transform: str) -> None:
     import jax
     import jax.numpy as jnp
 
@@ -240,7 +240,7 @@ def test_tracers_are_refused_by_name(transform: str) -> None:
             function(body)(x)
 
 
-def test_keys_and_small_integers_are_refused_with_the_cure() -> None:
+def test_to_numpy_jax_key_or_int4_is_refused_with_a_hint() -> None:
     import jax
     import jax.numpy as jnp
 
@@ -251,7 +251,7 @@ def test_keys_and_small_integers_are_refused_with_the_cure() -> None:
         interop.to_numpy(jnp.zeros(3, jnp.int4))
 
 
-def test_devices_that_are_not_here() -> None:
+def test_to_jax_accepts_the_cpu_device_and_refuses_cuda() -> None:
     import jax
 
     with pytest.raises(interop.InvalidOptionError, match="interop reaches JAX on the host only"):
@@ -259,7 +259,7 @@ def test_devices_that_are_not_here() -> None:
     assert interop.device_of(to_jax(buffer(), device=jax.devices("cpu")[0])) == (1, 0)
 
 
-def test_names() -> None:
+def test_convert_accepts_jax_by_name_module_or_class() -> None:
     import jax
     import jax.numpy as jnp
 
@@ -271,7 +271,7 @@ def test_names() -> None:
     assert interop.namespace(x) is jnp
 
 
-def test_trees_stacks_and_functions() -> None:
+def test_jax_works_with_convert_tree_stack_and_implemented_in() -> None:
     import jax
 
     tree = interop.convert_tree({"a": [buffer(), 1, None]}, "jax")
@@ -287,7 +287,7 @@ def test_trees_stacks_and_functions() -> None:
     assert np.array_equal(interop.to_numpy(result), 2 * buffer())
 
 
-def test_exported_it_is_read_only() -> None:
+def test_export_jax_array_is_read_only() -> None:
     from traps.producers import READ_ONLY, versioned_in
 
     x = to_jax(buffer())
@@ -297,7 +297,7 @@ def test_exported_it_is_read_only() -> None:
     assert not array.flags.writeable
 
 
-def test_a_consumer_that_sees_no_flag_gets_a_copy() -> None:
+def test_export_jax_array_is_copied_for_a_legacy_consumer() -> None:
     from traps.producers import tensor_in
 
     x = to_jax(buffer())

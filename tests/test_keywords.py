@@ -34,7 +34,7 @@ CPUS = [
 
 @everywhere
 @pytest.mark.parametrize("spec", CPUS, ids=repr)
-def test_a_device_in_any_form(x: Any, to: str, spec: Any) -> None:
+def test_convert_accepts_the_host_device_in_every_form(x: Any, to: str, spec: Any) -> None:
     result = interop.convert(x, to, device=spec, copy=False)
     assert interop.device_of(result) == (1, 0)
     assert interop.shares_memory(result, x)
@@ -54,7 +54,7 @@ FORMS = {
 
 @everywhere
 @pytest.mark.parametrize(("name", "form"), [(name, form) for name, forms in FORMS.items() for form in forms])
-def test_a_dtype_in_any_form(x: Any, to: str, name: str, form: Any) -> None:
+def test_convert_accepts_a_dtype_in_every_form(x: Any, to: str, name: str, form: Any) -> None:
     result = interop.convert(x, to, dtype=form, casting="unsafe")
     assert result.dtype == (torch_dtype(name) if to == "torch" else numpy_dtype(name))
     assert result.tolist() == TENSOR.to(torch_dtype(name)).tolist()
@@ -62,11 +62,11 @@ def test_a_dtype_in_any_form(x: Any, to: str, name: str, form: Any) -> None:
 
 @everywhere
 @pytest.mark.parametrize("form", ["float32", np.float32, torch.float32, None])
-def test_the_dtype_that_it_has_costs_nothing(x: Any, to: str, form: Any) -> None:
+def test_convert_to_the_same_dtype_shares_memory(x: Any, to: str, form: Any) -> None:
     assert interop.shares_memory(interop.convert(x, to, dtype=form, copy=False), x)
 
 
-def test_a_dtype_is_of_native_byte_order() -> None:
+def test_to_numpy_with_a_dtype_gives_native_byte_order() -> None:
     """Left alone, a swapped array is what it was; asked for a dtype, it has that dtype."""
     swapped = NDARRAY.astype(NDARRAY.dtype.newbyteorder())
     assert interop.to_numpy(swapped) is swapped
@@ -82,12 +82,12 @@ class Stream:
 
 @everywhere
 @pytest.mark.parametrize("stream", [None, -1, 0, 7, Stream()])
-def test_host_memory_knows_no_stream(x: Any, to: str, stream: Any) -> None:
+def test_convert_host_memory_ignores_the_stream(x: Any, to: str, stream: Any) -> None:
     assert interop.shares_memory(interop.convert(x, to, stream=stream, copy=False), x)
 
 
 @everywhere
-def test_a_copy_keeps_the_order_of_the_axes(x: Any, to: str) -> None:
+def test_convert_copy_true_keeps_the_order_of_axes(x: Any, to: str) -> None:
     cube = interop.convert(np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0), interop.framework_of(x))
     copied = interop.convert(cube, to, copy=True)
     assert strides(copied) == strides(cube)

@@ -62,7 +62,7 @@ def test_copy_false_refuses_to_move_from_a_library_device() -> None:
         interop.to_numpy(placed(), copy=False)
 
 
-def test_the_policy_counts_a_move_from_a_library_device() -> None:
+def test_policy_counts_a_move_from_a_library_device() -> None:
     with interop.options(host_copy="error"), pytest.raises(interop.HostCopyError, match="24 bytes travel"):
         interop.to_numpy(placed())
     with interop.watch() as log:
@@ -83,7 +83,7 @@ def test_stream_is_refused_for_a_library_device() -> None:
 # -- as a target ---------------------------------------------------------------------------------------------------
 
 
-def test_convert_to_a_library_device_moves_there_and_explain_says_so() -> None:
+def test_convert_and_explain_move_to_a_library_device() -> None:
     plan = interop.explain(BASE, strict, device=FIRST)
     assert [step.verb for step in plan.steps] == ["share", "move"]
     assert plan.device == LibraryDevice(FIRST)
@@ -98,7 +98,7 @@ def test_convert_to_a_library_device_moves_there_and_explain_says_so() -> None:
 @pytest.mark.parametrize("start", [HOST, FIRST, SECOND], ids=str)
 @pytest.mark.parametrize("end", [HOST, FIRST, SECOND], ids=str)
 @pytest.mark.parametrize("dtype", [None, "float32", "float64"])
-def test_convert_between_devices_of_one_library(start: Any, end: Any, dtype: str | None) -> None:
+def test_convert_between_devices_of_one_library_copies_and_casts(start: Any, end: Any, dtype: str | None) -> None:
     x = placed(start, "float64")
     result = interop.convert(x, strict, device=end, dtype=dtype, copy=True)
     assert (result.device, str(result.dtype).rpartition(".")[2]) == (end, dtype or "float64")
@@ -107,14 +107,14 @@ def test_convert_between_devices_of_one_library(start: Any, end: Any, dtype: str
     assert interop.explain(x, strict, device=end, dtype=dtype, copy=True).device == interop.device_of(result)
 
 
-def test_an_array_stays_on_its_library_device_unless_told() -> None:
+def test_convert_keeps_an_array_on_a_library_device_by_default() -> None:
     x = placed()
     assert interop.convert(x, strict) is x
     assert interop.convert(x, strict, device=FIRST, copy=False) is x
     assert interop.convert(x, strict, dtype="float64").device == FIRST
 
 
-def test_a_dtype_that_the_device_lacks_is_refused_by_the_plan() -> None:
+def test_convert_and_explain_refuse_a_dtype_that_the_device_lacks() -> None:
     device = strict.Device("no_float64")
     for verb in (interop.convert, interop.explain):
         with pytest.raises(interop.UnsupportedArrayError, match=r'has no float64\. Pass dtype="float32"\.'):
@@ -126,7 +126,7 @@ def test_a_dtype_that_the_device_lacks_is_refused_by_the_plan() -> None:
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("to", ["numpy", "torch", pytest.param("jax", marks=pytest.mark.requires("jax"))])
-def test_a_device_of_another_library_is_refused(to: str) -> None:
+def test_convert_to_a_device_of_another_library_is_refused(to: str) -> None:
     with pytest.raises(interop.InteropError, match=rf"cannot convert numpy .* to {to}: "):
         interop.convert(BASE, to, device=FIRST)
 
@@ -134,7 +134,7 @@ def test_a_device_of_another_library_is_refused(to: str) -> None:
 # -- the other verbs -----------------------------------------------------------------------------------------------
 
 
-def test_device_of_returns_a_device_that_every_call_takes() -> None:
+def test_device_of_returns_a_library_device_that_convert_accepts() -> None:
     device = interop.device_of(placed())
     assert interop.convert(BASE, strict, device=device).device == FIRST
     assert device == LibraryDevice(strict.Device("device1"))
@@ -143,7 +143,7 @@ def test_device_of_returns_a_device_that_every_call_takes() -> None:
     assert str(interop.device_of(placed(HOST))) == "cpu"
 
 
-def test_convert_like_goes_to_the_library_device_of_its_reference() -> None:
+def test_convert_like_goes_to_the_library_device_of_the_reference() -> None:
     assert interop.convert_like(BASE, placed()).device == FIRST
     assert interop.convert_like(BASE, placed(HOST)).device == HOST
     assert interop.convert_like(placed(SECOND), placed(FIRST)).device == FIRST
@@ -162,7 +162,7 @@ def test_stack_stays_on_a_library_device() -> None:
     assert interop.stack([placed(), placed()], "numpy").tolist() == [BASE.tolist()] * 2
 
 
-def test_export_moves_to_the_host() -> None:
+def test_export_from_a_library_device_moves_to_the_host() -> None:
     x = placed()
     exported = interop.export(x)
     assert exported.__dlpack_device__() == (1, 0)
@@ -171,13 +171,13 @@ def test_export_moves_to_the_host() -> None:
         exported.__dlpack__(copy=False)
 
 
-def test_shares_memory_does_not_guess() -> None:
+def test_shares_memory_of_two_library_device_arrays_is_refused() -> None:
     assert not interop.shares_memory(placed(), BASE)
     with pytest.raises(interop.UnsupportedArrayError, match="only their library knows"):
         interop.shares_memory(placed(), placed())
 
 
-def test_batches_moves_each_piece() -> None:
+def test_batches_from_a_library_device_moves_each_batch() -> None:
     with interop.watch() as log:
         pieces = list(interop.batches(placed(), "numpy", size=1))
     assert [piece.tolist() for piece in pieces] == [[row] for row in BASE.tolist()]
@@ -193,7 +193,7 @@ def test_copyto_reads_from_a_library_device_and_does_not_write_there() -> None:
         interop.copyto(placed(), dst)
 
 
-def test_a_registered_namespace_keeps_its_devices() -> None:
+def test_register_namespace_keeps_the_library_devices() -> None:
     large = strict.ones((1200, 1200), device=FIRST)
     with registered(registry.find(strict)):
         assert interop.to_numpy(placed()).tolist() == BASE.tolist()

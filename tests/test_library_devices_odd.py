@@ -83,7 +83,7 @@ SOURCES = [Remote(BASE), Remote(BASE, number=(1, 0)), Forwarding(BASE)]
 
 
 @pytest.mark.parametrize("x", SOURCES, ids=["to_device", "without a number", "dl_device"])
-def test_convert_lets_the_library_move(x: Any) -> None:
+def test_convert_uses_the_library_to_move_to_the_host(x: Any) -> None:
     plan = interop.explain(x, "numpy", dtype="float32")
     assert [step.verb for step in plan.steps] == ["move", "share"]
     assert plan.bytes_copied == plan.host_bytes == 24
@@ -98,7 +98,7 @@ def test_convert_lets_the_library_move(x: Any) -> None:
     assert out.tolist() == BASE.tolist()
 
 
-def test_device_of_is_dlpack_s_number_where_there_is_one() -> None:
+def test_device_of_prefers_the_dlpack_device() -> None:
     assert interop.device_of(Remote(BASE)) == Device(*CARD)
     assert str(interop.device_of(Remote(BASE, number=(1, 0)))) == "the card"
 
@@ -107,21 +107,23 @@ def test_device_of_is_dlpack_s_number_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("library", "said"), [(Refusing, "OSError: no way to the cpu"), (Staying, "it is on the card after to_device")]
 )
-def test_a_move_that_fails_is_an_error_with_the_library_s_words(library: Any, said: str, number: Any) -> None:
+def test_to_numpy_failed_move_by_the_library_raises_with_the_cause(library: Any, said: str, number: Any) -> None:
     with pytest.raises(interop.UnsupportedArrayError, match=said) as caught:
         interop.to_numpy(library(BASE, number=number))
     assert caught.value.__cause__ is not None
 
 
 @pytest.mark.parametrize("number", [CARD, (1, 0)])
-def test_a_library_that_does_not_say_how_is_refused(number: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_numpy_library_without_to_device_is_refused_with_a_hint(
+    number: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr(Remote, "to_device")
     with pytest.raises(interop.UnsupportedArrayError, match=r"Move it first|Convert it to a framework of that device"):
         interop.to_numpy(Remote(BASE, number=number))
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_an_object_on_a_gpu_is_shared_there_and_moved_to_the_host() -> None:
+def test_convert_gpu_object_is_shared_on_the_gpu_and_moved_to_the_host() -> None:
     import cupy
 
     class OnGPU(Forwarding):

@@ -70,7 +70,7 @@ def refused(function: Callable[[], Any]) -> str:
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @EACH
-def test_every_verb_refuses_what_is_masked(make: Callable[[], Any], verb: Callable[[Any], Any]) -> None:
+def test_masked_input_is_refused_by_every_verb(make: Callable[[], Any], verb: Callable[[Any], Any]) -> None:
     x = make()
     refused(lambda: verb(x))
 
@@ -88,7 +88,7 @@ def test_to_numpy_of_a_masked_array_keeps_object_and_mask(make: Callable[[], Any
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("mask", [False, [False, False]])
-def test_convert_array_with_an_empty_mask_gives_its_numbers(mask: Any) -> None:
+def test_to_torch_array_with_an_empty_mask_is_converted(mask: Any) -> None:
     for x in (np.ma.masked_array(VALUES, mask), units.Masked(VALUES, mask), units.Sealed(VALUES, mask)):
         assert interop.to_torch(x).tolist() == VALUES
     assert interop.to_torch(foreign.Stated(np.ma.masked_array(VALUES, mask), "float64")).tolist() == VALUES
@@ -96,7 +96,7 @@ def test_convert_array_with_an_empty_mask_gives_its_numbers(mask: Any) -> None:
 
 
 @pytest.mark.requires("torch")
-def test_convert_refusal_of_a_mask_says_what_runs() -> None:
+def test_to_torch_masked_array_refusal_has_a_working_hint() -> None:
     x: Any = units.Masked(VALUES, MASK)
     assert refused(lambda: interop.to_torch(x)).endswith("Fill them first: x.filled(value).")
     assert interop.to_torch(x.filled(0)).tolist() == [1, 0]
@@ -122,7 +122,7 @@ def test_implemented_in_refuses_a_masked_argument_of_another_framework() -> None
 
 
 @pytest.mark.requires("torch")
-def test_implemented_in_refuses_a_masked_result_that_goes_back() -> None:
+def test_implemented_in_refuses_a_masked_result_for_another_framework() -> None:
     import torch
 
     @interop.implemented_in("numpy")

@@ -45,14 +45,14 @@ COPIES = {
 
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize("name", MEANINGS)
-def test_copy_subclass_that_would_lose_its_meaning_is_refused(name: str, copy: Any) -> None:
+def test_copy_true_that_would_lose_a_mask_or_unit_is_refused(name: str, copy: Any) -> None:
     x = loose(**{name: MEANINGS[name]})
     with pytest.raises(interop.UnsupportedArrayError, match="would be lost"):
         copy(x)
     assert interop.to_numpy(x) is x
 
 
-def test_copy_subclass_without_a_meaning_gives_up_its_class() -> None:
+def test_copy_true_of_a_plain_subclass_returns_an_ndarray() -> None:
     copied = interop.to_numpy(loose(header="h"), copy=True)
     assert (type(copied), copied.tolist()) == (np.ndarray, [0, 1, 2])
 
@@ -65,7 +65,7 @@ def test_convert_subclass_with_raising_attributes_is_converted() -> None:
 
 
 @pytest.mark.requires("xarray")
-def test_to_numpy_wrapper_whose_class_has_a_unit_is_refused() -> None:
+def test_to_numpy_xarray_subclass_with_a_units_property_is_refused() -> None:
     import xarray
 
     class Quantified(xarray.DataArray):  # type: ignore[no-untyped-call]

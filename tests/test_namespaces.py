@@ -29,7 +29,7 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("to", ["array_api_strict", strict])
-def test_a_namespace_is_a_target_by_name_and_as_a_module(to: Any) -> None:
+def test_convert_to_a_namespace_by_name_or_module_shares_memory(to: Any) -> None:
     for _ in range(3):
         x = interop.convert(BASE, to)
         assert type(x) is type(strict.empty(0))
@@ -38,14 +38,14 @@ def test_a_namespace_is_a_target_by_name_and_as_a_module(to: Any) -> None:
     assert interop.explain(BASE, to).zero_copy
 
 
-def test_its_own_array_is_returned_as_it_is() -> None:
+def test_convert_array_of_the_namespace_returns_the_array_itself() -> None:
     x = strict.ones(3)
     assert interop.convert(x, strict) is x
     assert not interop.shares_memory(interop.convert(x, strict, copy=True), x)
     assert interop.convert(x, strict, dtype=strict.float32).dtype == strict.float32
 
 
-def test_what_is_readonly_stays_so() -> None:
+def test_convert_read_only_array_to_a_namespace_stays_read_only() -> None:
     array = readonly(BASE)
     x = interop.convert(array, strict)
     assert interop.explain(array, strict).readonly
@@ -54,20 +54,20 @@ def test_what_is_readonly_stays_so() -> None:
         x[0, 0] = 7
 
 
-def test_copies_are_independent() -> None:
+def test_convert_copy_true_to_a_namespace_is_writable_and_independent() -> None:
     x = interop.convert(readonly(BASE), strict, copy=True)
     x[0, 0] = 7
     assert BASE[0, 0] == 0
 
 
-def test_a_cast_is_one_copy_without_a_warning() -> None:
+def test_convert_cast_to_a_namespace_is_one_copy_without_a_warning() -> None:
     array = np.array([1 + 2j, 3])
     plan = interop.explain(array, strict, dtype="int8", casting="unsafe")
     assert plan.bytes_copied == 2
     assert interop.to_numpy(interop.convert(array, strict, dtype="int8", casting="unsafe")).tolist() == [1, 3]
 
 
-def test_its_devices_and_dtypes_are_read() -> None:
+def test_convert_accepts_device_and_dtype_objects_of_a_namespace() -> None:
     x = interop.convert(BASE, strict, dtype=strict.float32, device=strict.Device("CPU_DEVICE"))
     assert x.dtype == strict.float32
     assert interop.to_numpy(BASE, dtype=strict.int64, casting="unsafe").dtype == np.int64
@@ -81,7 +81,9 @@ def test_its_devices_and_dtypes_are_read() -> None:
         (np.array(["a"]), {}, interop.UnsupportedArrayError, "no dtype of plain numbers"),
     ],
 )
-def test_what_it_cannot_have_is_refused(x: Any, keywords: Any, error: type[Exception], reason: str) -> None:
+def test_convert_to_a_namespace_refuses_an_unsupported_dtype_or_device(
+    x: Any, keywords: Any, error: type[Exception], reason: str
+) -> None:
     with pytest.raises(error) as caught:
         interop.convert(x, strict, **keywords)
     assert reason in str(caught.value)
@@ -89,7 +91,7 @@ def test_what_it_cannot_have_is_refused(x: Any, keywords: Any, error: type[Excep
 
 
 @pytest.mark.requires("torch")
-def test_what_needs_a_gradient_is_refused() -> None:
+def test_convert_to_a_namespace_refuses_a_gradient_without_detach() -> None:
     import torch
 
     t = torch.ones(3, requires_grad=True)
@@ -99,7 +101,7 @@ def test_what_needs_a_gradient_is_refused() -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_a_gpus_array_comes_to_the_host() -> None:
+def test_convert_gpu_array_to_a_namespace_moves_to_the_host() -> None:
     import cupy
 
     x = interop.to_cupy(BASE)
@@ -108,14 +110,14 @@ def test_a_gpus_array_comes_to_the_host() -> None:
     assert interop.to_numpy(interop.convert(x, strict)).tolist() == BASE.tolist()
 
 
-def test_every_verb_takes_it() -> None:
+def test_namespace_target_works_with_stack_convert_tree_and_implemented_in() -> None:
     assert type(interop.stack([BASE, BASE], strict)) is type(strict.empty(0))
     tree = interop.convert_tree({"a": BASE, "b": "text"}, strict)
     assert type(tree["a"]) is type(strict.empty(0))
     assert type(interop.implemented_in("numpy", returns=strict)(lambda x: -x)(BASE)) is type(strict.empty(0))
 
 
-def test_implemented_in_namespace_whose_arrays_do_not_name_it_is_refused(
+def test_implemented_in_namespace_with_unrecognisable_arrays_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     namespace = types.ModuleType("unnamed")
@@ -136,7 +138,7 @@ class Unnamed:
         self.shape, self.dtype = x.shape, x.dtype
 
 
-def test_a_foreign_array_is_not_taken_for_another_targets_own() -> None:
+def test_namespace_used_as_a_target_is_not_listed_as_a_framework() -> None:
     x = strict.ones(3)
     assert type(interop.to_numpy(x)) is np.ndarray
     with pytest.raises(interop.UnknownFrameworkError):
@@ -145,7 +147,7 @@ def test_a_foreign_array_is_not_taken_for_another_targets_own() -> None:
     assert "array_api_strict" not in {info.name for info in interop.frameworks()}
 
 
-def test_an_adapter_that_comes_later_takes_over() -> None:
+def test_register_adapter_takes_precedence_over_the_generic_adapter() -> None:
     generic = registry.find(strict)
     with registered(type("Better", (type(generic),), {})()):
         assert registry.find("array_api_strict") is not generic

@@ -45,7 +45,7 @@ def namespace(**contents: Any) -> ModuleType:
     return module
 
 
-def test_without_from_dlpack_asarray_copies_and_the_plan_says_so() -> None:
+def test_convert_and_explain_to_a_namespace_without_from_dlpack_copy() -> None:
     boxes = namespace(asarray=lambda x, copy=None: Box(np.array(x, copy=copy)))
     array = BASE[::-1].copy()
     plan, x = interop.explain(array, boxes), interop.convert(array, boxes)
@@ -58,20 +58,20 @@ def test_without_from_dlpack_asarray_copies_and_the_plan_says_so() -> None:
         interop.convert(array, boxes, copy=False)
 
 
-def test_an_asarray_that_shares_in_silence_is_given_a_copy() -> None:
+def test_convert_gives_a_copy_to_an_asarray_that_shares_memory() -> None:
     boxes = namespace(asarray=lambda x: Box(np.asarray(x)))
     x = interop.convert(BASE, boxes)
     assert not np.shares_memory(x.array, BASE)
     assert not np.shares_memory(interop.convert(x, boxes, copy=True).array, x.array)
 
 
-def test_a_from_dlpack_that_copies_in_silence_is_not_believed() -> None:
+def test_explain_from_dlpack_that_copies_is_reported_as_a_copy() -> None:
     boxes = namespace(from_dlpack=lambda x: Lent(np.from_dlpack(x).copy()), asarray=lambda x: Lent(np.asarray(x)))
     assert not interop.explain(BASE, boxes).zero_copy
     assert not np.shares_memory(interop.convert(BASE, boxes).array, BASE)
 
 
-def test_a_from_dlpack_that_copies_some_arrays_is_caught() -> None:
+def test_convert_copy_false_refuses_a_from_dlpack_that_sometimes_copies() -> None:
     boxes = namespace(
         from_dlpack=lambda x: Lent(np.ascontiguousarray(np.from_dlpack(x))), asarray=lambda x: Lent(np.asarray(x))
     )
@@ -82,7 +82,7 @@ def test_a_from_dlpack_that_copies_some_arrays_is_caught() -> None:
         interop.convert(BASE.T, boxes, copy=False)
 
 
-def test_a_namespace_that_protects_nothing_gets_copies_of_what_is_readonly() -> None:
+def test_convert_read_only_array_is_copied_for_a_namespace_without_protection() -> None:
     boxes = namespace(from_dlpack=lambda x: Lent(np.from_dlpack(x)))
     array = BASE.copy()
     array.flags.writeable = False
@@ -93,14 +93,14 @@ def test_a_namespace_that_protects_nothing_gets_copies_of_what_is_readonly() -> 
     assert array[0, 0] == 0
 
 
-def test_a_dtype_that_does_not_come_out_as_it_went_in_is_lacking() -> None:
+def test_convert_to_a_namespace_that_changes_a_dtype_refuses_that_dtype() -> None:
     boxes = namespace(asarray=lambda x: Box(np.asarray(x, "float32" if np.asarray(x).dtype == "float64" else None)))
     with pytest.raises(interop.UnsupportedArrayError, match="boxes has no float64"):
         interop.convert(BASE, boxes)
     assert interop.convert(BASE, boxes, dtype="float32").dtype == "float32"
 
 
-def test_what_it_raises_is_the_cause() -> None:
+def test_convert_error_raised_by_a_namespace_is_the_cause() -> None:
     def fail(x: NDArray[Any]) -> Any:
         if x.size > 1:
             msg = "too many"
@@ -113,7 +113,7 @@ def test_what_it_raises_is_the_cause() -> None:
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_a_namespace_of_known_arrays_is_their_frameworks() -> None:
+def test_convert_to_a_namespace_of_numpy_arrays_returns_an_ndarray() -> None:
     assert type(interop.convert(BASE, namespace(asarray=np.asarray))) is np.ndarray
 
 
@@ -142,7 +142,7 @@ def fail(_: object) -> None:
         ),
     ],
 )
-def test_find_module_without_arrays_on_the_host_says_why(module: ModuleType, why: str) -> None:
+def test_convert_to_an_unusable_module_is_refused_with_the_reason(module: ModuleType, why: str) -> None:
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, module)
     known = ", ".join(info.name for info in interop.frameworks())

@@ -31,7 +31,7 @@ def policy() -> str:
         return "error"
 
 
-def test_a_default_holds_until_its_block_ends() -> None:
+def test_options_apply_until_the_block_ends() -> None:
     assert policy() == "copy"
     with interop.options(readonly="share"):
         assert policy() == "share"
@@ -41,13 +41,13 @@ def test_a_default_holds_until_its_block_ends() -> None:
     assert policy() == "copy"
 
 
-def test_a_default_ends_with_an_error_too() -> None:
+def test_options_end_when_the_block_raises() -> None:
     with pytest.raises(ZeroDivisionError), interop.options(readonly="share"):
         _ = 1 / 0
     assert policy() == "copy"
 
 
-def test_inner_blocks_add_to_outer_ones() -> None:
+def test_options_of_nested_blocks_are_combined() -> None:
     parameter = torch.ones(3, requires_grad=True)
     with interop.options(readonly="share"), interop.options(detach=True):
         assert policy() == "share"
@@ -60,7 +60,7 @@ def test_inner_blocks_add_to_outer_ones() -> None:
         interop.to_numpy(parameter)
 
 
-def test_a_keyword_of_the_call_wins() -> None:
+def test_options_are_overridden_by_keywords_of_the_call() -> None:
     x = read_only()
     with interop.options(readonly="error", detach=True):
         assert interop.shares_memory(interop.to_torch(x, readonly="share"), x)
@@ -70,7 +70,7 @@ def test_a_keyword_of_the_call_wins() -> None:
 
 
 @pytest.mark.parametrize("verb", [interop.convert, interop.explain])
-def test_every_verb_heeds_it(verb: Any) -> None:
+def test_options_apply_to_convert_convert_like_and_explain(verb: Any) -> None:
     with interop.options(readonly="error"):
         with pytest.raises(interop.CopyRequiredError):
             verb(read_only(), "torch")
@@ -80,12 +80,12 @@ def test_every_verb_heeds_it(verb: Any) -> None:
             verb(bytes(3), "torch")
 
 
-def test_options_written_and_not_entered_change_nothing() -> None:
+def test_options_without_a_with_block_change_nothing() -> None:
     interop.options(readonly="error")
     assert policy() == "copy"
 
 
-def test_threads_have_their_own() -> None:
+def test_options_are_separate_in_each_thread() -> None:
     """A new thread starts with the library's defaults, whatever holds where it was started."""
     everyone = threading.Barrier(3)
 
@@ -103,7 +103,7 @@ def test_threads_have_their_own() -> None:
     assert answers == [["copy", readonly, "copy"] for readonly in ("copy", "share", "error")]
 
 
-def test_tasks_have_their_own() -> None:
+def test_options_are_inherited_and_separate_in_each_task() -> None:
     """A new task starts with what holds where it was made, and keeps to itself what it changes."""
 
     async def work(readonly: Any) -> list[str]:
@@ -123,7 +123,7 @@ def test_tasks_have_their_own() -> None:
     assert asyncio.run(main()) == [["error", readonly, "error"] for readonly in ("copy", "share", "error")]
 
 
-def test_a_context_can_be_handed_on() -> None:
+def test_options_are_carried_by_a_copied_context() -> None:
     with interop.options(readonly="share"):
         context = contextvars.copy_context()
     with ThreadPoolExecutor(1) as threads:

@@ -105,23 +105,23 @@ class Venv(NamedTuple):
 # The archives
 
 
-def test_the_wheel_is_what_git_knows(wheel: Path) -> None:
+def test_wheel_contains_the_tracked_python_files(wheel: Path) -> None:
     shipped = {name for name in tracked() if name.endswith((".py", ".pyi", "/py.typed"))}
     expected = below(shipped, "interop") | {f"interop/{name}" for name in below(shipped, "adapters")}
     assert {name for name in files_of(wheel) if not name.endswith(SUFFIX)} == expected
     assert "interop/py.typed" in expected
 
 
-def test_the_wheel_has_what_was_compiled(wheel: Path) -> None:
+def test_wheel_contains_the_compiled_modules(wheel: Path) -> None:
     compiled = {name.removesuffix(SUFFIX) for name in files_of(wheel) if name.endswith(SUFFIX)}
     assert compiled == {"interop/_engine/_fastpath", "interop/adapters/torch/_native"}
 
 
-def test_the_wheel_owns_one_import_package(wheel: Path) -> None:
+def test_wheel_owns_one_import_package(wheel: Path) -> None:
     assert {name.split("/")[0] for name in files_of(wheel)} == {"interop"}
 
 
-def test_the_wheel_carries_the_license_and_no_url(wheel: Path) -> None:
+def test_wheel_has_the_license_and_no_project_url(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         text = archive.read(metadata).decode()
@@ -130,7 +130,7 @@ def test_the_wheel_carries_the_license_and_no_url(wheel: Path) -> None:
     assert "Project-URL" not in text
 
 
-def test_the_sdist_is_what_git_knows(sdist: Path) -> None:
+def test_sdist_contains_the_tracked_files(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     folders = ("interop", "adapters", "tests", "docs", "bench")
@@ -165,12 +165,14 @@ def pure_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-def test_without_a_compiler_it_is_the_same_but_compiled(wheel: Path, pure_wheel: Path) -> None:
+def test_wheel_built_without_a_compiler_has_the_same_python_files(wheel: Path, pure_wheel: Path) -> None:
     assert files_of(pure_wheel) == {name for name in files_of(wheel) if not name.endswith(SUFFIX)}
 
 
 @pytest.mark.parametrize("kind", ["wheel", "pure_wheel"])
-def test_it_converts_compiled_or_not(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_wheel_converts_with_and_without_compiled_modules(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     venv = Venv.make(tmp_path)
     venv.install(request.getfixturevalue(kind))
     show(venv, "numpy")
@@ -207,7 +209,9 @@ THEIRS = "import adapters; print(adapters.OWNER)"
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
-def test_both_adapters_live_in_one_environment(wheel: Path, other: Path, tmp_path: Path, ours_first: bool) -> None:
+def test_wheel_installs_beside_a_distribution_named_adapters(
+    wheel: Path, other: Path, tmp_path: Path, ours_first: bool
+) -> None:
     assert not files_of(wheel) & files_of(other)
     venv = Venv.make(tmp_path)
     for one in (wheel, other) if ours_first else (other, wheel):
@@ -225,7 +229,7 @@ def test_both_adapters_live_in_one_environment(wheel: Path, other: Path, tmp_pat
     assert "ModuleNotFoundError" in venv.run(OURS, fails=True)
 
 
-def test_the_folder_of_the_checkout_is_no_package_of_its_own() -> None:
+def test_adapters_folder_of_the_checkout_cannot_be_imported() -> None:
     said = run(sys.executable, "-c", "import adapters", cwd=ROOT, fails=True)
     assert re.search("^ImportError: .*interop.adapters", said, re.MULTILINE), said
 
@@ -280,7 +284,7 @@ def check(types: list[str], *, with_torch: bool) -> None:
 
 
 @pytest.mark.requires("mypy", "torch")
-def test_mypy_sees_the_types(venv: Venv, with_torch: bool) -> None:
+def test_mypy_infers_the_result_types_of_the_installed_wheel(venv: Venv, with_torch: bool) -> None:
     (venv.folder / "consumer.py").write_text(CONSUMER)
     mypy = (sys.executable, "-m", "mypy", "--strict", "--python-executable", venv.python)
     said = run(*mypy, "consumer.py", cwd=venv.folder)
@@ -288,7 +292,7 @@ def test_mypy_sees_the_types(venv: Venv, with_torch: bool) -> None:
 
 
 @pytest.mark.requires("pyright", "torch")
-def test_pyright_sees_the_types(venv: Venv, with_torch: bool) -> None:
+def test_pyright_infers_the_result_types_of_the_installed_wheel(venv: Venv, with_torch: bool) -> None:
     (venv.folder / "consumer.py").write_text(CONSUMER)
     said = run(sys.executable, "-m", "pyright", "--pythonpath", venv.python, "consumer.py", cwd=venv.folder)
     check(re.findall('Type of ".*" is "(.*)"', said), with_torch=with_torch)

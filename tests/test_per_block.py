@@ -46,7 +46,7 @@ def seen_by(*, chunks: Any = 2) -> tuple[Any, list[tuple[int, ...]]]:
 
 
 @pytest.mark.parametrize("chunks", [1, 2, (3, 4), ((1, 2), (3, 1)), "auto"])
-def test_the_values_are_those_of_the_whole(chunks: Any) -> None:
+def test_per_block_computes_the_values_of_the_whole_array(chunks: Any) -> None:
     x = lazy(chunks=chunks)
     result = relu(x, shift=2)
     assert (interop.framework_of(result), result.chunks) == ("dask", x.chunks)
@@ -54,7 +54,7 @@ def test_the_values_are_those_of_the_whole(chunks: Any) -> None:
     np.testing.assert_array_equal(result.compute(), np.maximum(VALUES - 2, 0), strict=True)
 
 
-def test_nothing_is_computed_but_samples_to_see_what_comes_out() -> None:
+def test_per_block_before_compute_calls_the_function_on_samples_only() -> None:
     result, shapes = seen_by()
     tried = len(shapes)
     assert shapes == [(1, 1), (9, 9), (2, 9), (9, 2)]
@@ -62,7 +62,7 @@ def test_nothing_is_computed_but_samples_to_see_what_comes_out() -> None:
     assert sorted(shapes[tried:]) == [(1, 2), (1, 2), (2, 2), (2, 2)]
 
 
-def test_the_dtype_is_the_functions() -> None:
+def test_per_block_result_has_the_dtype_of_the_function() -> None:
     @implemented_in("torch", per_block=True)
     def positive(x: Any) -> Any:
         return x > 0
@@ -72,7 +72,7 @@ def test_the_dtype_is_the_functions() -> None:
     np.testing.assert_array_equal(result.compute(), VALUES > 0, strict=True)
 
 
-def test_blocks_can_stay_where_the_function_left_them() -> None:
+def test_per_block_with_returns_none_keeps_torch_blocks() -> None:
     import torch
 
     @implemented_in("torch", per_block=True, returns=None)
@@ -86,7 +86,7 @@ def test_blocks_can_stay_where_the_function_left_them() -> None:
     assert computed.tolist() == (VALUES * 2).tolist()
 
 
-def test_blocks_of_torch_come_back_as_torch() -> None:
+def test_per_block_torch_blocks_stay_torch_blocks() -> None:
     import torch
 
     x = interop.convert(torch.from_numpy(VALUES.copy()), "dask", chunks=2)
@@ -95,7 +95,7 @@ def test_blocks_of_torch_come_back_as_torch() -> None:
     assert result.compute().tolist() == np.maximum(VALUES, 0).tolist()
 
 
-def test_without_a_lazy_array_it_is_as_without_per_block() -> None:
+def test_per_block_without_a_lazy_array_runs_the_function_directly() -> None:
     import torch
 
     assert np.array_equal(relu(VALUES), np.maximum(VALUES, 0))
@@ -107,18 +107,18 @@ def test_without_a_lazy_array_it_is_as_without_per_block() -> None:
 # -- arguments ---------------------------------------------------------------------------------------------------------
 
 
-def test_several_lazy_arrays_are_aligned_and_broadcast() -> None:
+def test_per_block_several_lazy_arrays_are_aligned_and_broadcast() -> None:
     shift = interop.convert(np.arange(4, dtype="float32"), "dask", chunks=3)
     for result in (relu(lazy(), shift), relu(lazy(), shift=shift), relu(x=lazy(chunks=1), shift=shift)):
         np.testing.assert_array_equal(result.compute(), np.maximum(VALUES - np.arange(4), 0))
 
 
-def test_other_arrays_are_passed_whole_and_converted() -> None:
+def test_per_block_eager_argument_is_passed_whole_and_converted() -> None:
     result = relu(lazy(chunks=(2, 4)), np.arange(4, dtype="float32"))
     np.testing.assert_array_equal(result.compute(), np.maximum(VALUES - np.arange(4), 0))
 
 
-def test_methods() -> None:
+def test_per_block_works_on_methods_and_static_methods() -> None:
     class Scale:
         factor = 3
 
@@ -135,7 +135,7 @@ def test_methods() -> None:
     np.testing.assert_array_equal(Scale.negative(lazy()).compute(), -VALUES)
 
 
-def test_only_what_is_named_is_cut_into_blocks() -> None:
+def test_per_block_only_leaves_unnamed_arguments_unconverted() -> None:
     @implemented_in("torch", per_block=True, only="x")
     def add(x: Any, y: Any) -> Any:
         assert type(y) is np.ndarray
@@ -144,7 +144,7 @@ def test_only_what_is_named_is_cut_into_blocks() -> None:
     np.testing.assert_array_equal(add(lazy(), np.ones(2, "float32")).compute(), VALUES + 2)
 
 
-def test_functions_that_one_element_is_too_few_for_are_asked_with_none() -> None:
+def test_per_block_function_that_fails_on_one_element_gets_an_empty_sample() -> None:
     @implemented_in("numpy", per_block=True)
     def spread(x: Any) -> Any:
         if x.size == 1:
@@ -154,7 +154,7 @@ def test_functions_that_one_element_is_too_few_for_are_asked_with_none() -> None
     np.testing.assert_allclose(spread(lazy(chunks=-1)).compute(), VALUES - VALUES.mean())
 
 
-def test_the_policy_of_the_caller_goes_with_the_blocks() -> None:
+def test_per_block_uses_the_options_of_the_caller_when_computed() -> None:
     import torch
 
     with interop.options(detach=True):
@@ -172,7 +172,7 @@ def test_the_policy_of_the_caller_goes_with_the_blocks() -> None:
         learn(lazy())
 
 
-def test_threads_share_a_function() -> None:
+def test_per_block_function_works_in_several_threads() -> None:
     results: list[Any] = []
     threads = [threading.Thread(target=lambda: results.append(relu(lazy()).compute())) for _ in range(4)]
     for thread in threads:
@@ -186,7 +186,7 @@ def test_threads_share_a_function() -> None:
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_lazy_array_is_refused_where_nobody_has_said_per_block() -> None:
+def test_implemented_in_lazy_array_is_refused_without_per_block() -> None:
     @implemented_in("torch")
     def norm(x: Any) -> Any:
         return x.norm()
@@ -201,7 +201,7 @@ def test_a_lazy_array_is_refused_where_nobody_has_said_per_block() -> None:
     assert caught.value.__notes__ == ["in the arguments of norm: at x"]
 
 
-def test_a_body_that_is_written_for_dask_gets_dasks() -> None:
+def test_implemented_in_dask_body_gets_dask_arrays() -> None:
     @implemented_in("dask")
     def total(x: Any) -> Any:
         assert interop.framework_of(x) == "dask"
@@ -213,7 +213,7 @@ def test_a_body_that_is_written_for_dask_gets_dasks() -> None:
     assert interop.framework_of(total(lazy())) == "dask"
 
 
-def test_a_lazy_array_in_a_container_is_refused() -> None:
+def test_per_block_lazy_array_in_a_container_is_refused() -> None:
     @implemented_in("torch", per_block=True)
     def add(x: Any, others: Any) -> Any:
         return x + others[0]
@@ -228,7 +228,9 @@ def test_a_lazy_array_in_a_container_is_refused() -> None:
     (lambda x: (x, x), interop.UnsupportedArrayError, "f returned an object of the class tuple for a block, and"),
     (lambda _: None, interop.UnsupportedArrayError, "f returned an object of the class NoneType for a block"),
 ])  # fmt: skip
-def test_what_is_no_array_of_the_blocks_shape_is_refused_at_once(returned: Any, error: Any, message: str) -> None:
+def test_per_block_result_of_another_shape_or_type_is_refused_at_the_call(
+    returned: Any, error: Any, message: str
+) -> None:
     @implemented_in("torch", per_block=True)
     def f(x: Any) -> Any:
         return returned(x)
@@ -237,7 +239,7 @@ def test_what_is_no_array_of_the_blocks_shape_is_refused_at_once(returned: Any, 
         f(lazy())
 
 
-def test_a_shape_that_only_a_larger_block_changes_is_refused_when_it_is_computed() -> None:
+def test_per_block_shape_changed_only_in_larger_blocks_is_refused_at_compute() -> None:
     @implemented_in("torch", per_block=True)
     def first(x: Any) -> Any:
         return x[:1]
@@ -246,7 +248,7 @@ def test_a_shape_that_only_a_larger_block_changes_is_refused_when_it_is_computed
         first(lazy()).compute()
 
 
-def test_the_error_of_a_function_that_fails_on_both_has_a_note() -> None:
+def test_per_block_error_on_both_samples_has_a_note() -> None:
     @implemented_in("torch", per_block=True)
     def fail(_: Any) -> Any:
         raise ZeroDivisionError
@@ -256,7 +258,7 @@ def test_the_error_of_a_function_that_fails_on_both_has_a_note() -> None:
     assert "interop called fail with blocks of one element and of none" in caught.value.__notes__[0]
 
 
-def test_only_plain_functions_are_run_per_block() -> None:
+def test_per_block_refuses_coroutines_generators_and_array_api() -> None:
     async def wait(x: Any) -> Any:
         await asyncio.sleep(0)
         return x

@@ -51,14 +51,14 @@ DEPENDENT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("function", DEPENDENT.values(), ids=DEPENDENT)
-def test_per_block_dependent_along_a_cut_axis_is_refused(function: Any) -> None:
+def test_per_block_dependence_along_a_chunked_axis_is_refused(function: Any) -> None:
     decorated = implemented_in("numpy", per_block=True)(function)
     with pytest.raises(interop.UnsupportedArrayError, match="along axis 1, and the array has 2 blocks along that axis"):
         decorated(lazy())
 
 
 @pytest.mark.parametrize("function", DEPENDENT.values(), ids=DEPENDENT)
-def test_per_block_dependent_along_an_uncut_axis_computes_the_values_of_the_whole(function: Any) -> None:
+def test_per_block_dependence_along_an_unchunked_axis_computes_the_values(function: Any) -> None:
     result = implemented_in("numpy", per_block=True)(function)(lazy(chunks=(1, 4)))
     np.testing.assert_allclose(result.compute(), function(VALUES), rtol=1e-5)
 
@@ -82,7 +82,7 @@ def test_per_block_independent_function_is_accepted(function: Any, dtype: str) -
     np.testing.assert_allclose(result.compute(), function(array), rtol=1e-3, equal_nan=True)
 
 
-def test_per_block_softmax_refusal_names_a_remedy_that_runs() -> None:
+def test_per_block_softmax_refusal_has_working_hints() -> None:
     decorated: Any = implemented_in("numpy", per_block=True)(softmax)
     x = lazy()
     with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -97,7 +97,7 @@ def test_per_block_softmax_refusal_names_a_remedy_that_runs() -> None:
     assert x.map_blocks(softmax, dtype=x.dtype).compute().sum(axis=1).tolist() == [2, 2, 2]
 
 
-def test_per_block_axis_that_is_passed_decides() -> None:
+def test_per_block_axis_argument_decides_the_refusal() -> None:
     decorated: Any = implemented_in("numpy", per_block=True)(softmax)
     x = lazy(chunks=(2, 4))
     np.testing.assert_allclose(decorated(x, axis=1).compute(), softmax(VALUES), rtol=1e-6)

@@ -23,7 +23,7 @@ def texts(root: ET.Element) -> list[str]:
     return [element.text or "" for element in root.iter(f"{SVG}text")]
 
 
-def test_it_names_every_place_and_says_every_kind_in_a_word() -> None:
+def test_picture_labels_every_framework_device_and_kind_of_route() -> None:
     said = texts(ET.fromstring(picture.draw(CELLS, KINDS)))  # noqa: S314 - it is our own
     for name in ("numpy", "torch", "<&>", "jax", "cpu", "cuda:0", "not here"):
         assert name in said
@@ -32,13 +32,13 @@ def test_it_names_every_place_and_says_every_kind_in_a_word() -> None:
         assert meaning in said
 
 
-def test_only_what_occurs_is_explained() -> None:
+def test_picture_legend_explains_only_the_kinds_in_use() -> None:
     said = texts(ET.fromstring(picture.draw({(HOST, HOST): "zero-copy"}, KINDS)))  # noqa: S314
     assert KINDS["zero-copy"] in said
     assert not {KINDS[kind] for kind in KINDS if kind != "zero-copy"} & set(said)
 
 
-def test_it_is_read_aloud() -> None:
+def test_picture_has_a_title_and_description_for_screen_readers() -> None:
     root = ET.fromstring(picture.draw(CELLS, KINDS))  # noqa: S314
     title, text = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     assert title is not None
@@ -51,7 +51,7 @@ def test_it_is_read_aloud() -> None:
     )
 
 
-def test_it_needs_nothing_else() -> None:
+def test_picture_has_no_external_resources_or_scripts() -> None:
     drawn = picture.draw(CELLS, KINDS)
     assert re.findall(r"https?://[^\"']+", drawn) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"<script|<image|@import|url\(|href|foreignObject", drawn)
@@ -65,7 +65,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_words_stand_out_from_their_field_on_light_and_dark_pages(kind: str) -> None:
+def test_picture_text_has_enough_contrast_in_light_and_dark_mode(kind: str) -> None:
     """4.5 to 1, as WCAG asks for text of this size."""
     colours = picture._COLOURS[kind]
     for field, ink in (colours[:2], colours[2:]):
@@ -73,7 +73,7 @@ def test_words_stand_out_from_their_field_on_light_and_dark_pages(kind: str) -> 
         assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
-def test_nothing_lies_outside_or_over_another_cell() -> None:
+def test_picture_cells_lie_inside_and_do_not_overlap() -> None:
     root = ET.fromstring(picture.draw(CELLS, KINDS))  # noqa: S314
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     boxes = [tuple(float(box.attrib[key]) for key in ("x", "y", "width", "height")) for box in root.iter(f"{SVG}rect")]
@@ -84,7 +84,7 @@ def test_nothing_lies_outside_or_over_another_cell() -> None:
 
 
 @pytest.mark.requires("simcuda", "torch", "cupy", "jax")
-def test_the_readme_s_picture_is_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture_in_the_docs_matches_the_measured_routes(monkeypatch: pytest.MonkeyPatch) -> None:
     """If routes have changed on purpose: python docs/_routes.py."""
     monkeypatch.setattr(registry, "_all_names", lambda: set(registry.TABLE))  # the tests' plugin is not in it
     assert ROUTES.read_text(encoding="utf-8") == picture.draw(measure.measure().cells, KINDS)

@@ -13,7 +13,7 @@ from interop._transfer.chunks import pieces, runs, spell
 
 
 @given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))
-def test_pieces_are_all_elements_once_and_in_row_major_order(shape: tuple[int, ...], limit: int) -> None:
+def test_pieces_cover_all_elements_once_in_row_major_order(shape: tuple[int, ...], limit: int) -> None:
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     parts = [(array[piece.index], piece) for piece in pieces(shape, limit)]
     assert all(part.shape == piece.shape and 0 < part.size == piece.elements <= limit for part, piece in parts)
@@ -22,7 +22,7 @@ def test_pieces_are_all_elements_once_and_in_row_major_order(shape: tuple[int, .
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple), st.integers(1, 200))
-def test_pieces_are_as_large_as_they_may_be(shape: tuple[int, ...], limit: int) -> None:
+def test_pieces_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: int) -> None:
     """Whatever stands at the end of an axis: no piece could take in the next run of its rows."""
     sizes = [piece.elements for piece in pieces(shape, limit)]
     row = max(int(np.prod(shape[axis:])) for axis in range(len(shape) + 1) if np.prod(shape[axis:]) <= limit)
@@ -30,21 +30,21 @@ def test_pieces_are_as_large_as_they_may_be(shape: tuple[int, ...], limit: int) 
     assert len(sizes) <= -(-int(np.prod(shape)) // row)
 
 
-def test_an_array_without_axes_is_one_piece() -> None:
+def test_pieces_of_a_zero_dimensional_shape_are_one_piece() -> None:
     assert list(pieces((), 1)) == [(..., ())]
 
 
-def test_an_empty_array_has_no_pieces() -> None:
+def test_pieces_of_an_empty_shape_are_none() -> None:
     assert list(pieces((3, 0, 2), 4)) == []
 
 
-def test_a_large_row_is_cut_along_the_next_axis() -> None:
+def test_pieces_of_a_large_row_are_split_along_the_next_axis() -> None:
     assert [spell(piece.index) for piece in pieces((2, 3, 4), 8)] == [
         "[0:1, 0:2]", "[0:1, 2:3]", "[1:2, 0:2]", "[1:2, 2:3]",
     ]  # fmt: skip
 
 
-def test_runs_end_where_the_axis_does() -> None:
+def test_runs_end_at_the_end_of_the_axis() -> None:
     assert list(runs(0, 3)) == []
     assert [(run.start, run.stop) for run in runs(7, 3)] == [(0, 3), (3, 6), (6, 7)]
 
@@ -77,7 +77,7 @@ class Lending(Dataset):
 
 
 @pytest.mark.parametrize("x", [Dataset()])
-def test_what_is_read_as_it_is_sliced_is_lazy(x: Any) -> None:
+def test_is_dataset_accepts_an_object_that_is_read_by_slices(x: Any) -> None:
     assert is_dataset(x)
 
 
@@ -97,5 +97,5 @@ def test_what_is_read_as_it_is_sliced_is_lazy(x: Any) -> None:
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_what_lends_memory_or_has_labels_is_not(x: Any) -> None:
+def test_is_dataset_rejects_labelled_shareable_and_other_objects(x: Any) -> None:
     assert not is_dataset(x)

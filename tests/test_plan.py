@@ -14,7 +14,7 @@ pytestmark = pytest.mark.requires("torch")
 CPU = Device(1, 0)
 
 
-def test_fields_of_a_shared_array() -> None:
+def test_explain_shared_array_plans_one_share_step() -> None:
     plan = interop.explain(np.ones((2, 3), "float32"), "torch")
     assert plan == Plan(
         source="numpy", target="torch", shape=(2, 3), source_device=CPU, device=CPU, dtype="float32", readonly=False,
@@ -24,7 +24,7 @@ def test_fields_of_a_shared_array() -> None:
     assert plan.bytes_copied == 0
 
 
-def test_fields_of_a_copied_array() -> None:
+def test_explain_cast_plans_a_copy_and_a_share_step() -> None:
     plan = interop.explain(torch.ones(2, 3), "numpy", dtype="float64")
     assert plan.steps == (Step("copy", "source", CPU, "float64", 48), Step("share", "source", CPU, "float64", 0))
     assert plan.reason == "the dtype changes from float32 to float64"
@@ -32,19 +32,19 @@ def test_fields_of_a_copied_array() -> None:
     assert plan.bytes_copied == 48
 
 
-def test_fields_of_an_array_that_stays() -> None:
+def test_explain_same_framework_plans_a_keep_step() -> None:
     plan = interop.explain(np.ones(3), "numpy")
     assert plan.steps == (Step("keep", "source", CPU, "float64", 0),)
     assert plan.reason == "it is numpy's already"
 
 
-def test_a_gradient_is_given_up_in_a_step() -> None:
+def test_explain_detach_plans_a_detach_and_a_share_step() -> None:
     plan = interop.explain(torch.ones(3, requires_grad=True), "numpy", detach=True)
     assert [step.verb for step in plan.steps] == ["detach", "share"]
     assert plan.zero_copy
 
 
-def test_a_read_only_view_says_so() -> None:
+def test_explain_read_only_view_is_marked_readonly() -> None:
     plan = interop.explain(torch.ones(1).expand(4), "numpy")
     assert plan.readonly
     assert not interop.to_numpy(torch.ones(1).expand(4)).flags.writeable
@@ -86,7 +86,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize(("plan", "words"), WORDS.values(), ids=WORDS)
-def test_a_plan_in_words(plan: Plan, words: str) -> None:
+def test_plan_str_states_cost_reason_and_steps(plan: Plan, words: str) -> None:
     assert str(plan) == words
 
 
@@ -108,7 +108,7 @@ class Cells(html.parser.HTMLParser):
 
 
 @pytest.mark.parametrize(("plan", "words"), WORDS.values(), ids=WORDS)
-def test_a_plan_in_a_notebook(plan: Plan, words: str) -> None:
+def test_plan_repr_html_has_the_headline_and_a_row_per_step(plan: Plan, words: str) -> None:
     """The same headline, and each step in a row."""
     cells = Cells(plan._repr_html_())
     assert cells.tags == {"div", "b", "table", "tr", "th", "td"}
@@ -119,7 +119,7 @@ def test_a_plan_in_a_notebook(plan: Plan, words: str) -> None:
         assert step.verb == "share" or step.side in cells.text
 
 
-def test_html_is_escaped() -> None:
+def test_plan_repr_html_escapes_angle_brackets() -> None:
     """A class defined in a function has angle brackets in its name."""
 
     class Local:
@@ -132,7 +132,7 @@ def test_html_is_escaped() -> None:
     assert "<script>" not in plan._replace(reason="<script>", source="<script>")._repr_html_()
 
 
-def test_bytes_count_elements_not_strides() -> None:
+def test_plan_bytes_copied_counts_elements_not_strides() -> None:
     wide = np.ones((4, 100), "int16")[:, ::50]
     assert interop.explain(wide, "torch", copy=True).bytes_copied == 16
     assert interop.explain(torch.ones(1).expand(1000), "numpy", copy=True).bytes_copied == 4000

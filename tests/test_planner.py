@@ -32,7 +32,7 @@ def within(route: Route) -> bool:
 
 @thorough
 @given(route=routes())
-def test_at_most_one_step_a_side_and_one_share_between(route: Route) -> None:
+def test_planner_makes_at_most_one_step_per_side_and_one_share(route: Route) -> None:
     made = planned(route)
     sides = [("share" if step.verb == "share" else step.side) for step in made.steps]
     assert sides in (
@@ -44,7 +44,7 @@ def test_at_most_one_step_a_side_and_one_share_between(route: Route) -> None:
 
 @thorough
 @given(route=routes())
-def test_the_result_is_what_was_asked_for(route: Route) -> None:
+def test_planner_result_has_the_requested_dtype_shape_and_device(route: Route) -> None:
     made, wish, array = planned(route), route.wish, route.facts
     assert made.dtype == (wish.dtype or array.dtype)
     assert made.shape == array.shape
@@ -57,7 +57,7 @@ def test_the_result_is_what_was_asked_for(route: Route) -> None:
 
 @thorough
 @given(route=routes())
-def test_bytes_are_counted_where_they_are_written(route: Route) -> None:
+def test_planner_counts_bytes_only_for_steps_that_write(route: Route) -> None:
     made = planned(route)
     for step in made.steps:
         assert step.bytes == (0 if step.verb in FREE else prod(made.shape) * SIZES[step.dtype])
@@ -67,7 +67,7 @@ def test_bytes_are_counted_where_they_are_written(route: Route) -> None:
 
 @thorough
 @given(route=routes())
-def test_memory_changes_hands_where_both_can_be(route: Route) -> None:
+def test_planner_shares_memory_only_on_a_device_of_both_frameworks(route: Route) -> None:
     assume(not within(route))
     made = planned(route)
     (share,) = [step for step in made.steps if step.verb == "share"]
@@ -78,7 +78,7 @@ def test_memory_changes_hands_where_both_can_be(route: Route) -> None:
 
 @thorough
 @given(route=routes())
-def test_what_nobody_may_see_as_it_lies_is_written_anew_first(route: Route) -> None:
+def test_planner_copies_an_unshareable_array_before_the_share(route: Route) -> None:
     assume(not within(route))
     made, array = planned(route), route.facts
     hindered = array.obstacle or array.materialises or route.target.refuses(array)
@@ -89,7 +89,7 @@ def test_what_nobody_may_see_as_it_lies_is_written_anew_first(route: Route) -> N
 
 @thorough
 @given(route=routes())
-def test_no_framework_gets_memory_that_it_might_spoil(route: Route) -> None:
+def test_planner_shares_no_protected_memory_with_a_framework_that_may_write(route: Route) -> None:
     assume(not within(route))
     made, array, wish = planned(route), route.facts, route.wish
     overlaps = 0 in array.strides
@@ -101,12 +101,12 @@ def test_no_framework_gets_memory_that_it_might_spoil(route: Route) -> None:
 
 @thorough
 @given(route=routes())
-def test_planning_twice_gives_the_same(route: Route) -> None:
+def test_planner_called_twice_gives_the_same_answer(route: Route) -> None:
     first, second = plan(route), plan(route)
     assert (first if isinstance(first, Plan) else str(first)) == (second if isinstance(second, Plan) else str(second))
 
 
-def test_reading_is_the_copy_that_was_asked_for() -> None:
+def test_planner_read_step_satisfies_copy_true() -> None:
     array = facts(CLOSED, materialises="it has to be read")
     made = make_plan(Route(array, CLOSED, BOTH, Wish(copy=True)))
     assert [step.verb for step in made.steps] == ["read", "share"]
@@ -117,7 +117,7 @@ def test_reading_is_the_copy_that_was_asked_for() -> None:
 
 @thorough
 @given(route=routes(copy=None))
-def test_copy_false_is_the_free_plan_or_an_error(route: Route) -> None:
+def test_planner_copy_false_gives_the_zero_copy_plan_or_an_error(route: Route) -> None:
     free = planned(route)
     strict = plan(route._replace(wish=route.wish._replace(copy=False)))
     assert strict == free if free.zero_copy else type(strict) is interop.CopyRequiredError
@@ -125,7 +125,7 @@ def test_copy_false_is_the_free_plan_or_an_error(route: Route) -> None:
 
 @thorough
 @given(route=routes(copy=None))
-def test_copy_true_costs_nothing_where_a_copy_is_made_anyway(route: Route) -> None:
+def test_planner_copy_true_adds_no_step_to_a_plan_that_copies(route: Route) -> None:
     free = planned(route)
     own = plan(route._replace(wish=route.wish._replace(copy=True)))
     assert isinstance(own, Plan), own
@@ -144,7 +144,7 @@ FAULTS: list[tuple[type[interop.InteropError], dict[str, Any], dict[str, Any]]] 
 
 
 @pytest.mark.parametrize("fault", range(len(FAULTS)))
-def test_errors_come_in_order(fault: int) -> None:
+def test_planner_with_several_faults_reports_the_first_in_a_fixed_order(fault: int) -> None:
     """Device, unsupported, gradient, copy: the first of several faults is named."""
     array, wish = facts(HOST), Wish()
     for _, fact, option in reversed(FAULTS[fault:]):

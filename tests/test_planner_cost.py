@@ -68,7 +68,7 @@ def cheapest(route: Route, device: Device, dtype: str) -> Cost | None:
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much])
 @given(route=routes(detach=True) | routes(copy=True, detach=True))
-def test_no_way_is_cheaper(route: Route) -> None:
+def test_planner_finds_a_plan_of_minimal_cost(route: Route) -> None:
     wish, array, target = route.wish, route.facts, route.target
     device = wish.device or (array.device if array.device in devices(target) else target.home)
     dtype = wish.dtype or array.dtype
@@ -120,6 +120,8 @@ SHORTEST: dict[str, tuple[Stub, Device, Stub, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("source", "here", "target", "wish", "steps"), SHORTEST.values(), ids=SHORTEST)
-def test_the_shortest_way(source: Stub, here: Device, target: Stub, wish: dict[str, Any], steps: str) -> None:
+def test_planner_gives_the_expected_steps_for_known_cases(
+    source: Stub, here: Device, target: Stub, wish: dict[str, Any], steps: str
+) -> None:
     made = make_plan(Route(facts(source, here), source, target, Wish(**wish, casting="unsafe")))
     assert ", ".join(f"{step.verb} {step.device} {step.dtype}" for step in made.steps) == steps

@@ -35,7 +35,7 @@ class TestAbacus(AdapterSuite):
         return abacus.Abacus(np.array(array))
 
 
-def test_it_is_installed_and_named_after_its_package() -> None:
+def test_plugin_entry_point_is_found_and_listed_as_a_framework() -> None:
     (point,) = entry_points(group="interop.adapters", name="abacus")
     assert point.value == "abacus:adapter"
     assert point.dist
@@ -53,13 +53,11 @@ def test_it_is_installed_and_named_after_its_package() -> None:
         ("x = Stranger()", "interop.convert_tree([x], 'numpy')", []),
     ],
 )
-def test_it_is_found_on_the_first_miss_and_nothing_else_is_imported(
-    before: str, statement: str, imported: list[str]
-) -> None:
+def test_plugin_is_imported_only_on_first_use(before: str, statement: str, imported: list[str]) -> None:
     assert run_child(IMPORTED.format(before=before, statement=statement)) == f"{imported}\n"
 
 
-def test_importing_interop_does_not_look_for_plugins() -> None:
+def test_import_interop_does_not_search_for_plugins() -> None:
     said = run_child(
         """
         import interop, sys
@@ -69,7 +67,7 @@ def test_importing_interop_does_not_look_for_plugins() -> None:
     assert said == "False False\n"
 
 
-def test_the_environment_can_turn_plugins_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_search_is_disabled_by_the_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTEROP_PLUGINS", "0")
     said = run_child(
         """
@@ -92,7 +90,7 @@ def install(folder: Path, distribution: str, framework: str, target: str) -> Non
     (info / "entry_points.txt").write_text(f"[interop.adapters]\n{framework} = {target}\n")
 
 
-def test_two_distributions_that_claim_one_name_are_both_named(tmp_path: Path) -> None:
+def test_plugin_name_claimed_by_two_distributions_is_an_error_naming_both(tmp_path: Path) -> None:
     """Asked by name and by an array, again and again; and everything else goes on."""
     (tmp_path / "counting.py").write_text("print('counting was loaded')\nfrom abacus import adapter")
     install(tmp_path, "other-abacus", "abacus", "counting:adapter")
@@ -114,7 +112,7 @@ def test_two_distributions_that_claim_one_name_are_both_named(tmp_path: Path) ->
     assert said == f"two adapters are called 'abacus': {claims}. Uninstall one.\n" * 4 + "True\n"
 
 
-def test_one_distribution_that_is_found_twice_is_no_clash(tmp_path: Path) -> None:
+def test_plugin_distribution_found_twice_is_accepted(tmp_path: Path) -> None:
     """An editable install, seen from its own folder, say."""
     install(tmp_path, "interop-abacus", "abacus", "abacus:adapter")
     said = run_child(
@@ -137,7 +135,7 @@ def test_one_distribution_that_is_found_twice_is_no_clash(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_a_plugin_whose_adapter_is_wrong_says_so(tmp_path: Path, source: str, said: str) -> None:
+def test_plugin_with_an_invalid_adapter_is_refused_with_the_reason(tmp_path: Path, source: str, said: str) -> None:
     (tmp_path / "wrong.py").write_text(source)
     install(tmp_path, "wrong-interop", "wrong", "wrong:adapter")
     printed = run_child(

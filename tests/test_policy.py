@@ -44,7 +44,7 @@ STAY = {
 
 
 @pytest.mark.parametrize("make", TRAVEL.values(), ids=TRAVEL)
-def test_what_travels_is_refused(make: Any) -> None:
+def test_policy_error_refuses_copies_between_host_and_device(make: Any) -> None:
     x, to, keywords = make()
     with options(host_copy="error"):
         with pytest.raises(interop.HostCopyError, match=r'16 bytes travel .* host_copy="error" forbids that'):
@@ -56,7 +56,7 @@ def test_what_travels_is_refused(make: Any) -> None:
 
 @pytest.mark.parametrize("make", STAY.values(), ids=STAY)
 @pytest.mark.requires("simcuda")  # where there are two devices
-def test_what_stays_is_not(make: Any) -> None:
+def test_policy_ignores_copies_within_host_memory_or_between_gpus(make: Any) -> None:
     x, to, keywords = make()
     with options(host_copy="error", max_host_bytes=0):
         result = interop.convert(x, to, **keywords)
@@ -68,7 +68,7 @@ def flat(x: Any) -> Any:
     return interop.to_numpy(x, device="cpu").ravel()
 
 
-def test_the_message_has_the_plan() -> None:
+def test_policy_error_message_contains_the_plan() -> None:
     x = on_gpu("torch")
     with options(host_copy="error"), pytest.raises(interop.HostCopyError) as caught:
         interop.to_numpy(x)
@@ -82,7 +82,7 @@ def test_the_message_has_the_plan() -> None:
     )  # fmt: skip
 
 
-def test_a_limit_lets_small_arrays_pass() -> None:
+def test_policy_max_host_bytes_allows_copies_up_to_the_limit() -> None:
     small = on_gpu("torch")
     with options(max_host_bytes=16):
         assert np.array_equal(interop.to_numpy(small), VALUES)
@@ -96,7 +96,7 @@ def test_a_limit_lets_small_arrays_pass() -> None:
 
 
 @pytest.mark.requires("simcuda")
-def test_nothing_has_moved_when_it_is_refused() -> None:
+def test_policy_refusal_moves_no_bytes() -> None:
     import simcuda
 
     x = on_gpu("torch")
@@ -113,7 +113,7 @@ def test_nothing_has_moved_when_it_is_refused() -> None:
     assert (counts.memcpys, counts.synchronisations) == (0, 0)
 
 
-def test_a_warning_is_given_at_the_callers_line() -> None:
+def test_policy_warn_points_to_the_file_of_the_caller() -> None:
     x = on_gpu("torch")
     with options(host_copy="warn"), warnings.catch_warnings(record=True, action="always") as caught:
         interop.to_cupy(x)
@@ -126,13 +126,13 @@ def test_a_warning_is_given_at_the_callers_line() -> None:
     assert str(warning.message).startswith("16 bytes travel between the host and a device:\ntorch -> numpy, ")
 
 
-def test_a_warning_made_an_error_moves_nothing_either() -> None:
+def test_policy_warning_turned_into_an_error_is_raised() -> None:
     x = on_gpu("cupy")
     with options(host_copy="warn"), warnings.catch_warnings(action="error"), pytest.raises(interop.HostCopyWarning):
         interop.to_numpy(x)
 
 
-def test_what_was_remembered_before_is_refused_all_the_same() -> None:
+def test_policy_error_applies_to_cached_conversions() -> None:
     x = on_gpu("torch")
     for _ in range(3):
         interop.to_numpy(x)
@@ -162,7 +162,7 @@ POLICIES: list[Any] = ["allow", "warn", "error"]
 EXPECTED = {"allow": "done", "warn": "done", "error": "error"}
 
 
-def test_eight_threads_each_have_their_own() -> None:
+def test_policy_is_separate_in_each_thread() -> None:
     x, start = on_gpu("torch"), threading.Barrier(8)
 
     def work(i: int) -> list[bool]:
@@ -179,14 +179,14 @@ def test_eight_threads_each_have_their_own() -> None:
         assert all(map(all, pool.map(work, range(8))))
 
 
-def test_a_thread_starts_without_one() -> None:
+def test_policy_is_not_inherited_by_a_new_thread() -> None:
     x = on_gpu("torch")
     with options(host_copy="error"), ThreadPoolExecutor(1) as pool:
         assert pool.submit(outcome, x).result() == "done"
         assert pool.submit(contextvars.copy_context().run, outcome, x).result() == "error"
 
 
-def test_tasks_each_have_their_own() -> None:
+def test_policy_is_separate_in_each_task() -> None:
     x = on_gpu("torch")
 
     async def work(policy: Any) -> bool:
@@ -203,7 +203,7 @@ def test_tasks_each_have_their_own() -> None:
     assert asyncio.run(main()) == [True] * 16
 
 
-def test_a_task_inherits_the_one_it_was_made_under() -> None:
+def test_policy_is_inherited_by_a_new_task() -> None:
     x = on_gpu("torch")
 
     async def later() -> str:
@@ -223,20 +223,20 @@ def test_a_task_inherits_the_one_it_was_made_under() -> None:
 
 
 @pytest.mark.parametrize("limit", [-1, True, 1.5, "1 GB", math.nan])
-def test_a_limit_is_a_number_of_bytes(limit: Any) -> None:
+def test_policy_invalid_max_host_bytes_is_refused(limit: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         options(max_host_bytes=limit)
     assert str(caught.value) == f"max_host_bytes must be a number of bytes, or math.inf for no limit, got {limit!r}"
 
 
-def test_a_policy_is_one_of_three() -> None:
+def test_policy_invalid_host_copy_is_refused() -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         options(host_copy="never")  # type: ignore[arg-type]
     assert str(caught.value) == "host_copy must be one of 'allow', 'warn', 'error', got 'never'"
 
 
 @pytest.mark.parametrize("name", ["host_copy", "max_host_bytes"])
-def test_a_policy_is_no_keyword_of_a_call(name: str) -> None:
+def test_policy_as_a_keyword_of_a_call_is_refused_with_a_hint(name: str) -> None:
     with pytest.raises(TypeError) as caught:
         interop.to_torch(VALUES, **{name: "allow"})  # type: ignore[arg-type]
     assert (

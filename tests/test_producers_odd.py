@@ -53,13 +53,13 @@ class Ordered:
 
 
 @pytest.mark.parametrize("first", [New, Old])
-def test_to_numpy_producers_of_one_class_are_asked_one_by_one(first: Any) -> None:
+def test_to_numpy_objects_of_one_class_may_differ_in_dlpack_version(first: Any) -> None:
     for cls in (first, Old, New):
         assert interop.to_numpy(Box(cls(np.arange(3.0)))).tolist() == [0, 1, 2]
 
 
 @pytest.mark.requires("torch", "cupy", "gpu")
-def test_convert_producer_that_insists_on_a_stream_is_shared() -> None:
+def test_convert_producer_that_requires_a_stream_is_shared() -> None:
     import cupy
 
     host = np.arange(6.0)

@@ -35,7 +35,7 @@ def expected(case: Case, to: str, wish: dict[str, Any]) -> type[interop.InteropE
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_values_shape_and_dtype_arrive(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_keeps_values_shape_and_dtype(case: Case, to: str, wish: dict[str, Any]) -> None:
     plan, result = convert(case, to, wish)
     assert interop.framework_of(result) == to
     assert bits(result) == bits(case.array)
@@ -47,7 +47,7 @@ def test_values_shape_and_dtype_arrive(case: Case, to: str, wish: dict[str, Any]
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_the_original_stays_as_it_was(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_and_explain_leave_the_source_unchanged(case: Case, to: str, wish: dict[str, Any]) -> None:
     before = state(case.array)
     explain(case, to, wish)
     assert state(case.array) == before
@@ -57,7 +57,7 @@ def test_the_original_stays_as_it_was(case: Case, to: str, wish: dict[str, Any])
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_memory_is_shared_exactly_when_explain_says_so(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_shares_memory_exactly_when_explain_says_zero_copy(case: Case, to: str, wish: dict[str, Any]) -> None:
     plan, result = convert(case, to, wish)
     assert interop.shares_memory(result, case.array) == (plan.zero_copy and case.array.nbytes > 0)
     assert plan.bytes_copied == (0 if plan.zero_copy else case.array.nbytes)
@@ -68,7 +68,9 @@ def test_memory_is_shared_exactly_when_explain_says_so(case: Case, to: str, wish
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_who_writes_to_the_result_writes_to_shared_memory_only(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_write_to_the_result_reaches_the_source_only_if_shared(
+    case: Case, to: str, wish: dict[str, Any]
+) -> None:
     plan, result = convert(case, to, wish)
     assume(is_writable(result) and not case.layout.overlaps)
     before = bits(case.array)
@@ -78,7 +80,9 @@ def test_who_writes_to_the_result_writes_to_shared_memory_only(case: Case, to: s
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_nobody_can_write_to_what_is_read_only_or_overlaps(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_shared_read_only_or_overlapping_memory_is_not_writable(
+    case: Case, to: str, wish: dict[str, Any]
+) -> None:
     plan, result = convert(case, to, wish)
     assume(plan.zero_copy and result is not case.x and result.nbytes)
     accepted = to == "torch" and wish.get("readonly") == "share"
@@ -89,14 +93,14 @@ def test_nobody_can_write_to_what_is_read_only_or_overlaps(case: Case, to: str, 
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_shared_memory_keeps_its_strides(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_shared_memory_keeps_the_strides(case: Case, to: str, wish: dict[str, Any]) -> None:
     plan, result = convert(case, to, wish)
     assert not plan.zero_copy or strides(result) == strides(case.array)
 
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_memory_is_copied_only_where_it_must_be(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_explain_plans_a_copy_only_when_documented(case: Case, to: str, wish: dict[str, Any]) -> None:
     """Nothing is copied for safety's sake, save layouts that interleave: whether they meet is hard to tell."""
     assume(case.layout.overlaps or not case.layout.interleaves)
     assume(case.array.nbytes)
@@ -107,7 +111,9 @@ def test_memory_is_copied_only_where_it_must_be(case: Case, to: str, wish: dict[
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_copy_false_is_refused_exactly_when_a_copy_is_planned(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_explain_copy_false_is_refused_exactly_when_a_copy_is_planned(
+    case: Case, to: str, wish: dict[str, Any]
+) -> None:
     free = explain(case, to, wish | {"copy": None})
     strict = explain(case, to, wish | {"copy": False})
     assert not isinstance(strict, interop.Plan) or strict == free
@@ -119,7 +125,7 @@ def test_copy_false_is_refused_exactly_when_a_copy_is_planned(case: Case, to: st
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_copy_true_is_one_copy_that_nobody_else_holds(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_convert_copy_true_makes_one_writable_copy(case: Case, to: str, wish: dict[str, Any]) -> None:
     plan, result = convert(case, to, wish | {"copy": True})
     assert not plan.zero_copy
     assert plan.bytes_copied == case.array.nbytes
@@ -130,7 +136,7 @@ def test_copy_true_is_one_copy_that_nobody_else_holds(case: Case, to: str, wish:
 
 @thorough
 @given(case=numpy_cases() | torch_cases())
-def test_without_a_wish_an_array_of_the_framework_is_itself(case: Case, to: str) -> None:
+def test_convert_to_own_framework_returns_the_array_itself(case: Case, to: str) -> None:
     assume(case.framework == to)
     assert interop.convert(case.x, to) is case.x
     assert interop.convert(case.x, to, copy=False, readonly="error", dtype=None) is case.x
@@ -138,7 +144,7 @@ def test_without_a_wish_an_array_of_the_framework_is_itself(case: Case, to: str)
 
 @thorough
 @given(case=CASES, wish=keywords())
-def test_the_advice_of_an_error_helps(case: Case, to: str, wish: dict[str, Any]) -> None:
+def test_explain_error_hint_leads_to_a_later_error_or_a_plan(case: Case, to: str, wish: dict[str, Any]) -> None:
     """Whoever writes what a message says gets an array, or an error of the next kind."""
     kinds = [interop.GradientError, interop.CopyRequiredError, interop.Plan]
     advice = {"detach=True": True, 'readonly="share"': "share", 'readonly="copy"': "copy", "copy=False out": None}

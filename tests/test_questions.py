@@ -41,7 +41,7 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize(("x", "name"), ARRAYS.values(), ids=ARRAYS)
-def test_whose_and_where(x: Any, name: str) -> None:
+def test_framework_of_and_device_of_accept_arrays_and_subclasses(x: Any, name: str) -> None:
     assert interop.framework_of(x) == name
     device = interop.device_of(x)
     assert device == (1, 0)
@@ -51,14 +51,14 @@ def test_whose_and_where(x: Any, name: str) -> None:
 @pytest.mark.parametrize(
     "x", [b"abc", memoryview(b"abc"), foreign.DLPack(np.ones(3)), foreign.ArrayInterface(np.ones(3))]
 )
-def test_a_foreign_array_is_somewhere_and_nobody_s(x: Any) -> None:
+def test_device_of_accepts_a_foreign_array_but_framework_of_refuses(x: Any) -> None:
     assert interop.device_of(x) == (1, 0)
     with pytest.raises(interop.UnknownFrameworkError):
         interop.framework_of(x)
 
 
 @pytest.mark.parametrize("question", [interop.framework_of, interop.device_of, interop.namespace])
-def test_no_array_has_no_answer(question: Any) -> None:
+def test_framework_of_device_of_and_namespace_refuse_non_arrays(question: Any) -> None:
     nothing: list[object] = [[1], None, "abc", {}, 3]
     for x in nothing:
         with pytest.raises(interop.NotAnArrayError):
@@ -69,7 +69,7 @@ def test_no_array_has_no_answer(question: Any) -> None:
 
 
 @given(first=layouts(), second=layouts(), apart=st.integers(0, 9))
-def test_shares_memory_is_exact(first: Layout, second: Layout, apart: int) -> None:
+def test_shares_memory_for_any_strides_is_exact(first: Layout, second: Layout, apart: int) -> None:
     """Not whether two spans overlap: whether there is a byte in both. Every byte is looked at."""
     root = np.zeros(first.length + second.length + apart, np.uint8)
     a = np.ndarray(first.shape, np.uint8, root, first.offset, first.strides)
@@ -87,7 +87,7 @@ def test_shares_memory_is_exact_between_frameworks(first: Layout, second: Layout
     assert interop.shares_memory(a, b) == interop.shares_memory(b, a) == truth
 
 
-def test_interleaved_slices_share_nothing() -> None:
+def test_shares_memory_of_disjoint_interleaved_slices_is_false() -> None:
     x = torch.arange(12).reshape(2, 6)
     array = x.numpy()
     assert not interop.shares_memory(x[:, ::2], array[:, 1::2])
@@ -97,7 +97,7 @@ def test_interleaved_slices_share_nothing() -> None:
 
 
 @pytest.mark.parametrize("make", [memoryview, foreign.DLPack, foreign.ArrayInterface, torch.from_numpy])
-def test_whoever_speaks_for_memory_shares_it(make: Any) -> None:
+def test_shares_memory_accepts_every_protocol(make: Any) -> None:
     x = np.ones(4)
     assert interop.shares_memory(make(x), x)
     assert not interop.shares_memory(make(x.copy()), x)
@@ -105,24 +105,24 @@ def test_whoever_speaks_for_memory_shares_it(make: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["O", "M8[s]", "U3", "i4,i4", "g"])
-def test_what_cannot_be_converted_has_memory_all_the_same(dtype: str) -> None:
+def test_shares_memory_accepts_unsupported_dtypes(dtype: str) -> None:
     x = np.zeros(4, dtype)
     assert interop.shares_memory(x, x[1:])
     assert not interop.shares_memory(x[::2], x[1::2])
 
 
-def test_a_mask_does_not_matter() -> None:
+def test_shares_memory_ignores_a_mask() -> None:
     masked = np.ma.masked_array([1, 2], mask=[True, False])
     assert interop.shares_memory(masked, masked.data)
 
 
-def test_lazy_bits_and_gradients_do_not_matter() -> None:
+def test_shares_memory_ignores_pending_conjugation_and_gradients() -> None:
     x = torch.ones(2, dtype=torch.complex64, requires_grad=True)
     assert interop.shares_memory(x.conj(), x.detach().numpy())
     assert interop.shares_memory(x.detach().conj().imag, x.detach().numpy())
 
 
-def test_what_has_to_be_read_has_no_memory_yet() -> None:
+def test_shares_memory_of_an_object_that_must_be_read_is_false() -> None:
     x = np.ones(())
     assert not interop.shares_memory(np.float64(1), np.float64(1))
     assert not interop.shares_memory(foreign.Array(x), x)
@@ -136,19 +136,19 @@ def test_what_has_to_be_read_has_no_memory_yet() -> None:
     [(np.ones(3), array_api_compat.numpy), (torch.ones(3), array_api_compat.torch)],
     ids=["numpy", "torch"],
 )
-def test_the_namespace_of_arrays(x: Any, namespace: Any) -> None:
+def test_namespace_of_numpy_and_torch_arrays_is_array_api_compat(x: Any, namespace: Any) -> None:
     assert interop.namespace(x) is namespace
     assert interop.namespace(x, x) is namespace
 
 
-def test_what_frameworks_there_are() -> None:
+def test_frameworks_lists_loaded_frameworks_with_versions() -> None:
     infos = {info.name: info for info in interop.frameworks()}
     assert {"cupy", "numpy", "torch"} <= set(infos)
     for name, module in (("numpy", np), ("torch", torch)):
         assert infos[name][:4] == (name, True, True, module.__version__)
 
 
-def test_telling_what_there_is_imports_nothing() -> None:
+def test_frameworks_imports_no_framework() -> None:
     said = run_child("""
         import sys, interop
         for info in interop.frameworks():
@@ -161,7 +161,7 @@ def test_telling_what_there_is_imports_nothing() -> None:
 
 
 @pytest.mark.requires("torch", "simcuda")
-def test_shares_memory_of_a_device_object_with_dlpack_only_reads_the_address_in_its_capsule() -> None:
+def test_shares_memory_of_a_gpu_dlpack_object_reads_the_capsule_address() -> None:
     import torch
 
     class Lender:

@@ -44,7 +44,7 @@ def equal(result: Any, array: Any) -> bool:
 @pytest.mark.requires("torch")
 @LIE
 @TO
-def test_convert_lying_object_gives_what_was_read(name: str, to: str) -> None:
+def test_convert_object_with_stated_dtype_returns_the_values_read(name: str, to: str) -> None:
     array, dtype = LIES[name]
     x = foreign.Stated(array, dtype)
     result = interop.convert(x, to)
@@ -55,7 +55,7 @@ def test_convert_lying_object_gives_what_was_read(name: str, to: str) -> None:
 
 @pytest.mark.requires("torch")
 @LIE
-def test_every_verb_of_a_lying_object_gives_what_was_read(name: str) -> None:
+def test_verbs_object_with_stated_dtype_return_the_values_read(name: str) -> None:
     array, dtype = LIES[name]
     x = foreign.Stated(array, dtype)
     assert equal(interop.unify(np.zeros(1), x)[1], array)
@@ -70,7 +70,7 @@ def test_every_verb_of_a_lying_object_gives_what_was_read(name: str) -> None:
 
 @pytest.mark.requires("torch", "dask")
 @LIE
-def test_convert_lying_object_to_dask_gives_what_was_read(name: str) -> None:
+def test_convert_object_with_stated_dtype_to_dask_returns_the_values_read(name: str) -> None:
     array, dtype = LIES[name]
     lazy = interop.convert(foreign.Stated(array, dtype), "dask")
     assert lazy.dtype.name == array.dtype.name
@@ -79,7 +79,7 @@ def test_convert_lying_object_to_dask_gives_what_was_read(name: str) -> None:
 
 @pytest.mark.requires("torch")
 @TO
-def test_convert_object_of_another_shape_than_stated_gives_what_was_read(to: str) -> None:
+def test_convert_object_with_wrong_stated_shape_returns_the_values_read(to: str) -> None:
     x = foreign.Stated(np.arange(6).reshape(2, 3), "int64", shape=(7,))
     assert interop.convert(x, to).tolist() == [[0, 1, 2], [3, 4, 5]]
     assert [piece.tolist() for piece in interop.batches(x, to, size=1)] == [[[0, 1, 2]], [[3, 4, 5]]]
@@ -88,7 +88,7 @@ def test_convert_object_of_another_shape_than_stated_gives_what_was_read(to: str
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("name", UNSUPPORTED)
 @TO
-def test_convert_object_that_reads_as_no_numbers_is_refused(name: str, to: str) -> None:
+def test_convert_object_that_reads_as_masked_or_not_numeric_is_refused(name: str, to: str) -> None:
     array, reason = UNSUPPORTED[name]
     with pytest.raises(interop.UnsupportedArrayError, match=reason) as caught:
         interop.convert(foreign.Stated(array, "float32"), to)
@@ -110,7 +110,7 @@ def test_convert_object_whose_array_method_returns_a_list_is_refused() -> None:
 
 @pytest.mark.requires("torch")
 @TO
-def test_convert_dtype_is_a_cast_of_what_was_read(to: str) -> None:
+def test_convert_dtype_casts_from_the_dtype_read(to: str) -> None:
     assert interop.convert(scaled(), to, dtype="float32").tolist() == pytest.approx(SCALED)
     with pytest.raises(interop.UnsupportedArrayError, match=r'Pass casting="unsafe" to accept that'):
         interop.convert(scaled(), to, dtype="int16")
@@ -132,7 +132,7 @@ def test_convert_copy_false_refuses_before_reading(to: str) -> None:
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("copy", [None, True])
 @TO
-def test_convert_object_that_keeps_its_array_gives_an_independent_one(copy: bool | None, to: str) -> None:
+def test_convert_object_that_keeps_its_array_returns_an_independent_array(copy: bool | None, to: str) -> None:
     array = np.arange(6.0).reshape(2, 3)
     for kept in (array, array[:1], array.T):
         result = interop.convert(foreign.Array(kept), to, copy=copy)
@@ -141,7 +141,7 @@ def test_convert_object_that_keeps_its_array_gives_an_independent_one(copy: bool
 
 
 @pytest.mark.requires("torch")
-def test_copyto_checks_the_cast_of_what_was_read() -> None:
+def test_copyto_stated_dtype_checks_the_cast_from_the_dtype_read() -> None:
     dst = np.zeros(3, "int16")
     with pytest.raises(interop.UnsupportedArrayError, match=r'Pass casting="unsafe"'):
         interop.copyto(dst, scaled())
@@ -150,14 +150,14 @@ def test_copyto_checks_the_cast_of_what_was_read() -> None:
     assert dst.tolist() == [0, 0, 2]
 
 
-def test_stack_beside_an_array_of_the_dtype_that_is_read_stacks() -> None:
+def test_stack_stated_object_with_array_of_the_dtype_read_stacks() -> None:
     for arrays in ([scaled(), np.zeros(3)], [np.zeros(3), scaled()]):
         stacked = interop.stack(arrays, "numpy")
         assert sorted(stacked.tolist()) == [[0, 0, 0], SCALED]
 
 
 @pytest.mark.requires("torch")
-def test_stack_checks_the_dtypes_of_what_was_read() -> None:
+def test_stack_compares_the_dtypes_that_were_read() -> None:
     arrays = [scaled(), np.zeros(3, "int16")]
     with pytest.raises(interop.UnsupportedArrayError, match="float64 at 0, int16 at 1"):
         interop.stack(arrays, "numpy")
@@ -168,7 +168,7 @@ def test_stack_checks_the_dtypes_of_what_was_read() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_explain_says_what_is_only_stated_and_reads_nothing() -> None:
+def test_explain_stated_dtype_is_marked_as_stated_and_not_read() -> None:
     x = scaled()
     assert str(interop.explain(x, "torch", dtype="float32")) == (
         "foreign.Stated -> torch, float32 (3,) on cpu: 18 bytes copied, because it has to be read by __array__ "
@@ -181,7 +181,7 @@ def test_explain_says_what_is_only_stated_and_reads_nothing() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_watch_records_what_was_read() -> None:
+def test_watch_records_the_dtype_and_bytes_read() -> None:
     with interop.watch() as seen:
         interop.to_torch(scaled())
         interop.to_torch(scaled(), dtype="float32")
@@ -194,7 +194,7 @@ def test_watch_records_what_was_read() -> None:
 
 
 @pytest.mark.requires("torch", "dask")
-def test_watch_records_what_was_read_for_dask() -> None:
+def test_watch_records_the_dtype_and_bytes_read_for_dask() -> None:
     with interop.watch() as seen:
         interop.convert(scaled(), "dask")
     plan = seen.records[-1].plan
@@ -214,7 +214,7 @@ def test_policy_counts_the_bytes_that_were_read() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_policy_ignores_what_is_read_to_the_host() -> None:
+def test_policy_ignores_reads_to_the_host() -> None:
     with interop.options(host_copy="error"):
         assert interop.to_torch(scaled()).tolist() == SCALED
 

@@ -66,7 +66,7 @@ VERBS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.requires("torch", "PIL")
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-def test_every_verb_reads_an_image_once(verb: Callable[[Any], Any], pixels: Count) -> None:
+def test_verbs_read_an_image_once(verb: Callable[[Any], Any], pixels: Count) -> None:
     x = image()
     assert pixels.of(lambda: verb(x)) == 1
 
@@ -77,7 +77,7 @@ def test_stack_reads_each_image_once(pixels: Count) -> None:
 
 
 @pytest.mark.requires("torch", "PIL")
-def test_export_of_an_image_gives_what_it_is_when_it_is_asked_for() -> None:
+def test_export_image_reads_the_pixels_at_each_dlpack_call() -> None:
     x = image()
     exported = interop.export(x)
     x.putpixel((0, 0), 99)
@@ -88,7 +88,7 @@ def test_export_of_an_image_gives_what_it_is_when_it_is_asked_for() -> None:
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("make", [lambda: np.arange(6.0), lambda: np.arange(6.0).reshape(2, 3)], ids=["own", "view"])
-def test_convert_object_that_computes_its_array_reads_it_once(make: Callable[[], Any]) -> None:
+def test_convert_object_that_computes_its_array_is_read_once(make: Callable[[], Any]) -> None:
     reads = []
 
     class Computed:
@@ -105,7 +105,7 @@ def test_convert_object_that_computes_its_array_reads_it_once(make: Callable[[],
 
 
 @pytest.mark.parametrize("kept", [np.arange(6.0), np.arange(6.0).reshape(2, 3)], ids=["own", "view"])
-def test_convert_object_that_keeps_its_array_shares_it(kept: Any) -> None:
+def test_convert_object_that_keeps_its_array_is_shared(kept: Any) -> None:
     class Keeping(foreign.Speaker):
         def __array__(self, dtype: object = None, copy: object = None) -> Any:
             return self._array
@@ -138,7 +138,7 @@ def test_convert_under_a_profiler_tells_kept_memory_from_a_copy() -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_convert_interface_over_kept_data_is_told_from_one_that_makes_it(keep: bool) -> None:
+def test_convert_array_interface_shares_only_kept_data(keep: bool) -> None:
     class Interface:
         """Keeps its bytes, or the whole interface, or makes both anew."""
 
@@ -171,7 +171,7 @@ def test_convert_kept_interface_shares_its_data() -> None:
 
 
 @pytest.mark.requires("torch", "pandas")
-def test_convert_frame_of_numpy_numbers_asks_no_column(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_numpy_dtype_frame_checks_no_column_for_missing_values(monkeypatch: pytest.MonkeyPatch) -> None:
     pd: Any = pytest.importorskip("pandas")
     frames = [pd.DataFrame(np.ones((4, 50))), pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})]
     missing = count(monkeypatch, pd.Series, "isna")
@@ -179,7 +179,7 @@ def test_convert_frame_of_numpy_numbers_asks_no_column(monkeypatch: pytest.Monke
 
 
 @pytest.mark.requires("torch", "pandas")
-def test_convert_frame_asks_only_the_columns_that_can_have_missing_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_frame_checks_only_nullable_columns_for_missing_values(monkeypatch: pytest.MonkeyPatch) -> None:
     pd: Any = pytest.importorskip("pandas")
     x = pd.DataFrame({f"c{i}": np.arange(3.0) for i in range(20)}).assign(last=pd.array([1, None, 3]))
     missing = count(monkeypatch, pd.Series, "isna")

@@ -90,7 +90,7 @@ def test_to_numpy_object_that_reuses_its_buffers_is_copied(make: Any, keywords: 
     assert [buffer.tolist() for buffer in x.buffers] == [buffer.tolist() for buffer in before]
 
 
-def test_to_numpy_array_that_is_kept_weakly_is_copied() -> None:
+def test_to_numpy_copy_true_copies_a_weakly_kept_array() -> None:
     x = Cached()
     kept = interop.to_numpy(x, copy=True)
     assert not np.shares_memory(kept, x.__array__())
@@ -100,14 +100,14 @@ def test_to_numpy_array_that_is_kept_weakly_is_copied() -> None:
 @pytest.mark.parametrize(
     "error", [KeyError("k"), IndexError("i"), ZeroDivisionError("z"), AttributeError("a")], ids=repr
 )
-def test_to_torch_exception_of_an_object_that_is_read_is_the_cause(error: Exception) -> None:
+def test_to_torch_exception_during_reading_is_the_cause(error: Exception) -> None:
     with pytest.raises(interop.UnsupportedArrayError, match="can't be read") as caught:
         interop.to_torch(Stated((3,), error))
     assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("gone"), MemoryError("full")], ids=repr)
-def test_to_numpy_exception_of_a_file_or_of_memory_stays_itself(error: Exception) -> None:
+def test_to_numpy_file_and_memory_errors_propagate_unchanged(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         interop.to_numpy(Stated((3,), error))
     assert caught.value is error
@@ -115,7 +115,7 @@ def test_to_numpy_exception_of_a_file_or_of_memory_stays_itself(error: Exception
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("shape", [(-1,), (2.5,), ("a",), [3]], ids=str)
-def test_explain_impossible_stated_shape_is_not_believed(shape: Any) -> None:
+def test_explain_impossible_stated_shape_is_ignored(shape: Any) -> None:
     x = Stated(shape, np.ones(3, "float32"))
     plan = interop.explain(x, "torch")
     assert (plan.shape, plan.bytes_copied) == ((3,), 12)
@@ -129,6 +129,6 @@ def test_stack_axis_counts_the_axes_that_were_read(axis: int) -> None:
     assert interop.stack(stated, "numpy", axis=axis).tolist() == np.stack(arrays, axis=axis).tolist()
 
 
-def test_stack_axis_that_was_not_read_is_refused() -> None:
+def test_stack_axis_outside_the_shape_read_is_refused() -> None:
     with pytest.raises(interop.InvalidOptionError, match=r"from -1 to 0 for arrays of shape \(\), got 1"):
         interop.stack([Stated((3,), np.zeros(()))] * 2, "numpy", axis=1)

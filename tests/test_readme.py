@@ -10,7 +10,7 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?", re
 
 
 @pytest.mark.requires("torch")
-def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_examples_print_the_documented_output(capsys: pytest.CaptureFixture[str]) -> None:
     examples = EXAMPLE.findall(README.read_text())
     assert examples
     names: dict[str, object] = {}

@@ -60,7 +60,7 @@ def attempt(call: Callable[[Any], object], x: Any) -> bool:
 
 
 @pytest.mark.parametrize("case", SUCCESSES + FAILURES)
-def test_references_are_given_back(case: Call) -> None:
+def test_convert_success_or_failure_releases_all_references(case: Call) -> None:
     make, call = case
     x = make()
     attempt(call, x)  # what is remembered of a class is remembered now
@@ -75,7 +75,7 @@ def test_references_are_given_back(case: Call) -> None:
 
 
 @pytest.mark.parametrize("case", SUCCESSES)
-def test_a_source_ends_with_its_result(case: Call) -> None:
+def test_convert_source_is_freed_with_its_result(case: Call) -> None:
     make, call = case
     x = make()
     source = weakref.ref(x)
@@ -85,7 +85,7 @@ def test_a_source_ends_with_its_result(case: Call) -> None:
     assert source() is None
 
 
-def test_a_view_outlives_what_it_was_made_of() -> None:
+def test_convert_result_keeps_the_memory_of_a_deleted_source() -> None:
     tensor = interop.to_torch(np.arange(1000.0))
     array = interop.to_numpy(torch.arange(1000.0))
     gc.collect()
@@ -94,7 +94,7 @@ def test_a_view_outlives_what_it_was_made_of() -> None:
     assert len(noise) == 100
 
 
-def test_classes_are_not_kept() -> None:
+def test_convert_source_classes_are_garbage_collected() -> None:
     def converted() -> weakref.WeakSet[type]:
         class Passing(np.ndarray[Any, Any]):
             pass

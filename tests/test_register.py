@@ -25,7 +25,7 @@ def _registry_as_it_was() -> Iterator[None]:
         yield
 
 
-def test_a_registered_framework_is_like_any_other() -> None:
+def test_register_adapter_makes_its_arrays_convertible() -> None:
     x = Ledger(np.arange(6.0).reshape(2, 3).T)
     with pytest.raises(interop.NotAnArrayError):
         interop.framework_of(x)
@@ -42,7 +42,7 @@ def test_a_registered_framework_is_like_any_other() -> None:
 
 @pytest.mark.parametrize("to", ["ledger", ledger, Ledger])
 @pytest.mark.parametrize("x", [np.arange(3.0), torch.arange(3.0), memoryview(b"abc")], ids=lambda x: type(x).__name__)
-def test_it_is_a_target_by_name_module_and_class(x: Any, to: Any) -> None:
+def test_register_adapter_is_a_target_by_name_module_and_class(x: Any, to: Any) -> None:
     interop.register(ledger.adapter)
     for _ in range(2):
         result = interop.convert(x, to, readonly="share")
@@ -53,7 +53,7 @@ def test_it_is_a_target_by_name_module_and_class(x: Any, to: Any) -> None:
     assert interop.to_numpy(interop.convert(x, to, dtype="complex64")).dtype == np.complex64
 
 
-def test_what_it_lacks_is_refused_in_its_words() -> None:
+def test_register_adapter_unsupported_dtype_is_refused_with_its_reason() -> None:
     interop.register(ledger.adapter)
     with pytest.raises(
         interop.UnsupportedArrayError, match=r"bfloat16 \(2,\) on cpu to ledger: a ledger has no bfloat16$"
@@ -61,7 +61,7 @@ def test_what_it_lacks_is_refused_in_its_words() -> None:
         interop.convert(torch.ones(2, dtype=torch.bfloat16), "ledger")
 
 
-def test_subclasses_belong_to_the_nearest_adapter() -> None:
+def test_register_subclass_belongs_to_the_nearest_adapter() -> None:
     interop.register(ledger.adapter)
     assert interop.framework_of(Journal(np.ones(3))) == "ledger"
     interop.register(JournalAdapter())
@@ -70,7 +70,7 @@ def test_subclasses_belong_to_the_nearest_adapter() -> None:
     assert type(interop.convert(Journal(np.ones(3)), "ledger")) is Ledger
 
 
-def test_a_subclass_of_a_known_array_can_have_its_own_adapter() -> None:
+def test_register_adapter_for_an_ndarray_subclass_takes_that_subclass() -> None:
     class Image(np.ndarray[Any, Any]):
         pass
 
@@ -84,7 +84,7 @@ def test_a_subclass_of_a_known_array_can_have_its_own_adapter() -> None:
     assert interop.framework_of(np.ones(3)) == "numpy"
 
 
-def test_registering_again_replaces() -> None:
+def test_register_same_adapter_class_again_replaces_the_first() -> None:
     """A notebook's cell that is run twice is no clash."""
     first, second = LedgerAdapter(), LedgerAdapter()
     interop.register(first)
@@ -93,7 +93,7 @@ def test_registering_again_replaces() -> None:
     assert registry.adapter_named("ledger") is second
 
 
-def test_two_adapters_of_one_name_clash() -> None:
+def test_register_two_adapter_classes_with_one_name_is_refused() -> None:
     class Other(LedgerAdapter):
         pass
 
@@ -101,7 +101,7 @@ def test_two_adapters_of_one_name_clash() -> None:
         name = "numpy"
 
     interop.register(ledger.adapter)
-    place = f"{__name__}.test_two_adapters_of_one_name_clash.<locals>"
+    place = f"{__name__}.test_register_two_adapter_classes_with_one_name_is_refused.<locals>"
     for clash, first in ((Other, "ledger.LedgerAdapter"), (Numeric, "interop.adapters.numpy")):
         with pytest.raises(interop.InvalidOptionError) as caught:
             interop.register(clash())
@@ -112,7 +112,7 @@ def test_two_adapters_of_one_name_clash() -> None:
 
 
 @pytest.mark.parametrize("wrong", [LedgerAdapter, "ledger", None, ledger])
-def test_only_adapters_can_be_registered(wrong: Any) -> None:
+def test_register_object_that_is_not_an_adapter_is_refused(wrong: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         interop.register(wrong)
     wanted = "register takes an instance of a subclass of interop.adapter.Adapter"
@@ -137,7 +137,7 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_entry_point_is_found_by_its_arrays(site: Path) -> None:
+def test_entry_point_adapter_is_loaded_for_its_arrays(site: Path) -> None:
     said = run_child(
         """
         import interop, numpy, sys
@@ -152,7 +152,7 @@ def test_an_entry_point_is_found_by_its_arrays(site: Path) -> None:
     assert said == "False\nledger True\n"
 
 
-def test_an_entry_point_is_found_by_its_name(site: Path) -> None:
+def test_entry_point_adapter_is_loaded_by_its_name(site: Path) -> None:
     said = run_child(
         """
         import interop, numpy
@@ -166,7 +166,7 @@ def test_an_entry_point_is_found_by_its_name(site: Path) -> None:
     assert said == f"Ledger {names}\nloud was loaded\nJournal\n"
 
 
-def test_an_entry_point_that_cannot_be_loaded_is_named(site: Path) -> None:
+def test_entry_point_that_cannot_be_loaded_is_named_in_the_error(site: Path) -> None:
     said = run_child(
         """
         import interop, numpy

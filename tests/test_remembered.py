@@ -56,7 +56,7 @@ ASKED: dict[str, tuple[Callable[[], Any], str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_the_same_is_planned_once(asked: tuple[Any, str, dict[str, Any]], plans: list[Any]) -> None:
+def test_plan_cache_repeated_calls_reuse_the_plan(asked: tuple[Any, str, dict[str, Any]], plans: list[Any]) -> None:
     make, to, keywords = asked
     results = [interop.convert(make(), to, **keywords) for _ in range(5)]
     assert len(plans) == 2  # the first comes before the class is known
@@ -75,7 +75,7 @@ def look(x: Any) -> tuple[object, ...]:
         lambda t: t.to(torch.complex128), lambda t: t[:, :1].expand(2, 4), lambda t: t.real.to(torch_dtype("bfloat16")),
     ],
 )  # fmt: skip
-def test_what_is_not_the_same_is_not_taken_for_it(change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def test_plan_cache_separates_layouts_dtypes_and_conjugation(change: Callable[[torch.Tensor], torch.Tensor]) -> None:
     tensor = torch.arange(8).reshape(2, 4).to(torch.complex64)
     other = change(tensor)
     for _ in range(4):
@@ -85,7 +85,7 @@ def test_what_is_not_the_same_is_not_taken_for_it(change: Callable[[torch.Tensor
             assert array.flags.writeable == (x.stride(1) != 0)
 
 
-def test_a_gradient_is_never_lost() -> None:
+def test_plan_cache_tensor_with_gradient_is_refused_each_time() -> None:
     tensor, weight = torch.ones(3), torch.ones(3, requires_grad=True)
     for _ in range(4):
         assert interop.to_numpy(tensor, dtype="float64").tolist() == [1, 1, 1]
@@ -93,7 +93,7 @@ def test_a_gradient_is_never_lost() -> None:
             interop.to_numpy(weight, dtype="float64")
 
 
-def test_read_only_memory_is_never_lent() -> None:
+def test_plan_cache_read_only_array_is_shared_only_with_readonly_share() -> None:
     array = np.ones(3)
     frozen = array[:]
     frozen.flags.writeable = False
@@ -103,7 +103,7 @@ def test_read_only_memory_is_never_lent() -> None:
         assert interop.shares_memory(interop.to_torch(frozen, readonly="share"), array)
 
 
-def test_alignment_is_told_apart() -> None:
+def test_plan_cache_separates_aligned_and_misaligned_memory() -> None:
     memory = np.zeros(33, "u1")
     aligned, skewed = memory[:32].view("f8"), memory[1:].view("f8")
     for _ in range(4):
@@ -111,7 +111,7 @@ def test_alignment_is_told_apart() -> None:
         assert not interop.shares_memory(interop.to_torch(skewed, readonly="copy"), memory)
 
 
-def test_what_a_block_permits_ends_with_it() -> None:
+def test_plan_cache_ignores_options_of_a_block_that_ended() -> None:
     frozen = np.broadcast_to(np.float32(1), 3)
     plain = np.ones(3)
     plain.flags.writeable = False
@@ -125,20 +125,20 @@ def test_what_a_block_permits_ends_with_it() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"copy": 1}, {"copy": 1.0}, {"detach": 1}, {"dtype": ["f4"]}, {"device": ["cpu"]}])
-def test_a_value_that_only_equals_a_choice_is_refused(wrong: dict[str, Any]) -> None:
+def test_plan_cache_keyword_of_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
     for _ in range(3):
         interop.to_torch(np.ones(3), copy=True), interop.to_torch(np.ones(3), detach=True)
     with pytest.raises(interop.InvalidOptionError):
         interop.to_torch(np.ones(3), **wrong)
 
 
-def test_many_shapes_are_forgotten_again() -> None:
+def test_plan_cache_keeps_at_most_1024_calls() -> None:
     for n in range(1500):
         interop.to_torch(np.ones(n, ">f4"))
     assert 0 < len(fastpath.CALLS) <= 1024
 
 
-def test_devices_are_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_cache_device_is_resolved_on_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which device is the current one may change."""
     torch_adapter = registry.adapter_named("torch")
     asked: list[Any] = []
@@ -155,7 +155,7 @@ def test_devices_are_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(asked) == 3
 
 
-def test_a_limit_that_shows_on_the_attempt_is_planned_around_each_time() -> None:
+def test_plan_cache_buffer_error_during_adoption_makes_a_copy_each_time() -> None:
     class Picky(LedgerAdapter):
         """Takes what holds no 13, which no fact tells."""
 
@@ -182,7 +182,7 @@ def test_a_limit_that_shows_on_the_attempt_is_planned_around_each_time() -> None
     registry._classes.clear()
 
 
-def test_parameters_are_tensors_here() -> None:
+def test_plan_cache_parameter_is_converted_like_a_tensor() -> None:
     weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
     for _ in range(4):
         array = interop.to_numpy(weight.data.T, detach=True)

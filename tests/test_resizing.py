@@ -50,7 +50,7 @@ def test_export_detached_forbids_resizing(change: Any) -> None:
     assert (array == np.arange(1000)).all()
 
 
-def test_export_resized_source_leaves_the_consumer_its_numbers() -> None:
+def test_export_source_resize_leaves_the_consumer_values_unchanged() -> None:
     code = """
         import numpy as np, torch, interop
         t = torch.arange(1e6)
@@ -70,7 +70,7 @@ def test_export_copy_leaves_the_source_resizable(make: Any) -> None:
 
 
 @pytest.mark.requires("gpu", "cupy")
-def test_to_cupy_on_a_device_keeps_torchs_allocator_in_charge() -> None:
+def test_to_cupy_device_memory_leaves_the_torch_tensor_resizable() -> None:
     """On a GPU nothing forbids to resize, as docs/handoffs.md says; and a lease asks whether torch owns the memory."""
     tensor = torch.empty(1000, device="cuda")
     arrays = [interop.to_cupy(tensor) for _ in range(2)]

@@ -19,7 +19,7 @@ def rt() -> Iterator[Runtime]:
     yield from fresh()
 
 
-def test_host_functions_run_in_order_and_may_not_call_cuda(rt: Runtime) -> None:
+def test_simcuda_host_functions_run_in_order_and_may_not_call_cuda(rt: Runtime) -> None:
     seen: list[object] = []
 
     def call(argument: object) -> None:
@@ -37,7 +37,7 @@ def test_host_functions_run_in_order_and_may_not_call_cuda(rt: Runtime) -> None:
     assert seen == [1, 800, (0, 2)]
 
 
-def test_another_thread_waits_for_a_host_function(rt: Runtime) -> None:
+def test_simcuda_running_host_function_blocks_other_threads_on_its_stream(rt: Runtime) -> None:
     stream, inside, release = rt.stream(), threading.Event(), threading.Event()
 
     def call(_argument: object) -> None:
@@ -61,14 +61,14 @@ def test_another_thread_waits_for_a_host_function(rt: Runtime) -> None:
     assert simcuda.live().pending == 0
 
 
-def test_what_is_not_simulated_says_its_name(rt: Runtime) -> None:
+def test_simcuda_function_not_simulated_fails_with_its_name(rt: Runtime) -> None:
     assert simcuda.library().cudaGraphCreate(None, 0) == NOT_SUPPORTED
     assert str(simcuda.errors()[-1]) == "cudaErrorNotSupported in cudaGraphCreate: not simulated"
     rt.fails(NOT_SUPPORTED, lambda: rt.cuda.streamBeginCapture(rt.stream()), "cudaStreamBeginCapture")
 
 
 @pytest.mark.requires("torch")
-def test_a_kernel_is_refused_by_name() -> None:
+def test_simcuda_kernels_of_torch_and_cupy_are_refused() -> None:
     import cupy
     import torch
 
@@ -78,7 +78,7 @@ def test_a_kernel_is_refused_by_name() -> None:
         cupy.ones(3)
 
 
-def test_a_stream_said_to_be_captured_is_left_alone(rt: Runtime) -> None:
+def test_simcuda_captured_stream_refuses_event_records(rt: Runtime) -> None:
     stream, other = rt.stream(), rt.stream()
     with simcuda.captured(stream):
         assert rt.cuda.streamIsCapturing(stream)
@@ -88,7 +88,7 @@ def test_a_stream_said_to_be_captured_is_left_alone(rt: Runtime) -> None:
     assert not rt.cuda.streamIsCapturing(stream)
 
 
-def test_calls_are_counted(rt: Runtime) -> None:
+def test_simcuda_counting_counts_calls_and_bytes(rt: Runtime) -> None:
     stream, event, target = rt.stream(), rt.event(), rt.device_memory()
     with simcuda.counting() as counts:
         rt.upload(target, rt.pinned(), stream)
@@ -102,13 +102,13 @@ def test_calls_are_counted(rt: Runtime) -> None:
     assert counts.calls["cudaMemcpyAsync"] == 2
 
 
-def test_it_must_be_loaded_before_the_frameworks() -> None:
+def test_simcuda_load_after_cupy_is_refused() -> None:
     done = child("import cupy, simcuda; simcuda.load()")
     assert "SimcudaError: cupy has been imported before simcuda.load()" in done.stderr
 
 
 @pytest.mark.requires("torch")
-def test_nothing_that_torch_imports_is_missing() -> None:
+def test_simcuda_library_has_every_symbol_that_torch_imports() -> None:
     import torch
 
     folder = Path(torch.__file__).parent / "lib"

@@ -16,7 +16,7 @@ def rt() -> Iterator[Runtime]:
     yield from fresh()
 
 
-def test_pageable_memory_is_staged_and_pinned_memory_is_not(rt: Runtime) -> None:
+def test_simcuda_upload_stages_pageable_but_not_pinned_memory(rt: Runtime) -> None:
     stream, pageable, pinned = rt.stream(), np.full(SIZE, 1, "u1"), rt.pinned(1)
     for source, seen in ((pageable, 1), (pinned, 2)):
         target, result = rt.device_memory(), np.zeros(SIZE, "u1")
@@ -26,7 +26,7 @@ def test_pageable_memory_is_staged_and_pinned_memory_is_not(rt: Runtime) -> None
         assert (result == seen).all(), "a download to pageable memory is complete on return"
 
 
-def test_an_allocation_from_a_stream_is_in_order_with_it(rt: Runtime) -> None:
+def test_simcuda_malloc_async_use_on_another_stream_is_a_race(rt: Runtime) -> None:
     first, second = rt.stream(), rt.stream()
     pointer = rt.cuda.mallocAsync(SIZE, first)
     rt.upload(pointer, rt.pinned(), first)
@@ -39,7 +39,7 @@ def test_an_allocation_from_a_stream_is_in_order_with_it(rt: Runtime) -> None:
     assert simcuda.live().pending == 4, "cudaFreeAsync does not wait"
 
 
-def test_freed_memory_is_an_error_by_name_or_poison(rt: Runtime) -> None:
+def test_simcuda_memory_freed_by_free_async_is_an_error_or_poisoned(rt: Runtime) -> None:
     first, second, result = rt.stream(), rt.stream(), rt.pinned()
     pointer = rt.cuda.mallocAsync(SIZE, first)
     rt.upload(pointer, rt.pinned(3), first)
@@ -54,7 +54,7 @@ def test_freed_memory_is_an_error_by_name_or_poison(rt: Runtime) -> None:
     assert "use after free" in simcuda.errors()[-1].message
 
 
-def test_an_upload_into_freed_memory_is_reported_when_it_runs(rt: Runtime) -> None:
+def test_simcuda_upload_into_freed_memory_is_reported_when_run(rt: Runtime) -> None:
     first, second = rt.stream(), rt.stream()
     pointer = rt.cuda.mallocAsync(SIZE, first)
     rt.cuda.streamSynchronize(first)
@@ -67,7 +67,7 @@ def test_an_upload_into_freed_memory_is_reported_when_it_runs(rt: Runtime) -> No
     assert len(simcuda.races()) == 1
 
 
-def test_freed_memory_comes_back_at_another_address(rt: Runtime) -> None:
+def test_simcuda_malloc_after_free_returns_another_address(rt: Runtime) -> None:
     old = rt.cuda.malloc(SIZE)
     rt.cuda.free(old)
     new = rt.device_memory()
@@ -78,7 +78,7 @@ def test_freed_memory_comes_back_at_another_address(rt: Runtime) -> None:
     assert rt.cuda.pointerGetAttributes(old).type == 0
 
 
-def test_free_waits_for_the_device(rt: Runtime) -> None:
+def test_simcuda_free_waits_for_the_device(rt: Runtime) -> None:
     pointer = rt.cuda.malloc(SIZE)
     rt.cuda.memsetAsync(pointer, 1, SIZE, rt.stream())
     rt.cuda.free(pointer)
@@ -87,7 +87,7 @@ def test_free_waits_for_the_device(rt: Runtime) -> None:
     assert not simcuda.errors()
 
 
-def test_attributes_tell_kind_and_device(rt: Runtime) -> None:
+def test_simcuda_pointer_attributes_report_kind_and_device(rt: Runtime) -> None:
     rt.cuda.setDevice(1)
     pinned, pageable = rt.pinned().ctypes.data, np.zeros(SIZE, "u1")
     managed = rt.cuda.mallocManaged(SIZE)
@@ -103,7 +103,7 @@ def test_attributes_tell_kind_and_device(rt: Runtime) -> None:
     assert rt.cuda.pointerGetAttributes(pageable.ctypes.data).type == 0
 
 
-def test_two_dimensional_copies_touch_their_columns_only(rt: Runtime) -> None:
+def test_simcuda_2d_copy_touches_only_its_columns(rt: Runtime) -> None:
     target, source, result = rt.device_memory(), rt.pinned(), rt.pinned()
     left, right = rt.stream(), rt.stream()
     source[:] = np.arange(SIZE)
@@ -117,7 +117,7 @@ def test_two_dimensional_copies_touch_their_columns_only(rt: Runtime) -> None:
     np.testing.assert_array_equal(result, source)
 
 
-def test_a_copy_between_devices_is_one_peer_copy(rt: Runtime) -> None:
+def test_simcuda_copy_between_devices_counts_as_one_peer_copy(rt: Runtime) -> None:
     here, result = rt.device_memory(), rt.pinned()
     rt.cuda.setDevice(1)
     there, stream = rt.device_memory(), rt.stream()
@@ -131,13 +131,13 @@ def test_a_copy_between_devices_is_one_peer_copy(rt: Runtime) -> None:
     assert (result == 4).all()
 
 
-def test_a_direction_that_is_not_is_an_error(rt: Runtime) -> None:
+def test_simcuda_memcpy_wrong_direction_is_an_error(rt: Runtime) -> None:
     pageable = np.zeros(SIZE, "u1").ctypes.data
     rt.fails(INVALID_VALUE, lambda: rt.cuda.memcpy(rt.device_memory(), pageable, SIZE, D2H), "DeviceToHost")
     rt.fails(INVALID_VALUE, lambda: rt.cuda.memcpy(pageable, rt.device_memory(), SIZE, D2D), "pageable")
 
 
-def test_memory_ends(rt: Runtime) -> None:
+def test_simcuda_malloc_beyond_free_memory_is_an_error(rt: Runtime) -> None:
     free, total = rt.cuda.memGetInfo()
     rt.device_memory(1 << 20)
     assert rt.cuda.memGetInfo() == (free - (1 << 20), total)
@@ -163,6 +163,6 @@ def another(): cuda.cudaMallocHost(ctypes.byref(ctypes.c_void_p()), 4096)
     ],
     ids=["device", "freed pinned", "past the end", "freed managed"],
 )
-def test_forbidden_memory_is_a_segmentation_fault(program: str, touched: int) -> None:
+def test_simcuda_host_access_to_forbidden_memory_is_a_segmentation_fault(program: str, touched: int) -> None:
     done = child(CHILD + program)
     assert (done.returncode, done.stdout.count("touched")) == (-11, touched), done.stderr

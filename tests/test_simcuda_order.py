@@ -16,7 +16,7 @@ def rt() -> Iterator[Runtime]:
     yield from fresh()
 
 
-def test_eager_runs_at_once_and_lazy_does_not(rt: Runtime) -> None:
+def test_simcuda_eager_schedule_runs_pending_work_and_lazy_does_not(rt: Runtime) -> None:
     target, result, stream = rt.device_memory(), rt.pinned(), rt.stream()
     rt.upload(target, rt.pinned(7), stream)
     rt.download(result, target, stream)
@@ -27,7 +27,7 @@ def test_eager_runs_at_once_and_lazy_does_not(rt: Runtime) -> None:
     assert (result == 7).all()
 
 
-def test_lazy_runs_only_what_is_needed(rt: Runtime) -> None:
+def test_simcuda_lazy_schedule_runs_only_the_synchronised_stream(rt: Runtime) -> None:
     first, second = rt.stream(), rt.stream()
     for stream in (first, second):
         rt.upload(rt.device_memory(), rt.pinned(), stream)
@@ -35,7 +35,7 @@ def test_lazy_runs_only_what_is_needed(rt: Runtime) -> None:
     assert simcuda.live().pending == 1
 
 
-def test_greedy_runs_the_others_first(rt: Runtime) -> None:
+def test_simcuda_greedy_schedule_runs_other_streams_first(rt: Runtime) -> None:
     target, result = rt.device_memory(), rt.pinned()
     first, second = rt.stream(), rt.stream()
     rt.upload(target, rt.pinned(1), first)
@@ -48,7 +48,7 @@ def test_greedy_runs_the_others_first(rt: Runtime) -> None:
     assert len(simcuda.races()) == 1
 
 
-def test_a_seed_repeats_itself_and_seeds_differ(rt: Runtime) -> None:
+def test_simcuda_random_schedule_depends_only_on_its_seed(rt: Runtime) -> None:
     def order(seed: int) -> tuple[int, ...]:
         simcuda.schedule("random", seed)
         done: list[int] = []
@@ -65,7 +65,7 @@ def test_a_seed_repeats_itself_and_seeds_differ(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize(("name", "seed"), [("greedy", 1), ("random", None), ("fifo", None)])
-def test_a_schedule_that_is_none_is_refused(name: str, seed: int | None) -> None:
+def test_simcuda_schedule_unknown_name_or_bad_seed_is_refused(name: str, seed: int | None) -> None:
     with pytest.raises(ValueError, match=r"seed|no schedule"):
         simcuda.schedule(name, seed)
 
@@ -74,7 +74,7 @@ def test_a_schedule_that_is_none_is_refused(name: str, seed: int | None) -> None
 
 
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
-def test_a_wait_belongs_to_the_record_it_saw(rt: Runtime, schedule: str) -> None:
+def test_simcuda_event_wait_refers_to_the_last_record_before_the_wait(rt: Runtime, schedule: str) -> None:
     simcuda.schedule(schedule)
     target, result, event = rt.device_memory(), rt.pinned(), rt.event()
     writer, reader, idle = rt.stream(), rt.stream(), rt.stream()
@@ -89,7 +89,7 @@ def test_a_wait_belongs_to_the_record_it_saw(rt: Runtime, schedule: str) -> None
     assert not simcuda.races()
 
 
-def test_a_wait_for_a_later_record_orders_nothing(rt: Runtime) -> None:
+def test_simcuda_event_wait_before_the_record_orders_nothing(rt: Runtime) -> None:
     target, event = rt.device_memory(), rt.event()
     writer, reader = rt.stream(), rt.stream()
     rt.cuda.streamWaitEvent(reader, event, 0)
@@ -101,7 +101,7 @@ def test_a_wait_for_a_later_record_orders_nothing(rt: Runtime) -> None:
     assert f"{writer:#x}" in str(race)
 
 
-def test_a_writer_must_wait_for_every_reader(rt: Runtime) -> None:
+def test_simcuda_write_that_waits_for_one_of_two_readers_is_a_race(rt: Runtime) -> None:
     target, event = rt.device_memory(), rt.event()
     readers, writer = [rt.stream(), rt.stream()], rt.stream()
     for reader in readers:
@@ -115,7 +115,7 @@ def test_a_writer_must_wait_for_every_reader(rt: Runtime) -> None:
     assert f"{readers[0]:#x}" in race.first.stream
 
 
-def test_polling_makes_progress(rt: Runtime) -> None:
+def test_simcuda_event_query_makes_progress(rt: Runtime) -> None:
     def polls() -> int:
         for _ in range(3):
             rt.upload(target, source, stream)
@@ -132,7 +132,7 @@ def test_polling_makes_progress(rt: Runtime) -> None:
     assert not simcuda.races()
 
 
-def test_a_successful_poll_is_a_synchronisation(rt: Runtime) -> None:
+def test_simcuda_successful_event_query_synchronises(rt: Runtime) -> None:
     simcuda.schedule("adversary")
     target, event, writer, reader = rt.device_memory(), rt.event(), rt.stream(), rt.stream()
     rt.upload(target, rt.pinned(), writer)
@@ -142,7 +142,7 @@ def test_a_successful_poll_is_a_synchronisation(rt: Runtime) -> None:
     assert not simcuda.races()
 
 
-def test_an_event_and_a_stream_of_two_devices_do_not_fit(rt: Runtime) -> None:
+def test_simcuda_event_record_on_a_stream_of_another_device_fails(rt: Runtime) -> None:
     event = rt.event()
     rt.cuda.setDevice(1)
     stream = rt.stream()
@@ -152,7 +152,7 @@ def test_an_event_and_a_stream_of_two_devices_do_not_fit(rt: Runtime) -> None:
     rt.cuda.streamWaitEvent(stream, event, 0)
 
 
-def test_destroyed_handles_are_errors(rt: Runtime) -> None:
+def test_simcuda_destroyed_or_unknown_handle_is_an_error(rt: Runtime) -> None:
     stream, event = rt.cuda.streamCreate(), rt.cuda.eventCreate()
     rt.cuda.eventRecord(event, stream)
     rt.cuda.eventDestroy(event)
@@ -163,7 +163,7 @@ def test_destroyed_handles_are_errors(rt: Runtime) -> None:
     assert rt.stream() != stream
 
 
-def test_a_destroyed_stream_finishes_its_work(rt: Runtime) -> None:
+def test_simcuda_destroyed_stream_finishes_its_work(rt: Runtime) -> None:
     target, result, stream = rt.device_memory(), rt.pinned(), rt.cuda.streamCreate()
     rt.upload(target, rt.pinned(9), stream)
     rt.download(result, target, stream)
@@ -188,7 +188,7 @@ def writes_then_reads(rt: Runtime, writer: int, reader: int) -> bool:
 
 @pytest.mark.parametrize("default", [0, LEGACY])
 @pytest.mark.parametrize("other", ["blocking", "per thread", "non-blocking"])
-def test_the_legacy_stream_and_the_blocking_ones_order_each_other(rt: Runtime, default: int, other: str) -> None:
+def test_simcuda_legacy_stream_orders_with_blocking_streams_only(rt: Runtime, default: int, other: str) -> None:
     stream = PER_THREAD if other == "per thread" else rt.stream(NON_BLOCKING if other == "non-blocking" else 0)
     ordered = other != "non-blocking"
     assert writes_then_reads(rt, default, stream) == ordered
@@ -196,7 +196,7 @@ def test_the_legacy_stream_and_the_blocking_ones_order_each_other(rt: Runtime, d
     assert len(simcuda.races()) == (0 if ordered else 2)
 
 
-def test_the_legacy_stream_orders_two_blocking_ones_only_if_used(rt: Runtime) -> None:
+def test_simcuda_unused_legacy_stream_does_not_order_blocking_streams(rt: Runtime) -> None:
     first, second, target = rt.stream(0), rt.stream(0), rt.device_memory()
     rt.upload(target, rt.pinned(), first)
     rt.cuda.memsetAsync(rt.device_memory(), 0, SIZE, LEGACY)
@@ -206,7 +206,7 @@ def test_the_legacy_stream_orders_two_blocking_ones_only_if_used(rt: Runtime) ->
     assert len(simcuda.races()) == 1
 
 
-def test_every_thread_and_device_has_a_stream_of_its_own(rt: Runtime) -> None:
+def test_simcuda_per_thread_stream_is_separate_for_each_thread_and_device(rt: Runtime) -> None:
     target = rt.device_memory()
 
     def write() -> None:

@@ -234,7 +234,7 @@ PROGRAMS: Final[dict[Program, set[str]]] = {
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_wrong_program_is_caught(program: Program) -> None:
+def test_simcuda_wrong_program_is_reported_as_a_race(program: Program) -> None:
     outcomes = {schedule: outcome(program, False, schedule) for schedule in FIXED}
     assert {schedule for schedule, (wrong, _, _) in outcomes.items() if wrong} == PROGRAMS[program]
     assert all(races for _, races, _ in outcomes.values()), outcomes
@@ -244,12 +244,12 @@ def test_the_wrong_program_is_caught(program: Program) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_correct_program_is_clean(program: Program) -> None:
+def test_simcuda_correct_program_reports_no_race_or_error(program: Program) -> None:
     for schedule, seed in [*((name, None) for name in FIXED), *(("random", seed) for seed in SEEDS)]:
         assert outcome(program, True, schedule, seed) == (False, [], []), (schedule, seed)
 
 
-def test_a_pinned_source_refilled_early_shows_in_the_values_only() -> None:
+def test_simcuda_pinned_source_refilled_early_shows_only_in_the_values() -> None:
     cupy, _ = frameworks()
     stream, source, result = cupy.cuda.Stream(non_blocking=True), pinned(ONE), np.empty(SIZE, "f4")
     simcuda.schedule("lazy")
@@ -263,7 +263,7 @@ def test_a_pinned_source_refilled_early_shows_in_the_values_only() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["lazy", "greedy"])
-def test_a_thousand_handoffs_leave_nothing(schedule: str) -> None:
+def test_simcuda_thousand_handoffs_leave_no_live_objects(schedule: str) -> None:
     cupy, torch = frameworks()
 
     def handoffs(count: int) -> None:

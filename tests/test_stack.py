@@ -52,7 +52,7 @@ everywhere = pytest.mark.parametrize("to", ["numpy", "torch", np, torch.Tensor])
 @everything
 @everywhere
 @pytest.mark.parametrize("axis", [0, 1, -1, -2])
-def test_values_arrive(make: Any, to: Any, axis: int) -> None:
+def test_stack_all_source_types_and_axes_keep_values(make: Any, to: Any, axis: int) -> None:
     result = stack(make(), to, axis=axis)
     assert interop.framework_of(result) == ("numpy" if to in ("numpy", np) else "torch")
     assert result.tolist() == np.stack(VALUES, axis).tolist()
@@ -62,7 +62,7 @@ def test_values_arrive(make: Any, to: Any, axis: int) -> None:
 @everything
 @everywhere
 @pytest.mark.parametrize("copy", [None, True])
-def test_the_result_is_new_and_writable(make: Any, to: Any, copy: bool | None) -> None:
+def test_stack_result_is_new_and_writable(make: Any, to: Any, copy: bool | None) -> None:
     arrays = list(make())
     result = stack(arrays, to, copy=copy)
     assert not any(interop.shares_memory(result, x) for x in arrays if not isinstance(x, foreign.Array))
@@ -72,12 +72,12 @@ def test_the_result_is_new_and_writable(make: Any, to: Any, copy: bool | None) -
 
 @pytest.mark.parametrize("arrays", [[np.float32(1), np.float32(2)], [np.float32(1), np.array(2, "float32")]])
 @everywhere
-def test_scalars(arrays: Any, to: Any) -> None:
+def test_stack_scalars_gives_a_vector(arrays: Any, to: Any) -> None:
     assert stack(arrays, to).tolist() == [1, 2]
     assert stack([torch.tensor(1.0), *arrays], to).tolist() == [1, 1, 2]
 
 
-def test_it_is_stacked_once_and_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stack_stacks_once_and_converts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     monkeypatch.setattr("interop._verbs.stack.convert_whole", lambda *arguments: calls.append(arguments))
     stack(tensors(), "numpy", copy=True, detach=True)
@@ -87,20 +87,20 @@ def test_it_is_stacked_once_and_converted_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("dtype", ["float64", torch.float64, np.float64])
-def test_dtype(dtype: Any) -> None:
+def test_stack_dtype_converts_every_array(dtype: Any) -> None:
     for arrays in (ndarrays(), tensors(), [ndarrays("int8")[0], *tensors()]):
         result = stack(arrays, "numpy", dtype=dtype)
         assert result.dtype == np.float64
         assert result[-1].tolist() == VALUES[1]
 
 
-def test_large_integers_do_not_pass_through_floats() -> None:
+def test_stack_large_integers_do_not_pass_through_floats() -> None:
     arrays = [np.array([2**53 + 1]), np.array([1.0], "float32")]
     result = stack(arrays, "numpy", dtype="int64", casting="unsafe")
     assert result.tolist() == [[2**53 + 1], [1]]
 
 
-def test_gradients() -> None:
+def test_stack_keeps_gradients_in_torch_and_needs_detach_for_numpy() -> None:
     weights = tensors(requires_grad=True)
     for arrays in (weights, [weights[0], torch.ones(3, dtype=torch.float64)]):
         stack(arrays, "torch", dtype="float64").sum().backward()  # type: ignore[no-untyped-call]
@@ -114,14 +114,14 @@ def test_gradients() -> None:
     assert caught.value.__notes__ == ["at arrays[2]"]
 
 
-def test_read_only_sources_are_no_matter() -> None:
+def test_stack_read_only_sources_are_accepted_with_readonly_error() -> None:
     first, second = ndarrays()
     first.flags.writeable = False
     for arrays in ([first, second], [first, torch.from_numpy(second)]):
         assert stack(arrays, "torch", readonly="error").tolist() == VALUES
 
 
-def test_a_framework_without_a_namespace() -> None:
+def test_stack_within_a_framework_without_namespace_is_refused() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
             patch.setattr(registry, table, dict(getattr(registry, table)))
@@ -201,24 +201,24 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_refusals(case: Case) -> None:
+def test_stack_unsupported_arguments_are_refused_with_the_reason(case: Case) -> None:
     case.check()
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
-def test_a_nested_tensor_has_no_shape() -> None:
+def test_stack_nested_tensor_is_refused_with_its_position() -> None:
     nested = torch.nested.nested_tensor([torch.ones(2)])
     with pytest.raises(interop.UnsupportedArrayError, match=r"the array at 1: it is nested\. Use x\.to_padded"):
         stack([torch.ones(2), nested], "torch")
 
 
-def test_what_is_no_array_says_where() -> None:
+def test_stack_object_that_is_not_an_array_raises_with_its_position() -> None:
     with pytest.raises(interop.NotAnArrayError, match="a list is not an array") as caught:
         stack([np.ones(1), [1.0]], "torch")
     assert caught.value.__notes__ == ["at arrays[1]"]
 
 
-def test_arguments_are_checked_before_the_arrays() -> None:
+def test_stack_checks_arguments_before_the_arrays() -> None:
     with pytest.raises(interop.UnknownFrameworkError):
         stack([], "torhc", readonly="shared")  # type: ignore[call-overload]
     with pytest.raises(interop.InvalidOptionError, match="readonly"):

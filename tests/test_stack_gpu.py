@@ -53,7 +53,7 @@ def rows(name: str) -> list[Any]:
 
 @pytest.mark.parametrize("source", ["torch", "cupy"])
 @pytest.mark.parametrize("to", ["numpy", "torch", "cupy"])
-def test_values_arrive(source: str, to: str, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_on_gpu_keeps_values(source: str, to: str, by_copies: None) -> None:  # noqa: ARG001
     result = stack(rows(source), to)
     assert interop.framework_of(result) == to
     assert interop.device_of(result) == ((1, 0) if to == "numpy" else (2, 0))
@@ -64,7 +64,7 @@ def test_values_arrive(source: str, to: str, by_copies: None) -> None:  # noqa: 
 @pytest.mark.parametrize("source", ["torch", "cupy"])
 @pytest.mark.parametrize("to", ["numpy", "torch", "cupy"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_values_arrive_by_kernels(source: str, to: str, axis: int) -> None:
+def test_stack_on_gpu_by_kernels_keeps_values(source: str, to: str, axis: int) -> None:
     result = stack(rows(source), to, axis=axis)
     assert interop.framework_of(result) == to
     assert np.array_equal(interop.to_numpy(result, device="cpu"), np.stack(list(VALUES), axis))
@@ -72,7 +72,7 @@ def test_values_arrive_by_kernels(source: str, to: str, axis: int) -> None:
 
 @pytest.mark.parametrize("first", ["numpy", "torch", "cupy"])
 @pytest.mark.parametrize("to", ["numpy", "torch", "cupy"])
-def test_all_go_where_the_first_one_goes(first: str, to: str, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_mixed_arrays_follow_the_first_to_its_target_device(first: str, to: str, by_copies: None) -> None:  # noqa: ARG001
     others = [row for name in ("numpy", "torch", "cupy") if name != first for row in rows(name)]
     result = stack([*rows(first), *others], to)
     on_host = to == "numpy" or (first == "numpy" and to == "torch")
@@ -82,7 +82,7 @@ def test_all_go_where_the_first_one_goes(first: str, to: str, by_copies: None) -
 
 @pytest.mark.requires("simcuda")  # which has two devices
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_the_result_stays_on_the_arrays_device(to: str, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_result_stays_on_the_device_of_the_arrays(to: str, by_copies: None) -> None:  # noqa: ARG001
     for source in ("torch", "cupy"):
         result = stack([interop.convert(row, source, device="cuda:1") for row in VALUES], to)
         assert interop.device_of(result) == (2, 1)
@@ -95,7 +95,7 @@ def test_the_result_stays_on_the_arrays_device(to: str, by_copies: None) -> None
 @pytest.mark.requires("simcuda")
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("mixed", [False, True])
-def test_the_host_s_result_is_made_after_the_stream_s_work(schedule: str, mixed: bool, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_to_numpy_waits_for_the_given_stream(schedule: str, mixed: bool, by_copies: None) -> None:  # noqa: ARG001
     import simcuda
     from handoffs.sides import CUPY, TORCH
 
@@ -116,7 +116,7 @@ def test_the_host_s_result_is_made_after_the_stream_s_work(schedule: str, mixed:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("source", ["torch", "cupy", "both"])
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_the_stream_that_was_asked_for_waits(schedule: str, source: str, to: str, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_given_stream_waits_for_the_source_streams(schedule: str, source: str, to: str, by_copies: None) -> None:  # noqa: ARG001
     import simcuda
     from handoffs.sides import CUPY, TORCH
 

@@ -39,7 +39,7 @@ def currents() -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("library", ["torch", "cupy", "int", "protocol"])
-def test_it_is_current_in_every_framework_and_only_inside(library: str) -> None:
+def test_stream_is_current_in_every_framework_only_inside_the_block(library: str) -> None:
     import cupy
     import torch
 
@@ -66,12 +66,12 @@ def test_it_is_current_in_every_framework_and_only_inside(library: str) -> None:
 
 
 @pytest.mark.parametrize("spec", ["cuda", None, 1.5, -2])
-def test_what_is_no_stream_is_refused_before_the_block(spec: Any) -> None:
+def test_stream_invalid_value_is_refused_before_the_block(spec: Any) -> None:
     with pytest.raises(interop.InvalidOptionError, match=r"^stream must be"):
         interop.stream(spec)
 
 
-def test_handoffs_inside_cost_nothing() -> None:
+def test_stream_conversions_inside_the_block_need_no_copy_or_synchronisation() -> None:
     import torch
 
     import simcuda
@@ -86,7 +86,7 @@ def test_handoffs_inside_cost_nothing() -> None:
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
-def test_the_interface_is_ordered_by_its_stream(to: str, schedule: str) -> None:
+def test_convert_cuda_array_interface_waits_for_its_stream(to: str, schedule: str) -> None:
     import cupy
     import torch
 
@@ -112,7 +112,7 @@ def test_the_interface_is_ordered_by_its_stream(to: str, schedule: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_read_only_memory_of_the_interface_is_not_handed_out(to: str) -> None:
+def test_convert_read_only_cuda_array_interface_is_copied_by_default(to: str) -> None:
     import cupy
 
     source = Foreign(cupy.empty(16, "f4"), readonly=True)
@@ -125,7 +125,7 @@ def test_read_only_memory_of_the_interface_is_not_handed_out(to: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_the_interfaces_memory_is_found_on_its_device(to: str) -> None:
+def test_convert_cuda_array_interface_keeps_its_device(to: str) -> None:
     import cupy
 
     import simcuda

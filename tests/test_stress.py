@@ -54,7 +54,7 @@ def work(number: int) -> int:
     return right
 
 
-def test_threads_get_their_own_numbers() -> None:
+def test_convert_in_many_threads_keeps_values_and_options_apart() -> None:
     """Though they take turns a thousand times more often than by default."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(5e-6)
@@ -66,7 +66,7 @@ def test_threads_get_their_own_numbers() -> None:
     assert answers == [8 * ROUNDS] * THREADS
 
 
-def test_threads_may_be_the_first_to_convert() -> None:
+def test_convert_first_call_from_many_threads_imports_adapters_safely() -> None:
     """Adapters are imported on first use: by whichever thread comes first, and the others wait."""
     said = run_child("""
         import threading
@@ -84,7 +84,7 @@ def test_threads_may_be_the_first_to_convert() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is told by Linux' procfs")
-def test_memory_stays_flat() -> None:
+def test_convert_repeated_calls_do_not_leak_memory() -> None:
     """20,000 conversions of 4 KiB, a third of them failures: a leak of one array in ten would show."""
     said = run_child("""
         import gc, resource

@@ -107,7 +107,7 @@ def test_to_torch_subclass_with_state_keeps_class_and_state(cls: type[Any], keyw
 
 
 @changes
-def test_to_torch_subclass_that_loses_its_state_gives_up_its_class(keywords: Any) -> None:
+def test_to_torch_subclass_that_loses_its_state_returns_a_plain_tensor(keywords: Any) -> None:
     result: Any = interop.to_torch(tensor(Forgetful), **keywords)
     assert type(result) is torch.Tensor
     assert_values(result, keywords)
@@ -139,7 +139,7 @@ def test_stack_subclass_with_state_keeps_class_and_state() -> None:
     assert (type(result), result.affine, tuple(result.shape)) == (Meta, "mine", (2, 2, 3))
 
 
-def test_stack_subclass_that_loses_its_state_gives_up_its_class() -> None:
+def test_stack_subclass_that_loses_its_state_returns_a_plain_tensor() -> None:
     result: Any = interop.stack([tensor(Forgetful), tensor(Forgetful)], "torch", axis=-1)
     assert (type(result), tuple(result.shape)) == (torch.Tensor, (2, 3, 2))
 
@@ -152,7 +152,7 @@ def test_copyto_subclass_writes_values_and_leaves_state() -> None:
 
 
 @changes
-def test_to_numpy_subclass_is_never_asked(keywords: Any) -> None:
+def test_to_numpy_subclass_with_raising_hooks_returns_its_values(keywords: Any) -> None:
     class Asked(TENSOR):  # type: ignore[misc]
         @classmethod
         def __torch_function__(cls, *_: Any, **__: Any) -> Any:
@@ -171,7 +171,7 @@ def test_to_numpy_subclass_is_never_asked(keywords: Any) -> None:
     assert interop.device_of(x) == interop.Device(1, 0)
 
 
-def test_to_torch_parameter_subclass_that_redefines_to_is_asked() -> None:
+def test_to_torch_parameter_subclass_with_its_own_to_keeps_class_and_state() -> None:
     class Quantized(PARAMETER):  # type: ignore[misc]
         def to(self, *args: Any) -> Any:
             result = Quantized(self.data.to(*args), requires_grad=False)
@@ -192,7 +192,7 @@ def test_to_torch_parameter_becomes_a_tensor_in_the_graph() -> None:
 
 
 @changes
-def test_to_torch_subclass_in_a_graph_stays_in_it(keywords: Any) -> None:
+def test_to_torch_subclass_in_a_graph_keeps_state_and_gradient(keywords: Any) -> None:
     leaf = tensor(Meta).requires_grad_()
     result: Any = interop.to_torch(leaf, **keywords)
     assert result.affine == "mine"
@@ -238,7 +238,7 @@ ODD: dict[str, Any] = {
 
 @changes
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-def test_to_torch_subclass_that_misbehaves_gives_up_its_class(answer: Any, keywords: Any) -> None:
+def test_to_torch_subclass_with_a_wrong_result_returns_a_plain_tensor(answer: Any, keywords: Any) -> None:
     x = torch.arange(6.0).reshape(2, 3).as_subclass(misbehaving(answer))
     result: Any = interop.to_torch(x, **keywords)
     assert type(result) is torch.Tensor
@@ -252,7 +252,7 @@ def test_to_torch_subclass_that_detaches_does_not_lose_the_gradient() -> None:
     assert interop.to_torch(x, dtype="float64").grad_fn is not None
 
 
-def test_stack_subclass_that_misbehaves_gives_up_its_class() -> None:
+def test_stack_subclass_with_a_wrong_result_returns_a_plain_tensor() -> None:
     class Odd(TENSOR):  # type: ignore[misc]
         @classmethod
         def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -277,14 +277,14 @@ def test_to_numpy_subclass_with_state_keeps_class_and_state(keywords: Any) -> No
 
 
 @changes
-def test_to_numpy_subclass_that_loses_its_state_gives_up_its_class(keywords: Any) -> None:
+def test_to_numpy_subclass_that_loses_its_state_returns_a_plain_ndarray(keywords: Any) -> None:
     result = interop.to_numpy(array(ForgetfulArray), **keywords)
     assert type(result) is np.ndarray
     assert_values(result, keywords)
 
 
 @changes
-def test_to_torch_ndarray_subclass_is_not_asked_for_a_copy(keywords: Any) -> None:
+def test_to_torch_ndarray_subclass_with_raising_copy_method_is_converted(keywords: Any) -> None:
     class Odd(NDARRAY):  # type: ignore[misc]
         def copy(self, *_: Any) -> Any:
             raise AssertionError
@@ -300,7 +300,7 @@ def test_to_numpy_copy_of_a_masked_array_keeps_the_mask() -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_to_cupy_subclass_that_loses_its_state_gives_up_its_class() -> None:
+def test_to_cupy_subclass_keeps_its_state_or_returns_a_plain_array() -> None:
     import cupy
 
     class ForgetfulCuPy(cupy.ndarray):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from interop._identify import hints, namespaces
 BASE = np.arange(6.0).reshape(2, 3)
 
 
-def test_a_name_imports_only_what_says_that_it_is_a_namespace(tmp_path: Path) -> None:
+def test_convert_to_a_name_imports_only_declared_array_namespaces(tmp_path: Path) -> None:
     (tmp_path / "stranger.py").write_text("print('a stranger runs')\nfrom numpy import asarray")
     (tmp_path / "broken.py").write_text("from nowhere import __array_namespace_info__")
     (tmp_path / "declared.py").write_text(
@@ -47,7 +47,7 @@ def test_a_name_imports_only_what_says_that_it_is_a_namespace(tmp_path: Path) ->
     ]
 
 
-def test_the_source_of_what_has_none_is_not_read() -> None:
+def test_namespaces_undeclared_module_is_not_a_namespace() -> None:
     for name in ("_struct", "sys", "builtins", "a.b", "", "interop", "xml"):
         assert not namespaces._says_so(name)
     assert namespaces._says_so("array_api_strict")
@@ -57,7 +57,7 @@ def test_the_source_of_what_has_none_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(hints.PACKAGES))
-def test_what_holds_no_arrays_is_out_of_scope(name: str) -> None:
+def test_convert_to_a_package_out_of_scope_is_refused_with_a_hint(name: str) -> None:
     what, cure = hints.PACKAGES[name]
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, name)
@@ -116,7 +116,7 @@ def test_hint_for_a_package_on_a_gpu_calls_its_function_with_a_cupy_array(name: 
     assert interop.framework_of(received[0]) == "cupy"
 
 
-def test_every_package_has_a_test_of_its_hint() -> None:
+def test_hint_for_every_package_is_tested() -> None:
     plain = {name for name, other in hints.PACKAGES.items() if other.cure == "interop.to_numpy(x)"}
     assert {*INSTALLED, *FUNCTIONS_OF_OTHERS, *ON_A_GPU, *plain} == set(hints.PACKAGES)
 
@@ -160,13 +160,13 @@ def test_convert_swapped_arguments_are_named_and_not_printed(call: Any, to: Any)
         assert len(message) < 600
 
 
-def test_find_subclass_names_the_class_that_is_made() -> None:
+def test_find_numpy_class_other_than_ndarray_suggests_numpy() -> None:
     for to in (np.ma.MaskedArray, np.float32):
         with pytest.raises(interop.UnknownFrameworkError, match=r'Write interop\.convert\(x, "numpy"\) instead\.$'):
             interop.convert(BASE, to)
 
 
-def test_find_module_in_the_table_with_a_namespace_says_why_it_was_not_taken() -> None:
+def test_find_module_with_a_bad_namespace_gives_hint_and_reason() -> None:
     """As paddle: there is `asarray`, but what it makes is not an array of the standard."""
     paddle = ModuleType("paddle")
     vars(paddle).update(asarray=lambda x: SimpleNamespace(shape=list(x.shape), dtype=f"paddle.{x.dtype}x"))
@@ -180,14 +180,14 @@ def test_find_module_in_the_table_with_a_namespace_says_why_it_was_not_taken() -
 
 
 @pytest.mark.requires("pandas")
-def test_modules_and_classes_of_them_are_out_of_scope_too() -> None:
+def test_convert_to_a_pandas_module_or_class_is_refused_with_a_hint() -> None:
     pd = import_module("pandas")
     for to in (pd, pd.Series, pd.api):
         with pytest.raises(interop.UnknownFrameworkError, match=r"pandas is not a target, .* pandas\.DataFrame"):
             interop.convert(BASE, to)
 
 
-def test_a_name_in_the_table_imports_nothing() -> None:
+def test_convert_to_a_package_out_of_scope_imports_nothing() -> None:
     said = run_child(
         """
         import interop, numpy, sys

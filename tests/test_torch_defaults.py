@@ -191,33 +191,39 @@ def assert_same(job: Callable[[], Any], context: Context) -> None:
 
 @everywhere
 @pytest.mark.parametrize("job", HOST.values(), ids=HOST)
-def test_verb_under_torchs_defaults_does_the_same(job: Callable[[], Any], context: Context) -> None:
+def test_verbs_with_changed_torch_defaults_give_the_same_results(job: Callable[[], Any], context: Context) -> None:
     assert_same(job, context)
 
 
 @everywhere
 @pytest.mark.requires("gpu")
 @pytest.mark.parametrize("job", GPU.values(), ids=GPU)
-def test_verb_on_a_device_under_torchs_defaults_does_the_same(job: Callable[[], Any], context: Context) -> None:
+def test_verbs_on_a_device_with_changed_torch_defaults_give_the_same_results(
+    job: Callable[[], Any], context: Context
+) -> None:
     assert_same(job, context)
 
 
 @everywhere
 @pytest.mark.requires("gpu", "cupy")
 @pytest.mark.parametrize("job", CUPY.values(), ids=CUPY)
-def test_verb_with_cupy_under_torchs_defaults_does_the_same(job: Callable[[], Any], context: Context) -> None:
+def test_verbs_with_cupy_and_changed_torch_defaults_give_the_same_results(
+    job: Callable[[], Any], context: Context
+) -> None:
     assert_same(job, context)
 
 
 @everywhere
 @pytest.mark.requires("dask")
 @pytest.mark.parametrize("job", DASK.values(), ids=DASK)
-def test_verb_with_dask_under_torchs_defaults_does_the_same(job: Callable[[], Any], context: Context) -> None:
+def test_verbs_with_dask_and_changed_torch_defaults_give_the_same_results(
+    job: Callable[[], Any], context: Context
+) -> None:
     assert_same(job, context)
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda"])
-def test_import_under_torchs_default_device_does_the_same(device: str) -> None:
+def test_import_with_changed_torch_default_device_gives_the_same_results(device: str) -> None:
     code = f"""
         import numpy as np, torch
         torch.set_default_device({device!r})

@@ -43,7 +43,7 @@ NATIVE = {"share", "convert_tree"}
 
 
 @pytest.mark.parametrize("verb", REAL.values(), ids=REAL)
-def test_real_tensor_in_fake_tensor_mode_has_its_numbers(verb: Callable[[Any], Any]) -> None:
+def test_verbs_in_fake_tensor_mode_keep_values_of_real_tensors(verb: Callable[[Any], Any]) -> None:
     tensor = torch.tensor(WANTED)
     for _ in range(2):  # planned, then remembered
         with FakeTensorMode():
@@ -52,7 +52,7 @@ def test_real_tensor_in_fake_tensor_mode_has_its_numbers(verb: Callable[[Any], A
 
 
 @pytest.mark.parametrize("verb", [verb for name, verb in REAL.items() if name not in NATIVE])
-def test_real_tensor_in_lenient_fake_tensor_mode_has_its_numbers(verb: Callable[[Any], Any]) -> None:
+def test_verbs_in_lenient_fake_tensor_mode_keep_values_of_real_tensors(verb: Callable[[Any], Any]) -> None:
     tensor = torch.tensor(WANTED)
     for _ in range(2):
         with FakeTensorMode(allow_non_fake_inputs=True):
@@ -113,13 +113,13 @@ def test_convert_tree_module_that_was_called_is_converted() -> None:
 
 
 @pytest.mark.parametrize("keywords", [{}, {"device": "cpu"}, {"dtype": "float32"}], ids=str)
-def test_to_torch_lazy_parameter_that_does_not_change_stays_itself(keywords: Any) -> None:
+def test_to_torch_unchanged_lazy_parameter_is_the_same_object(keywords: Any) -> None:
     weight = torch.nn.LazyLinear(2).weight
     assert interop.to_torch(weight, **keywords) is weight
 
 
 @pytest.mark.parametrize("name", ["weight", "running_mean"])
-def test_to_torch_lazy_parameter_copied_is_another_lazy_one(name: str) -> None:
+def test_to_torch_copy_of_lazy_parameter_is_a_new_lazy_parameter(name: str) -> None:
     state = lazy_state()
     result = interop.to_torch(state[name], copy=True)
     assert type(result) is type(state[name])
@@ -137,7 +137,7 @@ def test_convert_tree_lazy_state_moves_to_a_device_and_loads() -> None:
     assert type(module.weight) is torch.nn.UninitializedParameter
 
 
-def test_stack_lazy_parameters_is_refused_by_name() -> None:
+def test_stack_lazy_parameters_is_refused_with_the_reason() -> None:
     weight = torch.nn.LazyLinear(2).weight
     with pytest.raises(interop.UnsupportedArrayError, match="without a shape yet"):
         interop.stack([weight, weight], "torch")

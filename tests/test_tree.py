@@ -46,7 +46,7 @@ def tensor() -> Any:
 
 
 @held
-def test_a_container_keeps_its_class(hold: Holder, take: Holder) -> None:
+def test_convert_tree_container_keeps_its_class(hold: Holder, take: Holder) -> None:
     tree = hold(tensor())
     result = convert_tree(tree, "numpy")
     assert type(result) is type(tree)
@@ -57,13 +57,13 @@ def test_a_container_keeps_its_class(hold: Holder, take: Holder) -> None:
 
 
 @pytest.mark.parametrize(("hold", "take"), [pair for name, pair in HOLDERS.items() if name != "result of torch"])
-def test_containers_within_containers(hold: Holder, take: Holder) -> None:
+def test_convert_tree_nested_containers_are_converted(hold: Holder, take: Holder) -> None:
     result = convert_tree([hold([hold(tensor()), "a"])], "numpy")
     assert type(take(take(result[0])[0])) is np.ndarray
     assert take(result[0])[1] == "a"
 
 
-def test_order_factory_and_attributes() -> None:
+def test_convert_tree_keeps_order_default_factory_and_attributes() -> None:
     ordered = OrderedDict(a=tensor(), b=1)
     ordered.move_to_end("a")
     ordered._metadata = {"version": 1}  # type: ignore[attr-defined]  # as a state dict
@@ -76,7 +76,7 @@ def test_order_factory_and_attributes() -> None:
     assert convert_tree(marked, "numpy").note == convert_tree(rows, "numpy").note == "kept"
 
 
-def test_fields_that_init_does_not_take() -> None:
+def test_convert_tree_dataclass_fields_outside_init_are_converted() -> None:
     plain = Plain(tensor())
     plain.made = [tensor(), 5]
     result = convert_tree(plain, "numpy")
@@ -85,7 +85,7 @@ def test_fields_that_init_does_not_take() -> None:
     assert type(plain.made[0]) is torch.Tensor
 
 
-def test_items_that_are_attributes_stay_both() -> None:
+def test_convert_tree_items_that_are_attributes_stay_in_sync() -> None:
     output = convert_tree(Output(tensor()), "numpy")
     assert output.x is output["x"]
     attributes = convert_tree(Attributes(x=tensor()), "numpy")
@@ -94,7 +94,7 @@ def test_items_that_are_attributes_stay_both() -> None:
     assert attributes["y"] == 1
 
 
-def test_what_was_cached_is_computed_anew() -> None:
+def test_convert_tree_cached_property_is_computed_again() -> None:
     @dataclass
     class Cached:
         x: Any
@@ -108,7 +108,7 @@ def test_what_was_cached_is_computed_anew() -> None:
     assert type(convert_tree(tree, "numpy").double) is np.ndarray
 
 
-def test_a_field_that_is_not_set() -> None:
+def test_convert_tree_unset_dataclass_field_stays_unset() -> None:
     plain = Plain(tensor(), 1)
     del plain.x
     plain.y = tensor()
@@ -124,19 +124,19 @@ PASSED = [
 
 
 @pytest.mark.parametrize("x", PASSED, ids=lambda x: type(x).__name__)
-def test_what_is_neither_passes_through(x: Any) -> None:
+def test_convert_tree_other_objects_pass_through(x: Any) -> None:
     assert convert_tree(x, "torch") is x
     result = convert_tree({"x": x, "y": [x]}, "torch")
     assert result["x"] is result["y"][0] is x
 
 
 @pytest.mark.parametrize("x", [Path(__file__).stat(), torch.Size([2, 3]), Triple(1, 2)], ids=lambda x: type(x).__name__)
-def test_a_tuple_of_another_class_without_arrays_stays_itself(x: Any) -> None:
+def test_convert_tree_tuple_subclass_without_arrays_is_the_same_object(x: Any) -> None:
     assert convert_tree([x], "torch")[0] is x
 
 
 @pytest.mark.parametrize("unwilling", [Choosy(x=tensor()), Doubling([tensor()]), Single(x=tensor())])
-def test_a_class_that_won_t_have_it_passes_through(unwilling: Any) -> None:
+def test_convert_tree_container_that_cannot_be_rebuilt_passes_through(unwilling: Any) -> None:
     before = [*unwilling.values()] if isinstance(unwilling, dict) else [*unwilling]
     result = convert_tree([unwilling, tensor()], "numpy")
     assert result[0] is unwilling
@@ -145,7 +145,7 @@ def test_a_class_that_won_t_have_it_passes_through(unwilling: Any) -> None:
     assert all(map(is_, before, after))
 
 
-def test_fields_without_an_index_are_kept() -> None:
+def test_convert_tree_struct_sequence_keeps_fields_without_an_index() -> None:
     before = os.stat_result([tensor(), *range(9)], {"st_rdev": 5})
     after: Any = convert_tree(before, "numpy")
     assert type(after[0]) is np.ndarray
@@ -156,26 +156,26 @@ def test_fields_without_an_index_are_kept() -> None:
 
 
 @pytest.mark.parametrize("choice", [None, 1, "yes"])
-def test_convert_tree_other_choice_of_foreign_is_refused(choice: Any) -> None:
+def test_convert_tree_invalid_value_of_foreign_is_refused(choice: Any) -> None:
     with pytest.raises(InvalidOptionError, match=r"^foreign must be one of False, True, got "):
         convert_tree({"x": np.ones(2)}, "numpy", foreign=choice)
 
 
-def test_foreign_arrays_are_asked_for() -> None:
+def test_convert_tree_foreign_arrays_are_converted_only_with_foreign_true() -> None:
     tree = [foreign.DLPack(np.ones(2)), memoryview(b"abc"), b"abc", foreign.Array(np.ones(2)), np.ones(2)]
     assert [type(x) for x in convert_tree(tree, "torch")] == [*map(type, tree[:4]), torch.Tensor]
     assert {type(x) for x in convert_tree(tree, "torch", foreign=True)} == {torch.Tensor}
 
 
 @pytest.mark.parametrize("x", [None, "abc", 1, 2.5, np.float64(3), {1}, int, object()])
-def test_what_speaks_no_protocol_passes_through_all_the_same(x: Any) -> None:
+def test_convert_tree_foreign_true_passes_objects_without_protocol_through(x: Any) -> None:
     assert convert_tree([x], "torch", foreign=True)[0] is x
 
 
 # Each once
 
 
-def test_shared_arrays_and_containers_stay_shared() -> None:
+def test_convert_tree_shared_arrays_and_containers_stay_shared() -> None:
     x, inner = tensor(), [tensor()]
     a, (b, c), d, e = convert_tree([x, (x, inner), inner, x.view(6)], "numpy", copy=True)
     assert a is b
@@ -185,7 +185,7 @@ def test_shared_arrays_and_containers_stay_shared() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"more": None}, {"more": [tensor()]}])
-def test_many_arrays(more: Any) -> None:
+def test_convert_tree_with_many_arrays_converts_each_once(more: Any) -> None:
     many = {i: torch.full((2,), i) for i in range(50)}
     result = convert_tree({**many, **more, "again": many[7]}, "numpy", copy=True)
     assert list(result) == [*many, *more, "again"]
@@ -197,13 +197,13 @@ def test_many_arrays(more: Any) -> None:
     assert convert_tree(numbers, "torch")[49] is numbers[49]
 
 
-def test_what_only_looking_makes_is_not_confused() -> None:
+def test_convert_tree_items_created_on_access_keep_values() -> None:
     tree: Any = [Lazy(x=lambda i=i: torch.full((2,), float(i))) for i in range(50)]
     result = convert_tree(tree, "numpy", copy=True)
     assert [part["x"].tolist() for part in result] == [[i, i] for i in range(50)]
 
 
-def test_no_class_is_kept_alive() -> None:
+def test_convert_tree_local_classes_are_garbage_collected() -> None:
     @dataclass
     class Local:
         x: Any
@@ -248,13 +248,13 @@ def same(before: Any, after: Any, to: Any) -> bool:
 
 
 @given(tree=TREES, to=st.sampled_from([np.ndarray, torch.Tensor]))
-def test_any_tree(tree: Any, to: Any) -> None:
+def test_convert_tree_random_trees_keep_structure_and_values(tree: Any, to: Any) -> None:
     assert same(tree, convert_tree(tree, to), to)
     assert same(tree, convert_tree(tree, to, copy=True), to)
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_a_tree_from_and_to_a_gpu() -> None:
+def test_convert_tree_to_cupy_and_back_keeps_values() -> None:
     import cupy
 
     tree = convert_tree({"x": np.arange(3.0), "y": (tensor(),)}, "cupy")

@@ -15,7 +15,7 @@ from interop import convert_tree
 pytestmark = pytest.mark.requires("torch")
 
 
-def test_a_refusal_says_where() -> None:
+def test_convert_tree_refusal_names_the_path() -> None:
     leaf = torch.ones(2, requires_grad=True)
     tree = {"a": [1, Pair(0, Plain(None, Rows([Output(x={(1, 2): leaf})])))]}
     with pytest.raises(interop.GradientError, match="requires grad") as caught:
@@ -28,13 +28,13 @@ def test_a_refusal_says_where() -> None:
     ("tree", "where"),
     [(Frozen(np.array("a")), ".x"), (Triple(np.array("a")), "[0]"), (OrderedDict(k=np.array("a")), "['k']")],
 )
-def test_a_refusal_says_where_in_each_kind(tree: Any, where: str) -> None:
+def test_convert_tree_refusal_names_the_path_in_each_container_kind(tree: Any, where: str) -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         convert_tree((tree,), "torch")
     assert caught.value.__notes__ == [f"at tree[0]{where}"]
 
 
-def test_a_refusal_says_which_of_many() -> None:
+def test_convert_tree_refusal_among_many_arrays_names_the_path() -> None:
     tree = {i: torch.ones(1, requires_grad=i == 33) for i in range(50)}
     with pytest.raises(interop.GradientError) as caught:
         convert_tree(tree, "numpy")
@@ -42,7 +42,7 @@ def test_a_refusal_says_which_of_many() -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_tree_that_is_an_array() -> None:
+def test_convert_tree_single_array_is_converted_or_refused() -> None:
     assert type(convert_tree(torch.ones(3), "numpy")) is np.ndarray
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         convert_tree(np.array("a"), "torch")
@@ -62,7 +62,7 @@ def cycles() -> Iterator[tuple[Any, str]]:
 
 
 @pytest.mark.parametrize(("tree", "who"), [*cycles()])
-def test_a_cycle_has_no_end(tree: Any, who: str) -> None:
+def test_convert_tree_cycle_is_refused_with_its_path(tree: Any, who: str) -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         convert_tree(tree, "numpy")
     message = "contains itself, and such a tree has no end. Convert it without that reference."
@@ -70,7 +70,7 @@ def test_a_cycle_has_no_end(tree: Any, who: str) -> None:
     assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
-def test_arguments_are_checked_before_the_tree() -> None:
+def test_convert_tree_checks_arguments_before_the_tree() -> None:
     with pytest.raises(
         interop.InvalidOptionError, match="readonly must be one of 'copy', 'share', 'error', got 'shared'"
     ):

@@ -46,7 +46,7 @@ def facts(container: Any) -> list[Any]:
 
 @pytest.mark.parametrize("enforce_sorted", [False, True])
 @pytest.mark.parametrize("keywords", [{"dtype": "float64"}, {"copy": True}, {"device": "cpu"}], ids=str)
-def test_convert_tree_packed_sequence_becomes_what_its_own_to_returns(keywords: Any, enforce_sorted: bool) -> None:
+def test_convert_tree_packed_sequence_equals_its_own_to(keywords: Any, enforce_sorted: bool) -> None:
     sequence = packed(enforce_sorted=enforce_sorted)
     result = interop.convert_tree({"x": sequence}, "torch", **keywords)["x"]
     wanted = sequence.to(torch.float64) if "dtype" in keywords else sequence
@@ -64,12 +64,12 @@ def test_convert_tree_packed_sequence_on_a_device_keeps_batch_sizes_on_the_host(
     assert rows(back) == rows(packed())
 
 
-def test_convert_tree_packed_sequence_that_does_not_change_stays_itself() -> None:
+def test_convert_tree_unchanged_packed_sequence_is_the_same_object() -> None:
     sequence = packed()
     assert interop.convert_tree([sequence], "torch", dtype="float32")[0] is sequence
 
 
-def test_convert_tree_packed_sequence_to_numpy_comes_back_whole() -> None:
+def test_convert_tree_packed_sequence_to_numpy_and_back_is_complete() -> None:
     there = interop.convert_tree(packed(), "numpy", dtype="float64")
     assert [x.dtype.name for x in there] == ["float64", "int64", "int64", "int64"]
     assert {type(x) for x in there} == {np.ndarray}
@@ -79,13 +79,13 @@ def test_convert_tree_packed_sequence_to_numpy_comes_back_whole() -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_convert_tree_packed_sequence_to_cupy_comes_back_with_batch_sizes_on_the_host() -> None:
+def test_convert_tree_packed_sequence_from_cupy_has_batch_sizes_on_the_host() -> None:
     there = interop.convert_tree(packed(), "cupy")
     assert [x.device.id for x in there] == [0, 0, 0, 0]
     assert facts(interop.convert_tree(there, "torch")) == facts(packed().to("cuda"))
 
 
-def test_convert_tree_packed_sequence_of_a_subclass_is_one() -> None:
+def test_convert_tree_packed_sequence_subclass_keeps_its_class() -> None:
     class Named(rnn.PackedSequence):
         pass
 
@@ -95,7 +95,7 @@ def test_convert_tree_packed_sequence_of_a_subclass_is_one() -> None:
     assert facts(result) == facts(packed().to(torch.float64))
 
 
-def test_convert_tree_indices_elsewhere_in_the_tree_are_values() -> None:
+def test_convert_tree_indices_outside_a_packed_sequence_are_cast() -> None:
     sequence = packed()
     tree = [sequence, sequence.sorted_indices, [sequence]]
     result = interop.convert_tree(tree, "torch", dtype="float64")
@@ -104,7 +104,7 @@ def test_convert_tree_indices_elsewhere_in_the_tree_are_values() -> None:
     assert result[1].dtype == torch.float64
 
 
-def test_convert_tree_refusal_in_a_fixed_field_says_where() -> None:
+def test_convert_tree_refusal_in_a_packed_sequence_names_the_field() -> None:
     sequence = packed()
     with pytest.raises(interop.CopyRequiredError) as caught:
         interop.convert_tree({"x": sequence}, "torch", copy=False, dtype="float64")
@@ -154,7 +154,7 @@ def test_convert_tree_unique_of_array_api_compat_keeps_the_dtype_of_its_indices(
     assert [x.dtype.name for x in result] == ["float16", "int64"]
 
 
-def test_convert_tree_user_named_tuple_with_such_names_is_cast() -> None:
+def test_convert_tree_user_named_tuple_with_an_indices_field_is_cast() -> None:
     from typing import NamedTuple
 
     class Mine(NamedTuple):

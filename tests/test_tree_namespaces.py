@@ -27,13 +27,13 @@ def test_convert_tree_array_of_a_namespace_is_converted(hold: Holder, take: Hold
     assert interop.shares_memory(take(result), x)
 
 
-def test_convert_tree_array_of_a_namespace_stays_in_it() -> None:
+def test_convert_tree_array_of_the_target_namespace_is_kept_or_copied() -> None:
     x = strict.ones(2)
     assert convert_tree([x, torch.ones(1)], strict)[0] is x
     assert convert_tree([x], strict, copy=True)[0] is not x
 
 
-def test_convert_tree_many_arrays_of_a_namespace() -> None:
+def test_convert_tree_many_arrays_of_a_namespace_are_converted_once() -> None:
     many = convert_tree({i: strict.ones(2) for i in range(50)}, "torch")
     assert {type(x) for x in many.values()} == {torch.Tensor}
     x = strict.ones(2)
@@ -64,7 +64,7 @@ def test_convert_tree_dataclass_that_is_an_array_of_a_namespace_is_a_container()
     assert (type(result), type(result.value), result.unit) == (Quantity, torch.Tensor, "m")
 
 
-def test_convert_tree_class_with_a_method_for_every_name_passes() -> None:
+def test_convert_tree_class_with_every_attribute_passes_through() -> None:
     class Meta(type):
         def __getattr__(cls, name: str) -> Any:
             return name

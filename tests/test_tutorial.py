@@ -48,19 +48,19 @@ class TestStrict(AdapterSuite):
 
 
 @pytest.mark.parametrize("name", ["arrow_adapter", "strict_adapter"])
-def test_it_is_as_short_as_the_page_says(name: str) -> None:
+def test_tutorial_adapters_have_fewer_than_60_lines(name: str) -> None:
     assert len((DOCS / f"{name}.py").read_text().splitlines()) < LINES
 
 
 @pytest.mark.usefixtures("_strict")
-def test_a_pretended_device_is_refused() -> None:
+def test_tutorial_strict_adapter_pretended_device_is_refused() -> None:
     x = strict.ones(3, device=strict.Device("device1"))
     with pytest.raises(interop.UnsupportedArrayError, match=r"it pretends to be on .*device1"):
         interop.to_numpy(x)
 
 
 @pytest.mark.usefixtures("_strict")
-def test_its_own_dtypes_are_read() -> None:
+def test_tutorial_strict_adapter_reads_its_own_dtype_objects() -> None:
     x = interop.convert(np.arange(3), "array_api_strict", dtype=strict.float32)
     assert x.dtype == strict.float32
     assert interop.to_numpy(x).tolist() == [0, 1, 2]
@@ -68,7 +68,7 @@ def test_its_own_dtypes_are_read() -> None:
 
 @pytest.mark.requires("torch")
 @pytest.mark.usefixtures("_strict")
-def test_it_meets_torch_without_knowing_it() -> None:
+def test_tutorial_strict_adapter_shares_memory_with_torch() -> None:
     import torch
 
     t = torch.arange(3)
@@ -80,7 +80,7 @@ def test_it_meets_torch_without_knowing_it() -> None:
 
 @pytest.mark.requires("torch", "pyarrow")
 @pytest.mark.usefixtures("_arrow")
-def test_a_tensor_without_negative_strides_is_copied_to_and_says_why() -> None:
+def test_tutorial_arrow_adapter_copies_negative_strides_with_a_reason() -> None:
     import torch
 
     t = torch.arange(3)

@@ -31,14 +31,14 @@ SCALAR = np.float64(3)
         ([FOREIGN, TENSOR], "torch"), ([FOREIGN, SCALAR, NDARRAY, TENSOR], "numpy"), ([NDARRAY], "numpy"),
     ],
 )  # fmt: skip
-def test_the_first_array_of_a_known_framework_decides(arrays: list[Any], framework: str) -> None:
+def test_unify_without_to_uses_the_framework_of_the_first_known_array(arrays: list[Any], framework: str) -> None:
     results = unify(*arrays)
     assert [interop.framework_of(x) for x in results] == [framework] * len(arrays)
     assert [x.tolist() for x in results] == [interop.to_numpy(x).tolist() for x in arrays]
 
 
 @pytest.mark.parametrize("to", ["torch", torch, torch.Tensor, "numpy", np, np.ndarray])
-def test_to_decides(to: Any) -> None:
+def test_unify_to_chooses_the_framework(to: Any) -> None:
     name = "torch" if to in ("torch", torch, torch.Tensor) else "numpy"
     results = unify(NDARRAY, TENSOR, FOREIGN, SCALAR, to=to)
     assert [interop.framework_of(x) for x in results] == [name] * 4
@@ -46,14 +46,14 @@ def test_to_decides(to: Any) -> None:
     assert [str(x.dtype).removeprefix("torch.") for x in results] == ["float32", "float64", "int16", "float64"]
 
 
-def test_what_is_there_stays_itself_and_the_rest_is_shared() -> None:
+def test_unify_returns_target_arrays_themselves_and_shares_others() -> None:
     first, second = unify(TENSOR, NDARRAY)
     assert first is TENSOR
     assert interop.shares_memory(second, NDARRAY)
     assert unify(NDARRAY, TENSOR, to="numpy")[0] is NDARRAY
 
 
-def test_the_same_object_comes_back_as_one() -> None:
+def test_unify_repeated_array_is_converted_once() -> None:
     a, b, c, d = unify(TENSOR, NDARRAY, TENSOR, NDARRAY, copy=True)
     assert a is c
     assert b is d
@@ -61,11 +61,11 @@ def test_the_same_object_comes_back_as_one() -> None:
     assert not interop.shares_memory(b, NDARRAY)
 
 
-def test_nothing_comes_of_nothing() -> None:
+def test_unify_without_arrays_returns_an_empty_tuple() -> None:
     assert unify() == unify(to="torch") == ()
 
 
-def test_keywords_are_those_of_convert() -> None:
+def test_unify_takes_the_keywords_of_convert() -> None:
     results = unify(TENSOR, NDARRAY, device="cpu", dtype="float16", casting="unsafe")
     assert {x.dtype for x in results} == {torch.float16}
     weight = torch.ones(2, requires_grad=True)
@@ -73,7 +73,7 @@ def test_keywords_are_those_of_convert() -> None:
     assert unify(NDARRAY, weight, detach=True)[1].tolist() == [1, 1]
 
 
-def test_a_device_without_a_number_in_the_first_array_s_framework() -> None:
+def test_unify_meta_tensors_are_returned_themselves() -> None:
     meta = torch.ones(2, device="meta")
     assert unify(meta, meta) == (meta, meta)
 
@@ -103,7 +103,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_refusals(case: Case) -> None:
+def test_unify_invalid_arguments_are_refused_with_the_reason(case: Case) -> None:
     case.check()
 
 
@@ -115,20 +115,20 @@ def test_refusals(case: Case) -> None:
         (lambda: unify(NDARRAY, 2, to=torch), 1),
     ],
 )  # fmt: skip
-def test_what_is_no_array_says_where(call: Callable[[], Any], where: int) -> None:
+def test_unify_object_that_is_not_an_array_raises_with_its_position(call: Callable[[], Any], where: int) -> None:
     with pytest.raises(interop.NotAnArrayError, match="is not an array") as caught:
         call()
     assert caught.value.__notes__ == [f"at arrays[{where}]"]
 
 
-def test_a_gradient_is_not_lost_in_silence() -> None:
+def test_unify_tensor_with_gradient_is_refused_with_its_position() -> None:
     with pytest.raises(interop.GradientError) as caught:
         unify(NDARRAY, TENSOR, torch.ones(2, requires_grad=True))
     assert caught.value.__notes__ == ["at arrays[2]"]
     assert caught.value.__context__ is None
 
 
-def test_what_a_type_checker_sees() -> None:
+def test_unify_static_result_types_follow_to() -> None:
     assert_type(unify(TENSOR, NDARRAY, to="numpy"), tuple[NDArray[Any], ...])
     assert_type(unify(TENSOR, NDARRAY, to="torch", copy=True), tuple[torch.Tensor, ...])
     assert_type(unify(TENSOR, NDARRAY, to=torch.Tensor), tuple[torch.Tensor, ...])
@@ -140,7 +140,7 @@ def test_what_a_type_checker_sees() -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_all_are_on_the_first_array_s_device() -> None:
+def test_unify_moves_arrays_to_the_device_of_the_first() -> None:
     import cupy
 
     on_host, on_device, cupy_array = torch.ones(3), torch.ones(3).cuda(), interop.to_cupy(NDARRAY)
@@ -158,14 +158,14 @@ def test_all_are_on_the_first_array_s_device() -> None:
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_the_target_s_home_where_the_first_array_s_device_is_out_of_reach() -> None:
+def test_unify_unreachable_device_falls_back_to_the_target_default() -> None:
     results = unify(torch.ones(2), NDARRAY, to="cupy")
     assert {interop.device_of(x).kind for x in results} == {2}
     assert {interop.device_of(x).kind for x in unify(*results, to="numpy")} == {1}
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_a_device_wins() -> None:
+def test_unify_device_overrides_the_device_of_the_first_array() -> None:
     results = unify(NDARRAY, torch.ones(2).cuda(), to="torch", device="cpu")
     assert {str(x.device) for x in results} == {"cpu"}
     results = unify(NDARRAY, TENSOR, to="torch", device="cuda")
@@ -173,7 +173,7 @@ def test_a_device_wins() -> None:
 
 
 @pytest.mark.requires("cupy", "simcuda")  # which has two devices
-def test_the_first_array_s_device_has_a_number() -> None:
+def test_unify_keeps_the_device_index_of_the_first_known_array() -> None:
     for to in ("torch", "cupy"):
         first = interop.convert(NDARRAY, to, device="cuda:1")
         results = unify(FOREIGN, first, NDARRAY, torch.ones(2).cuda())

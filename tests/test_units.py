@@ -45,7 +45,7 @@ def refusal(function: Callable[[], Any]) -> str:
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @EACH
-def test_every_verb_refuses_an_array_with_a_unit(make: Callable[[], Any], verb: Callable[[Any], Any]) -> None:
+def test_verbs_refuse_an_array_with_a_unit(make: Callable[[], Any], verb: Callable[[Any], Any]) -> None:
     assert "it has the unit m, which would be lost. Convert its numbers: x." in refusal(partial(verb, make()))
 
 
@@ -58,7 +58,7 @@ def test_implemented_in_refuses_an_argument_with_a_unit(name: str) -> None:
 
 @pytest.mark.requires("torch")
 @EACH
-def test_convert_refusal_says_what_runs(make: Callable[[], Any]) -> None:
+def test_convert_unit_refusal_suggests_code_that_runs(make: Callable[[], Any]) -> None:
     x = make()
     call = re.search(r"Convert its numbers: (x\..+)\.$", refusal(lambda: interop.to_torch(x)))
     assert call
@@ -96,7 +96,7 @@ def test_to_numpy_of_an_object_with_units_is_refused() -> None:
     assert refusal(lambda: interop.to_numpy(units.Pint([1, 2]))).endswith("Convert its numbers: x.magnitude.")
 
 
-def test_unify_never_leaves_a_unit_beside_plain_numbers() -> None:
+def test_unify_array_with_unit_beside_another_class_is_refused() -> None:
     x = ASTROPY()
     for other in (np.zeros(2), np.float64(1), units.Unyt([1, 2])):
         for arrays in ((x, other), (other, x)):
@@ -105,7 +105,7 @@ def test_unify_never_leaves_a_unit_beside_plain_numbers() -> None:
 
 
 @pytest.mark.requires("torch")
-def test_convert_subclass_without_meaning_goes_on_as_before(tmp_path: Any) -> None:
+def test_convert_subclass_without_a_real_unit_is_converted(tmp_path: Any) -> None:
     class Info(np.ndarray[Any, Any]):
         info = "where it comes from"
         mask = None

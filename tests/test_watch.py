@@ -21,7 +21,7 @@ def line() -> int:
     return sys._getframe(1).f_lineno
 
 
-def test_every_way_is_seen() -> None:
+def test_watch_records_every_conversion_path() -> None:
     """Compiled, from the table, remembered, and by a plan; warm, so that without a watch each would be taken."""
     t, a = torch.ones(3), np.ones(3)
     calls: list[Any] = [
@@ -47,13 +47,13 @@ def test_every_way_is_seen() -> None:
     ]  # fmt: skip
 
 
-def test_trees_are_seen_by_their_arrays() -> None:
+def test_watch_records_each_array_of_a_tree() -> None:
     with watch() as seen:
         interop.convert_tree({"a": np.ones(3), "b": [torch.ones(2), 1, None]}, "torch")
     assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch"), ("torch", "torch")]
 
 
-def test_to_stack_is_seen_as_the_copy_that_it_is() -> None:
+def test_watch_records_stack_as_a_copy() -> None:
     with watch() as here:
         interop.stack([np.ones(3), np.ones(3)], "torch")
     assert [(r.source, r.target, r.bytes_copied) for r in here.records] == [
@@ -66,7 +66,7 @@ def test_to_stack_is_seen_as_the_copy_that_it_is() -> None:
     assert [(r.source, r.bytes_copied) for r in there.records][:2] == [("numpy", 0), ("torch", 0)]
 
 
-def test_a_record_says_what_and_where() -> None:
+def test_watch_record_has_the_plan_and_the_line_of_the_caller() -> None:
     with watch() as seen:
         interop.to_torch(np.arange(4, dtype="int16")[::-1])
         here = line() - 1
@@ -77,16 +77,16 @@ def test_a_record_says_what_and_where() -> None:
     )  # fmt: skip
     assert record.route == "numpy on cpu -> torch on cpu"
     assert record.reason == "torch has no negative strides"
-    assert record.where == f"{__file__}:{here} in test_a_record_says_what_and_where"
+    assert record.where == f"{__file__}:{here} in test_watch_record_has_the_plan_and_the_line_of_the_caller"
     assert 0 < record.seconds < 60
     assert str(record) == (
         "numpy -> torch, int16 (4,) on cpu: 8 bytes copied, because torch has no negative strides "
-        f"({__file__}:{here} in test_a_record_says_what_and_where)"
+        f"({__file__}:{here} in test_watch_record_has_the_plan_and_the_line_of_the_caller)"
     )
     assert str(seen) == str(record)
 
 
-def test_what_is_refused_is_no_conversion() -> None:
+def test_watch_refused_conversion_is_not_recorded() -> None:
     with watch() as seen:
         with pytest.raises(interop.CopyRequiredError):
             interop.to_torch(np.ones(3)[::-1], copy=False)
@@ -95,7 +95,7 @@ def test_what_is_refused_is_no_conversion() -> None:
     assert not seen.records
 
 
-def test_a_plan_made_anew_is_the_one_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_records_the_plan_made_after_a_buffer_error(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter: Any = interop._identify.registry.adapter_named("torch")
     adopt, answers = adapter.adopt_host, iter([BufferError("it is the wrong day")])
 
@@ -115,7 +115,7 @@ def state() -> Any:
     return table, set(fastpath.FINGERPRINTS), pipeline.flow
 
 
-def test_nothing_is_left_behind() -> None:
+def test_watch_restores_fast_paths_and_flow_on_exit() -> None:
     interop.to_numpy(torch.ones(3))
     interop.to_torch(np.ones(3))
     before = state()
@@ -131,7 +131,7 @@ def test_nothing_is_left_behind() -> None:
 
 
 @pytest.mark.requires("compiled")
-def test_nothing_is_paid_when_nobody_watches() -> None:
+def test_watch_after_exit_adds_no_python_frame() -> None:
     """After a watch, a plain conversion makes no Python frame, as before the first one."""
     t = torch.ones(3)
     with watch():
@@ -145,7 +145,7 @@ def test_nothing_is_paid_when_nobody_watches() -> None:
     assert not frames
 
 
-def test_watches_nest() -> None:
+def test_watch_outer_block_also_records_inner_conversions() -> None:
     with watch() as outer:
         interop.to_torch(np.ones(1))
         with watch() as inner:
@@ -157,7 +157,7 @@ def test_watches_nest() -> None:
     assert len(outer.records) == 3
 
 
-def test_only_the_latest_are_kept() -> None:
+def test_watch_keep_limits_the_records_to_the_latest() -> None:
     with watch(keep=2) as seen:
         for n in range(5):
             interop.to_torch(np.ones(n))
@@ -165,13 +165,13 @@ def test_only_the_latest_are_kept() -> None:
 
 
 @pytest.mark.parametrize("keep", [-1, 1.5, True, "all"])
-def test_a_number_of_records_is_one(keep: Any) -> None:
+def test_watch_invalid_keep_is_refused(keep: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         watch(keep=keep)
     assert str(caught.value) == f"keep must be an integer from 0 up, or None to keep all records, got {keep!r}"
 
 
-def test_all_threads_are_watched() -> None:
+def test_watch_records_conversions_from_all_threads() -> None:
     """Whoever watches, and while others start and stop to watch, too."""
     begun, stop = threading.Event(), threading.Event()
 
@@ -195,7 +195,7 @@ def test_all_threads_are_watched() -> None:
     assert pipeline.flow is pipeline.convert_by_plan
 
 
-def test_no_array_is_kept_alive() -> None:
+def test_watch_records_keep_no_array_alive() -> None:
     import weakref
 
     t = torch.ones(3)
@@ -207,7 +207,7 @@ def test_no_array_is_kept_alive() -> None:
     assert len(seen.records) == 1
 
 
-def test_a_compiled_function_goes_on_while_somebody_watches() -> None:
+def test_watch_torch_compiled_function_runs_inside_the_block() -> None:
     """`torch.compile(fullgraph=True)` can't follow the flow, and must compile again when the table has changed."""
 
     def double(t: torch.Tensor) -> torch.Tensor:
@@ -234,7 +234,7 @@ def busy() -> Any:
     return seen
 
 
-def test_a_summary_adds_up_by_line() -> None:
+def test_watch_summary_adds_up_records_by_line() -> None:
     first, second = busy().summary()
     assert (first.route, first.calls, first.bytes_copied, first.host_bytes) == (
         "numpy on cpu -> torch on cpu",
@@ -247,7 +247,7 @@ def test_a_summary_adds_up_by_line() -> None:
     assert second.reason == "both can use the same memory on cpu"
 
 
-def test_a_summary_in_words() -> None:
+def test_watch_summary_prints_counts_and_lines() -> None:
     lines = str(busy().summary()).splitlines()
     assert lines[0] == "4 conversions, 3 without a copy; 16 bytes copied, 0 of them host bytes"
     assert lines[1].startswith("      1 x numpy on cpu -> torch on cpu: 16 bytes copied, 0 of them host bytes, ")
@@ -256,7 +256,7 @@ def test_a_summary_in_words() -> None:
     assert len(lines) == 5
 
 
-def test_a_summary_in_a_notebook() -> None:
+def test_watch_repr_html_shows_the_summary_table() -> None:
     seen = busy()
     page = seen._repr_html_()
     assert "<b>4 conversions, 3 without a copy" in page
@@ -264,14 +264,14 @@ def test_a_summary_in_a_notebook() -> None:
     assert "numpy on cpu -&gt; torch on cpu" in page
 
 
-def test_a_summary_of_nothing() -> None:
+def test_watch_summary_without_records_counts_zero() -> None:
     with watch() as seen:
         pass
     assert str(seen.summary()) == ("0 conversions, 0 without a copy; 0 bytes copied, 0 of them host bytes")
 
 
 @pytest.mark.requires("cupy", "gpu")
-def test_host_copies_come_first() -> None:
+def test_watch_summary_lists_host_copies_first() -> None:
     gpu = interop.to_cupy(np.ones(1, "u1"))
     with watch() as seen:
         interop.to_torch(gpu)
@@ -287,7 +287,7 @@ def test_host_copies_come_first() -> None:
 # -- the log -------------------------------------------------------------------------------------------------------
 
 
-def test_records_are_logged_at_the_callers_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_watch_logs_records_at_the_line_of_the_caller(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "interop")
     with watch():
         interop.to_torch(np.ones(3))
@@ -297,14 +297,14 @@ def test_records_are_logged_at_the_callers_line(caplog: pytest.LogCaptureFixture
     free, copied = caplog.records
     assert (free.levelname, copied.levelname, free.name) == ("DEBUG", "INFO", "interop")
     assert (copied.pathname, copied.lineno, copied.funcName) == (
-        __file__, here, "test_records_are_logged_at_the_callers_line",
+        __file__, here, "test_watch_logs_records_at_the_line_of_the_caller",
     )  # fmt: skip
     assert copied.getMessage().startswith(
         "numpy -> torch, float64 (3,) on cpu: 24 bytes copied, because copy=True asks"
     )
 
 
-def test_nothing_is_logged_by_default(capfd: pytest.CaptureFixture[str]) -> None:
+def test_watch_without_logging_setup_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with watch():
         interop.to_torch(np.ones(3), copy=True)
     assert capfd.readouterr() == ("", "")

@@ -102,7 +102,7 @@ class LazyAdapterSuite:
     # -- who and what -------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("shape", [(), (3,), (3, 4), (0, 3), (1, 1, 4)])
-    def test_facts_are_true(self, shape: tuple[int, ...]) -> None:
+    def test_describe_facts_match_the_computed_array(self, shape: tuple[int, ...]) -> None:
         """Shape, dtype and size are those that the computed array will have, and it says why there is none yet."""
         x = self.make(np.ones(shape, "float32"))
         facts = self.adapter.describe(x)
@@ -115,7 +115,7 @@ class LazyAdapterSuite:
         assert interop.convert(x, self.framework) is x
         assert interop.convert_like(x, x) is x
 
-    def test_every_block_is_what_the_meta_says(self) -> None:
+    def test_meta_matches_every_block(self) -> None:
         """Of the class, dtype, device and number of axes of the meta, which has no elements: mapped or cut."""
         for within in self.within:
             inner = registry.find(within)
@@ -129,7 +129,7 @@ class LazyAdapterSuite:
                         assert _kind(inner, block) == _kind(inner, empty) == (dtype, CPU, 2)
                     assert (inner.describe(empty).nbytes, meta.dtype) == (0, np.dtype(dtype))
 
-    def test_its_blocks_are_counted(self) -> None:
+    def test_blocks_and_rows_match_the_chunks(self) -> None:
         """`blocks` and `rows` tell how it is cut, as `chunks` has asked."""
         cut, whole = self.split(_TABLE), self.split(_TABLE, chunks=self.whole)
         assert self.adapter.blocks(whole) == 1 < self.adapter.blocks(cut)
@@ -140,7 +140,7 @@ class LazyAdapterSuite:
         assert ends == sorted(set(ends))
         assert (len(ends) > 1, ends[-1]) == (True, 4)
 
-    def test_chunks_are_kept_and_changed(self) -> None:
+    def test_convert_keeps_chunks_unless_chunks_is_given(self) -> None:
         """A map has the blocks of its source, unless `chunks` says otherwise; the values stay."""
         x = self.make(_TABLE)
         for within in (*self.within, self.framework):
@@ -152,7 +152,7 @@ class LazyAdapterSuite:
 
     # -- later --------------------------------------------------------------------------------------------------
 
-    def test_a_map_computes_nothing(self) -> None:
+    def test_convert_lazy_array_computes_nothing(self) -> None:
         """Neither does a question, nor an error; then each block is computed once."""
         x, computed = self.counted(_TABLE)
         for within in self.within:
@@ -169,7 +169,7 @@ class LazyAdapterSuite:
         interop.to_numpy(x)
         assert computed() == self.adapter.blocks(x)
 
-    def test_the_policy_forbids_to_compute(self) -> None:
+    def test_policy_forbids_compute_but_not_lazy_conversion(self) -> None:
         """What is computed comes to this process; nothing is, if that is forbidden. A map is not."""
         x, computed = self.counted(_TABLE)
         with interop.options(host_copy="error"):
@@ -182,7 +182,7 @@ class LazyAdapterSuite:
         with interop.options(max_host_bytes=_TABLE.nbytes):
             np.testing.assert_array_equal(interop.to_numpy(x), _TABLE, strict=True)
 
-    def test_a_dataset_is_read_when_it_is_computed(self) -> None:
+    def test_convert_dataset_is_read_block_by_block_at_compute(self) -> None:
         """What is read as it is sliced is sliced then, block by block, and never as a whole."""
         dataset = _Dataset(_TABLE)
         x = interop.convert(dataset, self.framework, chunks=self.chunks)
@@ -190,7 +190,7 @@ class LazyAdapterSuite:
         np.testing.assert_array_equal(interop.to_numpy(x), _TABLE, strict=True)
         assert (sum(dataset.read), max(dataset.read)) == (_TABLE.size, 4)
 
-    def test_several_arrays_are_mapped_together(self) -> None:
+    def test_map_of_several_arrays_aligns_the_blocks(self) -> None:
         """Their blocks are aligned, however each is cut."""
         x, y = self.split(_TABLE), self.split(_TABLE, chunks=self.whole)
         out = self.adapter.map(lambda a, b: a - 2 * b, [x, y], self.adapter.meta(x))
@@ -199,7 +199,7 @@ class LazyAdapterSuite:
     # -- values -------------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_every_layout_arrives(self, layout: str) -> None:
+    def test_convert_every_layout_keeps_values(self, layout: str) -> None:
         """Cut, mapped or computed: the values are right for any strides."""
         array = LAYOUTS[layout]
         for within in self.within:
@@ -210,7 +210,7 @@ class LazyAdapterSuite:
                 assert interop.framework_of(computed) == within
                 np.testing.assert_array_equal(interop.to_numpy(computed), array, strict=True)
 
-    def test_every_dtype_arrives(self) -> None:
+    def test_convert_every_dtype_keeps_values(self) -> None:
         """Values and dtype survive NumPy -> blocks of each framework -> NumPy, and a cast is done by the blocks."""
         for dtype in self.dtypes:
             array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
@@ -220,7 +220,7 @@ class LazyAdapterSuite:
                 cast = interop.to_numpy(interop.convert(x, within, dtype="float32", casting="unsafe"))
                 np.testing.assert_array_equal(cast, np.real(array).astype("float32"), strict=True)
 
-    def test_blocks_can_be_put_together(self) -> None:
+    def test_compute_joins_blocks_of_every_framework(self) -> None:
         """Of every framework, and into an array of that framework; it may be told of them as often as one likes."""
         for within in self.within:
             x, inner = interop.convert(self.make(_TABLE), within), registry.find(within)
@@ -231,7 +231,7 @@ class LazyAdapterSuite:
                     assert isinstance(computed, inner.array_type)
                     np.testing.assert_array_equal(interop.to_numpy(computed), _TABLE, strict=True)
 
-    def test_blocks_can_travel(self) -> None:
+    def test_pickled_block_is_restored_with_its_values(self) -> None:
         """What is sent is a function and its arguments, for processes that have never heard of a framework."""
         for within in self.within:
             block = interop.convert(_TABLE, within)
@@ -241,7 +241,7 @@ class LazyAdapterSuite:
 
     # -- copies -------------------------------------------------------------------------------------------------
 
-    def test_what_is_cut_is_the_same_memory(self) -> None:
+    def test_convert_to_chunks_shares_memory_unless_copy_true(self) -> None:
         """Written to later, it is computed with what is in it then; copy=False permits that, and copy=True prevents it.
 
         One block is no exception, though there is nothing to put together.
@@ -260,7 +260,7 @@ class LazyAdapterSuite:
                 np.testing.assert_array_equal(interop.to_numpy(independent), _TABLE)
                 np.testing.assert_array_equal(taken, _TABLE)
 
-    def test_copy_true_copies_every_block(self) -> None:
+    def test_convert_copy_true_copies_every_block(self) -> None:
         """A map's blocks are the memory of its source's where that can be, and never with copy=True."""
         array = aligned(_TABLE)
         x = self.split(array, chunks=self.whole)
@@ -269,7 +269,7 @@ class LazyAdapterSuite:
                 (block,) = self.computed(interop.convert(x, within, copy=copy))
                 assert interop.shares_memory(block, array) == shared
 
-    def test_copy_false_never_copies(self) -> None:
+    def test_convert_copy_false_refuses_compute_and_casts(self) -> None:
         """What is to be computed takes a copy, and so does a cast: that is refused before, and not by a block."""
         x = self.make(_TABLE)
         for within in self.within:
@@ -282,7 +282,7 @@ class LazyAdapterSuite:
 
     # -- refusals -----------------------------------------------------------------------------------------------
 
-    def test_wrong_chunks_are_refused(self) -> None:
+    def test_convert_wrong_chunks_are_refused(self) -> None:
         """For an array that is to be cut and for one that is cut otherwise; for arrays without chunks, all are."""
         for chunks in self.wrong_chunks:
             for source in (_TABLE, self.make(_TABLE)):
@@ -292,7 +292,7 @@ class LazyAdapterSuite:
             interop.convert(self.make(_TABLE), "numpy", chunks=self.chunks)
 
     @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")])
-    def test_what_are_no_numbers_is_refused(self, array: NDArray[Any]) -> None:
+    def test_convert_text_object_and_date_arrays_are_refused(self, array: NDArray[Any]) -> None:
         """No array of text, objects or dates is cut into blocks."""
         with pytest.raises(interop.UnsupportedArrayError, match=str(array.dtype)[:3]):
             interop.convert(array, self.framework)

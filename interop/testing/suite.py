@@ -84,7 +84,7 @@ class AdapterSuite:
 
     # -- who and what -------------------------------------------------------------------------------------------
 
-    def test_its_arrays_are_its_own(self) -> None:
+    def test_convert_native_array_is_identified_and_returned_itself(self) -> None:
         """A native array is identified, and stays what it is."""
         x = self.make(BASE)
         assert isinstance(x, self.adapter.array_type)
@@ -94,7 +94,7 @@ class AdapterSuite:
         assert interop.convert_like(x, x) is x
 
     @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 3), (1, 1, 4)])
-    def test_facts_are_true(self, shape: tuple[int, ...]) -> None:
+    def test_describe_facts_match_the_array(self, shape: tuple[int, ...]) -> None:
         """Shape, dtype, size and strides (in bytes) are those of the array, and asking changes nothing."""
         x = self.make(np.ones(shape, "float32"))
         facts = self.adapter.describe(x)
@@ -105,7 +105,7 @@ class AdapterSuite:
         assert not facts.unsupported
         assert facts == self.adapter.describe(x)
 
-    def test_it_lives_where_it_says(self) -> None:
+    def test_device_of_native_array_is_a_device_of_the_adapter(self) -> None:
         """The device of an array is one the adapter holds, and asking for it changes nothing."""
         x = self.make(BASE)
         device = interop.device_of(x)
@@ -113,14 +113,14 @@ class AdapterSuite:
         assert self.adapter.place(device) == device
         assert interop.convert(x, self.framework, device=device) is x
 
-    def test_a_device_it_has_not_is_refused_with_a_reason(self) -> None:
+    def test_convert_unknown_device_is_refused_with_a_reason(self) -> None:
         """`place` answers for every device, and an impossible one becomes a clear error."""
         nowhere = Device(16, 99)
         assert isinstance(self.adapter.place(nowhere), str)
         with pytest.raises((interop.InvalidOptionError, interop.DeviceUnavailableError), match=self.framework):
             interop.convert(self.make(BASE), self.framework, device=nowhere)
 
-    def test_dtypes_it_lacks_have_a_reason(self) -> None:
+    def test_adapter_unsupported_dtypes_have_a_reason(self) -> None:
         """`lacks` is None for what there is, and words for what there isn't."""
         answers = {name: self.adapter.lacks(name) for name in dtypes.NAMES}
         assert all(answers[name] is None for name in self.dtypes)
@@ -128,7 +128,7 @@ class AdapterSuite:
 
     # -- values -------------------------------------------------------------------------------------------------
 
-    def test_every_dtype_round_trips(self) -> None:
+    def test_convert_every_dtype_round_trips(self) -> None:
         """Values, shape and dtype survive NumPy -> framework -> NumPy."""
         for dtype in self.dtypes:
             array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
@@ -136,7 +136,7 @@ class AdapterSuite:
             np.testing.assert_array_equal(back, array, strict=True)
 
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_every_layout_arrives(self, layout: str) -> None:
+    def test_convert_every_layout_from_numpy_keeps_values(self, layout: str) -> None:
         """Values are right for any strides, and memory is shared exactly when the plan says so, remembered or not."""
         array = LAYOUTS[layout]
         plan = interop.explain(array, self.framework)
@@ -145,7 +145,7 @@ class AdapterSuite:
             np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
             assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
 
-    def test_every_address_arrives(self) -> None:
+    def test_convert_every_address_from_numpy_keeps_values(self) -> None:
         """Memory at an address that the framework cannot use is copied, and the plan says so, remembered or not."""
         for dtype in self.dtypes:
             for shift in (0, np.dtype(dtype).alignment):
@@ -157,7 +157,7 @@ class AdapterSuite:
                     assert interop.shares_memory(x, array) == plan.zero_copy
 
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_every_layout_leaves(self, layout: str) -> None:
+    def test_to_numpy_every_layout_keeps_values(self, layout: str) -> None:
         """A native array arrives in NumPy with its values, shared exactly when the plan says so."""
         x = self.make(LAYOUTS[layout])
         plan = interop.explain(x, "numpy")
@@ -166,7 +166,7 @@ class AdapterSuite:
             np.testing.assert_array_equal(array, LAYOUTS[layout], strict=True)
             assert interop.shares_memory(x, array) == (plan.zero_copy and array.size > 0)
 
-    def test_equal_fingerprints_mean_equal_facts(self) -> None:
+    def test_fingerprint_equal_values_mean_equal_facts(self) -> None:
         """A plan that was made for one array is done with another: nothing that a plan depends on may be left out."""
         arrays = [layout.astype(dtype) for layout in LAYOUTS.values() for dtype in self.dtypes]
         facts: dict[object, Facts] = {}
@@ -175,7 +175,7 @@ class AdapterSuite:
             if mark is not None:
                 assert facts.setdefault(mark, self.adapter.describe(x)) == self.adapter.describe(x)
 
-    def test_a_cast_is_done_once(self) -> None:
+    def test_convert_dtype_casts_and_is_planned_as_a_copy(self) -> None:
         """`dtype` changes the dtype, both ways, and the plan says that it costs a copy."""
         x = self.make(BASE)
         other = next(name for name in ("float64", "float16", *self.dtypes) if name in self.dtypes and name != "float32")
@@ -188,7 +188,7 @@ class AdapterSuite:
 
     # -- copies -------------------------------------------------------------------------------------------------
 
-    def test_host_memory_is_shared(self) -> None:
+    def test_convert_host_memory_is_shared(self) -> None:
         """A framework of host memory shares plain arrays both ways."""
         if CPU.kind not in self.adapter.holds:
             assert not interop.explain(BASE.copy(), self.framework).zero_copy
@@ -200,7 +200,7 @@ class AdapterSuite:
         array[0, 0, 0] = 42
         assert interop.to_numpy(x)[0, 0, 0] == 42
 
-    def test_copy_true_is_independent(self) -> None:
+    def test_convert_copy_true_is_independent(self) -> None:
         """Writing to the source never shows in a copy, in whatever direction."""
         array = BASE.copy()
         x = self.make(BASE)
@@ -215,7 +215,7 @@ class AdapterSuite:
             np.testing.assert_array_equal(interop.to_numpy(result), BASE, strict=True)
 
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_copy_false_never_copies(self, layout: str) -> None:
+    def test_convert_copy_false_never_copies(self, layout: str) -> None:
         """Either the memory is shared, or it is an error."""
         for source, to in ((LAYOUTS[layout], self.framework), (self.make(LAYOUTS[layout]), "numpy")):
             if interop.explain(source, to).zero_copy:
@@ -225,7 +225,7 @@ class AdapterSuite:
                 with pytest.raises(interop.CopyRequiredError):
                     interop.convert(source, to, copy=False)
 
-    def test_readonly_memory_stays_protected(self) -> None:
+    def test_convert_readonly_memory_stays_protected(self) -> None:
         """Read-only memory is copied, kept read-only, shared on request, or an error on request."""
         array = aligned(BASE)
         array.flags.writeable = False
@@ -244,9 +244,7 @@ class AdapterSuite:
 
     @pytest.mark.parametrize("batch_bytes", [None, 8])
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_every_layout_is_written_into_its_arrays_and_out_of_them(
-        self, layout: str, batch_bytes: int | None
-    ) -> None:
+    def test_copyto_every_layout_keeps_values_in_both_directions(self, layout: str, batch_bytes: int | None) -> None:
         """`interop.copyto` brings all values, whole or in pieces; also from one of its arrays to another."""
         array = LAYOUTS[layout]
         out = np.zeros_like(array)
@@ -256,7 +254,7 @@ class AdapterSuite:
         interop.copyto(out, first if self.adapter.immutable else second, batch_bytes=batch_bytes)
         np.testing.assert_array_equal(out, array, strict=True)
 
-    def test_every_dtype_is_written(self) -> None:
+    def test_copyto_every_dtype_keeps_values(self) -> None:
         """Into arrays that are there, and out of them, pinned memory between included."""
         for dtype in self.dtypes:
             array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
@@ -264,7 +262,7 @@ class AdapterSuite:
             interop.copyto(out, self.written(array, batch_bytes=24), batch_bytes=24)
             np.testing.assert_array_equal(out, array, strict=True)
 
-    def test_a_part_is_a_view(self) -> None:
+    def test_copyto_into_a_part_writes_only_that_part(self) -> None:
         """What is written to a part is written to the array, and nowhere else."""
         if self.adapter.immutable:
             return  # there, it need not be one
@@ -288,7 +286,7 @@ class AdapterSuite:
     # -- refusals -----------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")])
-    def test_what_are_no_numbers_is_refused(self, array: NDArray[Any]) -> None:
+    def test_convert_text_object_and_date_arrays_are_refused_or_kept(self, array: NDArray[Any]) -> None:
         """No array of text, objects or dates comes out as something else."""
         if self.adapter.ndarray_native:
             assert interop.convert(array, self.framework) is array

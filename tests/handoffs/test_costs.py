@@ -61,7 +61,9 @@ def order(counts: Any) -> tuple[int, int]:
 @both_ways
 @devices
 @SAME
-def test_the_same_stream_costs_nothing(source: Side, target: Side, producer: str, consumer: str, device: int) -> None:
+def test_handoff_on_same_stream_adds_no_event_copy_or_wait(
+    source: Side, target: Side, producer: str, consumer: str, device: int
+) -> None:
     simcuda.schedule("lazy")
     for counts in counted(source, target, producer, consumer, device):
         assert work(counts) == (0, 0, 0, 0)
@@ -71,7 +73,7 @@ def test_the_same_stream_costs_nothing(source: Side, target: Side, producer: str
 @both_ways
 @devices
 @OTHER
-def test_another_stream_costs_an_event_each_way(
+def test_handoff_to_another_stream_costs_one_event_each_way(
     source: Side, target: Side, producer: str, consumer: str, device: int
 ) -> None:
     simcuda.schedule("lazy")
@@ -84,7 +86,7 @@ def test_another_stream_costs_an_event_each_way(
 
 
 @both_ways
-def test_a_producer_that_keeps_its_array_never_waits(source: Side, target: Side) -> None:
+def test_handoff_with_source_kept_adds_no_wait_to_source_stream(source: Side, target: Side) -> None:
     """Only what the producer itself has issued runs when it is synchronised."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, source, target)
@@ -95,7 +97,7 @@ def test_a_producer_that_keeps_its_array_never_waits(source: Side, target: Side)
     handoff.check()
 
 
-def test_torch_never_waits_for_the_consumer() -> None:
+def test_release_of_torch_source_adds_no_wait_to_torch_stream() -> None:
     """A block that the consumer still reads is set aside; torch's stream goes on with another."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, TORCH, CUPY)
@@ -109,7 +111,7 @@ def test_torch_never_waits_for_the_consumer() -> None:
 
 
 @both_ways
-def test_a_drop_with_nothing_pending_holds_nobody_up(source: Side, target: Side) -> None:
+def test_release_after_reads_are_done_ignores_later_consumer_work(source: Side, target: Side) -> None:
     """Work that the consumer begins after the release is none of the producer's business."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, source, target)
@@ -132,7 +134,7 @@ def test_a_drop_with_nothing_pending_holds_nobody_up(source: Side, target: Side)
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_from_numpy_is_one_upload(to: str, device: str) -> None:
+def test_convert_numpy_to_device_makes_one_upload(to: str, device: str) -> None:
     array = np.ones(256, "f4")
     with simcuda.counting() as counts:
         uploaded = interop.convert(array, to, device=device)
@@ -142,7 +144,7 @@ def test_from_numpy_is_one_upload(to: str, device: str) -> None:
 
 
 @pytest.mark.parametrize("side", [TORCH, CUPY], ids=lambda side: side.name)
-def test_to_numpy_is_one_download(side: Side) -> None:
+def test_to_numpy_from_device_makes_one_download(side: Side) -> None:
     array = side.empty()
     with simcuda.counting() as counts:
         result = interop.to_numpy(array)
@@ -152,7 +154,7 @@ def test_to_numpy_is_one_download(side: Side) -> None:
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("side", [TORCH, CUPY], ids=lambda side: side.name)
-def test_to_another_device_is_one_peer_copy(side: Side, to: str) -> None:
+def test_convert_to_another_device_makes_one_peer_copy(side: Side, to: str) -> None:
     array = side.empty()
     with simcuda.counting() as counts:
         moved = interop.convert(array, to, device="cuda:1")
@@ -168,7 +170,9 @@ def test_to_another_device_is_one_peer_copy(side: Side, to: str) -> None:
 @both_ways
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy"])
 @pytest.mark.parametrize("consumer", ["side", "the producer's", "per-thread"])
-def test_a_thousand_handoffs_leave_nothing(source: Side, target: Side, schedule: str, consumer: str) -> None:
+def test_handoff_repeated_1000_times_leaks_no_cuda_resources(
+    source: Side, target: Side, schedule: str, consumer: str
+) -> None:
     def handoffs(count: int) -> None:
         for i in range(count):
             with source.on(handoff.producer), target.on(handoff.consumer):

@@ -23,7 +23,9 @@ schedules = pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adv
 @both_ways
 @schedules
 @pytest.mark.parametrize("captured", ["the producer's", "the consumer's", "a third"])
-def test_a_release_leaves_a_capture_alone(source: Side, target: Side, schedule: str, captured: str) -> None:
+def test_release_during_graph_capture_causes_no_error_and_no_race(
+    source: Side, target: Side, schedule: str, captured: str
+) -> None:
     """It is put off, and made good for by the next handoff. Asking whether a stream is captured may fail: harmless."""
     simcuda.schedule(schedule)
     handoff = Handoff(interop.convert, source, target)
@@ -70,14 +72,14 @@ EXIT = """
 
 
 @pytest.mark.parametrize("schedule", ["lazy", "greedy"])
-def test_arrays_may_outlive_the_interpreter(schedule: str) -> None:
+def test_release_at_interpreter_exit_prints_no_error(schedule: str) -> None:
     """As globals, in a cycle, in a finaliser: no error, no word on stderr, and no hang."""
     code = EXIT.format(schedule=schedule)
     assert run_child(code, path=Path(__file__).parents[1], sees_gpu=True) == "done\n"
 
 
 @both_ways
-def test_a_failing_runtime_loses_memory_rather_than_use_it_early(
+def test_release_when_cuda_events_fail_does_not_reuse_memory_early(
     source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event can't be recorded at the release: nothing is raised, and the memory doesn't come back early."""

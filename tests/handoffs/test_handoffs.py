@@ -12,11 +12,11 @@ SEEDS = 200
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_right_under_every_schedule(scenario: Scenario) -> None:
+def test_handoff_scenario_under_every_schedule_gives_right_values(scenario: Scenario) -> None:
     for schedule, seed in schedules(SEEDS):
         outcome = run(scenario, considerate, schedule, seed)
         assert outcome.right, f"{scenario}, schedule {schedule}, seed {seed}: {outcome}"
 
 
-def test_there_are_enough() -> None:
+def test_handoff_scenarios_have_unique_names_and_number_at_least_40() -> None:
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS) >= 40

@@ -37,24 +37,24 @@ def caught(scenario: Scenario, convert: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("scenario", HANDOFFS, ids=str)
-def test_without_the_wait(scenario: Scenario) -> None:
+def test_scenario_without_needed_wait_fails_under_every_schedule(scenario: Scenario) -> None:
     needs_none = any(words in scenario.name for words in NEEDS_NO_WAIT)
     if not needs_none:
         assert caught(scenario, unordered) == set(FIXED)
 
 
 @pytest.mark.parametrize("scenario", HANDOFFS, ids=str)
-def test_without_the_fence(scenario: Scenario) -> None:
+def test_scenario_without_needed_fence_fails_under_every_schedule(scenario: Scenario) -> None:
     needs_none = any(words in scenario.name for words in NEEDS_NO_FENCE)
     assert caught(scenario, unfenced) == (set() if needs_none else set(FIXED))
 
 
 @pytest.mark.parametrize("scenario", HANDOFFS, ids=str)
-def test_by_brute_force(scenario: Scenario) -> None:
+def test_scenario_with_full_synchronization_passes_under_every_schedule(scenario: Scenario) -> None:
     assert outcomes(scenario, blunt) == dict.fromkeys(FIXED, Outcome())
 
 
-def test_the_table_tells_them_apart() -> None:
+def test_table_shows_that_raw_handoffs_fail_and_interop_passes() -> None:
     rows = table(seeds=0)
     assert len(rows) == len(HANDOFFS) >= 40
     assert sum(bool(row.raw.wrong or row.raw.races) for row in rows) > len(rows) // 2

@@ -26,13 +26,13 @@ def outcome(steps: list[Step], convert: Convert, schedule: Schedule) -> Outcome:
 @settings(max_examples=300)
 @given(steps=STEPS, schedule=SCHEDULES)
 @example(steps=EARLY, schedule=("greedy", None))
-def test_every_read_sees_what_was_written(steps: list[Step], schedule: Schedule) -> None:
+def test_random_program_under_any_schedule_reads_the_written_values(steps: list[Step], schedule: Schedule) -> None:
     result = outcome(steps, considerate, schedule)
     note(str(result))
     assert result.right
 
 
-def test_without_the_fence_a_program_goes_wrong() -> None:
+def test_program_without_fence_reads_wrong_values_and_races() -> None:
     result = outcome(EARLY, unfenced, ("greedy", None))
     assert result.wrong
     assert result.races

@@ -47,16 +47,16 @@ def is_known(fragment: Fragment) -> bool:
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=str)
-def test_code_in_a_message_is_run_by_a_test(fragment: Fragment) -> None:
+def test_messages_with_code_have_a_test_that_runs_the_code(fragment: Fragment) -> None:
     assert is_known(fragment), f"{fragment}: add a row to tests/remedies that provokes the message and runs the code"
 
 
-def test_sources_have_the_code_that_is_described() -> None:
+def test_describes_lists_only_code_that_messages_contain() -> None:
     found = [fragment.code for fragment in FRAGMENTS]
     assert [code for code in DESCRIBES if not any(other.startswith(code) for other in found)] == []
 
 
-def test_is_known_new_code_in_a_message_is_not() -> None:
+def test_is_known_for_untested_code_is_false() -> None:
     for code in ("x.cast(int)", "interop.stack(x, to=3)", 'readonly="never"', "numpy.load(x, mmap_mode=None)"):
         assert list(codes(f"It is wrong. Use {code} instead.")) == [code]
         assert not is_known(Fragment("nowhere", code))

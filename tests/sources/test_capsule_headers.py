@@ -90,7 +90,9 @@ class Watched(np.ndarray[Any, Any]):
 @TARGETS
 @pytest.mark.parametrize("base", [DLPack, OldDLPack])
 @pytest.mark.parametrize(("change", "reason"), BROKEN.values(), ids=BROKEN)
-def test_open_refuses_a_header_that_describes_no_array(change: Change, reason: str, base: type[Any], to: str) -> None:
+def test_open_invalid_header_is_refused_and_frees_the_memory(
+    change: Change, reason: str, base: type[Any], to: str
+) -> None:
     for call in (interop.explain, interop.convert):
         source = lend(change, base)
         memory = weakref.ref(source._array)
@@ -103,14 +105,14 @@ def test_open_refuses_a_header_that_describes_no_array(change: Change, reason: s
 
 
 @TARGETS
-def test_open_shares_a_header_without_strides(to: str) -> None:
+def test_open_header_without_strides_shares_memory(to: str) -> None:
     source = lend(set_field("strides", None))
     result = interop.convert(source, to, copy=False)
     assert result.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @TARGETS
-def test_open_takes_null_as_the_address_of_an_empty_array(to: str) -> None:
+def test_open_empty_array_with_null_address_is_accepted(to: str) -> None:
     def change(lent: Any) -> None:
         set_shape(0, 3)(lent)
         set_field("data", None)(lent)
@@ -119,7 +121,7 @@ def test_open_takes_null_as_the_address_of_an_empty_array(to: str) -> None:
     assert tuple(interop.convert(source, to).shape) == (0, 3)
 
 
-def test_open_refuses_the_next_major_version_without_reading_more() -> None:
+def test_open_next_major_dlpack_version_is_refused_before_other_fields() -> None:
     def change(lent: Any) -> None:
         versioned_in(lent).version[:] = [2, 0]
         tensor_in(lent).ndim = -1
@@ -131,7 +133,7 @@ def test_open_refuses_the_next_major_version_without_reading_more() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, b"dltensor", np.ones(3)], ids=["None", "bytes", "an array"])
-def test_open_refuses_an_answer_that_is_no_capsule(answer: Any) -> None:
+def test_open_dlpack_result_other_than_a_capsule_is_refused(answer: Any) -> None:
     class Producer(DLPack):
         def __dlpack__(self, **_: Any) -> Any:
             return answer
@@ -140,7 +142,7 @@ def test_open_refuses_an_answer_that_is_no_capsule(answer: Any) -> None:
         interop.to_numpy(Producer(np.ones(3)))
 
 
-def test_open_refuses_a_capsule_that_was_used() -> None:
+def test_open_used_capsule_is_refused() -> None:
     class Producer(DLPack):
         def __dlpack__(self, **keywords: Any) -> Any:
             keep = self._array.__dlpack__(**keywords)
@@ -163,7 +165,7 @@ def test_open_refuses_a_capsule_that_was_used() -> None:
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint64", "float16", "float32", "complex64", "complex128"])
 @pytest.mark.parametrize("max_version", [None, (1, 0)])
-def test_read_header_tells_what_numpy_tells(dtype: str, max_version: Any) -> None:
+def test_read_header_of_numpy_capsule_matches_the_array(dtype: str, max_version: Any) -> None:
     array = np.zeros((4, 6), dtype)[::-2, 1::2]
     header = capsule.read_header(array.__dlpack__(max_version=max_version))
     assert (header.dtype, header.shape, header.strides) == (dtype, array.shape, array.strides)
@@ -171,7 +173,7 @@ def test_read_header_tells_what_numpy_tells(dtype: str, max_version: Any) -> Non
     assert (header.readonly, header.copied) == (None if max_version is None else False, False)
 
 
-def test_read_header_tells_the_flags() -> None:
+def test_read_header_reports_readonly_and_copied_flags() -> None:
     array = np.zeros(3)
     array.flags.writeable = False
     lent = array.__dlpack__(max_version=(1, 0))
@@ -180,7 +182,7 @@ def test_read_header_tells_the_flags() -> None:
     assert capsule.read_header(lent)[-2:] == (True, True)
 
 
-def test_add_flags_leaves_an_unversioned_capsule_alone() -> None:
+def test_add_flags_to_unversioned_capsule_changes_nothing() -> None:
     lent = np.zeros(3).__dlpack__()
     capsule.add_flags(lent, capsule.READ_ONLY)
     assert capsule.read_header(lent).readonly is None

@@ -44,7 +44,7 @@ def dataset(tmp_path: Path) -> Any:
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_convert_reads_it_once_and_explain_never(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_h5py_dataset_reads_once_and_explain_never(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
     get = type(dataset).__array__
 
@@ -66,7 +66,7 @@ def test_convert_reads_it_once_and_explain_never(dataset: Any, monkeypatch: pyte
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_batches_read_no_more_than_the_piece(dataset: Any, ledger: list[int]) -> None:
+def test_batches_of_h5py_dataset_read_one_batch_at_a_time(dataset: Any, ledger: list[int]) -> None:
     found = []
     for done, piece in enumerate(interop.batches(dataset, "torch", size=5), start=1):
         found += piece.tolist()
@@ -75,14 +75,14 @@ def test_batches_read_no_more_than_the_piece(dataset: Any, ledger: list[int]) ->
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_batches_along_another_axis(dataset: Any, ledger: list[int]) -> None:
+def test_batches_of_h5py_dataset_along_axis_1_read_one_column_at_a_time(dataset: Any, ledger: list[int]) -> None:
     pieces = [piece.tolist() for piece in interop.batches(dataset, "torch", size=1, axis=1)]
     assert ledger == [ROWS, ROWS]
     assert pieces == [rows()[:, :1].tolist(), rows()[:, 1:].tolist()]
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_copyto_reads_by_pieces(dataset: Any, ledger: list[int]) -> None:
+def test_copyto_from_h5py_dataset_reads_at_most_batch_bytes_at_once(dataset: Any, ledger: list[int]) -> None:
     import torch
 
     dst = torch.zeros(ROWS, 2, dtype=torch.float64)
@@ -93,7 +93,7 @@ def test_copyto_reads_by_pieces(dataset: Any, ledger: list[int]) -> None:
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_a_virtual_dataset_larger_than_memory_gives_its_first_piece(tmp_path: Path) -> None:
+def test_batches_of_dataset_larger_than_memory_give_the_first_batch(tmp_path: Path) -> None:
     h5py: Any = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         x = file.create_dataset("x", (2**40, 2), "float64", chunks=(1024, 2), fillvalue=7)
@@ -104,7 +104,7 @@ def test_a_virtual_dataset_larger_than_memory_gives_its_first_piece(tmp_path: Pa
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_the_file_s_own_error_is_shown(tmp_path: Path) -> None:
+def test_to_torch_from_corrupt_h5py_file_raises_the_h5py_error(tmp_path: Path) -> None:
     h5py: Any = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:
         x = file.create_dataset("x", (64,), "float64", chunks=(64,), compression="gzip")
@@ -118,7 +118,7 @@ def test_the_file_s_own_error_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.requires("torch", "zarr")
-def test_zarr_reads_only_the_chunks_of_the_piece() -> None:
+def test_batches_of_zarr_array_read_only_the_chunks_of_the_batch() -> None:
     zarr: Any = pytest.importorskip("zarr")
     got: list[str] = []
 

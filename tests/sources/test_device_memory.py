@@ -77,7 +77,7 @@ def read(x: Any) -> Any:
 @NAMES
 @TARGETS
 @pytest.mark.parametrize("lender", [Asked, Old])
-def test_convert_of_an_object_with_dlpack_only_shares_its_memory(name: str, to: str, lender: Any) -> None:
+def test_convert_object_with_dlpack_only_shares_memory(name: str, to: str, lender: Any) -> None:
     x = on_device(name).T
     source = lender(x)
     plan = interop.explain(source, to)
@@ -90,7 +90,7 @@ def test_convert_of_an_object_with_dlpack_only_shares_its_memory(name: str, to: 
 
 @NAMES
 @TARGETS
-def test_convert_of_what_is_exported_shares_its_memory(name: str, to: str) -> None:
+def test_convert_exported_array_shares_memory(name: str, to: str) -> None:
     x = on_device(name)
     result = interop.convert(interop.export(x), to, copy=False)
     assert interop.shares_memory(result, x)
@@ -98,7 +98,7 @@ def test_convert_of_what_is_exported_shares_its_memory(name: str, to: str) -> No
 
 
 @NAMES
-def test_convert_of_an_object_with_dlpack_only_is_in_order_for_the_target_s_stream(name: str) -> None:
+def test_convert_object_with_dlpack_only_has_no_race_between_streams(name: str) -> None:
     import cupy
     import torch
 
@@ -114,7 +114,7 @@ def test_convert_of_an_object_with_dlpack_only_is_in_order_for_the_target_s_stre
 
 
 @NAMES
-def test_headers_that_are_looked_at_leave_nothing_behind(name: str) -> None:
+def test_explain_and_convert_with_dlpack_only_leak_no_cuda_resources(name: str) -> None:
     import simcuda
 
     def work() -> None:
@@ -132,7 +132,7 @@ def test_headers_that_are_looked_at_leave_nothing_behind(name: str) -> None:
 
 
 @NAMES
-def test_looking_at_a_header_costs_no_event_and_no_copy(name: str) -> None:
+def test_explain_object_with_dlpack_only_costs_no_event_and_no_copy(name: str) -> None:
     import simcuda
 
     source = Asked(on_device(name))
@@ -142,7 +142,7 @@ def test_looking_at_a_header_costs_no_event_and_no_copy(name: str) -> None:
     assert (counts.records, counts.waits, counts.memcpys, counts.synchronisations) == (0, 0, 0, 0)
 
 
-def test_convert_when_the_capsule_is_not_the_one_of_the_plan_is_refused() -> None:
+def test_convert_when_second_capsule_differs_from_the_plan_is_refused() -> None:
     """The second one is of other elements: a view that changed between the two calls."""
 
     class Changing(Asked):
@@ -159,7 +159,7 @@ def test_convert_when_the_capsule_is_not_the_one_of_the_plan_is_refused() -> Non
 
 
 @pytest.mark.parametrize("error", [TypeError, BufferError, RuntimeError])
-def test_convert_when_the_producer_fails_late_asks_once(error: type[Exception]) -> None:
+def test_convert_when_second_dlpack_call_fails_makes_no_third_call(error: type[Exception]) -> None:
     """It is asked for the consumer, who would ask again with other keywords."""
 
     class Failing(Asked):
@@ -177,7 +177,7 @@ def test_convert_when_the_producer_fails_late_asks_once(error: type[Exception]) 
 
 
 @TARGETS
-def test_convert_of_managed_memory_with_dlpack_only_shares_its_memory(to: str) -> None:
+def test_convert_managed_memory_with_dlpack_only_shares_memory(to: str) -> None:
     """torch's DLPack does not know that kind of device."""
     import cupy
 
@@ -205,7 +205,7 @@ def test_convert_of_managed_memory_with_dlpack_only_shares_its_memory(to: str) -
 
 
 @TARGETS
-def test_read_only_capsule_on_a_device_is_copied_or_shared_as_the_caller_says(to: str) -> None:
+def test_convert_readonly_device_capsule_follows_copy_and_readonly_keywords(to: str) -> None:
     x = on_device("cupy")
     source = Frozen(x)
     assert interop.explain(source, to).reason == f"it is read-only, and {to} would write to it all the same"
@@ -220,7 +220,7 @@ def test_read_only_capsule_on_a_device_is_copied_or_shared_as_the_caller_says(to
 
 
 @pytest.mark.parametrize("readonly", [False, True])
-def test_unversioned_capsule_on_a_device_is_as_writable_as_the_cuda_array_interface_says(readonly: bool) -> None:
+def test_explain_unversioned_device_capsule_takes_readonly_from_cuda_interface(readonly: bool) -> None:
     class Both(Old, CudaInterface):
         pass
 
@@ -236,7 +236,7 @@ def test_unversioned_capsule_on_a_device_is_as_writable_as_the_cuda_array_interf
 
 @NAMES
 @TARGETS
-def test_convert_when_dlpack_fails_on_a_device_uses_the_cuda_array_interface(name: str, to: str) -> None:
+def test_convert_when_device_dlpack_fails_uses_the_cuda_array_interface(name: str, to: str) -> None:
     class Both(DLPack, CudaInterface):
         shape, dtype = (2, 3), np.dtype("float32")
 
@@ -252,9 +252,7 @@ def test_convert_when_dlpack_fails_on_a_device_uses_the_cuda_array_interface(nam
 @NAMES
 @pytest.mark.parametrize("consumer", ["torch", "cupy"])
 @pytest.mark.parametrize("stream", [None, -1, "another"])
-def test_export_of_an_object_with_the_cuda_array_interface_only_makes_a_capsule(
-    name: str, consumer: str, stream: Any
-) -> None:
+def test_export_object_with_cuda_array_interface_only_gives_a_capsule(name: str, consumer: str, stream: Any) -> None:
     import cupy
     import torch
 
@@ -270,7 +268,7 @@ def test_export_of_an_object_with_the_cuda_array_interface_only_makes_a_capsule(
     assert (header.shape, header.dtype, header.device) == ((2, 3), "float32", (2, 0))
 
 
-def test_export_of_the_cuda_array_interface_is_in_order_for_the_consumer_s_stream() -> None:
+def test_export_cuda_array_interface_has_no_race_with_the_consumer_stream() -> None:
     """The producer names its stream, on which the memory is still being written."""
     import cupy
 
@@ -299,7 +297,7 @@ def test_export_of_the_cuda_array_interface_is_in_order_for_the_consumer_s_strea
         assert not simcuda.races()
 
 
-def test_export_of_the_cuda_array_interface_leaves_nothing_behind() -> None:
+def test_export_cuda_array_interface_leaks_no_cuda_resources() -> None:
     import cupy
 
     import simcuda

@@ -10,7 +10,7 @@ import interop
 @pytest.mark.requires("torch", "array_api_strict")
 @pytest.mark.parametrize("place", ["device1", "device2", "no_float64"])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_a_library_s_device_is_read_after_the_library_has_moved_it(
+def test_convert_from_strict_device_moves_to_cpu_before_reading(
     place: str, to: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     xp: Any = pytest.importorskip("array_api_strict")
@@ -32,7 +32,7 @@ def test_a_library_s_device_is_read_after_the_library_has_moved_it(
 
 
 @pytest.mark.requires("torch", "array_api_strict")
-def test_on_its_cpu_it_is_shared() -> None:
+def test_to_torch_from_strict_cpu_shares_memory() -> None:
     xp: Any = pytest.importorskip("array_api_strict")
     x = xp.zeros(2)
     interop.to_torch(x, copy=False)[0] = 1
@@ -40,7 +40,7 @@ def test_on_its_cpu_it_is_shared() -> None:
 
 
 @pytest.mark.requires("torch", "array_api_strict", "xarray")
-def test_convert_wrapped_array_on_a_pretended_device_moves_it_as_unwrapped() -> None:
+def test_convert_wrapped_strict_device_array_plans_like_the_unwrapped_array() -> None:
     xp: Any = pytest.importorskip("array_api_strict")
     xr: Any = pytest.importorskip("xarray")
     x = xr.DataArray(xp.ones(2, device=xp.Device("device1")))
@@ -48,7 +48,7 @@ def test_convert_wrapped_array_on_a_pretended_device_moves_it_as_unwrapped() -> 
     assert interop.explain(x, "torch") == interop.explain(x.data, "torch")
 
 
-def test_convert_object_that_refuses_to_be_read_says_so_with_the_cause() -> None:
+def test_to_numpy_when_array_protocol_raises_chains_the_cause() -> None:
     class Refusing:
         shape = (2,)
         dtype = "float64"
@@ -62,7 +62,7 @@ def test_convert_object_that_refuses_to_be_read_says_so_with_the_cause() -> None
 
 
 @pytest.mark.requires("torch", "xarray")
-def test_what_xarray_wraps_is_shared_by_its_data() -> None:
+def test_to_torch_from_xarray_data_shares_memory() -> None:
     import numpy as np
 
     xr: Any = pytest.importorskip("xarray")
@@ -72,7 +72,7 @@ def test_what_xarray_wraps_is_shared_by_its_data() -> None:
 
 
 @pytest.mark.requires("torch", "pyarrow")
-def test_arrow_s_memory_is_the_buffer_s() -> None:
+def test_to_numpy_from_pyarrow_array_shares_the_arrow_buffer() -> None:
     pa: Any = pytest.importorskip("pyarrow")
     x = pa.array([1.0, 2.0, 3.0])
     assert interop.to_numpy(x).ctypes.data == x.buffers()[1].address
@@ -82,7 +82,7 @@ def test_arrow_s_memory_is_the_buffer_s() -> None:
 
 
 @pytest.mark.requires("pandas")
-def test_an_index_stays_as_it_is() -> None:
+def test_to_numpy_from_pandas_index_cannot_change_the_index() -> None:
     pd: Any = pytest.importorskip("pandas")
     x = pd.Index([1, 2, 3])
     assert x.__array__().flags.writeable, "pandas lends it for writing"
@@ -93,7 +93,7 @@ def test_an_index_stays_as_it_is() -> None:
 
 @pytest.mark.requires("pandas", "polars")
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_what_is_copied_can_t_be_a_destination(library: str) -> None:
+def test_copyto_into_dataframe_is_refused(library: str) -> None:
     x = pytest.importorskip(library).DataFrame({"a": [1.0], "b": [2]})
     with pytest.raises(interop.InteropError):
         interop.copyto(x, [[3.0, 4.0]])
@@ -101,7 +101,7 @@ def test_what_is_copied_can_t_be_a_destination(library: str) -> None:
 
 @pytest.mark.requires("pandas")
 @pytest.mark.parametrize("labels", [[3.0, 2.0, 1.0, 0.0], ["a", "b", "c", "d"], [9, 8, 7, 6]], ids=str)
-def test_batches_go_by_position_whatever_the_labels(labels: list[Any]) -> None:
+def test_batches_of_labelled_pandas_data_slice_by_position(labels: list[Any]) -> None:
     pd: Any = pytest.importorskip("pandas")
     for x in (pd.Series([1, 2, 3, 4], index=labels), pd.Series([1, 2, 3, 4], index=labels, dtype="Int64")):
         assert [piece.tolist() for piece in interop.batches(x, "numpy", size=2)] == [[1, 2], [3, 4]]

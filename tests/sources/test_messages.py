@@ -90,14 +90,14 @@ def refusal(x: Any) -> str:
 
 
 @cases(SAYS)
-def test_the_reason_and_what_to_write_instead(case: Case) -> None:
+def test_to_torch_refusal_gives_the_reason_and_a_hint(case: Case) -> None:
     message = refusal(case.source())
     assert re.match(r"cannot convert \S+ .+ on cpu to torch: ", message)
     assert message.endswith(f": {SAYS[case.name]}")
 
 
 @cases(name for name in SAYS if CALLS.search(SAYS[name]))
-def test_what_it_says_helps(case: Case) -> None:
+def test_to_torch_refusal_hint_runs_and_gives_an_array(case: Case) -> None:
     x = case.source()
     scope: dict[str, Any] = {"x": x, "value": 0}
     if case.library == "array-api-strict":
@@ -109,7 +109,7 @@ def test_what_it_says_helps(case: Case) -> None:
             assert len(interop.to_torch(eval(call, scope)))  # noqa: S307 - our own words
 
 
-def test_every_refused_column_is_pinned_or_numpy_s_own_refusal() -> None:
+def test_refused_cases_have_a_pinned_message_or_a_listed_exception() -> None:
     refused = {case.name for case in CASES if case.numpy == REFUSED}
     assert refused - SAYS.keys() == {
         "h5py dataset of records",
@@ -123,7 +123,7 @@ def test_every_refused_column_is_pinned_or_numpy_s_own_refusal() -> None:
 
 
 @pytest.mark.requires("torch", "pandas", "polars", "pyarrow")
-def test_the_source_is_named_with_its_dtype_and_shape() -> None:
+def test_to_torch_refusal_names_the_source_with_dtype_and_shape() -> None:
     names = ("pandas Series `Int64` with NA", "pandas DataFrame with NA", "pyarrow Array with null")
     assert [refusal(NAMED[name].source()).partition(":")[0] for name in names] == [
         "cannot convert pandas.Series Int64 (2,) on cpu to torch",
@@ -133,7 +133,7 @@ def test_the_source_is_named_with_its_dtype_and_shape() -> None:
 
 
 @pytest.mark.requires("torch", "polars", "pandas", "pyarrow", "zarr", "h5py")
-def test_what_only_leads_to_arrays_is_no_array(tmp_path: Any) -> None:
+def test_to_torch_from_file_group_or_lazy_frame_raises_not_an_array(tmp_path: Any) -> None:
     pl: Any = pytest.importorskip("polars")
     pa: Any = pytest.importorskip("pyarrow")
     h5py: Any = pytest.importorskip("h5py")
@@ -146,7 +146,7 @@ def test_what_only_leads_to_arrays_is_no_array(tmp_path: Any) -> None:
 
 
 @pytest.mark.requires("torch")
-def test_a_dlpack_capsule_is_refused_by_name() -> None:
+def test_convert_raw_dlpack_capsule_is_refused_and_left_unused() -> None:
     import torch
     from torch.utils.dlpack import from_dlpack
 

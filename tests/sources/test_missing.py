@@ -41,7 +41,7 @@ def check(column: Column, make: Callable[[], Any], *, table: bool = False) -> No
 
 @pytest.mark.requires("torch", "pandas")
 @given(COLUMNS)
-def test_pandas_nullable(column: Column) -> None:
+def test_convert_nullable_pandas_column_refuses_only_missing_values(column: Column) -> None:
     pd: Any = pytest.importorskip("pandas")
     name, values = column
     check(column, lambda: pd.Series(values, dtype=PANDAS[name]))
@@ -51,7 +51,7 @@ def test_pandas_nullable(column: Column) -> None:
 
 @pytest.mark.requires("torch", "pandas", "pyarrow")
 @given(COLUMNS)
-def test_pandas_over_arrow(column: Column) -> None:
+def test_convert_arrow_backed_pandas_column_refuses_only_missing_values(column: Column) -> None:
     pd: Any = pytest.importorskip("pandas")
     name, values = column
     check(column, lambda: pd.Series(values, dtype=f"{ARROW[name]}[pyarrow]"))
@@ -59,7 +59,7 @@ def test_pandas_over_arrow(column: Column) -> None:
 
 @pytest.mark.requires("torch", "polars")
 @given(COLUMNS, st.integers(0, 6))
-def test_polars(column: Column, cut: int) -> None:
+def test_convert_polars_column_refuses_only_missing_values(column: Column, cut: int) -> None:
     pl: Any = pytest.importorskip("polars")
     name, values = column
     dtype = getattr(pl, POLARS[name])
@@ -70,7 +70,7 @@ def test_polars(column: Column, cut: int) -> None:
 
 @pytest.mark.requires("torch", "pyarrow")
 @given(COLUMNS, st.integers(0, 6))
-def test_arrow(column: Column, cut: int) -> None:
+def test_convert_arrow_column_refuses_only_missing_values(column: Column, cut: int) -> None:
     pa: Any = pytest.importorskip("pyarrow")
     name, values = column
     kind = pa.type_for_alias(ARROW[name])
@@ -81,7 +81,7 @@ def test_arrow(column: Column, cut: int) -> None:
 
 @pytest.mark.requires("torch", "polars")
 @pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 2, 2), (2, 1, 2), (1, 2, 1, 2)], ids=str)
-def test_polars_arrays_at_every_depth(shape: tuple[int, ...]) -> None:
+def test_to_torch_from_nested_polars_arrays_refuses_only_missing_values(shape: tuple[int, ...]) -> None:
     pl: Any = pytest.importorskip("polars")
     full = pl.Series([1.0, 2.0, 3.0, 4.0]).reshape(shape)
     assert interop.to_torch(full).shape == shape
@@ -92,14 +92,14 @@ def test_polars_arrays_at_every_depth(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.requires("torch", "pandas")
-def test_nan_is_a_number_where_nothing_can_be_missing() -> None:
+def test_to_torch_from_numpy_backed_pandas_keeps_nan() -> None:
     pd: Any = pytest.importorskip("pandas")
     for x in (pd.Series([1.0, math.nan]), pd.DataFrame({"a": [1.0, math.nan]})):
         assert math.isnan(float(interop.to_torch(x).ravel()[1]))
 
 
 @pytest.mark.requires("torch", "pandas", "polars", "pyarrow")
-def test_nan_is_a_number_beside_null_too() -> None:
+def test_to_torch_from_polars_or_arrow_keeps_nan() -> None:
     pl: Any = pytest.importorskip("polars")
     pa: Any = pytest.importorskip("pyarrow")
     for x in (pl.Series([1.0, math.nan]), pa.array([1.0, math.nan])):
@@ -107,7 +107,7 @@ def test_nan_is_a_number_beside_null_too() -> None:
 
 
 @pytest.mark.requires("torch", "pandas")
-def test_nan_that_stands_for_na_is_refused() -> None:
+def test_to_torch_from_nullable_pandas_refuses_nan_that_means_na() -> None:
     pd: Any = pytest.importorskip("pandas")
     zeros = pd.Series([0.0, 1.0], dtype="Float64")
     quotient = zeros / zeros

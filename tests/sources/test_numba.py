@@ -30,7 +30,7 @@ def run(code: str) -> str:
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_the_memory_is_numbas(to: str) -> None:
+def test_convert_numba_device_array_shares_memory(to: str) -> None:
     said = run(f"""
     x = cuda.to_device(values)
     plan = interop.explain(x, {to!r})
@@ -43,7 +43,7 @@ def test_the_memory_is_numbas(to: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_what_is_pending_on_numbas_stream_comes_first(to: str) -> None:
+def test_convert_numba_device_array_waits_for_the_numba_stream(to: str) -> None:
     said = run(f"""
     stream = cuda.stream()
     for schedule in ("eager", "lazy", "greedy", "adversary"):
@@ -54,7 +54,7 @@ def test_what_is_pending_on_numbas_stream_comes_first(to: str) -> None:
     assert said == "True []\n" * 4
 
 
-def test_the_memory_lives_as_long_as_the_result() -> None:
+def test_convert_numba_device_array_keeps_memory_alive_with_the_result() -> None:
     said = run("""
     results = [interop.convert(cuda.to_device(values), to) for to in ("torch", "cupy")]
     others = [cuda.to_device(values + 1) for _ in range(4)]
@@ -63,7 +63,7 @@ def test_the_memory_lives_as_long_as_the_result() -> None:
     assert said == "[True, True] []\n"
 
 
-def test_numpy_can_not_read_it_and_the_message_says_who_can() -> None:
+def test_to_numpy_from_numba_device_array_is_refused_with_a_hint() -> None:
     said = run("""
     try:
         interop.to_numpy(cuda.to_device(values))

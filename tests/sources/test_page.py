@@ -17,7 +17,7 @@ def page() -> ModuleType:
 
 
 @pytest.mark.requires("torch")
-def test_every_case_is_a_row_with_its_outcomes(page: ModuleType, tmp_path: Path) -> None:
+def test_sources_page_has_a_row_with_outcomes_for_every_case(page: ModuleType, tmp_path: Path) -> None:
     page.write(tmp_path / "sources.md")
     lines = (tmp_path / "sources.md").read_text().splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ") and "to NumPy" not in line]
@@ -27,5 +27,5 @@ def test_every_case_is_a_row_with_its_outcomes(page: ModuleType, tmp_path: Path)
         assert row[3]
 
 
-def test_names_are_unique() -> None:
+def test_cases_have_unique_names() -> None:
     assert len({case.name for case in CASES}) == len(CASES)

@@ -75,7 +75,7 @@ def test_open_when_dlpack_fails_shares_by_the_next_protocol(error: type[Exceptio
 
 
 @TARGETS
-def test_open_when_only_array_is_left_shows_the_read_in_the_plan(to: str) -> None:
+def test_open_when_only_the_array_method_works_plans_a_read(to: str) -> None:
     source = WithArray(BufferError("not today"))
     plan = interop.explain(source, to)
     assert (plan.zero_copy, plan.reason) == (False, "it has to be read by __array__ (stated float64, read to find out)")
@@ -106,7 +106,7 @@ def test_open_when_every_protocol_fails_lists_the_answers(to: str) -> None:
 
 
 @pytest.mark.parametrize("cls", [WithInterface, Speaker])
-def test_open_when_a_protocol_fails_keeps_nothing_alive(cls: type[Speaker]) -> None:
+def test_open_when_a_protocol_fails_leaves_no_reference_cycle(cls: type[Speaker]) -> None:
     """The errors that are noted refer to the object by their tracebacks, and go without the garbage collector."""
     source = cls(BufferError("not today"))
     gone = weakref.ref(source)
@@ -122,7 +122,7 @@ def test_open_when_a_protocol_fails_keeps_nothing_alive(cls: type[Speaker]) -> N
         gc.enable()
 
 
-def test_open_when_memory_is_short_raises_the_memory_error() -> None:
+def test_open_memory_error_of_dlpack_is_raised() -> None:
     with pytest.raises(MemoryError):
         interop.to_numpy(WithInterface(MemoryError()))
 
@@ -139,7 +139,7 @@ def test_open_when_a_property_raises_attribute_error_asks_the_next_protocol(prot
     assert interop.to_torch(cls()).tolist() == VALUES
 
 
-def test_open_when_every_property_raises_attribute_error_says_that_it_is_no_array() -> None:
+def test_open_when_every_property_raises_attribute_error_is_not_an_array() -> None:
     class Wrapper:
         @property
         def __cuda_array_interface__(self) -> Any:
@@ -149,7 +149,7 @@ def test_open_when_every_property_raises_attribute_error_says_that_it_is_no_arra
         interop.to_torch(Wrapper())
 
 
-def test_open_does_not_run_a_property_of_a_protocol_that_is_not_needed() -> None:
+def test_open_when_dlpack_works_reads_no_other_protocol_property() -> None:
     class Image(Speaker):
         @property
         def __array_interface__(self) -> Any:
@@ -158,7 +158,7 @@ def test_open_does_not_run_a_property_of_a_protocol_that_is_not_needed() -> None
     assert interop.to_torch(Image(), copy=False).tolist() == VALUES
 
 
-def test_open_when_the_memory_is_on_a_device_asks_no_protocol_of_the_host() -> None:
+def test_open_when_device_dlpack_fails_asks_no_host_protocol() -> None:
     class Downloads(WithArray):
         def __dlpack_device__(self) -> Any:
             return (2, 0)
@@ -179,7 +179,7 @@ def test_open_when_the_memory_is_on_a_device_asks_no_protocol_of_the_host() -> N
     [(1, None), [1, 0], (Kind.CPU, 0), (IntKind.CPU, 0), (np.int32(1), np.int64(0)), (np.array(1), 0)],
     ids=repr,
 )
-def test_dlpack_device_in_any_class_of_integers_is_read(device: Any, to: str) -> None:
+def test_dlpack_device_of_any_integer_type_is_accepted(device: Any, to: str) -> None:
     class Producer(Speaker):
         def __dlpack_device__(self) -> Any:
             return device
@@ -191,7 +191,7 @@ def test_dlpack_device_in_any_class_of_integers_is_read(device: Any, to: str) ->
 
 
 @pytest.mark.parametrize("device", [None, (1,), (1, 0, 0), ("cpu", 0), (None, 0), (1.5, 0), 1], ids=repr)
-def test_dlpack_device_that_is_no_pair_of_integers_is_refused_with_the_answer(device: Any) -> None:
+def test_dlpack_device_other_than_two_integers_is_refused(device: Any) -> None:
     class Producer(Speaker):
         def __dlpack_device__(self) -> Any:
             return device
@@ -243,7 +243,7 @@ OLD: Final[dict[str, tuple[Callable[[Any], Any], str | None]]] = {
 
 
 @pytest.mark.parametrize(("make", "reason"), OLD.values(), ids=OLD)
-def test_unversioned_capsule_is_as_writable_as_another_protocol_says(
+def test_unversioned_capsule_takes_readonly_from_the_array_interface(
     make: Callable[[Any], Any], reason: str | None
 ) -> None:
     array = np.array(VALUES)
@@ -257,7 +257,7 @@ def test_unversioned_capsule_is_as_writable_as_another_protocol_says(
         assert plan.reason == f"{reason}, and torch would write to it all the same"
 
 
-def test_unversioned_memory_that_numpy_has_adopted_is_not_called_read_only() -> None:
+def test_unversioned_memory_adopted_by_numpy_is_reported_as_maybe_readonly() -> None:
     """By whoever asked: the array that `numpy.from_dlpack` gives, and its views."""
     array = np.from_dlpack(OldDLPack(np.array(VALUES)))
     for x in (array, array[1:], array[::2][:1], array.reshape(3, 1)):
@@ -272,7 +272,7 @@ def test_unversioned_memory_that_numpy_has_adopted_is_not_called_read_only() -> 
 
 
 @pytest.mark.requires("torch")
-def test_a_buffer_says_whether_unversioned_memory_may_be_written_to() -> None:
+def test_unversioned_capsule_of_writable_buffer_is_shared() -> None:
     class Buffer(bytearray):
         def __dlpack_device__(self) -> Any:
             return (1, 0)
@@ -289,7 +289,7 @@ def test_a_buffer_says_whether_unversioned_memory_may_be_written_to() -> None:
 
 
 @TARGETS
-def test_capsule_that_is_flagged_as_a_copy_is_a_read_in_the_plan(to: str) -> None:
+def test_capsule_flagged_as_copy_counts_as_a_copy_in_the_plan(to: str) -> None:
     source = interop.export(np.arange(3, dtype=">f8"))
     plan = interop.explain(source, to)
     assert (plan.reason, plan.bytes_copied) == ("its DLPack gives a copy", 24)
@@ -299,7 +299,7 @@ def test_capsule_that_is_flagged_as_a_copy_is_a_read_in_the_plan(to: str) -> Non
 
 @TARGETS
 @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
-def test_capsule_that_is_flagged_as_a_copy_is_asked_for_once(to: str, keywords: dict[str, Any]) -> None:
+def test_capsule_flagged_as_copy_is_requested_once_per_convert(to: str, keywords: dict[str, Any]) -> None:
     class Copies(Speaker):
         def __dlpack__(self, **keywords: Any) -> Any:
             return super().__dlpack__(**keywords, copy=True)

@@ -37,7 +37,7 @@ def outcome(x: Any, to: str) -> str:
 
 @having(numbers=True)
 @pytest.mark.parametrize("to", TARGETS)
-def test_what_has_numbers_gives_them(case: Case, to: str) -> None:
+def test_convert_supported_source_gives_the_tabled_outcome_and_values(case: Case, to: str) -> None:
     x = case.source()
     assert outcome(x, to) == case.outcomes[to]
     result = interop.convert(x, to)
@@ -47,7 +47,7 @@ def test_what_has_numbers_gives_them(case: Case, to: str) -> None:
 
 @having(numbers=True)
 @pytest.mark.parametrize("to", TARGETS)
-def test_zero_copy_is_said_of_what_shares_and_of_nothing_else(case: Case, to: str) -> None:
+def test_convert_shares_memory_exactly_when_the_table_says_zero_copy(case: Case, to: str) -> None:
     x = case.source()
     first, second = interop.convert(x, to), interop.convert(x, to)
     assert (address(first) == address(second)) == case.outcomes[to].startswith(ZERO)
@@ -58,7 +58,7 @@ def test_zero_copy_is_said_of_what_shares_and_of_nothing_else(case: Case, to: st
 
 @having(numbers=True)
 @pytest.mark.parametrize("to", TARGETS)
-def test_copy_false_is_kept(case: Case, to: str) -> None:
+def test_convert_copy_false_shares_or_raises(case: Case, to: str) -> None:
     x = case.source()
     if case.outcomes[to].startswith(ZERO):
         assert interop.convert(x, to, copy=False).tolist() == case.values
@@ -68,7 +68,7 @@ def test_copy_false_is_kept(case: Case, to: str) -> None:
 
 
 @having(numbers=True)
-def test_a_copy_is_independent_and_writable(case: Case) -> None:
+def test_convert_copy_true_gives_an_independent_writable_array(case: Case) -> None:
     x = case.source()
     for to in TARGETS:
         result = interop.convert(x, to, copy=True, dtype="float32")
@@ -79,7 +79,7 @@ def test_a_copy_is_independent_and_writable(case: Case) -> None:
 @having(numbers=False)
 @pytest.mark.parametrize("keywords", KEYWORDS, ids=str)
 @pytest.mark.parametrize("to", TARGETS)
-def test_what_has_none_is_refused_whatever_is_asked(case: Case, to: str, keywords: Any) -> None:
+def test_convert_unsupported_source_is_refused_with_any_keywords(case: Case, to: str, keywords: Any) -> None:
     x = case.source()
     for verb in (interop.explain, interop.convert):
         with pytest.raises(interop.UnsupportedArrayError):
@@ -87,14 +87,14 @@ def test_what_has_none_is_refused_whatever_is_asked(case: Case, to: str, keyword
 
 
 @having(numbers=True)
-def test_batches_are_slices_of_it(case: Case) -> None:
+def test_batches_of_each_source_concatenate_to_the_values(case: Case) -> None:
     x = case.source()
     pieces = interop.batches(x, "numpy", size=2)
     assert [row for piece in pieces for row in piece.tolist()] == case.values
 
 
 @having(numbers=True)
-def test_copyto_reads_it(case: Case) -> None:
+def test_copyto_from_each_source_writes_the_values(case: Case) -> None:
     import numpy as np
 
     dst = np.zeros(np.shape(case.values))
@@ -103,7 +103,7 @@ def test_copyto_reads_it(case: Case) -> None:
 
 
 @having(numbers=False)
-def test_copyto_writes_nothing_of_what_is_refused(case: Case) -> None:
+def test_copyto_from_unsupported_source_leaves_dst_unchanged(case: Case) -> None:
     import numpy as np
 
     x = case.source()
@@ -114,7 +114,7 @@ def test_copyto_writes_nothing_of_what_is_refused(case: Case) -> None:
 
 
 @pytest.mark.requires("torch", "cupy", "gpu", "pandas", "polars", "pyarrow")
-def test_a_column_is_uploaded_and_a_null_is_not() -> None:
+def test_to_cupy_uploads_exactly_the_columns_that_to_numpy_accepts() -> None:
     kept = [case for case in CASES if case.packages in {("pandas",), ("polars",), ("pyarrow",)}]
     for case in kept:
         x = case.source()

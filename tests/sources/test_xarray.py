@@ -27,7 +27,7 @@ WRAPPERS = pytest.mark.parametrize("wrapper", [wrap, variable])
 
 
 @WRAPPERS
-def test_convert_wrapped_ndarray_shares_its_memory(wrapper: Any) -> None:
+def test_convert_wrapped_ndarray_shares_memory(wrapper: Any) -> None:
     array = np.arange(6.0).reshape(2, 3)
     x = wrapper(array)
     assert interop.to_numpy(x, copy=False) is x.data
@@ -39,7 +39,7 @@ def test_convert_wrapped_ndarray_shares_its_memory(wrapper: Any) -> None:
 
 
 @WRAPPERS
-def test_convert_copy_true_of_wrapped_ndarray_is_independent(wrapper: Any) -> None:
+def test_convert_wrapped_ndarray_with_copy_true_is_independent(wrapper: Any) -> None:
     array = np.zeros(2)
     interop.to_numpy(wrapper(array), copy=True)[0] = 1
     assert array.tolist() == [0, 0]
@@ -57,7 +57,7 @@ def test_convert_wrapped_dask_array_stays_lazy(wrapper: Any) -> None:
 
 @WRAPPERS
 @pytest.mark.requires("dask")
-def test_every_verb_computes_wrapped_dask_array_as_unwrapped(wrapper: Any) -> None:
+def test_verbs_with_wrapped_dask_array_give_the_computed_values(wrapper: Any) -> None:
     values = lazily.VALUES.tolist()
     x = wrapper(lazily.lazy())
     dst = np.zeros(lazily.VALUES.shape)
@@ -70,7 +70,7 @@ def test_every_verb_computes_wrapped_dask_array_as_unwrapped(wrapper: Any) -> No
 
 @WRAPPERS
 @pytest.mark.requires("dask")
-def test_policy_counts_what_is_computed_of_a_wrapped_dask_array(wrapper: Any) -> None:
+def test_policy_host_copy_error_refuses_to_compute_wrapped_dask_array(wrapper: Any) -> None:
     x = wrapper(lazily.lazy())
     with interop.options(host_copy="error"):
         with pytest.raises(interop.HostCopyError):
@@ -81,7 +81,7 @@ def test_policy_counts_what_is_computed_of_a_wrapped_dask_array(wrapper: Any) ->
 
 @WRAPPERS
 @pytest.mark.requires("cupy", "gpu")
-def test_convert_wrapped_cupy_array_is_shared_on_its_device(wrapper: Any) -> None:
+def test_convert_wrapped_cupy_array_shares_device_memory(wrapper: Any) -> None:
     import cupy
 
     array = cupy.array([1.0, 2.0])
@@ -96,7 +96,7 @@ def test_convert_wrapped_cupy_array_is_shared_on_its_device(wrapper: Any) -> Non
 
 
 @WRAPPERS
-def test_convert_wrapped_tensor_is_the_tensor(wrapper: Any) -> None:
+def test_convert_wrapped_tensor_returns_the_tensor(wrapper: Any) -> None:
     import torch
 
     class Duck(torch.Tensor):
@@ -114,7 +114,7 @@ def test_convert_wrapped_tensor_is_the_tensor(wrapper: Any) -> None:
 
 
 @pytest.mark.requires("jax")
-def test_convert_wrapped_jax_array_is_the_array() -> None:
+def test_convert_wrapped_jax_array_returns_the_array() -> None:
     import jax.numpy as jnp
 
     array = jnp.ones(2)
@@ -122,7 +122,7 @@ def test_convert_wrapped_jax_array_is_the_array() -> None:
 
 
 @pytest.mark.requires("array_api_strict")
-def test_convert_wrapped_array_of_another_namespace_is_shared() -> None:
+def test_convert_wrapped_array_of_another_namespace_shares_memory() -> None:
     xp: Any = pytest.importorskip("array_api_strict")
     array = xp.zeros(2)
     interop.to_torch(wrap(array), copy=False)[0] = 1
@@ -147,7 +147,7 @@ def test_explain_array_in_a_file_reads_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-def test_convert_wrapped_array_with_a_unit_is_refused_with_what_runs(to: str) -> None:
+def test_convert_wrapped_array_with_a_unit_is_refused_with_a_hint_that_runs(to: str) -> None:
     for inner, numbers in ((units.Astropy([1, 2]), "value"), (units.Duck([1, 2]), "magnitude")):
         x = wrap(inner) if isinstance(inner, units.Duck) else hold(inner)
         with pytest.raises(interop.UnsupportedArrayError, match="it has the unit m") as caught:
@@ -163,7 +163,7 @@ def hold(inner: Any) -> Any:
     return x
 
 
-def test_framework_of_a_wrapper_is_none() -> None:
+def test_framework_of_a_wrapper_raises_unknown_framework() -> None:
     """Functions for NumPy's arrays can't take it."""
     with pytest.raises(interop.UnknownFrameworkError, match="DataArray can be converted, but"):
         interop.framework_of(wrap(np.zeros(2)))
@@ -171,7 +171,7 @@ def test_framework_of_a_wrapper_is_none() -> None:
     assert interop.convert_tree([x], "torch", foreign=True)[0].tolist() == [0, 0]
 
 
-def test_convert_object_with_named_axes_that_hides_its_array_is_read() -> None:
+def test_convert_named_axes_object_reads_by_the_array_method() -> None:
     class Named:
         """Has `dims` and `data`, and nothing that tells what `data` would do."""
 
@@ -188,7 +188,7 @@ def test_convert_object_with_named_axes_that_hides_its_array_is_read() -> None:
     assert interop.to_torch(Named()).tolist() == [1, 2]
 
 
-def test_convert_dataset_is_refused_with_what_runs() -> None:
+def test_convert_dataset_is_refused_with_a_hint_that_runs() -> None:
     xr: Any = pytest.importorskip("xarray")
     x = xr.Dataset({"name": ("x", np.arange(3))})
     with pytest.raises(interop.UnsupportedArrayError, match=r'x\["name"\], or all in one array: x\.to_dataarray\(\)'):

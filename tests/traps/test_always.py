@@ -45,7 +45,9 @@ def add(x: Any, number: int) -> None:
 @BOTH_WAYS
 @EVERY_LAYOUT
 @pytest.mark.parametrize("keywords", [{}, {"copy": False}, {"device": "cpu"}, {"dtype": "float32"}], ids=str)
-def test_memory_is_shared_and_strides_are_kept(source: str, target: str, layout: str, keywords: Any) -> None:
+def test_convert_between_numpy_and_torch_shares_memory_and_keeps_strides(
+    source: str, target: str, layout: str, keywords: Any
+) -> None:
     x = make(source, layout)
     result: Any = interop.convert(x, target, **keywords)
     assert type(result) is CLASSES[target]
@@ -63,7 +65,7 @@ def test_memory_is_shared_and_strides_are_kept(source: str, target: str, layout:
 
 @BOTH_WAYS
 @EVERY_LAYOUT
-def test_a_copy_is_independent(source: str, target: str, layout: str) -> None:
+def test_convert_copy_true_is_independent(source: str, target: str, layout: str) -> None:
     x = make(source, layout)
     before = x.tolist()
     result = interop.convert(x, target, copy=True)
@@ -78,7 +80,7 @@ def test_a_copy_is_independent(source: str, target: str, layout: str) -> None:
 
 @BOTH_WAYS
 @pytest.mark.parametrize("keywords", [{"dtype": "float64"}, {"dtype": "float16"}], ids=str)
-def test_without_permission_nothing_is_copied(source: str, target: str, keywords: Any) -> None:
+def test_convert_copy_false_with_another_dtype_is_refused(source: str, target: str, keywords: Any) -> None:
     x = make(source, "C")
     with pytest.raises(interop.CopyRequiredError, match="the dtype changes"):
         interop.convert(x, target, copy=False, **keywords)
@@ -87,7 +89,7 @@ def test_without_permission_nothing_is_copied(source: str, target: str, keywords
 
 @BOTH_WAYS
 @EVERY_LAYOUT
-def test_there_and_back_it_is_the_same_memory(source: str, target: str, layout: str) -> None:
+def test_convert_round_trip_returns_the_same_memory(source: str, target: str, layout: str) -> None:
     x = make(source, layout)
     back = interop.convert(interop.convert(x, target), source)
     assert back.tolist() == x.tolist()
@@ -123,7 +125,7 @@ NATIVES: dict[str, tuple[str, Callable[[], Any]]] = {
 
 @pytest.mark.parametrize(("framework", "make_native"), NATIVES.values(), ids=NATIVES)
 @pytest.mark.parametrize("keywords", [{}, {"copy": False}, {"detach": True}, {"readonly": "error"}], ids=str)
-def test_where_nothing_changes_the_object_itself_comes_back(
+def test_convert_without_a_change_returns_the_object_itself(
     framework: str, make_native: Callable[[], Any], keywords: Any
 ) -> None:
     x = make_native()
@@ -133,21 +135,21 @@ def test_where_nothing_changes_the_object_itself_comes_back(
 
 
 @pytest.mark.parametrize("target", ["numpy", "torch"])
-def test_a_subclass_does_not_follow_to_another_framework(target: str) -> None:
+def test_convert_subclass_to_another_framework_returns_the_base_class(target: str) -> None:
     x: Any = torch.arange(3.0).as_subclass(Image) if target == "numpy" else np.arange(3.0).view(Signal)
     result = interop.convert(x, target, copy=False)
     assert type(result) is CLASSES[target]
     assert address(result) == address(x)
 
 
-def test_a_copy_within_torch_keeps_the_graph() -> None:
+def test_to_torch_copy_of_a_tensor_keeps_the_graph() -> None:
     tensor = torch.ones(3, requires_grad=True)
     interop.to_torch(tensor, copy=True, detach=True).sum().backward()  # type: ignore[no-untyped-call]
     assert tensor.grad is not None
     assert tensor.grad.tolist() == [1, 1, 1]
 
 
-def test_nothing_warns_from_the_first_import_on() -> None:
+def test_convert_in_a_new_process_prints_no_warning() -> None:
     code = """
         import numpy as np, torch, interop
         read_only = np.broadcast_to(np.float32(1), (3,))
@@ -163,7 +165,7 @@ def test_nothing_warns_from_the_first_import_on() -> None:
 
 @pytest.mark.requires("cupy", "kernels")
 @EVERY_LAYOUT
-def test_on_the_gpu_copy_means_the_same(layout: str) -> None:
+def test_to_cupy_copy_false_shares_and_copy_true_copies(layout: str) -> None:
     import cupy
 
     tensor = make("torch", layout).cuda()

@@ -32,44 +32,44 @@ class TestScalars:
 
     EVERY = pytest.mark.parametrize(("dtype", "scalar"), SCALARS.items(), ids=SCALARS)
 
-    def test_plain_torch_has_no_use_for_it(self) -> None:
+    def test_plain_torch_may_reject_numpy_scalars(self) -> None:
         scalar: Any = np.float64(3)
         may_fail(lambda: from_dlpack(scalar), RuntimeError)
         may_fail(lambda: torch.from_numpy(scalar), TypeError)
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}], ids=str)
-    def test_torch_gets_a_tensor(self, dtype: str, scalar: Any, keywords: Any) -> None:
+    def test_to_torch_numpy_scalar_returns_a_0d_tensor(self, dtype: str, scalar: Any, keywords: Any) -> None:
         tensor = interop.to_torch(scalar, **keywords)
         assert (tensor.shape, tensor.dtype, tensor.item()) == ((), getattr(torch, dtype), scalar.item())
 
     @EVERY
-    def test_numpy_gets_an_array(self, dtype: str, scalar: Any) -> None:
+    def test_to_numpy_scalar_returns_a_writable_0d_array(self, dtype: str, scalar: Any) -> None:
         array = interop.to_numpy(scalar)
         assert type(array) is np.ndarray
         assert (array.shape, array.dtype, array.item()) == ((), np.dtype(dtype), scalar.item())
         assert array.flags.writeable
 
     @pytest.mark.parametrize("to", ["numpy", "torch"])
-    def test_it_is_a_copy_and_says_so(self, to: str) -> None:
+    def test_convert_numpy_scalar_is_a_copy_with_a_reason(self, to: str) -> None:
         plan = interop.explain(np.float64(3), to)
         assert (plan.zero_copy, plan.bytes_copied) == (False, 8)
         assert plan.reason == "a NumPy scalar has no memory to share"
         with pytest.raises(interop.CopyRequiredError, match="a NumPy scalar has no memory to share"):
             interop.convert(np.float64(3), to, copy=False)
 
-    def test_a_dtype_can_be_asked_for(self) -> None:
+    def test_to_torch_numpy_scalar_with_dtype_is_cast(self) -> None:
         assert interop.to_torch(np.float64(3), dtype="float32").dtype == torch.float32
 
     @pytest.mark.requires("ml_dtypes")
-    def test_bfloat16_is_one_too(self) -> None:
+    def test_to_torch_bfloat16_scalar_returns_a_0d_tensor(self) -> None:
         import ml_dtypes
 
         tensor = interop.to_torch(ml_dtypes.bfloat16(1.5))
         assert (tensor.shape, tensor.dtype, tensor.item()) == ((), torch.bfloat16, 1.5)
 
     @pytest.mark.parametrize("scalar", [np.str_("a"), np.datetime64("2020-01-01"), np.longdouble(1)], ids=repr)
-    def test_what_is_no_number_is_refused(self, scalar: Any) -> None:
+    def test_to_torch_scalar_of_unsupported_dtype_is_refused(self, scalar: Any) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match="no dtype of plain numbers"):
             interop.to_torch(scalar)
 
@@ -104,7 +104,9 @@ class TestNoArrays:
 
     @pytest.mark.parametrize("to", ["numpy", "torch"])
     @pytest.mark.parametrize(("make", "words"), NO_ARRAYS.values(), ids=NO_ARRAYS)
-    def test_it_is_told_what_it_is(self, make: Callable[[], Any], words: str, to: str) -> None:
+    def test_convert_object_that_is_not_an_array_raises_with_a_hint(
+        self, make: Callable[[], Any], words: str, to: str
+    ) -> None:
         x = make()
         for call in (interop.convert, interop.explain):
             with pytest.raises(interop.NotAnArrayError, match=words):
@@ -113,13 +115,13 @@ class TestNoArrays:
             with pytest.raises(interop.NotAnArrayError, match=words):
                 ask(x)
 
-    def test_a_capsule_is_left_as_it_was(self) -> None:
+    def test_to_torch_refused_capsule_stays_usable(self) -> None:
         array = np.arange(3)
         capsule = array.__dlpack__()
         with pytest.raises(interop.NotAnArrayError):
             interop.to_torch(capsule)
         assert from_dlpack(capsule).data_ptr() == array.ctypes.data
 
-    def test_it_is_a_type_error_for_everybody_else(self) -> None:
+    def test_to_numpy_object_that_is_not_an_array_raises_type_error(self) -> None:
         with pytest.raises(TypeError):
             interop.to_numpy([1, 2])

@@ -34,13 +34,13 @@ class TestByteOrder:
     def swapped(dtype: str) -> Array:
         return np.arange(4).astype(np.dtype(dtype).newbyteorder("S"))
 
-    def test_plain_torch_misreads_them(self) -> None:
+    def test_plain_torch_frombuffer_may_misread_swapped_bytes(self) -> None:
         array = np.array([1, 2], dtype=np.dtype("int16").newbyteorder("S"))
         may_go_wrong(lambda: torch.frombuffer(array, dtype=torch.int16).tolist(), wrong=[256, 512], right=[1, 2])
 
     @SWAPPED
     @pytest.mark.parametrize("lend", ["numpy", "array interface", "array struct", "buffer"])
-    def test_torch_gets_a_copy(self, dtype: str, lend: str) -> None:
+    def test_to_torch_swapped_bytes_are_copied(self, dtype: str, lend: str) -> None:
         array = self.swapped(dtype)
         source = array if lend == "numpy" else LENDERS[lend](array)
         tensor = interop.to_torch(source)
@@ -52,15 +52,15 @@ class TestByteOrder:
             interop.to_torch(source, copy=False)
 
     @SWAPPED
-    def test_of_a_foreign_array_numpy_gets_a_copy(self, dtype: str) -> None:
+    def test_to_numpy_buffer_with_swapped_bytes_gets_native_order(self, dtype: str) -> None:
         result = interop.to_numpy(self.swapped(dtype).data)
         assert (result.tolist(), result.dtype) == ([0, 1, 2, 3], np.dtype(dtype))
 
-    def test_numpy_to_numpy_is_the_same_object(self) -> None:
+    def test_to_numpy_ndarray_with_swapped_bytes_is_the_same_object(self) -> None:
         array = self.swapped("float32")
         assert interop.to_numpy(array) is array
 
-    def test_a_dtype_that_is_asked_for_is_this_machines(self) -> None:
+    def test_to_numpy_dtype_gives_native_byte_order(self) -> None:
         result = interop.to_numpy(self.swapped("float32"), dtype="float32")
         assert (result.tolist(), result.dtype) == ([0, 1, 2, 3], np.dtype("float32"))
 
@@ -73,7 +73,7 @@ class TestByteOrder:
         ],
         ids=["one byte", "swapped back", "with metadata"],
     )
-    def test_native_order_is_shared_however_it_is_spelt(self, dtype: np.dtype[Any]) -> None:
+    def test_to_torch_any_spelling_of_native_byte_order_is_shared(self, dtype: np.dtype[Any]) -> None:
         array = np.zeros(4, dtype)
         tensor = interop.to_torch(array, copy=False)
         tensor += 1
@@ -96,12 +96,12 @@ class TestAlignment:
         records["value"] = small(4)
         return records["value"]
 
-    def test_plain_torch_shares_what_is_not_aligned(self) -> None:
+    def test_plain_torch_from_numpy_may_share_unaligned_memory(self) -> None:
         may_go_wrong(lambda: torch.from_numpy(self.unaligned()).data_ptr() % 4 == 0, wrong=False, right=True)
 
     @pytest.mark.parametrize("name", ["unaligned", "packed"])
     @pytest.mark.parametrize("lend", ["numpy", "array interface", "buffer"])
-    def test_torch_gets_an_aligned_copy(self, name: str, lend: str) -> None:
+    def test_to_torch_unaligned_memory_gets_an_aligned_copy(self, name: str, lend: str) -> None:
         array = getattr(self, name)()
         source = array if lend == "numpy" else LENDERS[lend](array)
         tensor = interop.to_torch(source)
@@ -112,14 +112,14 @@ class TestAlignment:
         with pytest.raises(interop.CopyRequiredError, match=r"aligned|whole elements"):
             interop.to_torch(source, copy=False)
 
-    def test_one_byte_is_always_aligned(self) -> None:
+    def test_to_torch_one_byte_field_of_packed_records_is_shared(self) -> None:
         records = np.zeros(4, dtype=[("tag", "u1"), ("value", "f4")])
         tensor = interop.to_torch(records["tag"], copy=False)
         tensor += 3
         assert records["tag"].tolist() == [3, 3, 3, 3]
         assert tensor.stride() == (5,)
 
-    def test_a_field_of_aligned_records_is_shared(self) -> None:
+    def test_to_torch_field_of_aligned_records_is_shared(self) -> None:
         array = self.packed(align=True)
         tensor = interop.to_torch(array, copy=False)
         assert (tensor.data_ptr(), tensor.stride()) == (array.ctypes.data, (2,))
@@ -127,7 +127,7 @@ class TestAlignment:
         gc.collect()
         assert tensor.tolist() == [0, 1, 2, 3]
 
-    def test_half_a_complex_number_is_shared(self) -> None:
+    def test_to_torch_imaginary_part_of_an_array_is_shared(self) -> None:
         array: Any = np.array([1 + 2j, 3 + 4j])
         tensor = interop.to_torch(array.imag, copy=False)
         tensor += 1

@@ -34,12 +34,12 @@ class TestWords:
     requested copies itself.
     """
 
-    def test_plain_torch_does_not_say_that_it_copied(self) -> None:
+    def test_plain_torch_dlpack_copy_may_lack_the_is_copied_flag(self) -> None:
         capsule = torch.ones(3).__dlpack__(copy=True, max_version=(1, 0))
         may_go_wrong(lambda: versioned_in(capsule).flags & IS_COPIED, wrong=0, right=IS_COPIED)
 
     @TARGETS
-    def test_a_copy_is_not_left_to_the_producer(self, to: str) -> None:
+    def test_convert_copy_true_does_not_rely_on_the_producer(self, to: str) -> None:
         class Sharing(DLPack):
             def __dlpack__(self, **keywords: Any) -> Any:
                 return super().__dlpack__(**{**keywords, "copy": None})
@@ -50,7 +50,7 @@ class TestWords:
         assert source.array.tolist() == [0, 1, 2]
 
     @TARGETS
-    def test_a_byte_offset_is_counted(self, to: str) -> None:
+    def test_convert_dlpack_byte_offset_is_respected(self, to: str) -> None:
         source = OffsetDLPack(np.arange(1, 4.0))
         result = interop.convert(source, to, copy=False, readonly="share")
         assert result.tolist() == [1, 2, 3]
@@ -59,7 +59,7 @@ class TestWords:
         assert tensor_in(source.__dlpack__()).byte_offset == 8
 
     @pytest.mark.parametrize("count", [0, 1, 3])
-    def test_sizes_come_from_shape_and_dtype(self, count: int) -> None:
+    def test_explain_bytes_copied_come_from_shape_and_dtype(self, count: int) -> None:
         memory = np.zeros(100)[:count][::-1]
         assert interop.explain(DLPack(memory), "torch", copy=True).bytes_copied == 8 * count
 
@@ -75,12 +75,12 @@ class TestDeviceTypes:
     PINNED = pytest.mark.parametrize("kind", [3, 11])
 
     @PINNED
-    def test_plain_torch_does_not_import_it(self, kind: int) -> None:
+    def test_plain_torch_from_dlpack_may_reject_pinned_memory(self, kind: int) -> None:
         may_fail(lambda: from_dlpack(DLPack(np.ones(3), (kind, 0))), Exception)
 
     @PINNED
     @TARGETS
-    def test_pinned_memory_is_the_hosts(self, kind: int, to: str) -> None:
+    def test_convert_pinned_memory_is_shared_as_host_memory(self, kind: int, to: str) -> None:
         source = DLPack(np.arange(3.0), (kind, 0))
         assert interop.device_of(source) == (1, 0)
         result = interop.convert(source, to, copy=False)
@@ -89,12 +89,12 @@ class TestDeviceTypes:
         result += 1
         assert source.array.tolist() == [1, 2, 3]
 
-    def test_managed_memory_is_the_devices(self) -> None:
+    def test_device_of_managed_memory_is_the_cuda_device(self) -> None:
         source = DLPack(np.arange(3.0), (13, 1))
         assert interop.device_of(source) == (2, 1)
 
     @TARGETS
-    def test_managed_memory_is_not_the_hosts(self, to: str) -> None:
+    def test_convert_managed_memory_is_not_taken_as_host_memory(self, to: str) -> None:
         source = DLPack(np.arange(3.0), (13, 0))
         if torch.cuda.is_available() and to == "torch":
             pytest.skip("there its memory is not a device's")
@@ -104,13 +104,13 @@ class TestDeviceTypes:
         assert {keywords["stream"] for keywords in source.asked} == {-1}, "only the header was looked at"
 
     @pytest.mark.requires("gpu")
-    def test_a_pinned_tensor_is_the_hosts(self) -> None:
+    def test_to_numpy_pinned_tensor_is_shared(self) -> None:
         tensor = torch.arange(3.0).pin_memory()
         array = interop.to_numpy(tensor, copy=False)
         assert (array.tolist(), address(array)) == ([0, 1, 2], tensor.data_ptr())
 
     @pytest.mark.requires("cupy", "gpu")
-    def test_cupys_managed_memory_goes_to_torch(self) -> None:
+    def test_to_torch_managed_memory_of_cupy_is_shared(self) -> None:
         import cupy
 
         with cupy.cuda.using_allocator(cupy.cuda.malloc_managed):
@@ -131,20 +131,20 @@ class TestCapsules:
     interop keeps no capsule. It requests one only when it is about to use it or to read its header.
     """
 
-    def test_plain_torch_fails_the_second_time(self) -> None:
+    def test_plain_torch_from_dlpack_may_reject_a_used_capsule(self) -> None:
         capsule = torch.ones(3).__dlpack__()
         from_dlpack(capsule)
         may_fail(lambda: from_dlpack(capsule), RuntimeError)
 
     @TARGETS
     @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
-    def test_the_same_object_converts_again(self, to: str, producer: type[Any]) -> None:
+    def test_convert_same_producer_again_shares_the_same_memory(self, to: str, producer: type[Any]) -> None:
         source = producer(np.arange(3.0))
         results = [interop.convert(source, to, readonly="share") for _ in range(3)]
         assert {address(result) for result in results} == {source.array.ctypes.data}
 
     @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
-    def test_it_converts_after_a_refusal(self, producer: type[Any]) -> None:
+    def test_to_torch_producer_after_a_refusal_is_converted(self, producer: type[Any]) -> None:
         source = producer(np.arange(3.0)[::-1])
         with pytest.raises(interop.CopyRequiredError):
             interop.to_torch(source, copy=False)
@@ -155,7 +155,9 @@ class TestCapsules:
     @TARGETS
     @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
     @pytest.mark.parametrize("action", ["convert", "copy", "explain", "refuse"])
-    def test_nothing_keeps_the_memory(self, to: str, producer: type[Any], action: str) -> None:
+    def test_convert_and_explain_release_the_memory_of_the_producer(
+        self, to: str, producer: type[Any], action: str
+    ) -> None:
         source = producer(np.arange(3.0).view(Watched)[::-1])
         memory = weakref.ref(source.array)
         if action == "refuse":
@@ -193,13 +195,13 @@ class TestHeaders:
 
     CHANGES = pytest.mark.parametrize(("field", "value"), [("data", None), ("ndim", -1), ("ndim", 65), ("shape", None)])
 
-    def test_plain_numpy_has_numbers_without_memory(self) -> None:
+    def test_plain_numpy_from_dlpack_may_accept_a_null_pointer(self) -> None:
         array = np.zeros(3)
         may_go_wrong(lambda: np.from_dlpack(Broken(array, "data", None)).ctypes.data != 0, wrong=True, right="an error")
 
     @TARGETS
     @CHANGES
-    def test_it_is_refused(self, to: str, field: str, value: Any) -> None:
+    def test_convert_capsule_with_invalid_header_is_refused(self, to: str, field: str, value: Any) -> None:
         for call in (interop.convert, interop.explain):
             with pytest.raises(interop.UnsupportedArrayError, match="its capsule has"):
                 call(Broken(np.zeros(3), field, value), to)

@@ -26,20 +26,20 @@ class TestPackedIntegers:
     EVERY = pytest.mark.parametrize("dtype", [f"{kind}{bits}" for kind in ("int", "uint") for bits in range(1, 8)])
 
     @EVERY
-    def test_plain_dlpack_gives_bytes(self, dtype: str) -> None:
+    def test_plain_numpy_from_dlpack_may_widen_sub_byte_integers(self, dtype: str) -> None:
         tensor = torch.empty(3, dtype=getattr(torch, dtype))
         eight = np.dtype(dtype.rstrip("1234567") + "8")
         may_go_wrong(lambda: np.from_dlpack(tensor).dtype, wrong=eight, right=None)
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "int8"}], ids=str)
-    def test_they_are_refused(self, dtype: str, keywords: Any) -> None:
+    def test_to_numpy_sub_byte_integers_are_refused(self, dtype: str, keywords: Any) -> None:
         tensor = torch.empty(3, dtype=getattr(torch, dtype))
         with pytest.raises(interop.UnsupportedArrayError, match=rf"torch {dtype} \(3,\)"):
             interop.to_numpy(tensor, **keywords)
 
     @EVERY
-    def test_every_cure_in_the_message_works(self, dtype: str) -> None:
+    def test_to_numpy_sub_byte_refusal_suggests_code_that_runs(self, dtype: str) -> None:
         tensor = torch.ones(3, dtype=torch.uint8).view(getattr(torch, dtype))
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             interop.to_numpy(tensor)
@@ -60,20 +60,20 @@ class TestUnsigned:
     EVERY = pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
 
     @EVERY
-    def test_the_usual_workaround_wraps(self, dtype: str) -> None:
+    def test_plain_torch_signed_workaround_wraps_unsigned_integers(self, dtype: str) -> None:
         largest = np.array([np.iinfo(dtype).max], dtype)
         signed = torch.from_numpy(largest.astype(dtype.removeprefix("u")))
         may_go_wrong(signed.tolist, wrong=[-1], right=largest.tolist())
 
     @EVERY
-    def test_numpy_keeps_it(self, dtype: str) -> None:
+    def test_to_numpy_unsigned_dtype_is_kept_and_shared(self, dtype: str) -> None:
         tensor = torch.tensor([0, torch.iinfo(getattr(torch, dtype)).max], dtype=getattr(torch, dtype))
         array = interop.to_numpy(tensor, copy=False)
         assert (array.dtype, array.tolist()) == (np.dtype(dtype), tensor.tolist())
         assert array.ctypes.data == tensor.data_ptr()
 
     @EVERY
-    def test_torch_keeps_it(self, dtype: str) -> None:
+    def test_to_torch_unsigned_dtype_is_kept_and_shared(self, dtype: str) -> None:
         array = np.array([0, np.iinfo(dtype).max], dtype)
         tensor = interop.to_torch(array, copy=False)
         assert (tensor.dtype, tensor.tolist()) == (getattr(torch, dtype), array.tolist())
@@ -81,7 +81,7 @@ class TestUnsigned:
 
     @pytest.mark.parametrize("name", ["byte", "short", "intc", "long", "longlong"])
     @pytest.mark.parametrize("sign", ["", "u"])
-    def test_the_names_of_c_are_the_same_dtypes(self, sign: str, name: str) -> None:
+    def test_to_torch_dtypes_with_c_names_are_shared(self, sign: str, name: str) -> None:
         array = np.array([0, 100], dtype=getattr(np, sign + name))
         tensor = interop.to_torch(array, copy=False)
         assert tensor.dtype == getattr(torch, array.dtype.name)
@@ -115,7 +115,9 @@ class TestWithoutCounterpart:
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float64"}], ids=str)
-    def test_it_is_refused_by_name(self, array: Array, name: str, cure: str, keywords: Any) -> None:
+    def test_convert_dtype_without_counterpart_is_refused_with_a_hint(
+        self, array: Array, name: str, cure: str, keywords: Any
+    ) -> None:
         for convert in (interop.convert, interop.explain):
             with pytest.raises(interop.UnsupportedArrayError, match=name) as caught:
                 convert(array, "torch", **keywords)
@@ -123,24 +125,26 @@ class TestWithoutCounterpart:
 
     @EVERY
     @pytest.mark.parametrize("to", ["numpy", "torch"])
-    def test_a_foreign_one_too(self, array: Array, name: str, cure: str, to: str) -> None:
+    def test_convert_foreign_array_without_counterpart_is_refused_with_a_hint(
+        self, array: Array, name: str, cure: str, to: str
+    ) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match=name) as caught:
             interop.convert(Computed(array), to)
         assert cure in str(caught.value)
 
     @EVERY
-    def test_the_cure_works(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002 - of EVERY
+    def test_to_torch_hint_for_a_dtype_without_counterpart_works(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002 - of EVERY
         cured = eval(cure, {"x": array, "numpy": np})  # noqa: S307 - our own words
         assert interop.to_torch(cured).tolist() == cured.tolist()
 
     @EVERY
-    def test_it_is_numpys_all_the_same(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002
+    def test_to_numpy_dtype_without_counterpart_is_kept(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002
         assert interop.to_numpy(array) is array
         copy = interop.to_numpy(array, copy=True)
         assert (copy.dtype, copy.tolist()) == (array.dtype, array.tolist())
         assert not np.shares_memory(copy, array)
 
-    def test_half_a_complex_number_has_none(self) -> None:
+    def test_to_numpy_complex32_is_refused_with_a_hint(self) -> None:
         with warnings.catch_warnings(action="ignore"):  # torch's own, once a process
             tensor = torch.ones(3).to(torch.complex32)
         with pytest.raises(interop.UnsupportedArrayError, match=r"complex32.*x\.to\(torch\.complex64\)"):

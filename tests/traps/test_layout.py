@@ -31,7 +31,7 @@ class TestNegativeStrides:
     """
 
     @pytest.mark.parametrize("source", ["a", "a.__dlpack__(max_version=(1, 0))", "a.__dlpack__()"])
-    def test_only_a_child_may_try(self, source: str) -> None:
+    def test_to_torch_negative_strides_work_where_plain_torch_may_crash(self, source: str) -> None:
         code = f"""
             a = np.arange(3)[::-1]
             print(interop.to_torch(a).tolist(), flush=True)
@@ -42,7 +42,9 @@ class TestNegativeStrides:
     @pytest.mark.parametrize(
         "reverse", [np.flip, np.flipud, np.fliplr, lambda a: a[::-2, 1:], lambda a: a.T[:, ::-1]], ids=range(5)
     )
-    def test_every_producer_is_copied(self, lend: Callable[[Array], Any], reverse: Callable[[Array], Array]) -> None:
+    def test_to_torch_negative_strides_of_every_producer_are_copied(
+        self, lend: Callable[[Array], Any], reverse: Callable[[Array], Array]
+    ) -> None:
         array = reverse(small(4, 3))
         assert min(array.strides) < 0
         with pytest.raises(interop.CopyRequiredError, match="torch has no negative strides"):
@@ -53,18 +55,18 @@ class TestNegativeStrides:
         assert tensor.min() >= 0, "it is independent"
 
     @pytest.mark.parametrize("lend", [np.asarray, *LENDERS.values()], ids=["numpy", *LENDERS])
-    def test_numpy_takes_them_as_they_are(self, lend: Callable[[Array], Any]) -> None:
+    def test_to_numpy_negative_strides_are_shared(self, lend: Callable[[Array], Any]) -> None:
         array = small(4, 3)[::-1]
         result = interop.to_numpy(lend(array), copy=False)
         assert (result.ctypes.data, result.strides) == (array.ctypes.data, array.strides)
 
-    def test_explain_tells_and_tries_nothing(self) -> None:
+    def test_explain_negative_strides_reports_a_copy(self) -> None:
         source = DLPack(small(3)[::-1])
         plan = interop.explain(source, "torch")
         assert (plan.zero_copy, plan.bytes_copied, plan.reason) == (False, 12, "torch has no negative strides")
 
     @pytest.mark.parametrize("array", [small(3)[::-1][:1], small(4, 3)[::-1, :0], small(4, 3)[1:2, ::-1][:, :1]])
-    def test_strides_that_nobody_steps_over_are_shared(self, array: Array) -> None:
+    def test_to_torch_negative_strides_of_unit_or_empty_axes_are_shared(self, array: Array) -> None:
         tensor = interop.to_torch(array, copy=False)
         assert tuple(tensor.shape) == array.shape
         tensor.fill_(7)
@@ -85,7 +87,7 @@ class TestOverlap:
         ids=["expanded", "expanded in 2-d", "unfolded"],
     )
 
-    def test_plain_numpy_writes_to_one_element(self) -> None:
+    def test_plain_torch_expanded_view_may_be_written_as_one_element(self) -> None:
         def add() -> list[float]:
             array = torch.ones(1).expand(4).numpy()
             array += [0, 1, 2, 3]
@@ -94,7 +96,7 @@ class TestOverlap:
         may_go_wrong(add, wrong=[4, 4, 4, 4], right=[1, 2, 3, 4])
 
     @OVERLAPPING
-    def test_numpy_gets_a_read_only_view(self, tensor: torch.Tensor) -> None:
+    def test_to_numpy_overlapping_tensor_is_a_read_only_view(self, tensor: torch.Tensor) -> None:
         array = interop.to_numpy(tensor, copy=False)
         assert array.tolist() == tensor.tolist()
         assert array.ctypes.data == tensor.data_ptr()
@@ -104,11 +106,11 @@ class TestOverlap:
         assert interop.explain(tensor, "numpy").readonly
 
     @OVERLAPPING
-    def test_without_keywords_too(self, tensor: torch.Tensor) -> None:
+    def test_to_numpy_overlapping_tensor_without_keywords_is_read_only(self, tensor: torch.Tensor) -> None:
         assert not interop.to_numpy(tensor).flags.writeable
 
     @OVERLAPPING
-    def test_a_copy_can_be_written_to(self, tensor: torch.Tensor) -> None:
+    def test_to_numpy_copy_of_overlapping_tensor_is_writable(self, tensor: torch.Tensor) -> None:
         before = tensor.tolist()
         array = interop.to_numpy(tensor, copy=True)
         array += np.arange(array.size).reshape(array.shape)
@@ -116,7 +118,7 @@ class TestOverlap:
         assert tensor.tolist() == before
 
     @pytest.mark.parametrize("readonly", ["copy", "share", "error"])
-    def test_torch_gets_a_copy_whatever_is_asked(self, readonly: Any) -> None:
+    def test_to_torch_overlapping_array_is_copied_for_every_readonly_value(self, readonly: Any) -> None:
         array = as_strided(np.arange(5.0), (3, 3), (8, 8))
         tensor = interop.to_torch(array, readonly=readonly)
         tensor += torch.arange(9).reshape(3, 3)
@@ -125,6 +127,6 @@ class TestOverlap:
         with pytest.raises(interop.CopyRequiredError, match="overlap"):
             interop.to_torch(array, readonly=readonly, copy=False)
 
-    def test_within_torch_nothing_changes(self) -> None:
+    def test_to_torch_expanded_tensor_is_the_same_object(self) -> None:
         tensor = torch.ones(1).expand(4)
         assert interop.to_torch(tensor) is tensor

@@ -38,7 +38,7 @@ class TestSwappedStorage:
     interop exports a tensor of its own over the same storage, so the view keeps that storage alive.
     """
 
-    def test_only_a_child_may_swap_under_dlpack(self) -> None:
+    def test_to_numpy_view_survives_module_half_where_plain_dlpack_may_not(self) -> None:
         code = """
             for convert in interop.to_numpy, np.from_dlpack:
                 m = torch.nn.Linear(1000, 1000).requires_grad_(False)
@@ -52,7 +52,9 @@ class TestSwappedStorage:
     @SIZES
     @pytest.mark.parametrize("swap", [swap_data, set_storage])
     @pytest.mark.parametrize("grad", [False, True], ids=["plain", "detached"])
-    def test_the_view_keeps_its_numbers(self, size: int, swap: Callable[[torch.Tensor], None], grad: bool) -> None:
+    def test_to_numpy_view_keeps_values_after_a_storage_swap(
+        self, size: int, swap: Callable[[torch.Tensor], None], grad: bool
+    ) -> None:
         tensor = torch.arange(float(size), requires_grad=grad)
         view = interop.to_numpy(tensor, copy=False, detach=True) if grad else interop.to_numpy(tensor)
         assert view.ctypes.data == tensor.data_ptr()
@@ -62,7 +64,7 @@ class TestSwappedStorage:
         assert all(view.ctypes.data != other.data_ptr() for other in others)
 
     @SIZES
-    def test_a_module_may_change_its_dtype(self, size: int) -> None:
+    def test_to_numpy_view_keeps_values_after_module_half(self, size: int) -> None:
         module = torch.nn.Linear(size, 1)
         before = module.weight.detach().clone().numpy()
         view = interop.to_numpy(module.weight, detach=True)
@@ -71,7 +73,7 @@ class TestSwappedStorage:
         assert (view == before).all()
 
     @pytest.mark.requires("ml_dtypes")
-    def test_bfloat16_too(self) -> None:
+    def test_to_numpy_bfloat16_view_keeps_values_after_a_storage_swap(self) -> None:
         tensor = torch.arange(100).to(torch.bfloat16)
         view = interop.to_numpy(tensor)
         assert view.ctypes.data == tensor.data_ptr()
@@ -81,7 +83,7 @@ class TestSwappedStorage:
 
     @SIZES
     @pytest.mark.parametrize("to", ["numpy", "torch"])
-    def test_the_source_may_go(self, size: int, to: str) -> None:
+    def test_convert_result_keeps_values_after_the_source_is_deleted(self, size: int, to: str) -> None:
         source: Any = torch.arange(float(size)) if to == "numpy" else np.arange(float(size))
         view = interop.convert(source, to)
         del source
@@ -116,7 +118,7 @@ class TestResizedStorage:
     @pytest.mark.parametrize(
         "change", ["t.resize_(10**7)", "t.untyped_storage().resize_(0)", "torch.add(torch.ones(10**7), 1, out=t)"]
     )
-    def test_only_a_child_may_resize(self, change: str) -> None:
+    def test_to_numpy_forbids_resizing_where_plain_dlpack_may_dangle(self, change: str) -> None:
         code = f"""
             for convert in interop.to_numpy, np.from_dlpack:
                 t = torch.arange(1e6)
@@ -139,7 +141,7 @@ class TestResizedStorage:
         ],
         ids=["plain", "copy=False", "sliced", "expanded", "detached"],
     )
-    def test_torch_refuses(
+    def test_to_numpy_makes_the_tensor_refuse_to_resize(
         self, change: Callable[[torch.Tensor], None], convert: Callable[[torch.Tensor], Any]
     ) -> None:
         tensor = torch.arange(1000.0)
@@ -150,7 +152,7 @@ class TestResizedStorage:
         assert view.max() >= 998
 
     @pytest.mark.requires("ml_dtypes")
-    def test_torch_refuses_for_bfloat16(self) -> None:
+    def test_to_numpy_makes_a_bfloat16_tensor_refuse_to_resize(self) -> None:
         tensor = torch.ones(1000, dtype=torch.bfloat16)
         view = interop.to_numpy(tensor)
         with pytest.raises(RuntimeError, match="not resizable"):
@@ -158,7 +160,7 @@ class TestResizedStorage:
         assert view.tolist() == [1] * 1000
 
     @pytest.mark.parametrize("readonly", [False, True])
-    def test_an_adopted_tensor_refuses(self, readonly: bool) -> None:
+    def test_to_torch_shared_tensor_refuses_to_resize(self, readonly: bool) -> None:
         array = np.arange(1000.0)
         array.flags.writeable = not readonly
         for change in (resize, resize_storage):
@@ -167,14 +169,14 @@ class TestResizedStorage:
                 change(tensor)
         assert (array == np.arange(1000)).all()
 
-    def test_numpy_refuses(self) -> None:
+    def test_to_torch_makes_the_ndarray_refuse_to_resize(self) -> None:
         array = np.arange(1000.0)
         tensor = interop.to_torch(array)
         with pytest.raises(ValueError, match="cannot resize"):
             array.resize(1_000_000)
         assert tensor.sum() == 499_500
 
-    def test_a_copy_ties_nothing(self) -> None:
+    def test_copy_true_leaves_the_source_resizable(self) -> None:
         tensor = torch.arange(1000.0)
         array = interop.to_numpy(tensor, copy=True)
         resize(tensor)

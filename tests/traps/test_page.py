@@ -17,7 +17,7 @@ def page() -> ModuleType:
     return pages.load("_traps")
 
 
-def test_every_trap_has_one_class_with_tests(page: ModuleType) -> None:
+def test_traps_page_every_trap_has_one_class_with_tests(page: ModuleType) -> None:
     traps = page.read(page.TESTS)
     numbers = [trap.number for trap in traps]
     assert numbers == sorted(set(numbers))
@@ -25,12 +25,12 @@ def test_every_trap_has_one_class_with_tests(page: ModuleType) -> None:
     assert all(trap.tests for trap in traps)
 
 
-def test_no_class_is_forgotten(page: ModuleType) -> None:
+def test_traps_page_reads_every_test_class(page: ModuleType) -> None:
     classes = [line for file in page.TESTS.glob("test_*.py") for line in file.read_text().splitlines()]
     assert len(page.read(page.TESTS)) == sum(line.startswith("class Test") for line in classes)
 
 
-def test_every_trap_is_a_row(page: ModuleType, tmp_path: Path) -> None:
+def test_traps_page_has_one_row_for_each_trap(page: ModuleType, tmp_path: Path) -> None:
     page.write(tmp_path / "traps.md")
     lines = (tmp_path / "traps.md").read_text().splitlines()
     rows = [line for line in lines if line.startswith("|") and line[2].isdecimal()]
@@ -42,14 +42,14 @@ def test_every_trap_is_a_row(page: ModuleType, tmp_path: Path) -> None:
     assert {trap.section for trap in traps} == {line.removeprefix("## ") for line in lines if line.startswith("## ")}
 
 
-def test_what_interop_does_is_a_sentence(page: ModuleType) -> None:
+def test_traps_page_texts_are_sentences(page: ModuleType) -> None:
     for trap in page.read(page.TESTS):
         assert trap.wrong.endswith(".")
         assert trap.instead.startswith(("interop ", "interop's "))
         assert trap.instead.endswith(".")
 
 
-def test_a_table_stays_one(page: ModuleType, tmp_path: Path) -> None:
+def test_traps_page_escapes_pipes_and_links_issues(page: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "test_x.py").write_text(
         '"""Here.\n\nMore."""\n'
         "class TestX:\n"

@@ -35,18 +35,18 @@ class TestForeign:
 
     TYPECODES = pytest.mark.parametrize("code", "bBhHiIlLqQfd")
 
-    def test_plain_torch_misreads_a_buffer(self) -> None:
+    def test_plain_torch_asarray_may_misread_a_buffer(self) -> None:
         integers = array.array("i", [1, 2])
         misread = torch.tensor([1, 2], dtype=torch.int32).view(torch.float32).tolist()
         may_go_wrong(lambda: torch.asarray(integers).tolist(), wrong=misread, right=[1, 2])
 
-    def test_plain_torch_ignores_array_methods(self) -> None:
+    def test_plain_torch_may_reject_objects_with_only_array_method(self) -> None:
         for construct in (torch.tensor, torch.asarray, torch.as_tensor):
             may_fail(partial(construct, Computed(np.ones(3))), RuntimeError, TypeError, ValueError)
 
     @TYPECODES
     @TARGETS
-    def test_a_buffer_is_shared_with_its_dtype(self, code: str, to: str) -> None:
+    def test_convert_buffer_is_shared_with_its_dtype(self, code: str, to: str) -> None:
         source = array.array(code, [1, 2])
         result = interop.convert(source, to, copy=False)
         assert result.tolist() == [1, 2]
@@ -57,7 +57,7 @@ class TestForeign:
 
     @TARGETS
     @pytest.mark.parametrize("lend", LENDERS.values(), ids=LENDERS)
-    def test_every_protocol_is_shared(self, lend: Callable[[Any], Any], to: str) -> None:
+    def test_convert_memory_of_every_protocol_is_shared(self, lend: Callable[[Any], Any], to: str) -> None:
         memory = np.arange(12.0).reshape(3, 4)[:, ::2]
         result = interop.convert(lend(memory), to, copy=False, readonly="share")
         assert result.tolist() == memory.tolist()
@@ -65,14 +65,14 @@ class TestForeign:
         assert tuple(result.stride() if to == "torch" else (s // 8 for s in result.strides)) == (4, 2)
 
     @TARGETS
-    def test_what_has_only_array_is_read_once(self, to: str) -> None:
+    def test_convert_object_with_only_array_method_is_read_once(self, to: str) -> None:
         source = Computed(np.arange(3.0))
         result = interop.convert(source, to)
         assert (result.tolist(), source.calls) == ([0, 1, 2], 1)
         result += 1
         assert source.array.tolist() == [0, 1, 2]
 
-    def test_bytes_are_bytes(self) -> None:
+    def test_to_torch_bytes_and_bytearray_return_byte_values(self) -> None:
         assert interop.to_torch(b"abc").tolist() == [97, 98, 99]
         memory = bytearray(b"abc")
         interop.to_torch(memory, copy=False)[0] = 65
@@ -100,45 +100,45 @@ class TestLegacyProducers:
     that it accepts. An error of the producer is shown.
     """
 
-    def test_plain_numpy_passes_what_they_do_not_know(self) -> None:
+    def test_plain_numpy_may_pass_unknown_keywords_to_old_producers(self) -> None:
         may_fail(lambda: np.from_dlpack(LegacyDLPack(np.ones(3)), copy=False), TypeError)
 
-    def test_plain_torch_asks_again_and_again(self) -> None:
+    def test_plain_torch_may_call_a_failing_producer_repeatedly(self) -> None:
         source = Failing(np.ones(3))
         may_fail(lambda: from_dlpack(source), TypeError)
         assert source.asked
 
     @TARGETS
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}, {"readonly": "share"}], ids=str)
-    def test_they_are_asked_once_in_their_words(self, to: str, keywords: Any) -> None:
+    def test_convert_old_producer_is_called_once_with_known_keywords(self, to: str, keywords: Any) -> None:
         for values in ([0, 1, 2], [3, 4, 5]):
             source = LegacyDLPack(np.array(values, dtype="float64"))
             assert interop.convert(source, to, **keywords).tolist() == values
             assert source.calls == 1
 
     @TARGETS
-    def test_newer_ones_are_asked_once_too(self, to: str) -> None:
+    def test_convert_new_producer_is_called_once(self, to: str) -> None:
         source = DLPack(np.arange(3.0))
         assert interop.convert(source, to).tolist() == [0, 1, 2]
         assert len(source.asked) == 1
 
     @TARGETS
     @pytest.mark.parametrize("producer", [Failing, FailingLegacy])
-    def test_their_own_error_surfaces_after_one_call(self, to: str, producer: type[Any]) -> None:
+    def test_convert_producer_error_is_the_cause_after_one_call(self, to: str, producer: type[Any]) -> None:
         source = producer(np.ones(3))
         with pytest.raises(interop.UnsupportedArrayError, match="TypeError: three is no device") as caught:
             interop.convert(source, to)
         assert type(caught.value.__cause__) is TypeError
         assert (source.calls if producer is FailingLegacy else len(source.asked)) == 1
 
-    def test_copy_false_is_kept(self) -> None:
+    def test_convert_copy_false_of_old_producer_is_respected(self) -> None:
         source = LegacyDLPack(np.arange(3.0)[::-1])
         with pytest.raises(interop.CopyRequiredError):
             interop.to_torch(source, copy=False)
         result = interop.to_numpy(source, copy=False)
         assert address(result) == source.array.ctypes.data
 
-    def test_the_signature_is_looked_at_once_for_a_class(self) -> None:
+    def test_to_numpy_inspects_the_producer_signature_once_per_class(self) -> None:
         class Counting(type):
             looks = 0
 

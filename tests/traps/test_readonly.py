@@ -57,7 +57,7 @@ class TestReadOnly:
 
     READ_ONLY = pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
 
-    def test_plain_dlpack_lets_torch_write(self) -> None:
+    def test_plain_torch_from_dlpack_may_write_to_read_only_memory(self) -> None:
         def write() -> list[int]:
             array = frozen()
             from_dlpack(array).fill_(9)
@@ -65,7 +65,7 @@ class TestReadOnly:
 
         may_go_wrong(write, wrong=[9, 9, 9, 9], right=[0, 1, 2, 3])
 
-    def test_only_a_child_may_write_to_a_mapped_file(self) -> None:
+    def test_to_torch_copies_a_mapped_file_where_plain_torch_may_crash(self) -> None:
         code = """
             import tempfile
             file = tempfile.NamedTemporaryFile()
@@ -76,7 +76,7 @@ class TestReadOnly:
         assert in_child(code)[0] == "[1, 1, 1, 1] [0, 0, 0, 0]"
 
     @READ_ONLY
-    def test_torch_gets_a_copy(self, make: Callable[[], Any]) -> None:
+    def test_to_torch_memory_that_may_be_read_only_is_copied(self, make: Callable[[], Any]) -> None:
         source = make()
         before = interop.to_numpy(source).tolist()
         tensor = interop.to_torch(source)
@@ -90,14 +90,14 @@ class TestReadOnly:
         )
 
     @READ_ONLY
-    def test_numpy_gets_a_read_only_view(self, make: Callable[[], Any]) -> None:
+    def test_to_numpy_memory_that_may_be_read_only_is_a_read_only_view(self, make: Callable[[], Any]) -> None:
         source = make()
         array = interop.to_numpy(source, copy=False)
         assert array.ctypes.data == interop.to_numpy(source).ctypes.data
         assert not array.flags.writeable
 
     @READ_ONLY
-    def test_it_is_shared_when_told(self, make: Callable[[], Any]) -> None:
+    def test_to_torch_readonly_share_shares_read_only_memory(self, make: Callable[[], Any]) -> None:
         source = make()
         address = interop.to_numpy(source).ctypes.data
         assert interop.to_torch(source, readonly="share", copy=False).data_ptr() == address
@@ -106,21 +106,21 @@ class TestReadOnly:
 
     @READ_ONLY
     @pytest.mark.parametrize("keywords", [{"readonly": "error"}, {"copy": False}], ids=str)
-    def test_it_is_refused_when_told(self, make: Callable[[], Any], keywords: Any) -> None:
+    def test_to_torch_readonly_error_or_copy_false_is_refused(self, make: Callable[[], Any], keywords: Any) -> None:
         with pytest.raises(interop.CopyRequiredError, match=r'it is read-only.*readonly="share"'):
             interop.to_torch(make(), **keywords)
 
-    def test_a_misspelt_word_shares_nothing(self) -> None:
+    def test_to_torch_invalid_readonly_value_is_refused(self) -> None:
         array = frozen()
         wrong: Any = "shared"
         with pytest.raises(interop.InvalidOptionError, match="'copy', 'share', 'error'"):
             interop.to_torch(array, readonly=wrong)
 
-    def test_a_mapped_file_is_read(self, mapped: Array) -> None:
+    def test_to_torch_read_only_memmap_is_copied_or_shared(self, mapped: Array) -> None:
         assert interop.to_torch(mapped).add_(1).tolist() == [1, 2, 3, 4]
         assert interop.to_torch(mapped, readonly="share").data_ptr() == mapped.ctypes.data
 
-    def test_a_raw_map_is_read(self) -> None:
+    def test_to_torch_read_only_mmap_is_copied(self) -> None:
         with tempfile.TemporaryFile() as file:
             file.write(bytes(range(4)))
             file.flush()
@@ -128,7 +128,7 @@ class TestReadOnly:
                 assert interop.to_torch(memory).add_(1).tolist() == [1, 2, 3, 4]
                 assert memory[:] == bytes(range(4))
 
-    def test_writable_memory_is_shared(self) -> None:
+    def test_to_torch_readonly_error_shares_writable_memory(self) -> None:
         array = frozen().copy()
         interop.to_torch(bytearray(4), readonly="error", copy=False)
         interop.to_torch(array, readonly="error", copy=False).fill_(9)
@@ -142,22 +142,22 @@ class TestExportOfReadOnly:
     interop passes `max_version` to every producer that accepts it.
     """
 
-    def test_plain_numpy_refuses(self) -> None:
+    def test_plain_numpy_may_refuse_read_only_export_without_max_version(self) -> None:
         may_fail(frozen().__dlpack__, BufferError)
         capsule = frozen().__dlpack__(max_version=(1, 0))
         assert versioned_in(capsule).flags & READ_ONLY
 
-    def test_it_is_sent(self) -> None:
+    def test_to_numpy_sends_max_version_to_the_producer(self) -> None:
         source = DLPack(frozen())
         array = interop.to_numpy(source, copy=False)
         assert (array.ctypes.data, array.flags.writeable) == (source.array.ctypes.data, False)
         assert [keywords["max_version"] >= (1, 0) for keywords in source.asked] == [True]
 
-    def test_torch_is_given_it_without_a_warning(self) -> None:
+    def test_to_torch_readonly_share_of_an_ndarray_gives_no_warning(self) -> None:
         array = frozen()
         assert interop.to_torch(array, readonly="share").data_ptr() == array.ctypes.data
 
-    def test_who_does_not_know_it_surfaces(self) -> None:
+    def test_to_numpy_old_producer_of_read_only_memory_is_refused(self) -> None:
         source = LegacyDLPack(frozen())
         with pytest.raises(interop.UnsupportedArrayError, match=r"BufferError.*readonly") as caught:
             interop.to_numpy(source)
@@ -174,16 +174,16 @@ class TestUnversioned:
     gets a copy. `copy=True` gives a writable array, and `readonly="share"` gives the memory itself.
     """
 
-    def test_plain_numpy_makes_it_read_only(self) -> None:
+    def test_plain_numpy_may_import_unversioned_memory_as_read_only(self) -> None:
         may_go_wrong(lambda: np.from_dlpack(LegacyDLPack(np.ones(3))).flags.writeable, wrong=False, right=True)
 
-    def test_numpy_gets_a_read_only_view(self) -> None:
+    def test_to_numpy_memory_that_may_be_read_only_is_a_read_only_view(self) -> None:
         source = LegacyDLPack(np.arange(3.0))
         array = interop.to_numpy(source)
         assert array.ctypes.data == source.array.ctypes.data
         assert not array.flags.writeable
 
-    def test_torch_gets_a_copy(self) -> None:
+    def test_to_torch_memory_that_may_be_read_only_is_copied(self) -> None:
         source = LegacyDLPack(np.arange(3.0))
         tensor = interop.to_torch(source)
         tensor += 1
@@ -191,13 +191,13 @@ class TestUnversioned:
         with pytest.raises(interop.CopyRequiredError, match="does not say whether the memory may be written to"):
             interop.to_torch(source, copy=False)
 
-    def test_torch_gets_the_memory_when_told(self) -> None:
+    def test_to_torch_readonly_share_shares_unversioned_memory(self) -> None:
         source = LegacyDLPack(np.arange(3.0))
         interop.to_torch(source, readonly="share").add_(1)
         assert source.array.tolist() == [1, 2, 3]
 
     @pytest.mark.parametrize("to", ["numpy", "torch"])
-    def test_a_copy_can_be_written_to(self, to: str) -> None:
+    def test_convert_copy_of_unversioned_memory_is_writable(self, to: str) -> None:
         source = LegacyDLPack(np.arange(3.0))
         result = interop.convert(source, to, copy=True)
         result += 1

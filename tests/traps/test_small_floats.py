@@ -38,7 +38,7 @@ class TestSmallFloats:
         return torch.tensor([[0.25, 0.5, 1], [2, 4, 8]]).to(getattr(torch, dtype))
 
     @EVERY
-    def test_plain_bridges_have_none(self, dtype: str) -> None:
+    def test_plain_torch_and_numpy_may_reject_small_floats(self, dtype: str) -> None:
         tensor = self.powers(dtype)
         may_fail(lambda: np.from_dlpack(tensor), RuntimeError, BufferError)
         may_fail(tensor.numpy, TypeError)
@@ -46,7 +46,7 @@ class TestSmallFloats:
     @pytest.mark.requires("ml_dtypes")
     @EVERY
     @LAYOUTS
-    def test_there_and_back_it_is_the_same_memory(self, dtype: str, take: Callable[[Any], Any]) -> None:
+    def test_convert_small_floats_round_trip_shares_memory(self, dtype: str, take: Callable[[Any], Any]) -> None:
         import ml_dtypes
 
         tensor = take(self.powers(dtype))
@@ -63,7 +63,7 @@ class TestSmallFloats:
 
     @pytest.mark.requires("ml_dtypes")
     @EVERY
-    def test_both_see_what_either_writes(self, dtype: str) -> None:
+    def test_to_numpy_small_floats_share_writes_both_ways(self, dtype: str) -> None:
         tensor = self.powers(dtype)
         array = interop.to_numpy(tensor)
         array[0, 0] = 4
@@ -73,7 +73,7 @@ class TestSmallFloats:
     @pytest.mark.requires("ml_dtypes")
     @EVERY
     @pytest.mark.parametrize("to", ["numpy", "torch"])
-    def test_a_copy_is_independent(self, dtype: str, to: str) -> None:
+    def test_convert_copy_of_small_floats_is_independent(self, dtype: str, to: str) -> None:
         source: Any = self.powers(dtype)
         source = source if to == "numpy" else interop.to_numpy(source)
         result = interop.convert(source, to, copy=True)
@@ -83,7 +83,7 @@ class TestSmallFloats:
 
     @pytest.mark.requires("ml_dtypes")
     @EVERY
-    def test_reversed_overlapping_and_read_only(self, dtype: str) -> None:
+    def test_convert_small_floats_follow_the_stride_and_readonly_rules(self, dtype: str) -> None:
         array = interop.to_numpy(self.powers(dtype))
         assert interop.to_torch(array[:, ::-1]).float().tolist() == [[1, 0.5, 0.25], [8, 4, 2]]
         assert not interop.to_numpy(self.powers(dtype)[0, 0].expand(3)).flags.writeable
@@ -94,7 +94,7 @@ class TestSmallFloats:
 
     @EVERY
     @pytest.mark.parametrize("ml_dtypes", ["here", "missing"])
-    def test_float32_is_no_question_of_ml_dtypes(
+    def test_convert_small_floats_as_float32_works_without_ml_dtypes(
         self, dtype: str, ml_dtypes: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if ml_dtypes == "missing":
@@ -106,7 +106,7 @@ class TestSmallFloats:
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"copy": False}, {"dtype": torch.bfloat16}], ids=str)
-    def test_without_ml_dtypes_the_error_names_it(
+    def test_convert_small_floats_without_ml_dtypes_error_names_the_package(
         self, dtype: str, keywords: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hide_ml_dtypes(monkeypatch)
@@ -115,7 +115,7 @@ class TestSmallFloats:
                 convert(self.powers(dtype), "numpy", **keywords)
 
     @EVERY
-    def test_within_torch_nothing_is_needed(self, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_to_torch_small_float_tensor_needs_no_ml_dtypes(self, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
         hide_ml_dtypes(monkeypatch)
         tensor = self.powers(dtype)
         assert interop.to_torch(tensor, copy=False) is tensor
@@ -123,7 +123,7 @@ class TestSmallFloats:
 
     @pytest.mark.requires("ml_dtypes")
     @pytest.mark.parametrize("dtype", ["float8_e3m4", "float8_e4m3", "float6_e2m3fn", "float4_e2m1fn", "int4"])
-    def test_what_torch_lacks_is_refused_and_the_cure_works(self, dtype: str) -> None:
+    def test_to_torch_unsupported_small_float_is_refused_with_a_working_hint(self, dtype: str) -> None:
         import ml_dtypes
 
         array = np.arange(3).astype(getattr(ml_dtypes, dtype))

@@ -36,12 +36,14 @@ class TestLazyBits:
         ids=["conj", "conj.imag", "sliced", "0-d", "neg"],
     )
 
-    def test_plain_dlpack_gives_the_wrong_sign(self) -> None:
+    def test_plain_numpy_from_dlpack_may_lose_a_pending_negation(self) -> None:
         may_go_wrong(lambda: np.from_dlpack(complexes().conj().imag).tolist(), wrong=[2, -4], right=[-2, 4])
 
     @LAZY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "complex128"}], ids=str)
-    def test_numpy_gets_the_right_sign(self, make: Callable[[], Any], values: Any, keywords: Any) -> None:
+    def test_to_numpy_pending_conjugation_or_negation_is_resolved(
+        self, make: Callable[[], Any], values: Any, keywords: Any
+    ) -> None:
         tensor = make()
         array = interop.to_numpy(tensor, **keywords)
         assert array.tolist() == values
@@ -49,7 +51,7 @@ class TestLazyBits:
         assert tensor.tolist() == values, "it is independent"
 
     @LAZY
-    def test_it_cannot_be_shared(self, make: Callable[[], Any], values: Any) -> None:  # noqa: ARG002 - of LAZY
+    def test_to_numpy_pending_conjugation_or_negation_is_not_shared(self, make: Callable[[], Any], values: Any) -> None:  # noqa: ARG002 - of LAZY
         plan = interop.explain(make(), "numpy")
         assert not plan.zero_copy
         assert plan.reason == "a conjugation or negation is pending"
@@ -57,13 +59,13 @@ class TestLazyBits:
             interop.to_numpy(make(), copy=False)
 
     @LAZY
-    def test_a_copy_within_torch_has_no_pending_bits(self, make: Callable[[], Any], values: Any) -> None:
+    def test_to_torch_copy_resolves_pending_conjugation_or_negation(self, make: Callable[[], Any], values: Any) -> None:
         tensor = interop.to_torch(make(), copy=True)
         assert tensor.tolist() == values
         assert not tensor.is_conj()
         assert not tensor.is_neg()
 
-    def test_resolved_bits_are_shared(self) -> None:
+    def test_to_numpy_resolved_conjugation_is_shared(self) -> None:
         tensor = complexes().conj().resolve_conj()
         assert interop.to_numpy(tensor, copy=False).ctypes.data == tensor.data_ptr()
 
@@ -87,26 +89,26 @@ class TestGradients:
         assert tensor.grad is not None
         return tensor.grad.tolist()
 
-    def test_plain_views_give_wrong_gradients(self) -> None:
+    def test_plain_torch_view_edited_before_backward_may_break_gradients(self) -> None:
         may_go_wrong(lambda: self.gradient(lambda t: t.detach().numpy()), wrong=[20, 20], right=[2, 4])
 
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float64"}, {"detach": False}], ids=str)
-    def test_a_tensor_in_a_graph_stays(self, keywords: Any) -> None:
+    def test_to_numpy_tensor_in_a_graph_is_refused(self, keywords: Any) -> None:
         tensor = torch.ones(3, requires_grad=True)
         for member in (tensor, tensor * 2, torch.nn.Parameter(torch.ones(3))):
             with pytest.raises(interop.GradientError, match="detach=True"):
                 interop.to_numpy(member, **keywords)
 
-    def test_a_copy_keeps_the_gradients_right(self) -> None:
+    def test_to_numpy_detached_copy_keeps_the_gradients_right(self) -> None:
         assert self.gradient(lambda t: interop.to_numpy(t, detach=True, copy=True)) == [2, 4]
 
-    def test_detached_it_is_the_same_memory(self) -> None:
+    def test_to_numpy_detach_true_shares_memory(self) -> None:
         tensor = torch.ones(3, requires_grad=True)
         array = interop.to_numpy(tensor, detach=True, copy=False)
         assert array.ctypes.data == tensor.data_ptr()
         assert tensor.requires_grad
 
-    def test_options_can_say_it_once(self) -> None:
+    def test_options_detach_true_applies_to_to_numpy(self) -> None:
         with interop.options(detach=True):
             assert interop.to_numpy(torch.ones(3, requires_grad=True)).tolist() == [1, 1, 1]
 
@@ -121,7 +123,7 @@ class TestJAX:
     dtype. Memory that is not aligned is copied once, and the plan gives that reason.
     """
 
-    def test_without_interop(self) -> None:
+    def test_plain_jax_narrows_float64_and_rejects_unaligned_memory(self) -> None:
         import jax
 
         assert str(jax.dlpack.from_dlpack(np.ones(3)).dtype) == "float32"
@@ -129,12 +131,12 @@ class TestJAX:
         with pytest.raises(ValueError, match="not aligned to 64 bytes"):
             jax.dlpack.from_dlpack(self.shifted(), copy=False)
 
-    def test_nothing_is_narrowed_unasked(self) -> None:
+    def test_to_jax_float64_without_dtype_is_refused(self) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match="JAX makes float32 of float64 unless jax_enable_x64"):
             interop.to_jax(np.ones(3))
         assert str(interop.to_jax(np.ones(3), dtype="float32").dtype) == "float32"
 
-    def test_what_is_not_aligned_is_copied(self) -> None:
+    def test_to_jax_unaligned_memory_is_copied(self) -> None:
         array = self.shifted()
         assert interop.to_jax(array).tolist() == [0, 1, 2, 3]
         with pytest.raises(interop.CopyRequiredError, match="jax needs 64 bytes of alignment"):

@@ -24,14 +24,16 @@ class TestArrayMethod:
     interop never calls `np.array` with a tensor.
     """
 
-    def test_plain_numpy_cannot_ask(self) -> None:
+    def test_plain_numpy_asarray_copy_false_may_reject_tensors(self) -> None:
         may_fail(lambda: np.asarray(torch.ones(3), copy=False), ValueError)
 
     @pytest.mark.parametrize(
         "keywords", [{}, {"copy": True}, {"copy": False}, {"dtype": "float64"}, {"device": "cpu"}], ids=str
     )
     @pytest.mark.parametrize("take", [lambda t: t, lambda t: t[0], lambda t: t.expand(2, 3)], ids=["1-d", "0-d", "2-d"])
-    def test_it_is_not_called(self, keywords: Any, take: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    def test_to_numpy_never_calls_the_array_method_of_a_tensor(
+        self, keywords: Any, take: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
         tensor = take(torch.arange(3.0).as_subclass(TensorThatIsNeverRead))
         assert interop.to_numpy(tensor, **keywords).tolist() == tensor.tolist()
 
@@ -52,7 +54,7 @@ class TestCompile:
     def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return torch.compile(function, fullgraph=True, backend="eager")
 
-    def test_plain_dlpack_is_not_traced(self) -> None:
+    def test_plain_numpy_from_dlpack_may_fail_under_torch_compile(self) -> None:
         may_fail(lambda: self.compiled(np.from_dlpack)(torch.ones(3)), Exception)
 
     @pytest.mark.parametrize(
@@ -61,7 +63,9 @@ class TestCompile:
     @pytest.mark.parametrize(
         "tensor", [torch.arange(3.0), torch.arange(4), torch.ones(2, 3)], ids=lambda t: str(t.dtype)
     )
-    def test_the_way_to_numpy_is_traced(self, convert: Callable[[Any], Any], tensor: torch.Tensor) -> None:
+    def test_to_numpy_without_keywords_is_traced_by_torch_compile(
+        self, convert: Callable[[Any], Any], tensor: torch.Tensor
+    ) -> None:
         def double(t: torch.Tensor) -> Any:
             return convert(t * 2) + 1
 
@@ -70,12 +74,12 @@ class TestCompile:
         assert isinstance(result, np.ndarray)
         assert (result.tolist(), result.dtype) == (expected.tolist(), expected.dtype)
 
-    def test_it_is_traced_as_the_first_thing_in_a_process(self) -> None:
+    def test_to_numpy_first_call_of_a_process_is_traced_by_torch_compile(self) -> None:
         code = 'print(torch.compile(interop.to_numpy, fullgraph=True, backend="eager")(torch.ones(3)).tolist())'
         assert in_child(code) == ["[1.0, 1.0, 1.0]"]
 
     @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace:UserWarning")
-    def test_with_keywords_the_graph_may_break(self) -> None:
+    def test_to_numpy_with_keywords_works_under_torch_compile(self) -> None:
         def double(t: torch.Tensor) -> Any:
             return interop.to_numpy(t * 2, copy=True) + 1
 

@@ -43,7 +43,7 @@ class TestWithoutNumbers:
     what the tensor is and what to write instead.
     """
 
-    def test_only_a_child_may_read_a_fake(self) -> None:
+    def test_to_numpy_refuses_a_fake_tensor_and_plain_dlpack_loses_values(self) -> None:
         code = """
             from torch._subclasses import FakeTensorMode
             with FakeTensorMode():
@@ -59,14 +59,16 @@ class TestWithoutNumbers:
     @pytest.mark.parametrize(
         "keywords", [{}, {"copy": True}, {"copy": False}, {"detach": True}, {"dtype": "float64"}], ids=str
     )
-    def test_it_is_refused_by_name(self, make: Callable[[], Any], words: str, keywords: Any) -> None:
+    def test_convert_tensor_without_values_is_refused_with_the_reason(
+        self, make: Callable[[], Any], words: str, keywords: Any
+    ) -> None:
         tensor = make()
         for convert in (interop.convert, interop.explain):
             with pytest.raises(interop.UnsupportedArrayError, match=words):
                 convert(tensor, "numpy", **keywords)
 
     @pytest.mark.parametrize(("make", "words"), WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
-    def test_it_is_torchs_all_the_same(self, make: Callable[[], Any], words: str) -> None:  # noqa: ARG002
+    def test_to_torch_tensor_without_values_is_the_same_object(self, make: Callable[[], Any], words: str) -> None:  # noqa: ARG002
         tensor = make()
         assert interop.framework_of(tensor) == "torch"
         assert interop.to_torch(tensor) is tensor
@@ -82,7 +84,7 @@ class TestWithoutNumbers:
         ids=["vmap", "grad", "grad of detached", "jvp"],
     )
     @pytest.mark.parametrize("keywords", [{}, {"detach": True}, {"copy": True, "detach": True}], ids=str)
-    def test_inside_a_transform_there_are_none(self, transform: Callable[[Any], Any], keywords: Any) -> None:
+    def test_to_numpy_inside_a_torch_transform_is_refused(self, transform: Callable[[Any], Any], keywords: Any) -> None:
         def body(x: torch.Tensor) -> torch.Tensor:
             with pytest.raises(interop.UnsupportedArrayError):
                 interop.to_numpy(x, **keywords)
@@ -91,7 +93,7 @@ class TestWithoutNumbers:
         transform(body)
 
     @pytest.mark.parametrize("keywords", [{"detach": True}, {"copy": True}], ids=str)
-    def test_inside_functionalize_the_flow_refuses(self, keywords: Any) -> None:
+    def test_to_numpy_with_keywords_inside_functionalize_is_refused(self, keywords: Any) -> None:
         """Without keywords it is `Tensor.numpy` itself, which reads memory that isn't there: see the page of traps."""
 
         def body(x: torch.Tensor) -> torch.Tensor:
@@ -102,7 +104,7 @@ class TestWithoutNumbers:
         torch.func.functionalize(body)(torch.ones(3))
 
     @pytest.mark.parametrize("name", ["sparse", "sparse rows", "mkldnn", "nested", "jagged", "quantized", "zeros"])
-    def test_what_the_message_says_helps(self, name: str) -> None:
+    def test_to_numpy_hint_for_a_tensor_without_values_works(self, name: str) -> None:
         tensor = WITHOUT_NUMBERS[name][0]()
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             interop.to_numpy(tensor)
@@ -125,16 +127,16 @@ class TestMasked:
     def masked() -> Any:
         return np.ma.MaskedArray([1.0, 2.0, 3.0], mask=[False, True, False])
 
-    def test_plain_torch_drops_the_mask(self) -> None:
+    def test_plain_torch_from_numpy_may_drop_the_mask(self) -> None:
         may_go_wrong(lambda: torch.from_numpy(self.masked()).tolist(), wrong=[1, 2, 3], right=[1, None, 3])
 
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
-    def test_it_is_refused(self, keywords: Any) -> None:
+    def test_to_torch_masked_array_is_refused(self, keywords: Any) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match=r"the mask would be lost.*x\.filled\(value\)"):
             interop.to_torch(self.masked(), **keywords)
 
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
-    def test_within_numpy_the_mask_is_not_lost(self, keywords: Any) -> None:
+    def test_to_numpy_masked_array_keeps_its_mask_or_is_refused(self, keywords: Any) -> None:
         array = self.masked()
         try:
             result = interop.to_numpy(array, **keywords)
@@ -144,11 +146,11 @@ class TestMasked:
         assert bool(keywords) != (result is array)
 
     @pytest.mark.parametrize("mask", [np.ma.nomask, [False, False, False]], ids=["no mask", "mask of False"])
-    def test_with_nothing_masked_it_is_shared(self, mask: Any) -> None:
+    def test_to_torch_masked_array_without_masked_elements_is_shared(self, mask: Any) -> None:
         array = np.ma.MaskedArray([1.0, 2.0, 3.0], mask=mask)
         tensor = interop.to_torch(array, copy=False)
         tensor += 1
         assert array.data.tolist() == [2, 3, 4]
 
-    def test_filled_it_goes(self) -> None:
+    def test_to_torch_filled_masked_array_is_converted(self) -> None:
         assert interop.to_torch(self.masked().filled(0)).tolist() == [1, 0, 3]
