@@ -1,7 +1,7 @@
-"""What a conversion costs, as ratios to what a user would write instead: `make bench`.
+"""Measure the cost of conversions as ratios to the call that a user would write instead: `make bench`.
 
-A ratio is that of two minima, and the median of the rounds' own ratios stands beside it. Absolute times mean nothing on
-another machine: none is shown, but what `import interop` adds.
+A ratio divides the shortest times of two calls. The median of the ratios of all rounds stands beside it.
+Absolute times are not valid on another machine, so none is shown except the time of `import interop`.
 """
 
 import argparse
@@ -24,38 +24,38 @@ from tables import Table
 
 
 def introduction(effort: Effort, cpu: int | None, *, compiled: bool) -> str:
-    """Return what a reader must know before the first number."""
+    """Return the conditions of the measurement."""
     versions = f"CPython {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
-    place = "on any CPU (this system pins no process)" if cpu is None else "pinned to one CPU"
+    place = "on any CPU (this system cannot pin a process)" if cpu is None else "pinned to one CPU"
     return (
-        f"interop {'compiled' if compiled else 'in pure Python'}; {versions}. One thread, {place}, the copies of "
-        f"64 MiB too. Both sides of a row take turns, up to {effort.rounds} rounds of at least "
-        f"{effort.seconds * 1e3:g} ms each, the garbage collector off; the time of an empty loop is taken off both."
+        f"interop {'compiled' if compiled else 'in pure Python'}; {versions}. The process uses one thread, {place}, "
+        f"for the copies of 64 MiB too. The two calls of a row take turns, in up to {effort.rounds} rounds of at least "
+        f"{effort.seconds * 1e3:g} ms each. The garbage collector is off, and the time of an empty loop is subtracted."
     )
 
 
 def tables(effort: Effort, *, compiled: bool) -> Iterator[Table]:
-    """Measure one table after the other."""
+    """Yield one measured table after the other."""
     names = rows.names()
     yield goals.table(names, effort, compiled=compiled)
     yield imports.table(effort)
     yield gpu.table()
     yield goals.without(names, effort)
     yield from growth.tables(names, effort)
-    yield from others.tables(names, effort)  # last: who knows what the other libraries change when they are imported
+    yield from others.tables(names, effort)  # last, because importing the other libraries may change the process
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: less than a minute, and more noise")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: less than a minute, with more noise")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, too")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Print the tables as they come, and write them where they are wanted."""
+    """Print each table when it is measured, and write all tables to a file on request."""
     options = parse()
-    warnings.filterwarnings("ignore", "Creating a tensor from a list")  # that it is slow: a row shows how slow
+    warnings.filterwarnings("ignore", "Creating a tensor from a list")  # a row measures how slow that is
     effort, cpu = QUICK if options.quick else FULL, measure.pin()
     compiled = rows.is_compiled()
     text = introduction(effort, cpu, compiled=compiled)

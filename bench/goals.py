@@ -1,4 +1,4 @@
-"""The tables of goals: ours against the fastest call that a user has for the same work."""
+"""Measure interop against the fastest call that a user has for the same work, and compare with the goals."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from measure import NOT_MET, Effort, Ratio
 from rows import GOALS, WITHOUT_A_GOAL, Row
 from tables import Table
 
-HEAD = ("work", "this", "against", "ratio", "median", "goal", "verdict")
+HEAD = ("work", "call", "compared with", "ratio", "median", "goal", "verdict")
 NOTES = (
-    "`t`, `g` and `a` have 16 float32 elements, `s` and `sa` are every second of 32, `r` is reversed.",
-    "`m` is 4096 x 4096, float32. `to_numpy` keeps its layout, as `clone` does, `contiguous` and `stack` do not.",
+    "`t`, `g` and `a` have 16 float32 elements. `s` and `sa` are every second of 32 elements, and `r` is reversed.",
+    "`m` is 4096 x 4096, float32. `to_numpy` and `clone` keep the layout of `m.T`. `contiguous` and `stack` do not.",
 )
 
 
@@ -22,13 +22,13 @@ def table(names: dict[str, Any], effort: Effort, *, compiled: bool) -> Table:
 
 
 def without(names: dict[str, Any], effort: Effort) -> Table:
-    """Measure the rows that are there to be known."""
+    """Measure the rows without a goal."""
     lines = [_line(row, run(row, names, effort), None) for row in WITHOUT_A_GOAL]
-    return Table("Without a goal", HEAD[:-2], [line[:-2] for line in lines])
+    return Table("Other calls, without a goal", HEAD[:-2], [line[:-2] for line in lines])
 
 
 def run(row: Row, names: dict[str, Any], effort: Effort) -> Ratio:
-    """Compare the two sides of a row, where it says so."""
+    """Compare the two calls of a row, within the context of the row."""
     with row.within():
         return measure.compare(row.ours, row.theirs, names, effort)
 
@@ -39,4 +39,4 @@ def _line(row: Row, ratio: Ratio, goal: float | None) -> tuple[str, ...]:
 
 
 def _reason(row: Row) -> str:
-    return f"{row.work}, against `{row.theirs}`: {row.why}"
+    return f"{row.work}, compared with `{row.theirs}`: {row.why}"

@@ -1,6 +1,7 @@
-"""What a handoff on a GPU costs: CUDA calls, counted by the simulated runtime of tests/simcuda.
+"""Count the CUDA calls of a handoff on a GPU with the simulated runtime of tests/simcuda.
 
-It must be there before torch is imported: a child process runs this file, and prints what it counted.
+The runtime must be loaded before torch is imported. So this file runs in a child process, which prints
+the counts.
 """
 
 import json
@@ -13,17 +14,17 @@ from typing import Any, NamedTuple
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 STREAMS = {"same stream": ("side", "the producer's"), "other stream": ("side", "side")}
-WHEN = ("handover", "the result is dropped", "then the source")
+WHEN = ("conversion", "release of the result", "release of the source")
 GOALS = {"same stream": ((0, 0), (0, 0), (0, 0)), "other stream": ((1, 1), (1, 1), None)}
 HEAD = ("GPU handoff", "streams", "when", "memcpys", "syncs", "kernels", "records", "waits", "goal", "verdict")
 NOTES = (
-    "goal: no memcpy, no synchronisation, no kernel, and so many event records + waits.",
-    "then the source: torch's allocator itself records an event for a block that another stream has used.",
+    "The goal is no memcpy, no synchronisation, no kernel, and the given number of event records + waits.",
+    "When the source is released, torch's allocator records an event for a block that another stream has used.",
 )
 
 
 class Calls(NamedTuple):
-    """How often CUDA was called."""
+    """The number of CUDA calls of each kind."""
 
     memcpys: int
     syncs: int
@@ -36,7 +37,7 @@ class Calls(NamedTuple):
 
 
 class Handoff(NamedTuple):
-    """What was counted at each of `WHEN`."""
+    """The counts for one direction and one choice of streams, one entry for each of `WHEN`."""
 
     direction: str
     streams: str
@@ -49,17 +50,17 @@ class Handoff(NamedTuple):
 
 
 def table() -> Any:
-    """Count in a child process; where CUDA can't be simulated, the only row says why."""
-    from tables import Table  # noqa: PLC0415 - the child process has no use for it
+    """Return the table of counts. If CUDA cannot be simulated, the only row gives the reason."""
+    from tables import Table  # noqa: PLC0415 - the child process needs none
 
     found = ask()
     if isinstance(found, str):
-        return Table("GPU handoffs", ("GPU handoff", "not counted, because"), [("torch and CuPy", found)])
+        return Table("GPU handoffs", ("GPU handoff", "reason why nothing was counted"), [("torch and CuPy", found)])
     return Table("GPU handoffs", HEAD, [line for handoff in found for line in handoff.lines()], NOTES)
 
 
 def ask() -> list[Handoff] | str:
-    """Return what a child process counted, or why it could not."""
+    """Return the counts of a child process, or the reason for a failure."""
     folders = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "INTEROP_SIMCUDA": "1", "PYTHONPATH": os.pathsep.join(folders)}
     child = [sys.executable, "-W", "ignore", __file__]
@@ -78,7 +79,7 @@ def _calls(counted: list[list[int]]) -> tuple[Calls, ...]:
 
 
 def play() -> list[Handoff] | str:
-    """Count, or say why that can't be."""
+    """Return the counts, or the reason for a failure. Call this in the child process only."""
     import simcuda  # noqa: PLC0415
 
     try:
@@ -86,11 +87,11 @@ def play() -> list[Handoff] | str:
         import cupy  # noqa: PLC0415
         import torch  # noqa: PLC0415
     except (ImportError, simcuda.SimcudaError) as error:
-        return f"the simulated CUDA runtime can't be loaded: {error}".partition("\n")[0]
+        return f"the simulated CUDA runtime cannot be loaded: {error}".partition("\n")[0]
     if not (torch.cuda.is_available() and cupy.cuda.is_available()):
         return f"torch {torch.__version__} or CuPy {cupy.__version__} is built without CUDA"
     from handoffs.collect import WAYS  # noqa: PLC0415
-    from handoffs.test_costs import counted  # noqa: PLC0415 - what the tests assert is what is shown
+    from handoffs.test_costs import counted  # noqa: PLC0415 - the tests assert these counts
 
     def handoff(source: Any, target: Any, streams: str) -> Handoff:
         simcuda.schedule("lazy")

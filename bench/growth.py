@@ -1,4 +1,4 @@
-"""How the cost grows: with dimensions, with the leaves of a tree, and with bytes where there must be a copy."""
+"""Measure how the cost grows with the dimensions, the leaves of a tree, and the bytes of a copy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,22 +20,22 @@ CAST = ('interop.to_torch(a, dtype="float16")', "torch.from_numpy(a).half()")
 
 
 def tables(names: dict[str, Any], effort: Effort) -> Iterator[Table]:
-    """Measure the three of them."""
+    """Measure the three tables."""
 
     def line(size: object, more: dict[str, Any], *pairs: tuple[str, str]) -> tuple[str, ...]:
         ratios = (compare(*pair, {**names, **more}, effort) for pair in pairs)
         return (str(size), *(cell for ratio in ratios for cell in ratio.cells))
 
     found = [line(n, of_dimensions(n), TO_NUMPY, TO_TORCH) for n in DIMENSIONS]
-    yield Table("Dimensions, each of length 2", _head("dimensions", "t.numpy()", "torch.from_numpy(a)"), found)
+    yield Table("Dimensions of length 2", _head("dimensions", "t.numpy()", "torch.from_numpy(a)"), found)
     found = [line(n, of_leaves(n), TREE) for n in LEAVES]
-    yield Table("Leaves of a dict", _head("tensors", "the comprehension"), found)
+    yield Table("Number of tensors in a dict", _head("tensors", "a dict comprehension"), found)
     found = [line(size, {"a": np.arange(n, dtype="f4")}, COPY, CAST) for size, n in SIZES.items()]
-    yield Table("Bytes, where there must be a copy", _head("float32", COPY[1], CAST[1]), found, _notes())
+    yield Table("Size of an array that must be copied", _head("float32", COPY[1], CAST[1]), found, _notes())
 
 
 def of_dimensions(number: int) -> dict[str, Any]:
-    """Return a tensor and an array of so many dimensions."""
+    """Return a tensor and an array with the given number of dimensions."""
     shape = (2,) * number
     return {"a": np.arange(2**number, dtype="f4").reshape(shape), "t": torch.arange(2.0**number).reshape(shape)}
 
@@ -45,10 +45,10 @@ def of_leaves(number: int) -> dict[str, Any]:
 
 
 def _head(size: str, *against: str) -> tuple[str, ...]:
-    """Return two columns for each call."""
+    """Return the heading: the size, and two columns for each call."""
     code = [f"`{call}`" if "(" in call else call for call in against]
     return (size, *(cell for call in code for cell in (f"to {call}", "median")))
 
 
 def _notes() -> tuple[str, ...]:
-    return (f"ours: `{COPY[0]}`, and for the cast `{CAST[0]}`.",)
+    return (f"The calls of interop are `{COPY[0]}`, and `{CAST[0]}` for the cast.",)

@@ -1,4 +1,4 @@
-"""What `import interop` takes, beside a module that is empty: in child processes that take turns."""
+"""Measure the time of `import interop` compared with an empty module, in child processes that take turns."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ from measure import Effort, show, show_goal, verdict
 from tables import Table
 
 EMPTY, OURS, FIRST = "import empty", "import interop", "from interop import to_numpy"
-GOALS = {OURS: 3.0, FIRST: None}  # milliseconds more
+GOALS = {OURS: 3.0, FIRST: None}  # extra milliseconds
 FRAMEWORKS = ("array_api_compat", "cupy", "jax", "ml_dtypes", "torch")
 CLOCK = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
 LOADED = "import sys; {}; print(*(name for name in {} if name in sys.modules))"
-HEAD = ("work", "against", "ms more", "goal", "verdict", "frameworks loaded", "numpy loaded")
-NOTES = ("The difference of the minima of the time inside of the child process, its bytecode cached.",)
+HEAD = ("statement", "compared with", "extra ms", "goal", "verdict", "frameworks loaded", "NumPy loaded")
+NOTES = ("Difference of the shortest times, measured inside the child process with cached bytecode.",)
 
 
 def table(effort: Effort) -> Table:
-    """Time the import itself, and the one with the first name that is used, which loads the rest of interop."""
+    """Time `import interop`, and the import of the first name, which loads the rest of interop."""
     with tempfile.TemporaryDirectory() as folder:
         environment = surroundings(Path(folder))
         for statement in (EMPTY, *GOALS):  # writes the bytecode
@@ -32,7 +32,7 @@ def table(effort: Effort) -> Table:
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """Return an environment in which `empty` is a module, and bytecode goes to a folder of its own."""
+    """Return an environment with a module `empty` and a separate folder for bytecode."""
     (folder / "empty.py").touch()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {**environment, "PYTHONPATH": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "cache")}

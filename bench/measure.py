@@ -1,4 +1,4 @@
-"""How two ways to do the same are compared: in turns, and without what the loop itself costs."""
+"""Compare the times of two calls, which take turns, without the time of the loop."""
 
 import os
 import statistics
@@ -13,12 +13,12 @@ MET, NEARLY, NOT_MET = "met", "within 12 %", "NOT MET"
 
 
 class Effort(NamedTuple):
-    """How much time a row gets."""
+    """The time that is spent on a row."""
 
-    rounds: int  # at most
-    seconds: float  # that the slower side of a round takes, at least
-    budget: float  # of seconds for a row: fewer rounds, where one takes long
-    fewest: int  # rounds, whatever they take
+    rounds: int  # at most this many rounds
+    seconds: float  # shortest time of the slower side in a round
+    budget: float  # seconds for a row; if a round takes long, there are fewer rounds
+    fewest: int  # at least this many rounds
 
 
 FULL = Effort(rounds=41, seconds=2e-3, budget=3.0, fewest=7)
@@ -26,7 +26,7 @@ QUICK = Effort(rounds=15, seconds=1e-3, budget=0.5, fewest=3)
 
 
 class Ratio(NamedTuple):
-    """Ours to theirs."""
+    """The time of interop divided by the time of the other call."""
 
     minima: float
     median: float
@@ -37,8 +37,8 @@ class Ratio(NamedTuple):
 
 
 def pin() -> int | None:
-    """Stay on one CPU, with one thread; return that CPU, or None where a process can't be pinned."""
-    torch.set_num_threads(1)  # on one CPU more would only wait for each other
+    """Pin the process to one CPU and one thread. Return the CPU, or None if the system cannot pin a process."""
+    torch.set_num_threads(1)  # on one CPU, more threads would only wait for each other
     if not hasattr(os, "sched_setaffinity"):
         return None
     cpu = max(os.sched_getaffinity(0))
@@ -47,7 +47,7 @@ def pin() -> int | None:
 
 
 def compare(ours: str, theirs: str, names: Mapping[str, Any], effort: Effort) -> Ratio:
-    """Time two calls in turns, each as often in a round as the other and an empty loop."""
+    """Time two calls in turns. In each round, both calls and an empty loop run equally often."""
     timers = [timeit.Timer(code, globals=dict(names)) for code in (ours, theirs, "pass")]
     calls, taken = enough(timers, effort.seconds)
     rounds = max(effort.fewest, min(effort.rounds, int(effort.budget / taken)))
@@ -56,9 +56,9 @@ def compare(ours: str, theirs: str, names: Mapping[str, Any], effort: Effort) ->
 
 
 def enough(timers: Sequence[timeit.Timer], seconds: float) -> tuple[int, float]:
-    """Return how many calls the slower side needs to take that long, and what a round of them takes."""
+    """Return the number of calls for which the slower side takes `seconds`, and the time of such a round."""
     for timer in timers:
-        timer.timeit(1)  # the first call does what is done only once
+        timer.timeit(1)  # the first call includes work that is done only once
     calls = 1
     while max(taken := [timer.timeit(calls) for timer in timers]) < seconds:
         calls *= 2
@@ -66,21 +66,21 @@ def enough(timers: Sequence[timeit.Timer], seconds: float) -> tuple[int, float]:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float], empty: Sequence[float]) -> Ratio:
-    """Return the ratio of the minima and the median of the ratios, after the empty loop is taken off both sides."""
-    loop = min(empty)  # noise only ever adds
+    """Return the ratio of the minima and the median of the ratios, without the time of the empty loop."""
+    loop = min(empty)  # noise only makes a loop slower
     median = statistics.median((a - loop) / (b - loop) for a, b in zip(ours, theirs, strict=True))
     return Ratio((min(ours) - loop) / (min(theirs) - loop), median)
 
 
 def verdict(found: float, goal: float | None) -> str:
-    """Return in words whether a goal is met; NaN meets none."""
+    """Return in words whether a goal is met. NaN never meets a goal."""
     if goal is None:
         return ""
     return MET if found <= goal else NEARLY if found <= goal * SLACK else NOT_MET
 
 
 def show(number: float) -> str:
-    """Return a ratio with more digits than mean something, so that no verdict seems wrong."""
+    """Format a ratio with so many digits that it never seems to contradict the verdict."""
     return f"{number:.2f}" if abs(number) >= 1 else f"{number:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""What users would pick instead: every way there is, as a ratio to the framework's own call."""
+"""Measure the alternatives to interop as ratios to the call of the framework itself."""
 
 import importlib
 from collections.abc import Iterator
@@ -8,18 +8,21 @@ from measure import Effort, compare
 from tables import Table
 
 OPTIONAL = ("array_api_compat", "array_api_compat.numpy", "tvm_ffi")
-HEAD = ("call", "ratio", "median", "what it doesn't check")
-NOTES = ("The traps are those of the page about them, and each is a test in tests/traps.",)
+HEAD = ("call", "ratio", "median", "traps that the call does not prevent")
+NOTES = ("The page of traps explains the numbers of the traps, and tests/traps contains a test for each.",)
 
-WRITABLE = "elements that overlap can be written to (trap 6)"
-BY_DLPACK = f"{WRITABLE}; the array dangles after `t.resize_` (4) or `m.half()` (3); pending negation is lost (2)"
+WRITABLE = "overlapping elements are writable (trap 6)"
+BY_DLPACK = (
+    f"{WRITABLE}; the array points to freed memory after `t.resize_` (4) or `m.half()` (3); "
+    "a pending negation is lost (2)"
+)
 UNMASKED = "a masked array loses its mask (trap 8)"
-WARNS = f"read-only memory can be written to, after one warning; {UNMASKED}"
+WARNS = f"read-only memory becomes writable, with one warning only; {UNMASKED}"
 NO_BUFFERS = "the bytes of an `array.array` are read as float32 (11)"
 
 
 class Way(NamedTuple):
-    """A call, and what it lets pass that the table of traps knows; seen with torch 2.14 and NumPy 2.4."""
+    """A call and the traps that it does not prevent, as seen with torch 2.14 and NumPy 2.4."""
 
     call: str
     unchecked: str
@@ -33,7 +36,7 @@ TO_NUMPY = (
     Way("np.asarray(t)", WRITABLE),
     Way("np.from_dlpack(t)", BY_DLPACK),
     Way('array_api_compat.array_namespace(a).asarray(array_api_compat.to_device(t, "cpu"))', WRITABLE),
-    Way("np.from_dlpack(tvm_ffi.from_dlpack(t))", f"{BY_DLPACK}; so are pending conjugation (2) and gradients"),
+    Way("np.from_dlpack(tvm_ffi.from_dlpack(t))", f"{BY_DLPACK}; so are a pending conjugation (2) and gradients"),
 )
 TO_TORCH = (
     Way("torch.from_numpy(a)", WARNS),
@@ -42,7 +45,7 @@ TO_TORCH = (
     Way("torch.asarray(a)", f"{WARNS}; {NO_BUFFERS}"),
     Way(
         "torch.from_dlpack(a)",
-        f"read-only memory can be written to (trap 5); {UNMASKED}; before torch 2.14 a negative stride ends the "
+        f"read-only memory becomes writable (trap 5); {UNMASKED}; before torch 2.14 a negative stride aborts the "
         "process (1)",
     ),
     Way("array_api_compat.array_namespace(t).asarray(a)", f"{WARNS}; {NO_BUFFERS}"),
@@ -51,15 +54,15 @@ TO_TORCH = (
 
 
 def tables(names: dict[str, Any], effort: Effort) -> Iterator[Table]:
-    """Measure both directions, 16 elements each."""
+    """Measure both directions for arrays of 16 elements."""
     found = {**names, **installed()}
     for title, ways in (("torch to NumPy", TO_NUMPY), ("NumPy to torch", TO_TORCH)):
         lines = [_line(way, ways[0].call, found, effort) for way in ways]
-        yield Table(f"What else there is: {title}", HEAD, lines, NOTES)
+        yield Table(f"Alternatives: {title}", HEAD, lines, NOTES)
 
 
 def installed() -> dict[str, Any]:
-    """Import the other libraries, those that are here."""
+    """Import the other libraries that are installed."""
     found = {}
     for name in OPTIONAL:
         try:

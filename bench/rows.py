@@ -1,4 +1,4 @@
-"""The rows: two ways to do the same, as a user writes them, and the ratio that is aimed at."""
+"""The rows of the tables: two calls that do the same work, as a user writes them, and the goal for the ratio."""
 
 import builtins
 from collections.abc import Callable
@@ -16,24 +16,24 @@ MIB_64 = 1 << 24  # float32s
 
 
 class Row(NamedTuple):
-    """What is done, the two calls, and the goals without and with the compiled path."""
+    """The work, the two calls, and the goals without and with the compiled path."""
 
     work: str
     ours: str
     theirs: str
     pure: float | None = None
     compiled: float | None = None
-    why: str = ""  # it may not be met: said only if it is not
+    why: str = ""  # why the goal may be missed; shown only if it is missed
     within: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def goal(self, *, compiled: bool) -> float | None:
         return self.compiled if compiled else self.pure
 
 
-THE_CALL = "little but the call itself is left; see a call that does nothing, below."
+THE_CALL = "almost all of the time is the call itself. Compare with a call that does nothing, below."
 FRESH = (
-    "fresh memory is cleared by the system before it is written to, and the bytes have to be read and written; see the "
-    "copy into memory that is there, and NumPy's own, below."
+    "the system clears fresh memory before it is used, and every byte has to be read and written. "
+    "Compare with a copy into existing memory, and with NumPy's copy, below."
 )
 
 GOALS = (
@@ -47,7 +47,7 @@ GOALS = (
     Row("copy, 64 MiB", "interop.to_torch(t64, copy=True)", "t64.clone()", 0.25, 0.25, FRESH),
     Row("copy, 64 MiB", "interop.to_torch(a64, copy=True)", "torch.from_numpy(a64).clone()", 0.25, 0.25, FRESH),
     Row("transposed copy, 64 MiB", "interop.to_numpy(m.T, copy=True)", "m.T.contiguous()", 0.50, 0.50),
-    Row("the same in C order", 'interop.stack([m.T], "torch")', "m.T.contiguous()[None]"),
+    Row("transposed copy in C order, 64 MiB", 'interop.stack([m.T], "torch")', "m.T.contiguous()[None]"),
     Row(
         "dict of 100 tensors",
         'interop.convert_tree(tensors, "numpy")',
@@ -70,17 +70,17 @@ WITHOUT_A_GOAL = (
     Row('within `torch.device("cpu")`', "interop.to_numpy(t)", "t.numpy()", within=partial(torch.device, "cpu")),
     Row("a call that does nothing", "builtins.callable(t)", "torch.as_tensor(t)"),
     Row("a call that does nothing", "builtins.callable(a)", "np.asarray(a)"),
-    Row("into memory that is there, 64 MiB", "out64.copy_(t64)", "t64.clone()"),
-    Row("NumPy's own copy, 64 MiB", "t64.numpy().copy()", "t64.clone()"),
+    Row("copy into existing memory, 64 MiB", "out64.copy_(t64)", "t64.clone()"),
+    Row("NumPy's copy, 64 MiB", "t64.numpy().copy()", "t64.clone()"),
 )
 
 
 def names(big: int = MIB_64) -> dict[str, Any]:
-    """Return what the calls of the rows name: 16 elements, or `big` many of them."""
+    """Return the variables of the calls. Large arrays have `big` elements."""
     t, side = torch.arange(16.0), isqrt(big)
     a = np.arange(16, dtype="f4")
     a64 = np.arange(big, dtype="f4")
-    t64 = torch.arange(big, dtype=torch.float32)  # written, each of them: memory that is only promised is read faster
+    t64 = torch.arange(big, dtype=torch.float32)  # every page is written, because untouched memory is read faster
     return {
         "builtins": builtins, "interop": interop, "np": np, "torch": torch,
         "a": a, "sa": np.arange(32, dtype="f4")[::2], "r": a[::-1], "a64": a64,
@@ -92,6 +92,6 @@ def names(big: int = MIB_64) -> dict[str, Any]:
 
 
 def is_compiled() -> bool:
-    """Whether the compiled path is in use: known once something has been converted."""
+    """Whether the compiled path is in use, which is known after the first conversion."""
     interop.to_numpy(torch.arange(1))
     return bool({info.name: info.compiled for info in interop.frameworks()}["torch"])

@@ -1,4 +1,4 @@
-"""A table, as text for a terminal and as Markdown for the documentation."""
+"""Format a table as text for a terminal and as Markdown for the documentation."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ NUMBER = re.compile(r"[+-]?[\d.]*|-")
 
 
 class Table(NamedTuple):
-    """Cells are text, code among them between backticks; `notes` come below."""
+    """A table of text. Code in a cell is between backticks, and `notes` stand below the table."""
 
     title: str
     head: tuple[str, ...]
@@ -26,7 +26,7 @@ class Table(NamedTuple):
         return "\n".join([f"== {self.title}", *body, *notes])
 
     def markdown(self) -> str:
-        """Return the table for a page."""
+        """Return the table as Markdown."""
         columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.head)
         rule = ["--:" if _is_numeric(column) else "---" for column in columns]
         lines = [_line(row) for row in (self.head, rule, *map(_escaped, self.rows))]
