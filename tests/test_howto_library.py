@@ -1,5 +1,6 @@
 """The page `docs/howto/use_interop_in_your_library.md`: each code block runs, and each version is the declared one."""
 
+import importlib.util
 import json
 import os
 import re
@@ -11,7 +12,6 @@ from typing import Any, Final
 
 import pytest
 
-from conftest import available
 from pages import DOCS
 
 ROOT: Final = DOCS.parent
@@ -114,7 +114,7 @@ def test_pyright_reports_marked_lines_only(checked: tuple[Path, list[int]]) -> N
 @pytest.mark.requires("torch")
 def test_test_file_passes_for_each_framework(yourlib: Path) -> None:
     (yourlib / "test_yourlib.py").write_text(only_block("python"), encoding="utf-8")
-    frameworks = " ".join(name for name in ("numpy", "torch", "jax") if available(name))
+    frameworks = " ".join(name for name in ("numpy", "torch", "jax") if importlib.util.find_spec(name))
     options = ("-q", "-p", "no:zarr", "-p", "no:cacheprovider")
     done = run(sys.executable, "-m", "pytest", *options, "test_yourlib.py", cwd=yourlib, FRAMEWORKS=frameworks)
     assert f"{len(frameworks.split())} passed" in done.stdout, done.stdout
