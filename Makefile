@@ -22,8 +22,8 @@ comma := ,
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: .venv/compiled ## convert a tensor and an image, and print what happened
-	$(bin)/python docs/demo.py
+demo: .venv-demo/compiled ## convert a tensor and an image, and print what happened
+	.venv-demo/bin/python docs/demo.py
 
 test: .venv/compiled ## run all tests on a simulated GPU: compiled, in pure Python, and with the oldest torch
 	INTEROP_SIMCUDA=1 $(bin)/pytest $(ARGS)
@@ -70,7 +70,7 @@ docs: .venv/compiled ## build the documentation in docs/_build/html
 	INTEROP_PLUGINS=0 $(bin)/sphinx-build -W --keep-going docs docs/_build/html
 
 clean: ## delete everything that make creates, including the environments
-	rm -rf .venv .venv-torch-* build dist *.egg-info docs/_build docs/generated
+	rm -rf .venv .venv-demo .venv-torch-* build dist *.egg-info docs/_build docs/generated
 	find interop adapters -name '*.so' -exec rm -f {} +
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -104,6 +104,14 @@ $(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 	$(other)/bin/python $(install) --upgrade 'pip>=25.1'
 	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes,progress,doctor]' \
 	    --editable tests/plugin --group test
+	touch $@
+
+# The demo gets a small environment, so that a newcomer does not wait for linters and data libraries. If an index offers
+# a CPU build of this torch version (2.13.0+cpu), pip prefers that build.
+.venv-demo/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python $(install) --upgrade 'pip>=25.1'
+	.venv-demo/bin/python $(install) torch==$(TORCH) --editable '.[torch]' --group demo
 	touch $@
 
 # The extensions are built next to their sources, so all environments of one Python version share them.
