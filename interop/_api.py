@@ -1,7 +1,8 @@
-"""The public names, loaded when the first of them is used: see `interop.__getattr__`."""
+"""The public names. `interop.__getattr__` loads this module when the first of the names is used."""
 
 from interop._decorator.implemented_in import implemented_in
 from interop._engine.options import options
+from interop._engine.shown_keywords import show_keywords
 from interop._identify.registry import register
 from interop._model.plan import Plan, Step
 from interop._transfer.batches import batches
@@ -72,3 +73,15 @@ __all__ = [
     "unify",
     "watch",
 ]
+
+
+def _publish(name: str) -> None:
+    """Let a public object name `interop` as its module, and list its keywords in its signature."""
+    public = globals()[name]
+    public.__module__ = "interop"
+    if not isinstance(public, type):
+        show_keywords(public)
+
+
+for _name in __all__:
+    _publish(_name)

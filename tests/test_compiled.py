@@ -284,7 +284,7 @@ class TestVerbs:
         function = verb.__wrapped__
         assert inspect.signature(verb) == inspect.signature(function)
         assert (verb.__name__, verb.__doc__) == (function.__name__, function.__doc__)
-        assert verb.__module__ == "interop._verbs.convert"
+        assert verb.__module__ == "interop"
         assert pickle.loads(pickle.dumps(verb)) is copy.deepcopy(verb) is verb  # noqa: S301 - our own
         assert inspect.isroutine(verb)
         assert verb.__name__ in repr(verb)
