@@ -34,10 +34,10 @@ def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
     """
     if not _is_masked(x):
         return None
-    cure = "Fill them first: x.filled(value)."
+    hint = "Fill them first: x.filled(value)."
     if not hasattr(x, "filled"):
-        cure = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
-    return f"some elements are masked, and the mask would be lost. {cure}"
+        hint = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
+    return f"some elements are masked, and the mask would be lost. {hint}"
 
 
 def lost_by_reading(x: Any) -> str | None:
@@ -55,14 +55,14 @@ def lost_by_reading(x: Any) -> str | None:
 def _lost_unit(x: Any, unit: Any, otherwise: str) -> str:
     name = next((name for name in _NUMBERS if _is_value(_attribute(x, name))), None)
     numbers = f"x.{name}" if name else otherwise
-    return f"it has {_spell(unit)}, which would be lost. Convert its numbers: {numbers}."
+    return f"it has {_format_unit(unit)}, which would be lost. Convert its numbers: {numbers}."
 
 
 def _is_value(numbers: Any) -> bool:
     return numbers is not None and not callable(numbers)
 
 
-def _spell(unit: Any) -> str:
+def _format_unit(unit: Any) -> str:
     try:
         return f"the unit {unit}"
     except Exception:  # noqa: BLE001 - a class may raise anything

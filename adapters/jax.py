@@ -54,34 +54,34 @@ class JAXAdapter(Adapter):
         """Return the address of the buffer on its device."""
         return int(x.unsafe_buffer_pointer())
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Accept the host only, whose devices are one to everybody else; and say who holds the rest."""
         if device.is_host:
             return CPU
         return "interop reaches JAX on the host only. For a GPU, use interop.to_torch or interop.to_cupy."
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss 64-bit numbers, as long as JAX would make 32-bit ones of them in silence."""
         if dtype not in _NAMES:
             return f'JAX has no {dtype}. Pass dtype="float32".'
         if dtype in _WIDE and not jax.config.jax_enable_x64:  # type: ignore[attr-defined] # a property that JAX adds when it runs
-            cure = f'Call jax.config.update("jax_enable_x64", True) first, or pass dtype="{_WIDE[dtype]}"'
-            return f"JAX makes {_WIDE[dtype]} of {dtype} unless jax_enable_x64 is on. {cure}."
+            hint = f'Call jax.config.update("jax_enable_x64", True) first, or pass dtype="{_WIDE[dtype]}"'
+            return f"JAX makes {_WIDE[dtype]} of {dtype} unless jax_enable_x64 is on. {hint}."
         return None
 
-    def refuses(self, facts: Facts, /) -> str | None:
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:
         """Refuse strides with gaps, repetitions or signs: XLA has an order of axes, and no more."""
         size = facts.nbytes // max(prod(facts.shape), 1)
         if not facts.nbytes or facts.strides == _strides(facts.shape, range(len(facts.shape)), size):
             return None
         order = sorted(range(len(facts.shape)), key=lambda axis: -facts.strides[axis])
-        whole = all(
+        contiguous = all(
             have == want or n == 1
             for have, want, n in zip(facts.strides, _strides(facts.shape, order, size), facts.shape, strict=True)
         )
-        if whole and not facts.readonly:
+        if contiguous and not facts.readonly:
             return None
-        return "JAX takes read-only memory only in row-major order" if whole else "JAX has no strides"
+        return "JAX takes read-only memory only in row-major order" if contiguous else "JAX has no strides"
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
         """Return the alignment that XLA requires of host memory.
@@ -110,8 +110,8 @@ class JAXAdapter(Adapter):
         if address % _ALIGNMENT and array.size:
             msg = f"jax needs {_ALIGNMENT} bytes of alignment"
             raise BufferError(msg)
-        whole = array.flags.c_contiguous
-        x = jax.device_put(array, _host(), may_alias=True) if whole else jax.dlpack.from_dlpack(array, copy=False)
+        contiguous = array.flags.c_contiguous
+        x = jax.device_put(array, _host(), may_alias=True) if contiguous else jax.dlpack.from_dlpack(array, copy=False)
         if x.dtype != array.dtype or (array.size and x.unsafe_buffer_pointer() != address):
             msg = f"JAX did not take its memory as {array.dtype}"
             raise BufferError(msg)
@@ -132,10 +132,10 @@ class JAXAdapter(Adapter):
             return jax.device_put(own, _host()).block_until_ready()
         return jnp.array(jax.device_put(x, _host()), wanted, copy=True).block_until_ready()
 
-    def part(self, x: Any, index: Any, /) -> Any:
+    def view(self, x: Any, index: Any, /) -> Any:
         """Return a view where its memory is aligned, else a copy: nobody could tell the two apart."""
         try:
-            return super().part(x, index)
+            return super().view(x, index)
         except BufferError:
             return x[index]
 

@@ -31,10 +31,10 @@ class TensorAdapter(Adapter):
     def address(self, x: Any, /) -> int:
         return int(x.to_numpy().ctypes.data)
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         return None if dtype in DTYPES else f'pyarrow.Tensor has no {dtype}. Pass dtype="float32".'
 
-    def refuses(self, facts: Facts, /) -> str | None:
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:
         return "pyarrow.Tensor has no negative strides" if min(facts.strides, default=0) < 0 else None
 
     def export_host(self, x: Any, /) -> NDArray[Any]:

@@ -30,7 +30,7 @@ class StrictAdapter(Adapter):
     def address(self, x: Any, /) -> int:
         return int(np.from_dlpack(x).ctypes.data)
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         problem = f'array-api-strict has no {dtype}. Pass dtype="float32".'
         return None if hasattr(strict, dtype) else problem
 

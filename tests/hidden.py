@@ -12,7 +12,7 @@ from interop._engine import fastpath
 def hide_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     """No package goes while a process runs, so interop must forget that it was there."""
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    fastpath.forget()
+    fastpath.clear()
 
 
 @contextmanager
@@ -21,4 +21,4 @@ def hidden_ml_dtypes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         hide_ml_dtypes(monkeypatch)
         yield
-    fastpath.forget()
+    fastpath.clear()

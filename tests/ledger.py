@@ -27,7 +27,7 @@ class LedgerAdapter(Adapter):
     def address(self, x: Any, /) -> int:
         return int(x.rows.ctypes.data)
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         return None if dtype in PLAIN_DTYPES else f"a ledger has no {dtype}"
 
     def export(self, x: Any, stream: Any, /) -> Any:  # noqa: ARG002

@@ -20,4 +20,4 @@ def registered(*adapters: Adapter) -> Iterator[None]:
             registry.register(adapter)
         yield
     registry._classes.clear()
-    fastpath.forget()
+    fastpath.clear()

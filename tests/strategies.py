@@ -67,7 +67,7 @@ class Case(NamedTuple):
     framework: str
     readonly: bool = False
     gradient: bool = False
-    obstacle: bool = False
+    not_shareable: bool = False
     """Nobody else can use the memory as it lies: swapped bytes, not aligned, a conjugation pending."""
     read: bool = False
     """It has no memory before somebody reads it."""
@@ -126,8 +126,8 @@ def numpy_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, may_hinder: b
         write_numbers(x)
     x.flags.writeable = not draw(st.booleans())
     whole = all(s % dtype.itemsize == 0 for s, n in zip(strides, layout.shape, strict=True) if n > 1)
-    obstacle = not (dtype.isnative and x.flags.aligned and whole)
-    return Case(x, x, root, layout, name, "numpy", readonly=not x.flags.writeable, obstacle=obstacle)
+    not_shareable = not (dtype.isnative and x.flags.aligned and whole)
+    return Case(x, x, root, layout, name, "numpy", readonly=not x.flags.writeable, not_shareable=not_shareable)
 
 
 @st.composite
@@ -145,7 +145,7 @@ def torch_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, of: str = "by
     if dtype.is_floating_point or dtype.is_complex:
         x.requires_grad_(draw(st.booleans()))
     lazy = x.is_conj() or x.is_neg()
-    return Case(x, x, owner.numpy(), layout, name, "torch", gradient=x.requires_grad, obstacle=lazy)
+    return Case(x, x, owner.numpy(), layout, name, "torch", gradient=x.requires_grad, not_shareable=lazy)
 
 
 @st.composite
@@ -157,7 +157,7 @@ def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
     over_dlpack = issubclass(speak, foreign.DLPack)
     cases = numpy_cases(PLAIN, may_hinder=not over_dlpack, of=of)
     if over_dlpack:
-        cases |= torch_cases(PLAIN, of=of).filter(lambda case: not (case.gradient or case.obstacle))
+        cases |= torch_cases(PLAIN, of=of).filter(lambda case: not (case.gradient or case.not_shareable))
     case = draw(cases.filter(lambda case: not case.readonly) if speak is foreign.OldDLPack else cases)
     return case._replace(
         x=speak(case.array), framework="foreign", readonly=case.readonly or speak is foreign.OldDLPack,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from interop import InteropError, Plan
-from interop._engine.options import Wish
-from interop._engine.planner import Route, make_plan
+from interop._engine.options import Request
+from interop._engine.planner import Conversion, make_plan
 from interop.adapter import CPU, Adapter, Device, Facts
 
 CUDA0, CUDA1, ROCM, METAL = Device(2, 0), Device(2, 1), Device(10, 0), Device(8, 0)
@@ -24,8 +24,8 @@ class Stub(Adapter):
         self.name = name  # type: ignore[misc]  # of the instance, here
         self.devices = devices
         self.lacking = lacking
-        self.holds = frozenset(device.kind for device in devices)  # type: ignore[misc]
-        self.home = devices[0]  # type: ignore[misc]
+        self.device_kinds = frozenset(device.kind for device in devices)  # type: ignore[misc]
+        self.default_device = devices[0]  # type: ignore[misc]
         self.honours_readonly = facts.get("honours_readonly", False)  # type: ignore[misc]
         self.copies_fast = facts.get("copies_fast", False)  # type: ignore[misc]
         self.minds_negative_strides = facts.get("minds_negative_strides", False)
@@ -33,13 +33,13 @@ class Stub(Adapter):
     def __repr__(self) -> str:
         return self.name
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         return device if device in self.devices else f"{self.name} has no {device}"
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         return f"{self.name} has no {dtype}" if dtype == self.lacking else None
 
-    def refuses(self, facts: Facts, /) -> str | None:
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:
         return "negative strides" if self.minds_negative_strides and min(facts.strides, default=0) < 0 else None
 
 
@@ -66,21 +66,21 @@ def facts(source: Stub = HOST, device: Device = CPU, dtype: str = "float32", **m
 
 
 @st.composite
-def routes(draw: DrawFn, /, **wish: Any) -> Route:
+def conversions(draw: DrawFn, /, **kwargs: Any) -> Conversion:
     """Anything from anywhere to anywhere."""
     source, target = draw(st.sampled_from([*FRAMEWORKS, CLOSED])), draw(st.sampled_from(FRAMEWORKS))
     device = draw(st.sampled_from(DEVICES if source is CLOSED else source.devices))
-    dtype = draw(st.sampled_from([dtype for dtype in SIZES if not source.lacks(dtype)]))
+    dtype = draw(st.sampled_from([dtype for dtype in SIZES if not source.why_no_dtype(dtype)]))
     size = SIZES[dtype]
     array = facts(
         source, device, dtype,
         strides=draw(st.sampled_from([(3 * size, size), (size, 2 * size), (-3 * size, size), (0, size)])),
         readonly=draw(st.booleans()),
         gradient=draw(st.sampled_from([False, False, True])),
-        obstacle=draw(st.sampled_from([None, None, "its bytes are swapped"])),
-        materialises=draw(st.sampled_from([None, None, "it has to be read"])) if device == CPU else None,
+        not_shareable=draw(st.sampled_from([None, None, "its bytes are swapped"])),
+        needs_read=draw(st.sampled_from([None, None, "it has to be read"])) if device == CPU else None,
     )  # fmt: skip
-    wished = Wish(
+    requested = Request(
         device=draw(st.sampled_from([None, *DEVICES])),
         dtype=draw(st.sampled_from([None, *SIZES])),
         copy=draw(st.sampled_from([None, True, False])),
@@ -88,11 +88,11 @@ def routes(draw: DrawFn, /, **wish: Any) -> Route:
         readonly=draw(st.sampled_from(["copy", "share", "error"])),
         casting="unsafe",
     )
-    return Route(array, source, target, wished._replace(**wish))
+    return Conversion(array, source, target, requested._replace(**kwargs))
 
 
-def plan(route: Route) -> Plan | InteropError:
+def plan(conversion: Conversion) -> Plan | InteropError:
     try:
-        return make_plan(route)
+        return make_plan(conversion)
     except InteropError as refusal:
         return refusal

@@ -33,15 +33,15 @@ def keeps_kind(source: str, target: str) -> bool:
 
 @to_each
 @thorough
-@given(case=cases(of="numbers"), wish=keywords(), dtype=st.sampled_from(DTYPES))
+@given(case=cases(of="numbers"), kwargs=keywords(), dtype=st.sampled_from(DTYPES))
 def test_convert_with_dtype_makes_one_copy_with_equal_numbers(
-    case: Case, to: str, wish: dict[str, Any], dtype: str
+    case: Case, to: str, kwargs: dict[str, Any], dtype: str
 ) -> None:
     """The same for numbers that every dtype has: what becomes of others is the framework's business."""
     assume(keeps_kind(case.dtype, dtype) and dtype != case.dtype)
     assume(not (case.read and dtype in EXOTIC))  # read as NumPy has it, cast by ml_dtypes or torch
     before = numbers(case.array)
-    plan, result = convert(case, to, wish | {"dtype": dtype})
+    plan, result = convert(case, to, kwargs | {"dtype": dtype})
     assert result.dtype == (torch_dtype(dtype) if to == "torch" else numpy_dtype(dtype))
     assert plan.dtype == dtype
     assert numbers(result) == before

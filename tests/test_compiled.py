@@ -89,12 +89,12 @@ class TestAgreement:
 
     @thorough
     @given(case=torch_cases())
-    @pytest.mark.parametrize("wish", [{}, {"detach": True}, {"copy": True}], ids=str)
-    def test_share_from_torch_agrees_with_the_plan(self, case: Case, wish: dict[str, Any]) -> None:
-        function = share_copy if "copy" in wish else share_detached if wish else share
+    @pytest.mark.parametrize("kwargs", [{}, {"detach": True}, {"copy": True}], ids=str)
+    def test_share_from_torch_agrees_with_the_plan(self, case: Case, kwargs: dict[str, Any]) -> None:
+        function = share_copy if "copy" in kwargs else share_detached if kwargs else share
         result = function(case.x)
         if result is not NotImplemented:
-            plan = interop.explain(case.x, "numpy", **wish)
+            plan = interop.explain(case.x, "numpy", **kwargs)
             assert bits(result) == bits(case.array)
             assert (result.shape, result.dtype.name) == (plan.shape, plan.dtype)
             assert not plan.readonly
@@ -103,11 +103,11 @@ class TestAgreement:
 
     @thorough
     @given(case=numpy_cases())
-    @pytest.mark.parametrize("wish", [{}, {"copy": True}], ids=str)
-    def test_adopt_from_numpy_agrees_with_the_plan(self, case: Case, wish: dict[str, Any]) -> None:
-        result = (adopt_copy if wish else adopt)(case.x)
+    @pytest.mark.parametrize("kwargs", [{}, {"copy": True}], ids=str)
+    def test_adopt_from_numpy_agrees_with_the_plan(self, case: Case, kwargs: dict[str, Any]) -> None:
+        result = (adopt_copy if kwargs else adopt)(case.x)
         if result is not NotImplemented:
-            plan = interop.explain(case.x, "torch", **wish)
+            plan = interop.explain(case.x, "torch", **kwargs)
             assert bits(result) == bits(case.array)
             assert (tuple(result.shape), result.dtype) == (plan.shape, torch_dtype(plan.dtype))
             if result.numel():
@@ -318,7 +318,7 @@ class TestVerbs:
             class Other(TorchAdapter):
                 name = "other"
                 array_type = torch.Tensor
-                quick_export_host = compiled_export_host = lambda self: None
+                fast_export_host = compiled_export_host = lambda self: None
                 def export_host(self, x):
                     print("asked")
                     return super().export_host(x)

@@ -54,7 +54,7 @@ class TestJAX(AdapterSuite):
 @pytest.mark.requires("dask", "torch", "jax")
 class TestDask(LazyAdapterSuite):
     framework = "dask"
-    within = ("numpy", "torch", "jax")
+    block_frameworks = ("numpy", "torch", "jax")
     dtypes = TestJAX.dtypes
     wrong_chunks = (*LazyAdapterSuite.wrong_chunks, (2, 2.5), {0: 0}, -2)
 

@@ -10,7 +10,7 @@ import simcuda
 from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers, under_every_schedule  # noqa: F401 - fixtures
 from interop import copyto
 from interop._identify.registry import adapter_named
-from interop._transfer.staging import Buffers
+from interop._transfer.staging import PinnedBuffers
 
 pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.mark.usefixtures("clean")]
 
@@ -109,7 +109,16 @@ def test_copyto_repeated_100_times_leaks_no_cuda_resources(name: str) -> None:
 def test_copyto_download_starts_the_next_transfer_before_writing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = order_of_calls(monkeypatch, name)
     copyto(np.zeros_like(VALUES), on_gpu(name, VALUES), batch_bytes=2 * BATCH)
-    assert seen == ["fetch", "fetch", "write", "fetch", "write", "fetch", "write", "write"]
+    assert seen == [
+        "download_into",
+        "download_into",
+        "write",
+        "download_into",
+        "write",
+        "download_into",
+        "write",
+        "write",
+    ]
 
 
 @pytest.mark.parametrize("name", GPU)
@@ -122,14 +131,14 @@ def test_copyto_upload_fills_one_buffer_while_the_other_is_sent(name: str, monke
         "assign",
         "write",
         "assign",
-        "wait",
+        "synchronize",
         "write",
         "assign",
-        "wait",
+        "synchronize",
         "write",
         "assign",
-        "wait",
-        "wait",
+        "synchronize",
+        "synchronize",
     ]
 
 
@@ -146,14 +155,14 @@ def order_of_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
 
         monkeypatch.setattr(type(owner), verb, call)
 
-    def wait(self: Buffers, number: int) -> None:
-        if self._marks[number] and "assign" in seen:
-            seen.append("wait")
+    def synchronize(self: PinnedBuffers, number: int) -> None:
+        if self._events[number] and "assign" in seen:
+            seen.append("synchronize")
         waiting(self, number)
 
-    waiting = Buffers.wait
-    monkeypatch.setattr(Buffers, "wait", wait)
-    logged(adapter, "fetch", "fetch")
+    waiting = PinnedBuffers.synchronize
+    monkeypatch.setattr(PinnedBuffers, "synchronize", synchronize)
+    logged(adapter, "download_into", "download_into")
     logged(adapter, "assign", "assign")
     logged(numpy, "assign", "write")
     return seen
@@ -167,7 +176,7 @@ def test_copyto_without_buffer_waits_gives_wrong_values(
     """So the tests above would notice that they are missing."""
     device_array = on_gpu(name, VALUES if direction == "download" else np.zeros_like(VALUES))
     host = np.zeros_like(VALUES) if direction == "download" else VALUES
-    monkeypatch.setattr(Buffers, "wait", lambda *_: None)
+    monkeypatch.setattr(PinnedBuffers, "synchronize", lambda *_: None)
     simcuda.schedule("lazy")
     pair = (host, device_array) if direction == "download" else (device_array, host)
     copyto(*pair, batch_bytes=BATCH)
@@ -204,7 +213,7 @@ def test_copyto_interrupted_by_progress_leaves_no_transfer_pending(
     assert (interop.to_numpy(dst)[32:] == -1).all()
 
 
-@pytest.mark.parametrize("direction", ["fetch", "assign"])
+@pytest.mark.parametrize("direction", ["download_into", "assign"])
 @pytest.mark.parametrize("name", GPU)
 def test_copyto_interrupted_between_transfer_and_event_waits(
     name: str, direction: str, buffers: list[Any], monkeypatch: pytest.MonkeyPatch
@@ -220,7 +229,7 @@ def test_copyto_interrupted_between_transfer_and_event_waits(
 
     monkeypatch.setattr(type(adapter), direction, interrupted)
     simcuda.schedule("lazy")
-    pair = (np.zeros_like(VALUES), device_array) if direction == "fetch" else (device_array, VALUES)
+    pair = (np.zeros_like(VALUES), device_array) if direction == "download_into" else (device_array, VALUES)
     with pytest.raises(KeyboardInterrupt):
         copyto(*pair, batch_bytes=BATCH)
     assert not is_in_use(buffers)

@@ -13,7 +13,7 @@ import simcuda
 from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers  # noqa: F401 - fixtures
 from interop import copyto
 from interop._identify.registry import adapter_named
-from interop._transfer.staging import Buffers
+from interop._transfer.staging import PinnedBuffers
 
 NOTE = re.compile(
     r"interop\.copyto had written (\d+) of (\d+) bytes of dst: its first (\d+) of (\d+) elements in row-major order"
@@ -56,7 +56,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, verb: str, at: int, 
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("verb", ["assign", "page_out", "part"])
+@pytest.mark.parametrize("verb", ["assign", "page_out", "view"])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 def test_copyto_on_host_interrupted_at_any_step_notes_the_written_elements(
     to: str, verb: str, after: bool, monkeypatch: pytest.MonkeyPatch
@@ -128,27 +128,27 @@ def call_interrupted(buffers: list[Any], monkeypatch: pytest.MonkeyPatch) -> Any
 @marked
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "adversary"])
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("verb", ["wait", "mark", "take", "assign"])
+@pytest.mark.parametrize("verb", ["synchronize", "record_event", "next", "assign"])
 @pytest.mark.parametrize("name", GPU)
 def test_copyto_upload_interrupted_at_any_step_notes_the_written_elements(
     name: str, verb: str, point: tuple[int, bool], schedule: str, call_interrupted: Any
 ) -> None:
     simcuda.schedule(schedule)
     dst = on_gpu(name, np.full_like(VALUES, -1))
-    owner = type(adapter_named(name)) if verb == "assign" else Buffers
+    owner = type(adapter_named(name)) if verb == "assign" else PinnedBuffers
     check_note(call_interrupted(dst, VALUES, owner, verb, *point), dst)
 
 
 @marked
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("verb", ["wait", "mark", "take", "fetch"])
+@pytest.mark.parametrize("verb", ["synchronize", "record_event", "next", "download_into"])
 @pytest.mark.parametrize("name", GPU)
 def test_copyto_download_interrupted_at_any_step_notes_the_written_elements(
     name: str, verb: str, point: tuple[int, bool], call_interrupted: Any
 ) -> None:
     simcuda.schedule("lazy")
     source, dst = on_gpu(name, VALUES), np.full_like(VALUES, -1)
-    owner = type(adapter_named(name)) if verb == "fetch" else Buffers
+    owner = type(adapter_named(name)) if verb == "download_into" else PinnedBuffers
     check_note(call_interrupted(dst, source, owner, verb, *point), dst)
 
 
@@ -161,9 +161,9 @@ def test_copyto_upload_interrupted_in_the_last_wait_waits_for_both_buffers(
     """The mark raises in the place of waiting, as an interrupted wait of the device does."""
     simcuda.schedule("lazy")
     adapter: Any = adapter_named(name)
-    original, made = adapter.mark, [0]
+    original, made = adapter.record_event, [0]
 
-    def mark(_: Any, device: Any) -> Any:
+    def record_event(_: Any, device: Any) -> Any:
         made[0] += 1
         wait, mine, waits = original(device), made[0], [0]
 
@@ -175,7 +175,7 @@ def test_copyto_upload_interrupted_in_the_last_wait_waits_for_both_buffers(
 
         return waited
 
-    monkeypatch.setattr(type(adapter), "mark", mark)
+    monkeypatch.setattr(type(adapter), "record_event", record_event)
     dst = on_gpu(name, np.full_like(VALUES, -1))
     with pytest.raises(KeyboardInterrupt) as caught:
         copyto(dst, VALUES, batch_bytes=BATCH)
@@ -191,18 +191,18 @@ def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
     from interop._transfer import staging
 
     adapter: Any = adapter_named(name)
-    original, made = adapter.mark, [0]
+    original, made = adapter.record_event, [0]
     kept: list[Any] = []
 
     def fail() -> None:
         raise RuntimeError
 
-    def mark(_: Any, device: Any) -> Any:
+    def record_event(_: Any, device: Any) -> Any:
         made[0] += 1
         return fail if made[0] == PIECES else original(device)
 
-    monkeypatch.setattr(type(adapter), "mark", mark)
-    monkeypatch.setattr(staging, "_in_use_for_good", kept)
+    monkeypatch.setattr(type(adapter), "record_event", record_event)
+    monkeypatch.setattr(staging, "_abandoned", kept)
     dst = on_gpu(name, np.full_like(VALUES, -1))
     with pytest.raises(RuntimeError) as caught:
         copyto(dst, VALUES, batch_bytes=BATCH)

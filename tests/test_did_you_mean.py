@@ -128,10 +128,10 @@ def test_errors_with_large_values_do_not_print_the_values(call: Any) -> None:
         assert len(str(caught.value)) < 800
 
 
-def test_brief_long_values_are_cut_to_a_line() -> None:
+def test_short_repr_of_long_values_is_cut_to_a_line() -> None:
     for value in ("x" * 1000, list(range(1000)), {n: n for n in range(1000)}, np.ones((3, 3)), [np.ones(3)] * 50):
-        brief = text.brief(value)
+        brief = text.short_repr(value)
         assert "\n" not in brief
         assert len(brief) < 400
-    assert text.brief(np.ones((2, 3))) == "<numpy.ndarray of shape (2, 3)>"
-    assert text.brief("cuda:1") == "'cuda:1'"
+    assert text.short_repr(np.ones((2, 3))) == "<numpy.ndarray of shape (2, 3)>"
+    assert text.short_repr("cuda:1") == "'cuda:1'"

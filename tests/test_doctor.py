@@ -64,9 +64,9 @@ def test_doctor_special_route_states_reason_and_bytes(capsys: pytest.CaptureFixt
 
 
 def test_measure_orders_devices_with_the_host_first() -> None:
-    places = measure.measure().places
-    assert [p.framework for p in places if p.framework in {"numpy", "torch"}][:2] == ["numpy", "torch"]
-    assert [p.device for p in places] == sorted(p.device for p in places)
+    locations = measure.measure().locations
+    assert [p.framework for p in locations if p.framework in {"numpy", "torch"}][:2] == ["numpy", "torch"]
+    assert [p.device for p in locations] == sorted(p.device for p in locations)
 
 
 # What it says
@@ -146,10 +146,10 @@ def test_doctor_report_replaces_the_home_folder_with_a_tilde(monkeypatch: pytest
 
 
 def test_doctor_table_hides_gpus_after_the_second_with_a_note() -> None:
-    places = [routes.Place("a", "cpu"), *(routes.Place("a", f"cuda:{i}") for i in range(4))]
-    pairs = [routes.Route(str(s), str(t), "copy", "") for s in places for t in places]
-    matrix = routes.Matrix(tuple(places), {}, tuple(pairs), (), ())
-    assert [str(place) for place in matrix.shown] == ["a cpu", "a cuda:0", "a cuda:1"]
+    locations = [routes.Location("a", "cpu"), *(routes.Location("a", f"cuda:{i}") for i in range(4))]
+    pairs = [routes.MeasuredRoute(str(s), str(t), "copy", "") for s in locations for t in locations]
+    matrix = routes.Matrix(tuple(locations), {}, tuple(pairs), (), ())
+    assert [str(location) for location in matrix.shown] == ["a cpu", "a cuda:0", "a cuda:1"]
     assert len(matrix.cells) == 9
     assert report._hidden(matrix) == [("a cuda:2, a cuda:3: measured as well, and listed by --json",)]
 

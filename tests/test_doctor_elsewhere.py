@@ -114,7 +114,7 @@ LIAR = """
             "ledger cpu -> numpy cpu: broken, ZeroDivisionError: by nought",
         ),
         (
-            "place(self, device, /): raise ZeroDivisionError('by nought')",
+            "resolve_device(self, device, /): raise ZeroDivisionError('by nought')",
             "ledger: ZeroDivisionError: by nought",
         ),
     ],

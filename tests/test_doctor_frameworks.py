@@ -49,8 +49,8 @@ def test_frameworks_lists_a_bounded_number_of_devices() -> None:
         """
         import interop, ledger
         class Everywhere(ledger.LedgerAdapter):
-            holds = frozenset({1, 2})
-            def place(self, device, /): return device
+            device_kinds = frozenset({1, 2})
+            def resolve_device(self, device, /): return device
         interop.register(Everywhere())
         print(*(len(info.devices) for info in interop.frameworks() if info.name == "ledger"))
     """,

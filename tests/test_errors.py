@@ -65,8 +65,8 @@ class Broken:
 
 def no_array(what: str) -> str:
     speaks = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
-    cure = "If it holds an array, pass that array; if it is a container, pass each of its arrays."
-    return f"{what} is not an array: it is of no known framework, and it speaks none of {speaks}. {cure}"
+    hint = "If it holds an array, pass that array; if it is a container, pass each of its arrays."
+    return f"{what} is not an array: it is of no known framework, and it speaks none of {speaks}. {hint}"
 
 
 ONES = np.ones((2, 3), "float32")

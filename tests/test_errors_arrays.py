@@ -121,9 +121,9 @@ def test_convert_unsupported_array_is_refused_with_a_working_hint(
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             interop.convert(x, to, copy=copy)
         assert str(caught.value) == f"cannot convert {source} {facts} on cpu to {to}: {reason}"
-    cure = re.search(r'(torch\.\w+)?\(?x(\.\w+\([^)]*\)|\["\w+"\]|\))', reason)
-    assert cure
-    cured = quiet(eval, cure[0], {"x": x, "torch": torch, "numpy": np, "value": 0})  # what the message tells to write
+    remedy = re.search(r'(torch\.\w+)?\(?x(\.\w+\([^)]*\)|\["\w+"\]|\))', reason)
+    assert remedy
+    cured = quiet(eval, remedy[0], {"x": x, "torch": torch, "numpy": np, "value": 0})  # what the message tells to write
     assert interop.explain(cured, to)
 
 

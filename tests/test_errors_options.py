@@ -82,9 +82,9 @@ def test_keywords_invalid_value_is_refused_before_the_array_is_read(
 def test_to_torch_meta_device_or_complex32_dtype_is_refused(name: str, spec: str) -> None:
     import torch
 
-    wish: dict[str, Any] = {name: torch.device(spec) if name == "device" else getattr(torch, spec)}
+    kwargs: dict[str, Any] = {name: torch.device(spec) if name == "device" else getattr(torch, spec)}
     with pytest.raises(interop.InvalidOptionError, match=f"^{name} must be .*{spec}"):
-        interop.to_torch(ONES, **wish)
+        interop.to_torch(ONES, **kwargs)
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [wrong for wrong in WRONG if wrong[0] in ("detach", "readonly")])

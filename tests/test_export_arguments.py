@@ -30,7 +30,9 @@ def message(x: Any, **keywords: Any) -> str:
 @pytest.mark.parametrize("stream", [object(), -2, -1, 0, 1, 2, 12345, True, 1.0, "1"])
 def test_export_of_host_memory_refuses_every_stream(stream: Any) -> None:
     words = message(np.ones(3), stream=stream)
-    assert words == f"stream must be None, and memory on cpu has no streams, got {text.brief(stream)}. Leave it out."
+    assert (
+        words == f"stream must be None, and memory on cpu has no streams, got {text.short_repr(stream)}. Leave it out."
+    )
     assert message(np.ones(3), stream=stream, dl_device=(1, 0)) == words
 
 
@@ -101,7 +103,7 @@ def test_export_refuses_a_dl_device_that_is_not_a_pair(device: Any) -> None:
 
 @pytest.mark.parametrize("copy", ["no", 0, 1, (), np.True_])
 def test_export_refuses_an_invalid_copy_argument(copy: Any) -> None:
-    assert message(np.ones(3), copy=copy) == f"copy must be one of None, True, False, got {text.brief(copy)}"
+    assert message(np.ones(3), copy=copy) == f"copy must be one of None, True, False, got {text.short_repr(copy)}"
 
 
 def test_export_accepts_arguments_of_other_integer_classes() -> None:

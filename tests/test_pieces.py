@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 import foreign
 from interop._identify.datasets import is_dataset
-from interop._transfer.chunks import pieces, runs, spell
+from interop._transfer.chunks import format_index, iter_chunks, iter_slices
 
 
 @given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))
 def test_pieces_cover_all_elements_once_in_row_major_order(shape: tuple[int, ...], limit: int) -> None:
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
-    parts = [(array[piece.index], piece) for piece in pieces(shape, limit)]
-    assert all(part.shape == piece.shape and 0 < part.size == piece.elements <= limit for part, piece in parts)
+    parts = [(array[chunk.index], chunk) for chunk in iter_chunks(shape, limit)]
+    assert all(part.shape == chunk.shape and 0 < part.size == chunk.elements <= limit for part, chunk in parts)
     assert [int(i) for part, _ in parts for i in part.ravel()] == list(range(array.size))
     assert all(np.shares_memory(part, array) for part, _ in parts)
 
@@ -24,29 +24,29 @@ def test_pieces_cover_all_elements_once_in_row_major_order(shape: tuple[int, ...
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple), st.integers(1, 200))
 def test_pieces_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: int) -> None:
     """Whatever stands at the end of an axis: no piece could take in the next run of its rows."""
-    sizes = [piece.elements for piece in pieces(shape, limit)]
+    sizes = [chunk.elements for chunk in iter_chunks(shape, limit)]
     row = max(int(np.prod(shape[axis:])) for axis in range(len(shape) + 1) if np.prod(shape[axis:]) <= limit)
     assert all(size >= min(row, limit) for size in sizes[:1])
     assert len(sizes) <= -(-int(np.prod(shape)) // row)
 
 
 def test_pieces_of_a_zero_dimensional_shape_are_one_piece() -> None:
-    assert list(pieces((), 1)) == [(..., ())]
+    assert list(iter_chunks((), 1)) == [(..., ())]
 
 
 def test_pieces_of_an_empty_shape_are_none() -> None:
-    assert list(pieces((3, 0, 2), 4)) == []
+    assert list(iter_chunks((3, 0, 2), 4)) == []
 
 
 def test_pieces_of_a_large_row_are_split_along_the_next_axis() -> None:
-    assert [spell(piece.index) for piece in pieces((2, 3, 4), 8)] == [
+    assert [format_index(chunk.index) for chunk in iter_chunks((2, 3, 4), 8)] == [
         "[0:1, 0:2]", "[0:1, 2:3]", "[1:2, 0:2]", "[1:2, 2:3]",
     ]  # fmt: skip
 
 
 def test_runs_end_at_the_end_of_the_axis() -> None:
-    assert list(runs(0, 3)) == []
-    assert [(run.start, run.stop) for run in runs(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+    assert list(iter_slices(0, 3)) == []
+    assert [(cut.start, cut.stop) for cut in iter_slices(7, 3)] == [(0, 3), (3, 6), (6, 7)]
 
 
 class Dataset:

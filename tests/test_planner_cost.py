@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import interop
 from interop import Device, Plan
-from interop._engine.options import Wish
-from interop._engine.planner import Route, make_plan
+from interop._engine.options import Request
+from interop._engine.planner import Conversion, make_plan
 from interop.adapter import CPU
 from stubs import (
     AMD,
@@ -25,10 +25,10 @@ from stubs import (
     ROCM,
     SIZES,
     Stub,
+    conversions,
     devices,
     facts,
     plan,
-    routes,
 )
 
 Cost = tuple[int, int]
@@ -44,37 +44,41 @@ def cost(made: Plan, here: Device) -> Cost:
     return travel, sum(step.verb not in FREE for step in made.steps)
 
 
-def cheapest(route: Route, device: Device, dtype: str) -> Cost | None:
+def cheapest(conversion: Conversion, device: Device, dtype: str) -> Cost | None:
     """The cost of the best of all ways: a step in the source or none, a share, a step in the target or none.
 
     The source downloads and the target uploads; either may copy between devices of a kind. Closed objects do neither.
     """
-    array, source, target = route.facts, route.source, route.target
-    here, hindered = array.device, array.obstacle or array.materialises or target.refuses(array)
-    spoils = not target.honours_readonly and (0 in array.strides or (array.readonly and route.wish.readonly == "copy"))
+    array, source, target = conversion.facts, conversion.source, conversion.target
+    here, unshareable = array.device, array.not_shareable or array.needs_read or target.why_not_adoptable(array)
+    spoils = not target.honours_readonly and (
+        0 in array.strides or (array.readonly and conversion.request.readonly == "copy")
+    )
     costs = []
     for first in [None, *product({here, CPU, device if device.kind == here.kind else here}, {array.dtype, dtype})]:
-        at, crossing = first or (here, array.dtype)
-        able = (here.kind in source.holds and not source.lacks(crossing)) if first else not hindered
-        if not able or target.lacks(crossing) or (at != CPU and at.kind not in target.holds):
+        at, shared_dtype = first or (here, array.dtype)
+        able = (
+            (here.kind in source.device_kinds and not source.why_no_dtype(shared_dtype)) if first else not unshareable
+        )
+        if not able or target.why_no_dtype(shared_dtype) or (at != CPU and at.kind not in target.device_kinds):
             continue
-        travel = SIZES[crossing] * (at != here)
-        if (at, crossing) == (device, dtype) and (first or not (spoils or route.wish.copy)):
+        travel = SIZES[shared_dtype] * (at != here)
+        if (at, shared_dtype) == (device, dtype) and (first or not (spoils or conversion.request.copy)):
             costs.append((travel, int(bool(first))))
-        if CPU in (at, here) or at.kind == device.kind or here.kind not in source.holds:
-            costs.append((travel + SIZES[crossing] * (at != device), bool(first) + 1))
+        if CPU in (at, here) or at.kind == device.kind or here.kind not in source.device_kinds:
+            costs.append((travel + SIZES[shared_dtype] * (at != device), bool(first) + 1))
     return min(costs, default=None)
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much])
-@given(route=routes(detach=True) | routes(copy=True, detach=True))
-def test_planner_finds_a_plan_of_minimal_cost(route: Route) -> None:
-    wish, array, target = route.wish, route.facts, route.target
-    device = wish.device or (array.device if array.device in devices(target) else target.home)
-    dtype = wish.dtype or array.dtype
-    assume(route.source is not target and device in devices(target) and not target.lacks(dtype))
-    assume(wish.copy is not False and wish.readonly != "error")
-    best, made = cheapest(route, device, dtype), plan(route)
+@given(conversion=conversions(detach=True) | conversions(copy=True, detach=True))
+def test_planner_finds_a_plan_of_minimal_cost(conversion: Conversion) -> None:
+    request, array, target = conversion.request, conversion.facts, conversion.target
+    device = request.device or (array.device if array.device in devices(target) else target.default_device)
+    dtype = request.dtype or array.dtype
+    assume(conversion.source is not target and device in devices(target) and not target.why_no_dtype(dtype))
+    assume(request.copy is not False and request.readonly != "error")
+    best, made = cheapest(conversion, device, dtype), plan(conversion)
     if best is None:
         assert isinstance(made, interop.UnsupportedArrayError)
     else:
@@ -119,9 +123,9 @@ SHORTEST: dict[str, tuple[Stub, Device, Stub, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "here", "target", "wish", "steps"), SHORTEST.values(), ids=SHORTEST)
+@pytest.mark.parametrize(("source", "here", "target", "kwargs", "steps"), SHORTEST.values(), ids=SHORTEST)
 def test_planner_gives_the_expected_steps_for_known_cases(
-    source: Stub, here: Device, target: Stub, wish: dict[str, Any], steps: str
+    source: Stub, here: Device, target: Stub, kwargs: dict[str, Any], steps: str
 ) -> None:
-    made = make_plan(Route(facts(source, here), source, target, Wish(**wish, casting="unsafe")))
+    made = make_plan(Conversion(facts(source, here), source, target, Request(**kwargs, casting="unsafe")))
     assert ", ".join(f"{step.verb} {step.device} {step.dtype}" for step in made.steps) == steps

@@ -18,25 +18,25 @@ pytestmark = [pytest.mark.requires("torch", "ml_dtypes"), pytest.mark.parametriz
 def must_copy(case: Case, to: str) -> bool:
     """Whether the target can't use the memory as it lies."""
     unwilling = to == "torch" and (case.layout.is_reversed or case.layout.overlaps)
-    return case.framework != to and (case.read or case.obstacle or unwilling)
+    return case.framework != to and (case.read or case.not_shareable or unwilling)
 
 
-def expected(case: Case, to: str, wish: dict[str, Any]) -> type[interop.InteropError] | bool:
+def expected(case: Case, to: str, kwargs: dict[str, Any]) -> type[interop.InteropError] | bool:
     """Return the error that the documentation promises, or else whether memory is shared."""
-    if case.gradient and to != "torch" and not wish.get("detach"):
+    if case.gradient and to != "torch" and not kwargs.get("detach"):
         return interop.GradientError
-    copies = must_copy(case, to) or wish.get("copy") is True
-    if not copies and case.readonly and to == "torch" and wish.get("readonly") != "share":
-        if wish.get("readonly") == "error":
+    copies = must_copy(case, to) or kwargs.get("copy") is True
+    if not copies and case.readonly and to == "torch" and kwargs.get("readonly") != "share":
+        if kwargs.get("readonly") == "error":
             return interop.CopyRequiredError
         copies = True
-    return interop.CopyRequiredError if copies and wish.get("copy") is False else not copies
+    return interop.CopyRequiredError if copies and kwargs.get("copy") is False else not copies
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_convert_keeps_values_shape_and_dtype(case: Case, to: str, wish: dict[str, Any]) -> None:
-    plan, result = convert(case, to, wish)
+@given(case=CASES, kwargs=keywords())
+def test_convert_keeps_values_shape_and_dtype(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+    plan, result = convert(case, to, kwargs)
     assert interop.framework_of(result) == to
     assert bits(result) == bits(case.array)
     assert tuple(result.shape) == plan.shape == case.layout.shape
@@ -46,19 +46,19 @@ def test_convert_keeps_values_shape_and_dtype(case: Case, to: str, wish: dict[st
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_convert_and_explain_leave_the_source_unchanged(case: Case, to: str, wish: dict[str, Any]) -> None:
+@given(case=CASES, kwargs=keywords())
+def test_convert_and_explain_leave_the_source_unchanged(case: Case, to: str, kwargs: dict[str, Any]) -> None:
     before = state(case.array)
-    explain(case, to, wish)
+    explain(case, to, kwargs)
     assert state(case.array) == before
-    convert(case, to, wish)
+    convert(case, to, kwargs)
     assert state(case.array) == before
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_convert_shares_memory_exactly_when_explain_says_zero_copy(case: Case, to: str, wish: dict[str, Any]) -> None:
-    plan, result = convert(case, to, wish)
+@given(case=CASES, kwargs=keywords())
+def test_convert_shares_memory_exactly_when_explain_says_zero_copy(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+    plan, result = convert(case, to, kwargs)
     assert interop.shares_memory(result, case.array) == (plan.zero_copy and case.array.nbytes > 0)
     assert plan.bytes_copied == (0 if plan.zero_copy else case.array.nbytes)
     before = bits(result)
@@ -67,11 +67,11 @@ def test_convert_shares_memory_exactly_when_explain_says_zero_copy(case: Case, t
 
 
 @thorough
-@given(case=CASES, wish=keywords())
+@given(case=CASES, kwargs=keywords())
 def test_convert_write_to_the_result_reaches_the_source_only_if_shared(
-    case: Case, to: str, wish: dict[str, Any]
+    case: Case, to: str, kwargs: dict[str, Any]
 ) -> None:
-    plan, result = convert(case, to, wish)
+    plan, result = convert(case, to, kwargs)
     assume(is_writable(result) and not case.layout.overlaps)
     before = bits(case.array)
     overwrite(result)
@@ -79,43 +79,43 @@ def test_convert_write_to_the_result_reaches_the_source_only_if_shared(
 
 
 @thorough
-@given(case=CASES, wish=keywords())
+@given(case=CASES, kwargs=keywords())
 def test_convert_shared_read_only_or_overlapping_memory_is_not_writable(
-    case: Case, to: str, wish: dict[str, Any]
+    case: Case, to: str, kwargs: dict[str, Any]
 ) -> None:
-    plan, result = convert(case, to, wish)
+    plan, result = convert(case, to, kwargs)
     assume(plan.zero_copy and result is not case.x and result.nbytes)
-    accepted = to == "torch" and wish.get("readonly") == "share"
+    accepted = to == "torch" and kwargs.get("readonly") == "share"
     assert is_writable(result) == (not plan.readonly)
     if case.layout.overlaps or (case.readonly and not accepted):
         assert not is_writable(result)
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_convert_shared_memory_keeps_the_strides(case: Case, to: str, wish: dict[str, Any]) -> None:
-    plan, result = convert(case, to, wish)
+@given(case=CASES, kwargs=keywords())
+def test_convert_shared_memory_keeps_the_strides(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+    plan, result = convert(case, to, kwargs)
     assert not plan.zero_copy or strides(result) == strides(case.array)
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_explain_plans_a_copy_only_when_documented(case: Case, to: str, wish: dict[str, Any]) -> None:
+@given(case=CASES, kwargs=keywords())
+def test_explain_plans_a_copy_only_when_documented(case: Case, to: str, kwargs: dict[str, Any]) -> None:
     """Nothing is copied for safety's sake, save layouts that interleave: whether they meet is hard to tell."""
     assume(case.layout.overlaps or not case.layout.interleaves)
     assume(case.array.nbytes)
-    plan = explain(case, to, wish)
+    plan = explain(case, to, kwargs)
     answer = plan.zero_copy if isinstance(plan, interop.Plan) else type(plan)
-    assert answer == expected(case, to, wish)
+    assert answer == expected(case, to, kwargs)
 
 
 @thorough
-@given(case=CASES, wish=keywords())
+@given(case=CASES, kwargs=keywords())
 def test_explain_copy_false_is_refused_exactly_when_a_copy_is_planned(
-    case: Case, to: str, wish: dict[str, Any]
+    case: Case, to: str, kwargs: dict[str, Any]
 ) -> None:
-    free = explain(case, to, wish | {"copy": None})
-    strict = explain(case, to, wish | {"copy": False})
+    free = explain(case, to, kwargs | {"copy": None})
+    strict = explain(case, to, kwargs | {"copy": False})
     assert not isinstance(strict, interop.Plan) or strict == free
     if isinstance(free, interop.Plan):
         assert isinstance(strict, interop.Plan if free.zero_copy else interop.CopyRequiredError)
@@ -124,9 +124,9 @@ def test_explain_copy_false_is_refused_exactly_when_a_copy_is_planned(
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_convert_copy_true_makes_one_writable_copy(case: Case, to: str, wish: dict[str, Any]) -> None:
-    plan, result = convert(case, to, wish | {"copy": True})
+@given(case=CASES, kwargs=keywords())
+def test_convert_copy_true_makes_one_writable_copy(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+    plan, result = convert(case, to, kwargs | {"copy": True})
     assert not plan.zero_copy
     assert plan.bytes_copied == case.array.nbytes
     assert result is not case.x
@@ -143,13 +143,13 @@ def test_convert_to_own_framework_returns_the_array_itself(case: Case, to: str) 
 
 
 @thorough
-@given(case=CASES, wish=keywords())
-def test_explain_error_hint_leads_to_a_later_error_or_a_plan(case: Case, to: str, wish: dict[str, Any]) -> None:
+@given(case=CASES, kwargs=keywords())
+def test_explain_error_hint_leads_to_a_later_error_or_a_plan(case: Case, to: str, kwargs: dict[str, Any]) -> None:
     """Whoever writes what a message says gets an array, or an error of the next kind."""
     kinds = [interop.GradientError, interop.CopyRequiredError, interop.Plan]
     advice = {"detach=True": True, 'readonly="share"': "share", 'readonly="copy"': "copy", "copy=False out": None}
-    answer = explain(case, to, wish)
+    answer = explain(case, to, kwargs)
     for words, value in advice.items():
         if isinstance(answer, interop.InteropError) and words in str(answer):
-            followed = explain(case, to, wish | {re.findall(r"\w+", words)[0]: value})
+            followed = explain(case, to, kwargs | {re.findall(r"\w+", words)[0]: value})
             assert kinds.index(type(followed)) > kinds.index(type(answer)), followed

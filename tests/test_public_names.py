@@ -9,7 +9,7 @@ import pytest
 
 import interop
 from child import run_child
-from interop._engine.options import Keywords, Wish
+from interop._engine.options import Keywords, Request
 
 PUBLIC = [getattr(interop, name) for name in interop.__all__ if name != "__version__"]
 CONVERTING = [
@@ -52,7 +52,7 @@ def test_signature_of_a_converting_function_shows_the_defaults(function: Any) ->
     defaults = {name: shown(function)[name].default for name in Keywords.__annotations__}
     computes = function.__name__.startswith("to_") or function in (interop.stack, interop.unify)
     assert defaults.pop("compute") is computes
-    assert defaults == {name: Wish._field_defaults[name] for name in defaults}
+    assert defaults == {name: Request._field_defaults[name] for name in defaults}
 
 
 def test_signature_of_a_function_without_the_keywords_is_its_own() -> None:

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.requires("torch")
 
 @pytest.fixture(autouse=True)
 def _afresh() -> Iterator[None]:
-    fastpath.forget()
+    fastpath.clear()
     yield
-    fastpath.forget()
+    fastpath.clear()
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every plan that is made from now on."""
     made: list[Any] = []
 
-    def make(route: Any) -> Any:
-        made.append(make_plan(route))
+    def make(conversion: Any) -> Any:
+        made.append(make_plan(conversion))
         return made[-1]
 
     monkeypatch.setattr("interop._engine.planner.make_plan", make)
@@ -142,13 +142,13 @@ def test_plan_cache_device_is_resolved_on_every_call(monkeypatch: pytest.MonkeyP
     """Which device is the current one may change."""
     torch_adapter = registry.adapter_named("torch")
     asked: list[Any] = []
-    place = torch_adapter.place
+    resolve_device = torch_adapter.resolve_device
 
     def ask(device: Any) -> Any:
         asked.append(device)
-        return place(device)
+        return resolve_device(device)
 
-    monkeypatch.setattr(torch_adapter, "place", ask, raising=False)
+    monkeypatch.setattr(torch_adapter, "resolve_device", ask, raising=False)
     for _ in range(3):
         with pytest.raises(interop.DeviceUnavailableError):
             interop.to_torch(np.ones(3), device="cuda:77")

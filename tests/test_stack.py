@@ -79,7 +79,7 @@ def test_stack_scalars_gives_a_vector(arrays: Any, to: Any) -> None:
 
 def test_stack_stacks_once_and_converts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("interop._verbs.stack.convert_whole", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr("interop._verbs.stack.convert_computed", lambda *arguments: calls.append(arguments))
     stack(tensors(), "numpy", copy=True, detach=True)
     ((stacked, to, keywords),) = calls
     assert (type(stacked), stacked.tolist()) == (torch.Tensor, VALUES)

@@ -16,10 +16,10 @@ class Foreign:
 
     def __init__(self, array: Any, stream: Any = None, *, readonly: bool = False) -> None:
         self.array = array
-        words = dict(array.__cuda_array_interface__)
-        words["data"] = (words["data"][0], readonly)
-        words["stream"] = None if stream is None else stream.ptr
-        self.__cuda_array_interface__ = words
+        interface = dict(array.__cuda_array_interface__)
+        interface["data"] = (interface["data"][0], readonly)
+        interface["stream"] = None if stream is None else stream.ptr
+        self.__cuda_array_interface__ = interface
 
 
 @pytest.fixture(autouse=True)

@@ -58,10 +58,10 @@ def test_namespaces_undeclared_module_is_not_a_namespace() -> None:
 
 @pytest.mark.parametrize("name", sorted(hints.PACKAGES))
 def test_convert_to_a_package_out_of_scope_is_refused_with_a_hint(name: str) -> None:
-    what, cure = hints.PACKAGES[name]
+    what, code = hints.PACKAGES[name]
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, name)
-    words = f"{name} is not a target, because {what}. Write {cure} instead."
+    words = f"{name} is not a target, because {what}. Write {code} instead."
     assert str(caught.value) == words
 
 
@@ -90,7 +90,7 @@ def test_hint_for_an_installed_package_runs(name: str) -> None:
     x = np.arange(6, dtype="uint8") if name == "pyarrow" else np.arange(6, dtype="uint8").reshape(2, 3)
     with import_module("h5py").File("unused", "w", driver="core", backing_store=False) as file:
         names = {"x": x, "interop": interop, name: sys.modules[name], "file": file}
-        exec(hints.PACKAGES[name].cure, names)  # noqa: S102 - our own words
+        exec(hints.PACKAGES[name].code, names)  # noqa: S102 - our own words
 
 
 def stand_in(path: str, received: list[Any]) -> Any:
@@ -103,7 +103,7 @@ def stand_in(path: str, received: list[Any]) -> Any:
 def test_hint_for_another_package_calls_its_function_with_an_ndarray(name: str) -> None:
     received: list[Any] = []
     names = {"x": BASE, "interop": interop, name: stand_in(FUNCTIONS_OF_OTHERS[name], received)}
-    eval(hints.PACKAGES[name].cure, names)  # noqa: S307 - our own words
+    eval(hints.PACKAGES[name].code, names)  # noqa: S307 - our own words
     assert received == [{"name": BASE} if name == "datasets" else BASE]
 
 
@@ -112,12 +112,12 @@ def test_hint_for_another_package_calls_its_function_with_an_ndarray(name: str) 
 def test_hint_for_a_package_on_a_gpu_calls_its_function_with_a_cupy_array(name: str) -> None:
     received: list[Any] = []
     names = {"x": BASE, "interop": interop, name: stand_in(ON_A_GPU[name], received)}
-    eval(hints.PACKAGES[name].cure, names)  # noqa: S307 - our own words
+    eval(hints.PACKAGES[name].code, names)  # noqa: S307 - our own words
     assert interop.framework_of(received[0]) == "cupy"
 
 
 def test_hint_for_every_package_is_tested() -> None:
-    plain = {name for name, other in hints.PACKAGES.items() if other.cure == "interop.to_numpy(x)"}
+    plain = {name for name, other in hints.PACKAGES.items() if other.code == "interop.to_numpy(x)"}
     assert {*INSTALLED, *FUNCTIONS_OF_OTHERS, *ON_A_GPU, *plain} == set(hints.PACKAGES)
 
 

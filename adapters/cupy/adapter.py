@@ -8,7 +8,7 @@ import cupy
 import numpy as np
 
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, settle
+from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, release_pending
 
 from . import memory
 
@@ -33,8 +33,8 @@ class CuPyAdapter(Adapter):
 
     name: ClassVar[str] = "cupy"
     array_type = cupy.ndarray
-    holds: ClassVar[frozenset[int]] = frozenset({CUDA.kind})
-    home: ClassVar[Device] = CUDA
+    device_kinds: ClassVar[frozenset[int]] = frozenset({CUDA.kind})
+    default_device: ClassVar[Device] = CUDA
     copies_ndarrays: ClassVar[bool] = True
 
     def describe(self, x: Any, /) -> Facts:
@@ -45,14 +45,14 @@ class CuPyAdapter(Adapter):
         device = Device(CUDA.kind, x.device.id)
         return Facts(
             "cupy", x.shape, name or str(dtype), device, x.strides, x.nbytes,
-            obstacle=memory.obstacle(x), unsupported=problem,
+            not_shareable=memory.why_not_shareable(x), unsupported=problem,
         )  # fmt: skip
 
     def address(self, x: Any, /) -> int:
         """Return the device pointer."""
         return int(x.data.ptr)
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Ask the runtime which devices there are."""
         if device.kind != CUDA.kind:
             return "CuPy holds CUDA memory only. Convert to numpy or torch for the host."
@@ -67,7 +67,7 @@ class CuPyAdapter(Adapter):
             return Device(CUDA.kind, index)
         return f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them."
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss the 8-bit floats, and bfloat16 where ml_dtypes is missing."""
         if dtype in _DTYPES:
             return None
@@ -101,7 +101,7 @@ class CuPyAdapter(Adapter):
         own = isinstance(stream.owner, cupy.cuda.Stream)
         return stream.owner if own else cupy.cuda.Stream.from_external(_Handle(stream.handle))
 
-    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+    def wait_stream(self, first: Stream, second: Stream, device: Device, /) -> None:
         """Record an event on one stream, and let the other wait for it; by handles, whoever owns the streams."""
         if first.is_same(second):
             return
@@ -110,7 +110,7 @@ class CuPyAdapter(Adapter):
             cupy.cuda.runtime.eventRecord(event.ptr, first.handle)
             cupy.cuda.runtime.streamWaitEvent(second.handle, event.ptr)
 
-    def captures(self, stream: Stream, device: Device, /) -> bool:
+    def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Ask the runtime; the legacy stream answers with an error while any other is captured."""
         with cupy.cuda.Device(device.id):
             try:
@@ -118,19 +118,23 @@ class CuPyAdapter(Adapter):
             except cupy.cuda.runtime.CUDARuntimeError as error:
                 return "StreamCaptureImplicit" in str(error)
 
-    def wait(self, device: Device, /) -> None:
+    def synchronize(self, device: Device, /) -> None:
         """Synchronise the device."""
         cupy.cuda.Device(device.id).synchronize()
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
         """Return the array for DLPack, ordered for `stream`, and over memory that owns a lease if it is another."""
-        settle()
+        release_pending()
         device, stream = Device(CUDA.kind, x.device.id), stream or Stream(LEGACY)
         own = self.current_stream(device)
         if stream.ordered:
-            self.order(own, stream, device)
+            self.wait_stream(own, stream, device)
         lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
-        return _ExportedManaged(lent, device) if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED else _Exported(lent)
+        return (
+            _OrderedManagedArray(lent, device)
+            if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED
+            else _OrderedArray(lent)
+        )
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:
         """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
@@ -145,7 +149,7 @@ class CuPyAdapter(Adapter):
         with cupy.cuda.Device(source.device.id):
             array = cupy.asarray(source)
         if source.producer and stream and stream.ordered:
-            self.order(source.producer, stream, source.device)
+            self.wait_stream(source.producer, stream, source.device)
         return array
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
@@ -159,21 +163,21 @@ class CuPyAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
         wanted = _DTYPES[dtype]
-        x = memory.whole(x)
+        x = memory.aligned(x)
         if x.dtype.kind == "c" and wanted.kind not in "bc":
             x = x.real  # what the cast does, without NumPy's warning: the caller has asked for it
         if device.is_host:
             with x.device:  # of which the current stream is meant
                 return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
-        place = cupy.cuda.Device(device.id)
+        target = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
-            with place:
+            with target:
                 return cupy.asarray(x, order="K", blocking=memory.is_pinned(x)).astype(wanted, copy=False)
         # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
-        _order(x.device, place)
-        with place:
+        _order(x.device, target)
+        with target:
             copied = memory.duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
-        _order(place, x.device)
+        _order(target, x.device)
         return copied
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
@@ -185,7 +189,7 @@ class CuPyAdapter(Adapter):
         lost = type(copied) is type(x) is not cupy.ndarray and not vars(x).keys() <= vars(copied).keys()
         return copied.view(cupy.ndarray) if lost else copied
 
-    def part(self, x: Any, index: Any, /) -> Any:
+    def view(self, x: Any, index: Any, /) -> Any:
         """Return a view."""
         return x[index]
 
@@ -197,7 +201,7 @@ class CuPyAdapter(Adapter):
             return
         if source.device != x.device and not memory.is_one_copy(x, source):
             source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
-        source = memory.whole(source)
+        source = memory.aligned(source)
         _order(source.device, x.device)
         with x.device:
             if memory.is_one_copy(x, source):
@@ -206,7 +210,7 @@ class CuPyAdapter(Adapter):
                 x[...] = source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
         _order(x.device, source.device)
 
-    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+    def download_into(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `cupy.ndarray.get`."""
         if x.size:
             with x.device:
@@ -216,7 +220,7 @@ class CuPyAdapter(Adapter):
         """Return memory of CuPy's own pool."""
         return np.frombuffer(cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
 
-    def mark(self, device: Device, /) -> Callable[[], object]:
+    def record_event(self, device: Device, /) -> Callable[[], object]:
         """Record an event whose waiting costs no processor time."""
         with cupy.cuda.Device(device.id):
             event = cupy.cuda.Event(block=True, disable_timing=True)
@@ -226,7 +230,7 @@ class CuPyAdapter(Adapter):
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
         """Stack on the arrays' device, whatever is current: CuPy's own would stack on that one."""
         with arrays[0].device:
-            return cupy.stack([memory.whole(x) for x in arrays], axis=axis)
+            return cupy.stack([memory.aligned(x) for x in arrays], axis=axis)
 
 
 def _order(first: Any, second: Any) -> None:
@@ -257,7 +261,7 @@ class _Handle:
         return 0, self._handle
 
 
-class _Exported:
+class _OrderedArray:
     """An array for one consumer, ordered already."""
 
     def __init__(self, array: Any) -> None:
@@ -271,11 +275,11 @@ class _Exported:
             return cupy.ndarray.__dlpack__(self._array, **{**keywords, "stream": UNORDERED})
 
 
-class _ExportedManaged(_Exported, Interface):
+class _OrderedManagedArray(_OrderedArray, Interface):
     """Managed memory: another kind of device for DLPack, which torch does not import; the other interface has none."""
 
     def __init__(self, array: Any, device: Device) -> None:
-        _Exported.__init__(self, array)
+        _OrderedArray.__init__(self, array)
         Interface.__init__(self, array, device)
 
 

@@ -18,7 +18,7 @@ def is_pinned(x: NDArray[Any]) -> bool:
     return bool(x.size) and cupy.cuda.runtime.pointerGetAttributes(x.__array_interface__["data"][0]).type == _PINNED
 
 
-def obstacle(x: Any) -> str | None:
+def why_not_shareable(x: Any) -> str | None:
     """Return why no kernel may read an array, or None.
 
     A GPU loads each element from an address that is a multiple of the element's size (PTX ISA,
@@ -32,9 +32,9 @@ def obstacle(x: Any) -> str | None:
     return f"its address is not a multiple of its elements' {size} bytes" if x.data.ptr % size else None
 
 
-def whole(x: Any) -> Any:
+def aligned(x: Any) -> Any:
     """Return an array that kernels can read: `x`, or else a copy that was made byte by byte."""
-    if isinstance(x, np.ndarray) or obstacle(x) is None:
+    if isinstance(x, np.ndarray) or why_not_shareable(x) is None:
         return x
     with x.device:
         parts = cupy.ndarray((*x.shape, x.itemsize), np.uint8, x.data, (*x.strides, 1))

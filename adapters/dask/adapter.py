@@ -29,10 +29,10 @@ from . import wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .wire import Greet, Pack
+    from .wire import Pack, Setup
 
-_known: Final[dict[type, tuple[Pack, Greet]]] = {}
-_lock: Final = RLock()  # workers open parcels in several threads
+_known: Final[dict[type, tuple[Pack, Setup]]] = {}
+_lock: Final = RLock()  # workers open payloads in several threads
 
 
 class DaskAdapter(LazyAdapter):
@@ -47,7 +47,7 @@ class DaskAdapter(LazyAdapter):
         known = not any(map(math.isnan, shape))
         nbytes = math.prod(shape) * x.dtype.itemsize if known else 0
         reason = "it is lazy, and has to be computed"
-        return Facts("dask", shape, dtype, _device(x._meta), nbytes=nbytes, materialises=reason)
+        return Facts("dask", shape, dtype, _device(x._meta), nbytes=nbytes, needs_read=reason)
 
     def meta(self, x: Any, /) -> Any:
         """Return the meta."""
@@ -92,12 +92,12 @@ class DaskAdapter(LazyAdapter):
         """Rechunk, which is lazy."""
         return x.rechunk(chunks)
 
-    def welcome(self, adapter: Adapter, pack: Pack, greet: Greet, /) -> None:
+    def register_block_type(self, adapter: Adapter, pack: Pack, setup: Setup, /) -> None:
         """Register in Dask's tables what they don't know of a framework's class."""
         cls = adapter.array_type
         if adapter.ndarray_native:
             return
-        wire.register(cls, pack, greet)
+        wire.register(cls, pack, setup)
         if cls in _known:
             return
         with _lock:
@@ -107,7 +107,7 @@ class DaskAdapter(LazyAdapter):
                 if not _knows(lookup, cls):
                     lookup.register(cls, function)
             sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
-            _known[cls] = pack, greet  # at the end: another thread goes on when it is there
+            _known[cls] = pack, setup  # at the end: another thread goes on when it is there
 
 
 class _Cut:
@@ -130,19 +130,19 @@ def _task(block: Any) -> Any:
 class _Held:
     """A block that a task gives. It is pickled as it is sent, since torch can't pickle all that it has."""
 
-    def __init__(self, block: Any, pack: Pack, greet: Greet) -> None:
-        self._all = block, pack, greet
+    def __init__(self, block: Any, pack: Pack, setup: Setup) -> None:
+        self._all = block, pack, setup
 
     def __call__(self) -> Any:
         return self._all[0]
 
     def __reduce__(self) -> Any:
-        block, pack, greet = self._all
-        return _held, (pack, greet, *pack(block))
+        block, pack, setup = self._all
+        return _held, (pack, setup, *pack(block))
 
 
-def _held(pack: Pack, greet: Greet, function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Held:
-    return _Held(wire.arrive(None, greet, function, arguments), pack, greet)
+def _held(pack: Pack, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Held:
+    return _Held(wire.load_payload(None, setup, function, arguments), pack, setup)
 
 
 def _device(meta: Any) -> Device:

@@ -33,7 +33,7 @@ class NamespaceAdapter(Adapter):
     """The arrays of one module. A subclass of this is made for each, see `make_adapter`."""
 
     copies_ndarrays: ClassVar[bool] = True
-    holds: ClassVar[frozenset[int]] = HOST | {LIBRARY}
+    device_kinds: ClassVar[frozenset[int]] = HOST | {LIBRARY}
     namespace: ClassVar[ModuleType]
     shares: ClassVar[bool] = False
     """Whether its `from_dlpack` was seen to share memory; else every array is a copy."""
@@ -59,7 +59,7 @@ class NamespaceAdapter(Adapter):
         """Return the address that NumPy finds by DLPack."""
         return int(self.export_host(x).__array_interface__["data"][0])
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Take the host, and the devices that the library lists."""
         listed = [] if self.device is None else trials.devices(self.namespace)
         if device.is_host or (isinstance(device, LibraryDevice) and device.native == self.device):
@@ -82,11 +82,11 @@ class NamespaceAdapter(Adapter):
         able = narrower and trials.has_on(self.namespace, device.native, narrower)
         return f"{device} has no {dtype}. " + (f'Pass dtype="{narrower}".' if able else "Convert it to another device.")
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss what does not come out of the namespace as it went in."""
         return None if trials.has_dtype(self, dtype) else f'{self.name} has no {dtype}. Pass dtype="float32".'
 
-    def refuses(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - the same for all
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - the same for all
         """Refuse everything where nothing is ever shared."""
         return None if self.shares else f"{self.name} makes arrays in memory of its own only"
 
@@ -133,10 +133,10 @@ class NamespaceAdapter(Adapter):
         msg = f"stream= cannot order the work of {self.name} on {device}. Leave stream= out."
         raise errors.UnsupportedArrayError(msg)
 
-    def part(self, x: Any, index: Any, /) -> Any:
+    def view(self, x: Any, index: Any, /) -> Any:
         """Return a slice; on a device of the library, the library's own."""
         if self._device_of(x) == CPU:
-            return super().part(x, index)
+            return super().view(x, index)
         axes = index if isinstance(index, tuple) else (index,)
         return x[axes if ... in axes else (*axes, ...)]  # the standard takes no fewer indices than axes
 

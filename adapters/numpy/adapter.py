@@ -43,20 +43,20 @@ class NumPyAdapter(Adapter):
         if isinstance(x, np.generic):
             array = np.asarray(x)
             reason = "a NumPy scalar has no memory to share"
-            return _facts(array)._replace(materialises=reason)
+            return _facts(array)._replace(needs_read=reason)
         return _facts(x)
 
     def address(self, x: Any, /) -> int:
         """Return the address that the array interface names."""
         return int(x.__array_interface__["data"][0])
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Accept the host only, and say who holds the rest."""
         if device.is_host:
             return CPU
         return "NumPy holds host memory only. For a GPU, use interop.to_cupy or interop.to_torch."
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss nothing but what ml_dtypes would add."""
         if _dtype(dtype) is not None:
             return None
@@ -130,7 +130,7 @@ class NumPyAdapter(Adapter):
             raise errors.UnsupportedArrayError(f"cannot copy {self.describe(x)}: {lost}")
         return result
 
-    def part(self, x: Any, index: Any, /) -> NDArray[Any]:
+    def view(self, x: Any, index: Any, /) -> NDArray[Any]:
         """Return a view, of no subclass."""
         return self.export_host(x)[index]
 
@@ -215,7 +215,7 @@ def _facts(x: NDArray[Any]) -> Facts:
         problem = lost_by_subclass(x)
     return Facts(
         "numpy", x.shape, name or str(dtype), CPU, x.strides, x.nbytes,
-        readonly=not writeable, obstacle=_obstacle(x), unsupported=problem,
+        readonly=not writeable, not_shareable=_why_not_shareable(x), unsupported=problem,
         readonly_reason=None if writeable else _unsaid(x),
     )  # fmt: skip
 
@@ -233,7 +233,7 @@ def _unsaid(x: NDArray[Any]) -> str | None:
     return "its producer does not say whether the memory may be written to"
 
 
-def _obstacle(x: NDArray[Any]) -> str | None:
+def _why_not_shareable(x: NDArray[Any]) -> str | None:
     if not x.dtype.isnative:
         return f"its bytes are not in this machine's order ({sys.byteorder}-endian)"
     if not x.flags.aligned:

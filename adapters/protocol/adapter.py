@@ -20,7 +20,7 @@ from interop.adapter.streams import Interface
 
 from .. import _meanings
 from . import columns, readers, wrappers
-from .closed import Closed, get, hindrance, refusal
+from .closed import Closed, get, refusal, why_unreadable
 from .closed import stated_facts as _facts
 from .dlpack import is_on_device, open_dlpack
 
@@ -56,7 +56,7 @@ class ProtocolAdapter(ReadAdapter):
             raise errors.UnsupportedArrayError(msg)
         return x.address
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Have every dtype that NumPy can cast to by itself."""
         return None if dtype in PLAIN_DTYPES else f"an array that is read as {dtype} is no ndarray"
 
@@ -113,7 +113,7 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - it is said as 
 
 def _open_by_first(x: Any, answers: dict[str, Exception]) -> NDArray[Any] | Closed | None:
     """Try each protocol of an object in order, and record the errors of protocols that fail."""
-    for protocol, open_by in _ways(x, answers):
+    for protocol, open_by in _openers(x, answers):
         try:
             opened = open_by(x)
         except MemoryError:
@@ -128,7 +128,7 @@ def _open_by_first(x: Any, answers: dict[str, Exception]) -> NDArray[Any] | Clos
     return None
 
 
-def _ways(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _OpenBy]]:
+def _openers(x: Any, answers: Mapping[str, Exception]) -> Iterator[tuple[str, _OpenBy]]:
     """Yield the ways to open an object, the best one first.
 
     Each way returns None if the object does not support it. A column may have missing values,
@@ -176,21 +176,21 @@ def _open_struct(x: Any) -> NDArray[Any] | None:
 
 def _closed_cuda(x: Any) -> Closed | None:
     """Read the CUDA Array Interface, version 3 (specified by Numba)."""
-    words = get(x, "__cuda_array_interface__")
-    if words is None:
+    interface = get(x, "__cuda_array_interface__")
+    if interface is None:
         return None
-    address, readonly = words["data"]
-    facts = _facts(x, tuple(words["shape"]), words["typestr"], _device_at(address), words.get("strides"))
+    address, readonly = interface["data"]
+    facts = _facts(x, tuple(interface["shape"]), interface["typestr"], _device_at(address), interface.get("strides"))
     facts = facts._replace(readonly=bool(readonly))
-    if problem := _why_no_numbers(words, facts):
+    if problem := _why_no_numbers(interface, facts):
         return Closed(x, facts._replace(unsupported=problem))
-    facts = facts._replace(obstacle=_why_no_kernel(words, facts))
+    facts = facts._replace(not_shareable=_why_no_kernel(interface, facts))
     return Closed(x, facts, lend=lambda _: Interface(x, facts.device), address=int(address))
 
 
-def _why_no_numbers(words: Any, facts: Facts) -> str | None:
+def _why_no_numbers(interface: Any, facts: Facts) -> str | None:
     """Return why a CUDA Array Interface does not describe an array of plain numbers, or None."""
-    if words.get("mask") is not None:
+    if interface.get("mask") is not None:
         return "it is masked, and the mask would be lost. Fill it first."
     if facts.unsupported:
         return f"{facts.unsupported}. Convert it to numbers with its own library first."
@@ -199,15 +199,15 @@ def _why_no_numbers(words: Any, facts: Facts) -> str | None:
     return None
 
 
-def _why_no_kernel(words: Any, facts: Facts) -> str | None:
+def _why_no_kernel(interface: Any, facts: Facts) -> str | None:
     """Return why no framework can use the memory in place, or None.
 
     The obstacles are those of NumPy's arrays.
     """
-    dtype = np.dtype(words["typestr"])
+    dtype = np.dtype(interface["typestr"])
     if not dtype.isnative:
         return f"its bytes are not in this machine's order ({sys.byteorder}-endian)"
-    return hindrance(words["data"][0], facts.shape, facts.strides, dtype.itemsize)
+    return why_unreadable(interface["data"][0], facts.shape, facts.strides, dtype.itemsize)
 
 
 def _device_at(pointer: int) -> Device:

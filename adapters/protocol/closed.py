@@ -42,7 +42,7 @@ def get(x: Any, protocol: str) -> Any:
     The class is asked first: a property that copies an image should not run only to be found. A property that raises
     AttributeError is the way in which an object of such a class says that it does not speak the protocol.
     """
-    if not speaks(x, protocol):
+    if not has_protocol(x, protocol):
         return None
     try:
         return getattr(x, protocol)
@@ -50,7 +50,7 @@ def get(x: Any, protocol: str) -> Any:
         return None
 
 
-def speaks(x: Any, protocol: str) -> bool:
+def has_protocol(x: Any, protocol: str) -> bool:
     """Whether an object has an attribute for a protocol, asked without running any property."""
     return inspect.getattr_static(x, protocol, None) is not None
 
@@ -81,7 +81,7 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     return Facts(type(x).__name__, shape, name, device, tuple(strides), itemsize * prod(shape))
 
 
-def hindrance(address: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> str | None:
+def why_unreadable(address: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> str | None:
     """Return why kernels cannot read elements of `size` bytes at an address, or None."""
     if 0 in shape:
         return None

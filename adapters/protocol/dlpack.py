@@ -14,7 +14,7 @@ import numpy as np
 from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice
 
 from . import producers
-from .closed import Closed, get, hindrance, speaks, stated_facts
+from .closed import Closed, get, has_protocol, stated_facts, why_unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def open_dlpack(x: Any) -> NDArray[Any] | Closed | None:
     BufferError
         The device, or the header of the capsule, can't be believed.
     """
-    if get(x, "__dlpack_device__") is None or not speaks(x, "__dlpack__"):
+    if get(x, "__dlpack_device__") is None or not has_protocol(x, "__dlpack__"):
         return None
     device = producers.announced(x)
     if not device.is_host:
@@ -41,7 +41,7 @@ def open_dlpack(x: Any) -> NDArray[Any] | Closed | None:
 
 def is_on_device(x: Any) -> bool:
     """Whether an object announces memory on a device, which no protocol of the host should read."""
-    if not speaks(x, "__dlpack_device__"):
+    if not has_protocol(x, "__dlpack_device__"):
         return False
     try:
         return not producers.announced(x).is_host
@@ -57,7 +57,7 @@ def _close_elsewhere(x: Any, native: Any) -> Closed:
     facts, download = stated_facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)), producers.download_of(x)
     reason = f"only its library can read memory on {native}"
     if facts.unsupported or download:
-        return Closed(x, facts._replace(materialises=reason), download, is_made=True)
+        return Closed(x, facts._replace(needs_read=reason), download, is_made=True)
     return Closed(x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first."))
 
 
@@ -81,14 +81,14 @@ def _look_or_believe(x: Any, device: Device) -> tuple[Facts, int | None]:
         header = producers.look(x, device)
     except Exception:
         stated = stated_facts(x, getattr(x, "shape", None), getattr(x, "dtype", None), producers.as_fact(device))
-        if stated.unsupported or speaks(x, "__cuda_array_interface__"):
+        if stated.unsupported or has_protocol(x, "__cuda_array_interface__"):
             raise
         return stated._replace(strides=()), None
     readonly = _is_readonly_by_cuda(x) if header.readonly is None else header.readonly
     size = header.nbytes // max(prod(header.shape), 1)
     facts = Facts(
         type(x).__name__, header.shape, header.dtype, producers.as_fact(device), header.strides, header.nbytes,
-        readonly=readonly, obstacle=hindrance(header.address, header.shape, header.strides, size),
+        readonly=readonly, not_shareable=why_unreadable(header.address, header.shape, header.strides, size),
     )  # fmt: skip
     return facts, header.address
 
@@ -121,7 +121,7 @@ def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
     """Close an object that DLPack copies; the first read returns the copy already made."""
     facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
     return Closed(
-        x, facts._replace(materialises="its DLPack gives a copy"),
+        x, facts._replace(needs_read="its DLPack gives a copy"),
         lambda: np.from_dlpack(producers.Answer(x, device)), is_made=True, held=[first],
     )  # fmt: skip
 
@@ -144,8 +144,8 @@ def _by_buffer(x: Any) -> NDArray[Any]:
 
 
 def _by_interface(x: Any) -> NDArray[Any] | None:
-    words = get(x, "__array_interface__")
-    return np.asarray(x) if words and isinstance(words.get("data"), tuple) else None
+    interface = get(x, "__array_interface__")
+    return np.asarray(x) if interface and isinstance(interface.get("data"), tuple) else None
 
 
 def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -18,7 +18,7 @@ from interop.adapter import CPU
 
 from .. import _meanings
 from . import columns, producers
-from .closed import Closed, dtype_name, get, speaks, stated_facts
+from .closed import Closed, dtype_name, get, has_protocol, stated_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
     """Open a column or a table whose values are all numbers, and all there."""
     if facts := columns.refusal(x):
         return Closed(x, facts)
-    if speaks(x, "__dlpack__"):
+    if has_protocol(x, "__dlpack__"):
         with suppress(TypeError, BufferError, NotImplementedError):  # numbers that are packed into bits
             return np.from_dlpack(producers.Answer(x, CPU))
     opened = _open_by_reading(x, lambda: np.asanyarray(x.__array__()), "__array__")
@@ -148,21 +148,27 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
 
     The data of the interface may be an object, which may be made anew each time.
     """
-    words = get(x, "__array_interface__")
-    if words is None:
+    interface = get(x, "__array_interface__")
+    if interface is None:
         return None
-    data = words.get("data")
-    if words.get("mask") is not None:  # NumPy would ignore it
-        facts = stated_facts(x, words["shape"], words["typestr"], CPU)
+    data = interface.get("data")
+    if interface.get("mask") is not None:  # NumPy would ignore it
+        facts = stated_facts(x, interface["shape"], interface["typestr"], CPU)
         reason = "it is masked, and the mask would be lost. Fill it first, and pass the array that this gives."
         return Closed(x, facts._replace(unsupported=reason))
     if data is None or isinstance(data, tuple):
         return np.asarray(x)
     del data
-    made = type(words["data"]) in _MADE
-    made = made and sys.getrefcount(words) <= _WORDS[0] and sys.getrefcount(words["data"]) <= _WORDS[1]
-    first = np.asarray(_Words(words))
-    return _opened(x, first, lambda: np.asarray(_Words(x.__array_interface__)), "__array_interface__", made=made)
+    made = type(interface["data"]) in _MADE
+    made = (
+        made
+        and sys.getrefcount(interface) <= _INTERFACE_REFERENCES[0]
+        and sys.getrefcount(interface["data"]) <= _INTERFACE_REFERENCES[1]
+    )
+    first = np.asarray(_HeldInterface(interface))
+    return _opened(
+        x, first, lambda: np.asarray(_HeldInterface(x.__array_interface__)), "__array_interface__", made=made
+    )
 
 
 def _open_by_reading(x: Any, read: Read, protocol: str) -> NDArray[Any] | Closed:
@@ -180,7 +186,7 @@ def _opened(x: Any, first: NDArray[Any], read: Read, protocol: str, *, made: boo
         return first
     if not made and _address(first) == _address(read()):
         return first
-    return Closed(x, facts._replace(materialises=f"it has to be read by {protocol}"), read, is_made=made, held=[first])
+    return Closed(x, facts._replace(needs_read=f"it has to be read by {protocol}"), read, is_made=made, held=[first])
 
 
 def _meaning(array: NDArray[Any]) -> str | None:
@@ -191,20 +197,20 @@ def _address(array: NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-class _Words:
+class _HeldInterface:
     """What an object says of its memory, held still."""
 
-    def __init__(self, words: dict[str, Any]) -> None:
-        self.__array_interface__ = words
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = interface
 
 
-def _count_words() -> tuple[int, int]:
+def _count_interface() -> tuple[int, int]:
     """Return the reference counts of an unshared interface and of the data inside."""
-    words = {"data": bytearray(1)}
-    return sys.getrefcount(words), sys.getrefcount(words["data"])
+    interface = {"data": bytearray(1)}
+    return sys.getrefcount(interface), sys.getrefcount(interface["data"])
 
 
-_WORDS: Final = _count_words()
+_INTERFACE_REFERENCES: Final = _count_interface()
 
 
 def read_later(x: Any) -> NDArray[Any] | Closed | None:
@@ -218,7 +224,7 @@ def read_later(x: Any) -> NDArray[Any] | Closed | None:
     facts = stated_facts(x, getattr(x, "shape", None), said, CPU)
     if not facts.unsupported:
         reason = f"it has to be read by __array__ (stated {facts.dtype}, read to find out)"
-        return Closed(x, facts._replace(materialises=reason))
+        return Closed(x, facts._replace(needs_read=reason))
     if hasattr(x, "astype") and said is not None and (refused := columns.refusal(x)):
         return Closed(x, refused)
     if said is None or dtype_name(said):

@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.dlpack import from_dlpack
 
 from interop.adapter import CPU, CURRENT, Adapter, Device, Facts
-from interop.adapter.streams import LEGACY, Interface, Lease, Stream, settle
+from interop.adapter.streams import LEGACY, Interface, Lease, Stream, release_pending
 
 from . import containers, cuda, host, subclass
 from .facts import KINDS, device_of, read_facts
@@ -34,7 +34,7 @@ class TorchAdapter(Adapter):
     name: ClassVar[str] = "torch"
     array_type = Tensor
     copies_fast: ClassVar[bool] = True
-    holds: ClassVar[frozenset[int]] = frozenset(_TYPES)
+    device_kinds: ClassVar[frozenset[int]] = frozenset(_TYPES)
 
     def describe(self, x: Any, /) -> Facts:
         """Tell the facts of a tensor; what has no plain numbers says why."""
@@ -48,7 +48,7 @@ class TorchAdapter(Adapter):
         with _unseen():
             return int(subclass.plain(x).data_ptr())
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Ask torch for the accelerator that it was built for, and how many there are."""
         if device.kind == CPU.kind:
             return CPU
@@ -63,11 +63,11 @@ class TorchAdapter(Adapter):
         found = f"torch {torch.__version__} finds {count or 'no'} device{'s' * (count > 1)} of type {kind} here"
         return f'{found}. Leave device out, or pass device="cpu".'
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss the dtypes that only ml_dtypes has."""
         return None if dtype in host.DTYPES else f'torch has no {dtype}. Pass dtype="float32".'
 
-    def refuses(self, facts: Facts, /) -> str | None:
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:
         """Refuse negative strides: torch ends the process when it meets one (pytorch#188023)."""
         if not facts.nbytes or not facts.strides:  # some producers keep their strides to themselves
             return None
@@ -104,16 +104,16 @@ class TorchAdapter(Adapter):
         """Make it torch's current stream, where torch has CUDA at all."""
         return cuda.using(stream)
 
-    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+    def wait_stream(self, first: Stream, second: Stream, device: Device, /) -> None:
         """Record an event on one stream, and let the other wait for it."""
         if not first.is_same(second):
-            cuda.order(first, second, device)
+            cuda.wait_stream(first, second, device)
 
-    def captures(self, stream: Stream, device: Device, /) -> bool:
+    def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Ask torch; the legacy stream answers with an error while any other is captured."""
-        return cuda.captures(stream, device)
+        return cuda.is_capturing(stream, device)
 
-    def wait(self, device: Device, /) -> None:
+    def synchronize(self, device: Device, /) -> None:
         """Synchronise the device."""
         torch.cuda.synchronize(device.id)
 
@@ -124,16 +124,16 @@ class TorchAdapter(Adapter):
             if tensor.is_cpu:
                 host.forbid_resizing(tensor)
                 return tensor
-        settle()
+        release_pending()
         device, stream = device_of(tensor), stream or Stream(LEGACY)
         own = self.current_stream(device)
         if stream.ordered:
-            self.order(own, stream, device)
+            self.wait_stream(own, stream, device)
         if own.is_same(stream):
-            return cuda.Exported(tensor, None)
+            return cuda.OrderedTensor(tensor, None)
         # Memory that came from elsewhere has no allocator that listens: whoever owns it waits for torch's stream.
         back_to = cuda.gate(tensor, device) if tensor.untyped_storage().resizable() else own
-        return cuda.Exported(tensor, Lease(tensor, device, stream, back_to, self))
+        return cuda.OrderedTensor(tensor, Lease(tensor, device, stream, back_to, self))
 
     def owned(self, x: Any, owner: Any, /) -> Tensor:
         """Return a tensor over the CUDA Array Interface of itself: torch keeps the object that has offered it."""
@@ -149,7 +149,7 @@ class TorchAdapter(Adapter):
             return from_dlpack(source)
         tensor = torch.as_tensor(source, device=f"cuda:{source.device.id}")
         if source.producer and stream and stream.ordered:
-            self.order(source.producer, stream, source.device)
+            self.wait_stream(source.producer, stream, source.device)
         return tensor
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
@@ -200,7 +200,7 @@ class TorchAdapter(Adapter):
         """Return a tensor whose ``dtype`` is NumPy's, or ml_dtypes'."""
         return x.as_subclass(host.NumPyTyped)
 
-    def part(self, x: Any, index: Any, /) -> Tensor:
+    def view(self, x: Any, index: Any, /) -> Tensor:
         """Return a view that is detached, and counted as the same memory by autograd."""
         with _unseen():
             return subclass.plain(x).detach()[index]
@@ -217,14 +217,14 @@ class TorchAdapter(Adapter):
                 source = source.to(x.device, non_blocking=True)
             host.write(x, source)
 
-    def touch(self, x: Any, /) -> None:
+    def mark_modified(self, x: Any, /) -> None:
         """Let autograd see that values which it has saved are no longer the same."""
         with _unseen():
             bare = subclass.plain(x)
             if not bare.is_inference():
                 torch.autograd.graph.increment_version(bare)
 
-    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+    def download_into(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `Tensor.copy_`."""
         with _unseen():
             host.write(host.adopt_anywhere(out), host.resolved(subclass.plain(x).detach()))
@@ -234,11 +234,11 @@ class TorchAdapter(Adapter):
         pins = torch.cuda.is_available()
         return torch.empty(nbytes, dtype=torch.uint8, device="cpu", pin_memory=pins).numpy()
 
-    def mark(self, device: Device, /) -> Callable[[], object]:
+    def record_event(self, device: Device, /) -> Callable[[], object]:
         """Record an event whose waiting costs no processor time; of other devices than CUDA's, wait at once."""
         if device.kind != KINDS["cuda"]:
             torch.accelerator.synchronize(device.id)
-            return super().mark(device)
+            return super().record_event(device)
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(device.id))
         return event.synchronize
@@ -257,11 +257,11 @@ class TorchAdapter(Adapter):
         except RuntimeError:  # nested tensors have no shape, sparse ones no strides
             return None
 
-    def quick_export_host(self) -> Any:
+    def fast_export_host(self) -> Any:
         """Let `Tensor.numpy` do it: it refuses what can't be shared, except elements that overlap."""
         return Tensor.is_contiguous, Tensor.numpy, host.share_without_gradient
 
-    def quick_adopt_host(self) -> Any:
+    def fast_adopt_host(self) -> Any:
         """Let `torch.from_numpy` do it, where the array is contiguous, aligned and writeable: it minds no flag."""
         return host.is_plain, torch.from_numpy, torch.from_numpy
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def stream(named: Stream, device: Device) -> Any:
+def torch_stream(named: Stream, device: Device) -> Any:
     """Return torch's object for a stream that is named by its handle."""
     if named.handle in (0, LEGACY):
         return torch.cuda.default_stream(device.id)
@@ -27,21 +27,21 @@ def using(named: Stream) -> Any:
         return nullcontext()
     own = isinstance(named.owner, torch.cuda.Stream)
     here = Device(CUDA.kind, torch.cuda.current_device())
-    return torch.cuda.stream(named.owner if own else stream(named, here))
+    return torch.cuda.stream(named.owner if own else torch_stream(named, here))
 
 
-def order(first: Stream, second: Stream, device: Device) -> None:
+def wait_stream(first: Stream, second: Stream, device: Device) -> None:
     """Record an event on one stream, and let the other wait for it."""
-    start = stream(first, device)
+    start = torch_stream(first, device)
     with torch.cuda.stream(start):  # torch asks the current stream whether it is captured, whichever it records on
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(start)
-        stream(second, device).wait_event(event)
+        torch_stream(second, device).wait_event(event)
 
 
-def captures(named: Stream, device: Device) -> bool:
+def is_capturing(named: Stream, device: Device) -> bool:
     """Ask torch; the legacy stream answers with an error while any other is captured."""
-    with torch.cuda.stream(stream(named, device)):
+    with torch.cuda.stream(torch_stream(named, device)):
         try:
             return bool(torch.cuda.is_current_stream_capturing())
         except RuntimeError as error:  # or the stream is gone, and nothing is captured from it
@@ -77,7 +77,7 @@ class Owned:
         }
 
 
-class Exported:
+class OrderedTensor:
     """A tensor for one consumer, ordered already; the consumer's array must own the lease."""
 
     def __init__(self, tensor: Tensor, lease: Lease | None) -> None:

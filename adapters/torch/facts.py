@@ -25,12 +25,12 @@ def read_facts(x: Tensor) -> Facts:
         return Facts("torch", shape, dtype, device_of(x), gradient=x.requires_grad, unsupported=problem)
     size = x.element_size()
     strides = tuple([s * size for s in x.stride()])
-    obstacle = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
+    not_shareable = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
     if x.is_cuda and host.is_misaligned(x):
-        obstacle = f"its address is not a multiple of its elements' {size} bytes"
+        not_shareable = f"its address is not a multiple of its elements' {size} bytes"
     return Facts(
         "torch", tuple(x.shape), host.NAMES[x.dtype], device_of(x), strides, x.numel() * size,
-        gradient=x.requires_grad, obstacle=obstacle,
+        gradient=x.requires_grad, not_shareable=not_shareable,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ _PROTOCOLS: Final = frozenset({
 _speakers: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 
 
-def speaks(x: Any) -> bool:
+def has_protocol(x: Any) -> bool:
     """Return whether an object offers an array protocol, by class or by instance attribute."""
     if isinstance(x, type):  # a class of arrays has the protocol, and no array
         return False
@@ -68,7 +68,7 @@ class Admission:
         if reason := adapter.why_misread(x):
             raise errors.UnsupportedArrayError(f"cannot pass {adapter.describe(x)} to {self.name}: {reason}")
 
-    def pass_by(self, x: Any) -> None:
+    def check_foreign(self, x: Any) -> None:
         """Refuse a convertible object of no framework, unless such objects may pass unchanged.
 
         Raises
@@ -80,15 +80,15 @@ class Admission:
 
     def refusal(self, x: Any) -> errors.UnsupportedArrayError:
         """Return the error for an object that could be converted but is of no framework."""
-        label = registry.label_of(x)
+        class_name = registry.class_name_of(x)
         if self.to is not None:
             return errors.UnsupportedArrayError(
-                f"{label} can be converted, but no result of {self.name} could be converted back to it. Convert it "
+                f"{class_name} can be converted, but no result of {self.name} could be converted back to it. Convert it "
                 f"first: interop.convert(x, {self.to!r}). To have each call convert it, decorate {self.name} with "
                 f"foreign=True; to pass it as it is, with foreign=False."
             )
         message = (
-            f"{label} can be converted, but it has no array-API namespace for {self.name}. Convert it first: "
+            f"{class_name} can be converted, but it has no array-API namespace for {self.name}. Convert it first: "
             "interop.to_numpy(x)."
         )
         if self.foreign is None:

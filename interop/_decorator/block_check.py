@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._engine.options import Wish
-from interop._engine.pipeline import convert_by_wish
+from interop._engine.options import Request
+from interop._engine.pipeline import convert_by_request
 from interop.adapter.device import CPU
 
 if TYPE_CHECKING:
@@ -108,11 +108,11 @@ def _values(call: BlockCall, blocks: Any, samples: list[NDArray[Any]]) -> NDArra
     arguments = []
     for (adapter, meta), sample in zip(blocks, samples, strict=True):
         facts = adapter.describe(meta)
-        wish = Wish(dtype=facts.dtype, device=facts.device, casting="unsafe")
-        arguments.append(convert_by_wish(sample, adapter.name, wish))
+        request = Request(dtype=facts.dtype, device=facts.device, casting="unsafe")
+        arguments.append(convert_by_request(sample, adapter.name, request))
     result = call(*arguments)
-    wish = Wish(dtype="complex128", device=CPU, casting="unsafe", detach=True)
-    return convert_by_wish(result, "numpy", wish)
+    request = Request(dtype="complex128", device=CPU, casting="unsafe", detach=True)
+    return convert_by_request(result, "numpy", request)
 
 
 def _is_close(a: NDArray[Any], b: NDArray[Any]) -> bool:

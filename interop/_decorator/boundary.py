@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from interop import errors
-from interop._decorator.admission import speaks
+from interop._decorator.admission import has_protocol
 from interop._engine import fastpath
 from interop._identify import registry
 from interop._trees import fixed_keywords
 from interop._trees.convert_tree import Walk
-from interop._verbs.convert import convert_whole
+from interop._verbs.convert import convert_computed
 from interop._verbs.inspection import namespace
 from interop.adapter import CPU, HOST
 
@@ -29,20 +29,20 @@ _ATOMS: Final = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _PERMISSIONS: Final = ("detach", "readonly")
 
 
-class Way(NamedTuple):
+class Converter(NamedTuple):
     """Where arrays go, and what does so at once with a plain one: see `share`."""
 
     to: Any
     keywords: Mapping[str, Any]
     column: int | None = None
     """Of `_quick.TABLE`: which native call ends where this way does."""
-    keeps: bool = False
+    keeps_native: bool = False
     """Whether arrays of that framework are where they should be."""
 
     @classmethod
-    def of(cls, to: str | None, keywords: Mapping[str, Any]) -> Way:
+    def of(cls, to: str | None, keywords: Mapping[str, Any]) -> Converter:
         """Find the way to a framework, wherever it puts an array."""
-        return cls(to, keywords, _column(keywords), keeps=True)
+        return cls(to, keywords, _column(keywords), keeps_native=True)
 
     def convert(self, x: Any, _: object = None) -> Any:
         """Convert an array; at once where that can be, if `convert` doesn't do so itself."""
@@ -51,28 +51,34 @@ class Way(NamedTuple):
                 return self.share(x)
             except fastpath.REFUSED:
                 pass
-        return convert_whole(x, self.to, self.keywords)
+        return convert_computed(x, self.to, self.keywords)
 
     def share(self, x: Any) -> Any:
         """Convert a plain array by a native call, from host to host, or return a native one; else an error."""
         row = fastpath.TABLE[self.to][type(x)]
-        if row[0] is None and self.keeps:
+        if row[0] is None and self.keeps_native:
             return x
         if row[0](x):
             return row[self.column](x)
         raise KeyError
 
-    def walk(self, value: Any, name: str, whose: str) -> Any:
+    def walk(self, value: Any, name: str, prefix: str) -> Any:
         """Convert all arrays in a tree, and the numbers of another framework's own classes (NumPy's scalars)."""
-        walk = Walk(None, self.convert, anew=False, on_scalar=self._convert_scalar, overruled=self._overruled_verb)
-        return walk.start([None], [(0, value)], lambda _: name, whose)[0]
+        walk = Walk(
+            None,
+            self.convert,
+            always_rebuild=False,
+            on_scalar=self._convert_scalar,
+            verb_for_fixed=self._verb_with_fixed_keywords,
+        )
+        return walk.start([None], [(0, value)], lambda _: name, prefix)[0]
 
-    def overruled(self, fixed: Mapping[str, Any]) -> Way:
+    def with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Converter:
         """Return the way for a field of a container for which keywords are fixed."""
-        return Way(self.to, fixed_keywords.overrule(self.keywords, fixed, self.to))
+        return Converter(self.to, fixed_keywords.merge_fixed(self.keywords, fixed, self.to))
 
-    def _overruled_verb(self, fixed: Mapping[str, Any]) -> Any:
-        return self.overruled(fixed).convert
+    def _verb_with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Any:
+        return self.with_fixed_keywords(fixed).convert
 
     def _convert_scalar(self, _: object, x: Any) -> Any:
         """Convert a scalar to an array of no dimensions. Text, dates and the like are returned unchanged."""
@@ -85,97 +91,115 @@ class Way(NamedTuple):
         return self.convert(adapter.copy(x, facts.device, facts.dtype))  # no plan is remembered for a scalar
 
 
-class Crossing:
-    """The border around a function that sees one framework's arrays.
+class ArgumentConverter:
+    """The boundary around a function that sees one framework's arrays.
 
     Parameters
     ----------
-    way : Way
+    converter : Converter
         Of the arrays that enter.
-    back : Way, optional
+    result_converter : Converter, optional
         Of those that leave, if it isn't to the caller's framework and device.
     parameters : Parameters
         Of the function.
     """
 
-    def __init__(self, way: Way, back: Way | None, parameters: Parameters, admission: Admission) -> None:
-        self._way = way
-        self._back = back
+    def __init__(
+        self, converter: Converter, result_converter: Converter | None, parameters: Parameters, admission: Admission
+    ) -> None:
+        self._converter = converter
+        self._result_converter = result_converter
         self.parameters = parameters
         self._admission = admission
         self._atoms = _ATOMS - {bytes} if admission.foreign else _ATOMS
-        self._permissions = permissions(way.keywords)
-        self._to_host: dict[Adapter, Way] = {}
+        self._permissions = permissions(converter.keywords)
+        self._to_host: dict[Adapter, Converter] = {}
 
     def __reduce__(self) -> Any:
         """Reduce to the arguments of the constructor. Ways back are found again."""
-        return Crossing, (self._way, self._back, self.parameters, self._admission)
+        return ArgumentConverter, (self._converter, self._result_converter, self.parameters, self._admission)
 
-    def enter(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], Way | None]:
+    def convert_arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], /
+    ) -> tuple[Any, dict[str, Any], Converter | None]:
         """Convert the arguments, all of them in one walk; the ticket is the way back."""
-        if self._way.column:
+        if self._converter.column:
             try:
-                return self._enter_quickly(args, kwargs)
+                return self._convert_plain_arguments(args, kwargs)
             except fastpath.REFUSED:
                 pass
-        mine, entry = self.parameters, _Entry(self._way, self._admission, has_way_back=self._back is not None)
-        walk = entry.make_walk()
-        out = walk.start(list(args), mine.by_position(args), mine.spell, mine.whose)
-        walk.start(kwargs, list(mine.by_keyword(kwargs)), mine.spell, mine.whose)
-        return out, kwargs, self._back if entry.first is None else self._find_back(entry.first)
+        parameters, visitor = (
+            self.parameters,
+            _ArgumentVisitor(self._converter, self._admission, has_result_converter=self._result_converter is not None),
+        )
+        walk = visitor.make_walk()
+        out = walk.start(list(args), parameters.by_position(args), parameters.format_argument, parameters.prefix)
+        walk.start(kwargs, list(parameters.by_keyword(kwargs)), parameters.format_argument, parameters.prefix)
+        return (
+            out,
+            kwargs,
+            self._result_converter if visitor.first is None else self._find_result_converter(visitor.first),
+        )
 
-    def _enter_quickly(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any], Way | None]:
+    def _convert_plain_arguments(
+        self, args: Any, kwargs: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any], Converter | None]:
         """Convert plain arrays among numbers and the like; an error of `_quick.REFUSED` where there is more to it."""
-        share, seen, mine, atoms = self._way.share, dict[int, Any](), self.parameters, self._atoms
-        out, named, back = list(args), dict(kwargs), self._back
-        for place, pairs in ((out, mine.by_position(args)), (named, mine.by_keyword(kwargs) if kwargs else ())):
+        share, seen, parameters, atoms = self._converter.share, dict[int, Any](), self.parameters, self._atoms
+        out, named, result_converter = list(args), dict(kwargs), self._result_converter
+        for converted, pairs in (
+            (out, parameters.by_position(args)),
+            (named, parameters.by_keyword(kwargs) if kwargs else ()),
+        ):
             for key, x in pairs:
                 if type(x) in atoms:
                     continue
                 if (i := id(x)) not in seen:
                     seen[i] = share(x)
-                place[key] = seen[i]
-                back = back or self._find_back(x, on_host=seen[i] is not x)
-        return out, named, back
+                converted[key] = seen[i]
+                result_converter = result_converter or self._find_result_converter(x, on_host=seen[i] is not x)
+        return out, named, result_converter
 
-    def _find_back(self, x: Any, *, on_host: bool = False) -> Way | None:
+    def _find_result_converter(self, x: Any, *, on_host: bool = False) -> Converter | None:
         """Find the way back to the caller, whose first array this is."""
-        if self._back:
-            return self._back
+        if self._result_converter:
+            return self._result_converter
         adapter = registry.adapter_of(type(x))
         if adapter is None:
             namespace = registry.namespace_of(x)
             adapter = registry.find(namespace)
-            return self._way_to(namespace, adapter, adapter.describe(x).device)
-        if on_host or adapter.holds == HOST:
+            return self._converter_to(namespace, adapter, adapter.describe(x).device)
+        if on_host or adapter.device_kinds == HOST:
             return self._to_host.get(adapter) or self._to_host.setdefault(
-                adapter, self._way_to(adapter.name, adapter, CPU)
+                adapter, self._converter_to(adapter.name, adapter, CPU)
             )
-        return self._way_to(adapter.name, adapter, adapter.describe(x).device)
+        return self._converter_to(adapter.name, adapter, adapter.describe(x).device)
 
-    def _way_to(self, to: Any, adapter: Adapter, device: Device) -> Way:
+    def _converter_to(self, to: Any, adapter: Adapter, device: Device) -> Converter:
         column = _column(self._permissions) if device.is_host else None
-        return Way(to, {**self._permissions, "device": device}, column, keeps=adapter.holds == HOST)
+        return Converter(to, {**self._permissions, "device": device}, column, keeps_native=adapter.device_kinds == HOST)
 
-    def leave(self, value: Any, back: Way | None, role: str, /) -> Any:
+    def convert_result(self, value: Any, result_converter: Converter | None, role: str, /) -> Any:
         """Convert a result."""
-        if back is None or back.to is None or type(value) in _ATOMS:
+        if result_converter is None or result_converter.to is None or type(value) in _ATOMS:
             return value
-        if back.column:
+        if result_converter.column:
             try:
-                return back.share(value)
+                return result_converter.share(value)
             except fastpath.REFUSED:
                 pass
-        return back.walk(value, role, _ROLES[role].format(self.parameters.name))
+        return result_converter.walk(value, role, _ROLES[role].format(self.parameters.name))
 
-    def send(self, value: Any, /) -> Any:
+    def convert_sent(self, value: Any, /) -> Any:
         """Convert what a generator is sent."""
-        entry = _Entry(self._way, self._admission, has_way_back=self._back is not None)
-        whose = f"in what {self.parameters.name} is sent: "
-        return entry.make_walk().start([None], [(0, value)], lambda _: "value", whose)[0]
+        visitor = _ArgumentVisitor(
+            self._converter, self._admission, has_result_converter=self._result_converter is not None
+        )
+        prefix = f"in what {self.parameters.name} is sent: "
+        return visitor.make_walk().start([None], [(0, value)], lambda _: "value", prefix)[0]
 
 
-class _Entry:
+class _ArgumentVisitor:
     """The treatment of the arrays that enter a function, and a record of the first one.
 
     The walk refers to this object and not the reverse: a cycle would keep the arrays alive until it is collected.
@@ -186,53 +210,59 @@ class _Entry:
         The first array that results can go back to.
     """
 
-    def __init__(self, way: Way, admission: Admission, *, has_way_back: bool) -> None:
+    def __init__(self, converter: Converter, admission: Admission, *, has_result_converter: bool) -> None:
         self.first: Any = None
-        self._way = way
+        self._converter = converter
         self._admission = admission
-        self._has_way_back = has_way_back
+        self._has_result_converter = has_result_converter
 
     def make_walk(self) -> Walk:
         """Make a walk over the arguments of a call."""
-        on_foreign = None if self._admission.foreign is False else self._admit_foreign
-        return Walk(None, self._admit, anew=False, on_foreign=on_foreign, overruled=self._overruled_verb)
+        on_foreign = None if self._admission.foreign is False else self._convert_foreign
+        return Walk(
+            None,
+            self._convert_argument,
+            always_rebuild=False,
+            on_foreign=on_foreign,
+            verb_for_fixed=self._verb_with_fixed_keywords,
+        )
 
-    def _overruled_verb(self, fixed: Mapping[str, Any]) -> Any:
-        return partial(self._admit, way=self._way.overruled(fixed))
+    def _verb_with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Any:
+        return partial(self._convert_argument, converter=self._converter.with_fixed_keywords(fixed))
 
-    def _admit(self, x: Any, _: object, way: Way | None = None) -> Any:
+    def _convert_argument(self, x: Any, _: object, converter: Converter | None = None) -> Any:
         """Convert an array. One of a namespace that makes no such arrays is as foreign as any other object."""
         adapter = registry.adapter_of(type(x))
         if adapter is not None:
             self._admission.check(x, adapter)
-        elif not self._has_way_back and registry.namespace_of(x) is None:
-            return self._admit_unmade(x)
+        elif not self._has_result_converter and registry.namespace_of(x) is None:
+            return self._convert_unregistered(x)
         if self.first is None:
             self.first = x
-        return (way or self._way).convert(x)
+        return (converter or self._converter).convert(x)
 
-    def _admit_unmade(self, x: Any) -> Any:
+    def _convert_unregistered(self, x: Any) -> Any:
         """Convert, refuse or pass an array of a class that the array's namespace does not make."""
         if self._admission.foreign is False:
             return x
-        if speaks(x):
-            self._admission.pass_by(x)
-        return self._way.convert(x)  # one that speaks no protocol is refused there
+        if has_protocol(x):
+            self._admission.check_foreign(x)
+        return self._converter.convert(x)  # one that speaks no protocol is refused there
 
-    def _admit_foreign(self, _: object, x: Any) -> Any:
+    def _convert_foreign(self, _: object, x: Any) -> Any:
         """Convert, refuse or pass an object that may have an array protocol."""
         if self._admission.foreign:
             try:
-                return self._way.convert(x)
+                return self._converter.convert(x)
             except errors.NotAnArrayError:
                 return x
-        if speaks(x):
-            self._admission.pass_by(x)
+        if has_protocol(x):
+            self._admission.check_foreign(x)
         return x
 
 
-class Asking:
-    """The border around a function that is told the namespace of its arrays: nothing is converted."""
+class NamespaceInjector:
+    """The boundary around a function that is told the namespace of its arrays: nothing is converted."""
 
     def __init__(self, parameters: Parameters, admission: Admission) -> None:
         self._parameters = parameters
@@ -240,7 +270,7 @@ class Asking:
         names = parameters.positional
         self._index = names.index(XP) if XP in names else sys.maxsize
 
-    def enter(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], None]:
+    def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], None]:
         """Add the namespace to the arguments, unless there is one."""
         i = self._index
         if i < len(args):
@@ -263,27 +293,27 @@ class Asking:
             return x
 
         def on_foreign(_: object, x: Any) -> Any:
-            if speaks(x):
+            if has_protocol(x):
                 others.append(x)
-                self._admission.pass_by(x)
+                self._admission.check_foreign(x)
             return x
 
-        mine, walk = self._parameters, Walk(None, verb, anew=False, on_foreign=on_foreign)
-        walk.start(list(args), mine.by_position(args), mine.spell, mine.whose)
-        walk.start({}, mine.by_keyword(kwargs), mine.spell, mine.whose)
+        parameters, walk = self._parameters, Walk(None, verb, always_rebuild=False, on_foreign=on_foreign)
+        walk.start(list(args), parameters.by_position(args), parameters.format_argument, parameters.prefix)
+        walk.start({}, parameters.by_keyword(kwargs), parameters.format_argument, parameters.prefix)
         try:
             if others and not arrays:
                 raise self._admission.refusal(others[0])
             return namespace(*arrays)
         except errors.InteropError as error:
-            error.add_note(mine.whose.removesuffix(": "))
+            error.add_note(parameters.prefix.removesuffix(": "))
             raise
 
-    def leave(self, value: Any, _ticket: None, _role: str, /) -> Any:
+    def convert_result(self, value: Any, _context: None, _role: str, /) -> Any:
         """Leave it as it is."""
         return value
 
-    def send(self, value: Any, /) -> Any:
+    def convert_sent(self, value: Any, /) -> Any:
         """Leave it as it is."""
         return value
 

@@ -1,7 +1,7 @@
-"""The double of a function that was decorated by a call, not by an ``@`` above the definition.
+"""The wrapper of a function that was decorated by a call, not by an ``@`` above the definition.
 
-An ``@`` puts the double where its name leads, so pickle finds it. The name of a function of another library still leads
-to that function, so its double is pickled as the function and what the decorator was given.
+An ``@`` puts the wrapper where its name leads, so pickle finds it. The name of a function of another library still leads
+to that function, so its wrapper is pickled as the function and what the decorator was given.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Decorated(functools.partial[Any]):
-    """The double of a function, picklable if the function is.
+    """The wrapper of a function, picklable if the function is.
 
     It is a `functools.partial` without arguments because `inspect` looks through one, so that a coroutine function
     stays one. As a plain function, it binds as a method and is never copied.
 
     Parameters
     ----------
-    double : callable
+    wrapper : callable
         What is called.
     function : callable
         What was decorated.
     decorate : callable
-        From `settings` and `function` to another double: a function that pickle finds by its name.
+        From `settings` and `function` to another wrapper: a function that pickle finds by its name.
     settings : object
         What the decorator was given; picklable.
     """
@@ -39,11 +39,11 @@ class Decorated(functools.partial[Any]):
     __wrapped__: Any
 
     def __new__(
-        cls, double: Callable[..., Any], function: Any, decorate: Callable[[Any, Any], Any], settings: Any
+        cls, wrapper: Callable[..., Any], function: Any, decorate: Callable[[Any, Any], Any], settings: Any
     ) -> Self:
-        """Make the double, with the attributes that `functools.wraps` has given to the inner one."""
-        self = super().__new__(cls, double)
-        functools.update_wrapper(self, double)
+        """Make the wrapper, with the attributes that `functools.wraps` has given to the inner one."""
+        self = super().__new__(cls, wrapper)
+        functools.update_wrapper(self, wrapper)
         self.__wrapped__ = function
         self._parts = decorate, settings, function
         return self
@@ -71,7 +71,7 @@ class Decorated(functools.partial[Any]):
 def is_being_defined(function: Any) -> bool:
     """Return whether a plain function is being decorated by an ``@``.
 
-    If so, its double replaces it. A function that no name leads to counts as such. While a decorator runs, the name is
+    If so, its wrapper replaces it. A function that no name leads to counts as such. While a decorator runs, the name is
     not assigned yet: it leads nowhere, or to what had the name before.
     """
     return isinstance(function, FunctionType) and find_by_name(function) is not function

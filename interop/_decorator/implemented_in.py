@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, Un
 
 from interop import errors
 from interop._decorator.admission import Admission
-from interop._decorator.boundary import XP, Asking, Crossing, Way, permissions
+from interop._decorator.boundary import XP, ArgumentConverter, Converter, NamespaceInjector, permissions
 from interop._decorator.decorated import Decorated, is_being_defined
 from interop._decorator.per_block import per_block as run_per_block
 from interop._decorator.signature import Parameters
-from interop._decorator.wrap import relay
-from interop._engine.options import check_choice, make_wish
+from interop._decorator.wrap import wrap
+from interop._engine.options import check_choice, parse_request
 from interop._identify import namespaces, registry
 from interop._model import text
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
-    from interop._decorator.wrap import Border
+    from interop._decorator.wrap import Boundary
     from interop._engine.options import Keywords
 
 P = ParamSpec("P")
@@ -121,13 +121,22 @@ def implemented_in(
     settings = Settings(framework, returns, only, foreign, per_block, dict(keywords))
     if isinstance(framework, str) and framework == _ANY:
         _insist_on_nothing_else(settings)
-        return functools.partial(_decorate, settings, make_border=functools.partial(_make_asking, settings))
-    make_wish({name: value for name, value in keywords.items() if not _names_framework(value)})
+        return functools.partial(
+            _decorate, settings, make_boundary=functools.partial(_make_namespace_injector, settings)
+        )
+    parse_request({name: value for name, value in keywords.items() if not _names_framework(value)})
     settings = settings._replace(framework=_with_known_arrays(_name_of(framework)))
-    way, back = Way.of(settings.framework, settings.keywords), _way_back(returns, permissions(keywords))
-    if back is not None:
-        settings = settings._replace(returns=back.to)
-    return functools.partial(_decorate, settings, make_border=functools.partial(_make_crossing, settings, way, back))
+    converter, result_converter = (
+        Converter.of(settings.framework, settings.keywords),
+        _result_converter(returns, permissions(keywords)),
+    )
+    if result_converter is not None:
+        settings = settings._replace(returns=result_converter.to)
+    return functools.partial(
+        _decorate,
+        settings,
+        make_boundary=functools.partial(_make_argument_converter, settings, converter, result_converter),
+    )
 
 
 class Settings(NamedTuple):
@@ -144,28 +153,32 @@ class Settings(NamedTuple):
     keywords: dict[str, Any]
 
 
-def _make_asking(settings: Settings, function: Any) -> Border:
+def _make_namespace_injector(settings: Settings, function: Any) -> Boundary:
     parameters = _taking_namespace(Parameters(function, settings.only))
-    return Asking(parameters, Admission(parameters.name, None, settings.foreign))
+    return NamespaceInjector(parameters, Admission(parameters.name, None, settings.foreign))
 
 
-def _make_crossing(settings: Settings, way: Way, back: Way | None, function: Any) -> Border:
+def _make_argument_converter(
+    settings: Settings, converter: Converter, result_converter: Converter | None, function: Any
+) -> Boundary:
     parameters = Parameters(function, settings.only)
-    return Crossing(way, back, parameters, Admission(parameters.name, way.to, settings.foreign))
+    return ArgumentConverter(
+        converter, result_converter, parameters, Admission(parameters.name, converter.to, settings.foreign)
+    )
 
 
-def _decorate(settings: Settings, function: Any, *, make_border: Callable[[Any], Border]) -> Any:
+def _decorate(settings: Settings, function: Any, *, make_boundary: Callable[[Any], Boundary]) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_decorate(settings, function.__func__, make_border=make_border))
+        return type(function)(_decorate(settings, function.__func__, make_boundary=make_boundary))
     if isinstance(function, type) or not callable(function):
         what = f"the class {function.__name__}" if isinstance(function, type) else f"a {type(function).__name__}"
         msg = f"implemented_in decorates functions and methods, not {what}. Write it directly above the def."
         raise TypeError(msg)
-    border = make_border(function)
-    double = relay(function, border)
+    boundary = make_boundary(function)
+    wrapper = wrap(function, boundary)
     if settings.per_block:
-        double = run_per_block(double, cast("Crossing", border).parameters)
-    return double if is_being_defined(function) else Decorated(double, function, decorate_again, settings)
+        wrapper = run_per_block(wrapper, cast("ArgumentConverter", boundary).parameters)
+    return wrapper if is_being_defined(function) else Decorated(wrapper, function, decorate_again, settings)
 
 
 def decorate_again(settings: Settings, function: Any) -> Any:
@@ -180,8 +193,8 @@ def decorate_again(settings: Settings, function: Any) -> Any:
     decorate: Any = implemented_in(
         framework, returns=returns, only=only, foreign=foreign, per_block=per_block, **keywords
     )
-    double = decorate(function)
-    return double if isinstance(double, Decorated) else Decorated(double, function, decorate_again, settings)
+    wrapper = decorate(function)
+    return wrapper if isinstance(wrapper, Decorated) else Decorated(wrapper, function, decorate_again, settings)
 
 
 # -- questions ---------------------------------------------------------------------------------------------------
@@ -216,17 +229,17 @@ def _names_framework(value: Any) -> bool:
     return isinstance(value, str) and "." in value
 
 
-def _way_back(returns: Any, keywords: Mapping[str, Any]) -> Way | None:
+def _result_converter(returns: Any, keywords: Mapping[str, Any]) -> Converter | None:
     """Return the way of the results; None for one that each call has to find."""
     if returns is None:
-        return Way(None, {})
+        return Converter(None, {})
     if isinstance(returns, str) and returns == _CALLER:
         return None
     try:
-        return Way.of(_name_of(returns), keywords)
+        return Converter.of(_name_of(returns), keywords)
     except errors.UnknownFrameworkError:
         known = ", ".join(registry.known_names())
-        msg = f"returns={text.brief(returns)} is not {_CALLER!r}, None or a framework: {known}"
+        msg = f"returns={text.short_repr(returns)} is not {_CALLER!r}, None or a framework: {known}"
         raise errors.InvalidOptionError(msg) from None
 
 

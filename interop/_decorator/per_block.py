@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from interop import errors
 from interop._decorator.block_check import check_independence
 from interop._engine import lazy_planner
-from interop._engine.options import Wish, defaults, scope
-from interop._engine.pipeline import convert_by_wish
+from interop._engine.options import Request, defaults, scope
+from interop._engine.pipeline import convert_by_request
 from interop._identify import registry
 from interop._trees.convert_tree import Walk
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def per_block(function: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
-    """Return a function's double, which is lazy as soon as one of its arguments is.
+    """Return a function's wrapper, which is lazy as soon as one of its arguments is.
 
     Raises
     ------
@@ -37,15 +37,15 @@ def per_block(function: Callable[..., Any], parameters: Parameters) -> Callable[
         raise TypeError(msg)
 
     @functools.wraps(function)
-    def double(*args: Any, **kwargs: Any) -> Any:
-        places = _find(args, kwargs, parameters)
-        if not places:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        keys = _find(args, kwargs, parameters)
+        if not keys:
             return function(*args, **kwargs)
-        arrays = list(places.values())
+        arrays = list(keys.values())
         lazy = cast("LazyAdapter", registry.adapter_of(type(arrays[0])))
-        return _map(BlockCall(double, args, kwargs, tuple(places), lazy.name), lazy, arrays)
+        return _map(BlockCall(wrapper, args, kwargs, tuple(keys), lazy.name), lazy, arrays)
 
-    return double
+    return wrapper
 
 
 class BlockCall:
@@ -56,22 +56,22 @@ class BlockCall:
     function : callable
     args : tuple
     kwargs : dict
-    places : tuple of int and str
+    keys : tuple of int and str
         Indices and names of the arguments that are missing.
     lazy : str
         Whose blocks they are.
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], places: Any, lazy: str
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any, lazy: str
     ) -> None:
         self.__name__ = function.__name__  # so are the tasks called
         self._function = function
-        self._args = tuple(None if i in places else x for i, x in enumerate(args))
-        self._kwargs = {key: None if key in places else x for key, x in kwargs.items()}
-        self._places = places
+        self._args = tuple(None if i in keys else x for i, x in enumerate(args))
+        self._kwargs = {key: None if key in keys else x for key, x in kwargs.items()}
+        self._keys = keys
         self._lazy = lazy
-        self._wish = defaults()  # what the caller permits
+        self._request = defaults()  # what the caller permits
 
     def __call__(self, *blocks: Any) -> Any:
         """Call the function with blocks, in the order of the places.
@@ -83,22 +83,22 @@ class BlockCall:
         """
         import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
-        result, shape = self.attempt(*blocks)
+        result, shape = self.run(*blocks)
         wanted = np.broadcast_shapes(*(tuple(block.shape) for block in blocks))
         if shape != wanted:
             raise self._refusal(shape, f"a block of shape {wanted}")
         return result
 
-    def attempt(self, *blocks: Any) -> tuple[Any, tuple[int, ...]]:
+    def run(self, *blocks: Any) -> tuple[Any, tuple[int, ...]]:
         """Call the function, and return the result and its shape, of which only the dimensions are checked."""
         args: Any = list(self._args)
         kwargs: Any = dict(self._kwargs)
-        for place, block in zip(self._places, blocks, strict=True):
-            (args if isinstance(place, int) else kwargs)[place] = block
-        with scope(self._wish):
+        for key, block in zip(self._keys, blocks, strict=True):
+            (args if isinstance(key, int) else kwargs)[key] = block
+        with scope(self._request):
             result = self._function(*args, **kwargs)
         adapter = self._adapter_of(result)
-        lazy_planner.welcome(self._lazy, adapter.name, convert_by_wish)
+        lazy_planner.register_blocks(self._lazy, adapter.name, convert_by_request)
         shape, ndim = adapter.describe(result).shape, max(block.ndim for block in blocks)
         if len(shape) != ndim:
             raise self._refusal(shape, f"a block of {ndim} dimension{'s' * (ndim != 1)}")
@@ -119,14 +119,16 @@ class BlockCall:
         )
 
 
-def _find(args: tuple[Any, ...], kwargs: dict[str, Any], mine: Parameters) -> dict[int | str, Any]:
+def _find(args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters) -> dict[int | str, Any]:
     """Return the lazy ones among the arguments. Where one is in a container, it is refused."""
-    pairs = [*mine.by_position(args), *mine.by_keyword(kwargs)]
-    places = {key: x for key, x in pairs if registry.is_lazy(type(x))}
-    if places:
-        others = [(key, x) for key, x in pairs if key not in places]
-        Walk(None, _refuse, anew=False).start(dict(others), others, mine.spell, mine.whose)
-    return places
+    pairs = [*parameters.by_position(args), *parameters.by_keyword(kwargs)]
+    keys = {key: x for key, x in pairs if registry.is_lazy(type(x))}
+    if keys:
+        others = [(key, x) for key, x in pairs if key not in keys]
+        Walk(None, _refuse, always_rebuild=False).start(
+            dict(others), others, parameters.format_argument, parameters.prefix
+        )
+    return keys
 
 
 def _refuse(x: Any, _: object) -> Any:
@@ -151,10 +153,10 @@ def _try_out(call: BlockCall, blocks: list[tuple[Adapter, Any]]) -> Any:
     For many a function (a maximum) no element is too few.
     """
     try:
-        return call.attempt(*(_of_ones(*block) for block in blocks))[0]
+        return call.run(*(_of_ones(*block) for block in blocks))[0]
     except Exception as first:
         try:
-            return call.attempt(*(block for _, block in blocks))[0]
+            return call.run(*(block for _, block in blocks))[0]
         except Exception:  # noqa: BLE001 - what was said of one element is the better reason
             first.add_note(
                 f"interop called {call.__name__} with blocks of one element and of none, to see what it returns. "
@@ -167,5 +169,5 @@ def _of_ones(adapter: Adapter, block: Any) -> Any:
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
     facts = adapter.describe(block)
-    wish = Wish(dtype=facts.dtype, device=facts.device, casting="unsafe")
-    return convert_by_wish(np.ones((1,) * len(facts.shape), "float32"), adapter.name, wish)
+    request = Request(dtype=facts.dtype, device=facts.device, casting="unsafe")
+    return convert_by_request(np.ones((1,) * len(facts.shape), "float32"), adapter.name, request)

@@ -34,7 +34,7 @@ class Parameters:
 
     def __init__(self, function: Callable[..., Any], only: str | Iterable[str] | None) -> None:
         self.name = _name(function)
-        self.whose = f"in the arguments of {self.name}: "
+        self.prefix = f"in the arguments of {self.name}: "
         self.known = _signature(function)
         kinds = {name: one.kind for name, one in self.known.items()}
         self.positional = [name for name, kind in kinds.items() if kind <= kind.POSITIONAL_OR_KEYWORD]
@@ -51,10 +51,10 @@ class Parameters:
         there = ", ".join(self.known)
         if strange:
             problem = f"only={names} names {' and '.join(map(repr, strange))}, which {self.name} doesn't have"
-            cure = f"Its parameters are {there}." if there else "It has no parameters, or none that can be read."
+            hint = f"Its parameters are {there}." if there else "It has no parameters, or none that can be read."
         else:
-            problem, cure = f"only={only!r} names no parameter", f"Those of {self.name} are {there}."
-        raise errors.InvalidOptionError(f"{problem}. {cure}")
+            problem, hint = f"only={only!r} names no parameter", f"Those of {self.name} are {there}."
+        raise errors.InvalidOptionError(f"{problem}. {hint}")
 
     def by_position(self, args: tuple[Any, ...]) -> Pairs:
         """Return index and value of the positional arguments that are meant."""
@@ -71,7 +71,7 @@ class Parameters:
             return kwargs.items()
         return [(k, x) for k, x in kwargs.items() if (k if k in self.known else self.others) in only]
 
-    def spell(self, key: int | str) -> str:
+    def format_argument(self, key: int | str) -> str:
         """Return what the function calls an argument."""
         if isinstance(key, str):
             return key

@@ -1,6 +1,6 @@
-"""A function's double: of the same kind (plain, coroutine, generator), with a border between it and its callers.
+"""A function's wrapper: of the same kind (plain, coroutine, generator), with a boundary between it and its callers.
 
-What goes in or comes out passes the border, which may put something else in its place. Generators are relayed as
+What goes in or comes out passes the boundary, which may put something else in its place. Generators are relayed as
 ``yield from`` would (PEP 380), and asynchronous ones, for which there is no such thing, likewise.
 """
 
@@ -13,64 +13,64 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Border(Protocol):
+class Boundary(Protocol):
     """What stands between a function and its callers."""
 
-    def enter(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], Any]:
+    def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], Any]:
         """Return what the function gets in the place of its arguments, and a ticket for the way back."""
         ...
 
-    def leave(self, value: Any, ticket: Any, role: str, /) -> Any:
+    def convert_result(self, value: Any, context: Any, role: str, /) -> Any:
         """Return what the caller gets in the place of a result; `role` says in a message what it is."""
         ...
 
-    def send(self, value: Any, /) -> Any:
+    def convert_sent(self, value: Any, /) -> Any:
         """Return what a generator gets in the place of a value that was sent."""
         ...
 
 
-def relay(function: Callable[..., Any], border: Border) -> Any:
-    """Return the double of a function: `inspect` finds it of the same kind, and with the same signature."""
+def wrap(function: Callable[..., Any], boundary: Boundary) -> Any:
+    """Return the wrapper of a function: `inspect` finds it of the same kind, and with the same signature."""
     import inspect  # noqa: PLC0415 - takes longer to import than all of interop
 
     def is_kind(test: Callable[[Any], bool]) -> bool:
         return test(function) or test(type(function).__call__)  # an object that is called has a method for that
 
     if is_kind(inspect.isasyncgenfunction):
-        double: Any = _async_generator(function, border)
+        wrapper: Any = _async_generator(function, boundary)
     elif is_kind(inspect.isgeneratorfunction):
-        double = _generator(function, border)
+        wrapper = _generator(function, boundary)
     elif is_kind(inspect.iscoroutinefunction):
-        double = _coroutine(function, border)
+        wrapper = _coroutine(function, boundary)
     else:
-        double = _plain(function, border)
-    return functools.wraps(function)(double)
+        wrapper = _plain(function, boundary)
+    return functools.wraps(function)(wrapper)
 
 
-def _plain(function: Callable[..., Any], border: Border) -> Any:
-    enter, leave = border.enter, border.leave
+def _plain(function: Callable[..., Any], boundary: Boundary) -> Any:
+    convert_arguments, convert_result = boundary.convert_arguments, boundary.convert_result
 
-    def double(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs, ticket = enter(args, kwargs)
-        return leave(function(*args, **kwargs), ticket, "result")
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs, context = convert_arguments(args, kwargs)
+        return convert_result(function(*args, **kwargs), context, "result")
 
-    return double
+    return wrapper
 
 
-def _coroutine(function: Callable[..., Any], border: Border) -> Any:
-    async def double(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs, ticket = border.enter(args, kwargs)
-        return border.leave(await function(*args, **kwargs), ticket, "result")
+def _coroutine(function: Callable[..., Any], boundary: Boundary) -> Any:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs, context = boundary.convert_arguments(args, kwargs)
+        return boundary.convert_result(await function(*args, **kwargs), context, "result")
 
-    return double
+    return wrapper
 
 
 # -- generators: values pass through `held`, because a name would keep them alive while the generator rests ------------
 
 
-def _generator(function: Callable[..., Any], border: Border) -> Any:
-    def double(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs, ticket = border.enter(args, kwargs)
+def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs, context = boundary.convert_arguments(args, kwargs)
         source, held = function(*args, **kwargs), list[Any]([None])
         del args, kwargs
         step = source.send
@@ -81,7 +81,7 @@ def _generator(function: Callable[..., Any], border: Border) -> Any:
                 except StopIteration as stop:
                     held.append(stop.value)
                     break
-                held.append(border.leave(held.pop(), ticket, "value"))
+                held.append(boundary.convert_result(held.pop(), context, "value"))
                 try:
                     held.append((yield held.pop()))
                 except GeneratorExit:  # the source is closed below
@@ -91,17 +91,17 @@ def _generator(function: Callable[..., Any], border: Border) -> Any:
                     held.append(error)
                 else:
                     step = source.send
-                    held.append(border.send(held.pop()))
+                    held.append(boundary.convert_sent(held.pop()))
         finally:
             source.close()
-        return border.leave(held.pop(), ticket, "result")
+        return boundary.convert_result(held.pop(), context, "result")
 
-    return double
+    return wrapper
 
 
-def _async_generator(function: Callable[..., Any], border: Border) -> Any:
-    async def double(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs, ticket = border.enter(args, kwargs)
+def _async_generator(function: Callable[..., Any], boundary: Boundary) -> Any:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs, context = boundary.convert_arguments(args, kwargs)
         source, held = function(*args, **kwargs), list[Any]([None])
         del args, kwargs
         step = source.asend
@@ -111,7 +111,7 @@ def _async_generator(function: Callable[..., Any], border: Border) -> Any:
                     held.append(await step(held.pop()))
                 except StopAsyncIteration:
                     return
-                held.append(border.leave(held.pop(), ticket, "value"))
+                held.append(boundary.convert_result(held.pop(), context, "value"))
                 try:
                     held.append((yield held.pop()))
                 except GeneratorExit:  # the source is closed below
@@ -121,8 +121,8 @@ def _async_generator(function: Callable[..., Any], border: Border) -> Any:
                     held.append(error)
                 else:
                     step = source.asend
-                    held.append(border.send(held.pop()))
+                    held.append(boundary.convert_sent(held.pop()))
         finally:
             await source.aclose()
 
-    return double
+    return wrapper

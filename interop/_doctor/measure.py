@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import errors
-from interop._doctor.routes import Matrix, Place, Route
+from interop._doctor.routes import Location, Matrix, MeasuredRoute
 from interop._engine.pipeline import convert_by_plan
 from interop._identify import registry
 from interop._verbs.convert import convert
@@ -31,17 +31,17 @@ def measure() -> Matrix:
 
     Lazy ones have no memory of their own: they are left out, unless they can't be imported.
     """
-    found = [one for one in map(_survey, frameworks()) if not one.lazy]
+    found = [one for one in map(_probe, frameworks()) if not one.lazy]
     placed = [(not d.is_host, d.kind, d.id, one.name, str(d)) for one in found for d in one.devices]
-    places = tuple(Place(name, device) for *_, name, device in sorted(placed))
+    locations = tuple(Location(name, device) for *_, name, device in sorted(placed))
     absent = {one.name: one.reason for one in found if not one.devices}
-    plain = [_Source(str(place), partial(_array, place)) for place in places]
-    special = [_Source(name, partial(_special, name)) for name in _SPECIAL] if places else []
+    plain = [_Source(str(location), partial(_array, location)) for location in locations]
+    special = [_Source(name, partial(_special, name)) for name in _SPECIAL] if locations else []
     return Matrix(
-        places,
+        locations,
         absent,
-        tuple(_routes(plain, places, absent)),
-        tuple(_routes(special, places, absent)),
+        tuple(_routes(plain, locations, absent)),
+        tuple(_routes(special, locations, absent)),
         tuple(one.name for one in found if one.failed),
     )
 
@@ -49,7 +49,7 @@ def measure() -> Matrix:
 # -- frameworks ----------------------------------------------------------------------------------------------------
 
 
-class _Survey(NamedTuple):
+class _FrameworkStatus(NamedTuple):
     """Where a framework can be; if nowhere, why; and whether that is a failure."""
 
     name: str
@@ -59,15 +59,17 @@ class _Survey(NamedTuple):
     lazy: bool = False
 
 
-def _survey(info: FrameworkInfo) -> _Survey:
+def _probe(info: FrameworkInfo) -> _FrameworkStatus:
     try:
         adapter = registry.adapter_named(info.name)
         found = devices(adapter)
-        return _Survey(info.name, found, "" if found else str(adapter.place(adapter.home)), lazy=adapter.lazy)
+        return _FrameworkStatus(
+            info.name, found, "" if found else str(adapter.resolve_device(adapter.default_device)), lazy=adapter.lazy
+        )
     except errors.FrameworkNotInstalledError as error:
-        return _Survey(info.name, reason=str(error), failed=info.installed)
+        return _FrameworkStatus(info.name, reason=str(error), failed=info.installed)
     except Exception as error:  # noqa: BLE001 - a framework may fail in any way, and the others are still to be seen
-        return _Survey(info.name, reason=_spell(error), failed=True)
+        return _FrameworkStatus(info.name, reason=_describe_error(error), failed=True)
 
 
 # -- routes --------------------------------------------------------------------------------------------------------
@@ -80,39 +82,41 @@ class _Source(NamedTuple):
     make: Callable[[], tuple[Any, Any]]
 
 
-def _routes(sources: Iterable[_Source], places: Iterable[Place], absent: dict[str, str]) -> Iterator[Route]:
+def _routes(
+    sources: Iterable[_Source], locations: Iterable[Location], absent: dict[str, str]
+) -> Iterator[MeasuredRoute]:
     for label, make in sources:
-        for place in places:
-            yield _route(label, place, make)
+        for location in locations:
+            yield _route(label, location, make)
         for name, reason in absent.items():
-            yield Route(label, name, "unavailable", reason)
+            yield MeasuredRoute(label, name, "unavailable", reason)
 
 
-def _route(label: str, place: Place, make: Callable[[], tuple[Any, Any]]) -> Route:
+def _route(label: str, location: Location, make: Callable[[], tuple[Any, Any]]) -> MeasuredRoute:
     """Convert twice, by a plan and as it is remembered, and compare the results with the plan."""
-    target = str(place)
+    target = str(location)
     try:
         x, values = make()
-        first, plan = convert_by_plan(x, place.framework, {"device": place.device}, None)
+        first, plan = convert_by_plan(x, location.framework, {"device": location.device}, None)
     except errors.InteropError as error:
-        return Route(label, target, "unavailable", _reason(error))
+        return MeasuredRoute(label, target, "unavailable", _reason(error))
     except Exception as error:  # noqa: BLE001 - whatever else is raised is what we are looking for
-        return Route(label, target, "broken", _spell(error))
+        return MeasuredRoute(label, target, "broken", _describe_error(error))
     try:
-        second = convert(x, place.framework, device=place.device)
-        faults = [fault for result in (first, second) for fault in _faults(x, result, plan, place, values)]
+        second = convert(x, location.framework, device=location.device)
+        faults = [fault for result in (first, second) for fault in _faults(x, result, plan, location, values)]
         kind = _kind(x, second, plan)
     except Exception as error:  # noqa: BLE001 - even a refusal: a plan said that it can be done
-        return Route(label, target, "broken", _spell(error))
+        return MeasuredRoute(label, target, "broken", _describe_error(error))
     if faults:
-        return Route(label, target, "broken", ", and ".join(dict.fromkeys(faults)), plan.bytes_copied)
-    return Route(label, target, kind, plan.reason, plan.bytes_copied)
+        return MeasuredRoute(label, target, "broken", ", and ".join(dict.fromkeys(faults)), plan.bytes_copied)
+    return MeasuredRoute(label, target, kind, plan.reason, plan.bytes_copied)
 
 
-def _faults(x: Any, result: Any, plan: Plan, place: Place, values: Any) -> Iterator[str]:
+def _faults(x: Any, result: Any, plan: Plan, location: Location, values: Any) -> Iterator[str]:
     """Find what is not as the plan said."""
-    there = Place(framework_of(result), str(device_of(result)))
-    if there != place:
+    there = Location(framework_of(result), str(device_of(result)))
+    if there != location:
         yield f"the result is on {there}"
     if plan.zero_copy and not shares_memory(x, result):
         yield "the plan said zero-copy, but it was copied"
@@ -144,17 +148,17 @@ def _reason(error: errors.InteropError) -> str:
     return text.partition(": ")[2] if text.startswith("cannot convert ") else text
 
 
-def _spell(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return errors.quote(error)
 
 
 # -- arrays --------------------------------------------------------------------------------------------------------
 
 
-def _array(place: Place) -> tuple[Any, Any]:
+def _array(location: Location) -> tuple[Any, Any]:
     """Make a plain array at a place."""
     x = _base()
-    return convert(x, place.framework, device=place.device), x.tolist()
+    return convert(x, location.framework, device=location.device), x.tolist()
 
 
 def _special(name: str) -> tuple[Any, Any]:

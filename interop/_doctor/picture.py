@@ -91,7 +91,7 @@ def _offsets(spots: Iterable[Spot], at: int, size: int) -> dict[Spot, int]:
 def _described(cells: Mapping[tuple[Spot, Spot], str]) -> list[str]:
     """Say it all in words, for those who can't see it."""
     sentences = [
-        f"From {_spell(source)}: {', '.join(f'to {_spell(end)} {word}' for (_, end), word in group)}."
+        f"From {_format_spot(source)}: {', '.join(f'to {_format_spot(end)} {word}' for (_, end), word in group)}."
         for source, group in groupby(cells.items(), key=lambda item: item[0][0])
     ]
     title = "What each conversion between frameworks and devices costs"
@@ -160,8 +160,8 @@ def _labels_left(rows: Mapping[Spot, int], right: int) -> list[str]:
 
 
 def _name(spot: Spot, x: float, y: float, anchor: str) -> str:
-    place = f'x="{x:g}" y="{y:g}" font-size="14" font-weight="600" text-anchor="{anchor}"'
-    return f"<text {place}>{escape(spot[0])}</text>"
+    position = f'x="{x:g}" y="{y:g}" font-size="14" font-weight="600" text-anchor="{anchor}"'
+    return f"<text {position}>{escape(spot[0])}</text>"
 
 
 def _cell(x: float, y: float, word: str) -> str:
@@ -197,5 +197,5 @@ def _device(name: str) -> str:
     return escape(name or "not here")
 
 
-def _spell(spot: Spot) -> str:
+def _format_spot(spot: Spot) -> str:
     return " ".join(filter(None, spot))

@@ -15,7 +15,7 @@ from interop._verbs.frameworks import align, frameworks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from interop._doctor.routes import Matrix, Route
+    from interop._doctor.routes import Matrix, MeasuredRoute
 
 _DISTRIBUTION: Final = "array-interop"
 _INSTALL: Final = "For tables in colour: pip install 'array-interop[doctor]'"
@@ -52,7 +52,7 @@ def document(matrix: Matrix, warned: Iterable[str], version: str) -> dict[str, A
 
 def _compiled() -> str:
     """Tell what has become of the compiled front."""
-    if fastpath.front is not None:
+    if fastpath.compiled_module is not None:
         return "in use"
     if find_spec("interop._engine._fastpath") is None:
         return "not built"
@@ -67,8 +67,8 @@ def _rivals() -> list[str]:
 
 
 def _clash(rivals: Any) -> list[str]:
-    cure = "and may have overwritten files of this one. An environment of its own is the cure."
-    return [f"the distribution {name} owns a top-level interop, too, {cure}" for name in rivals]
+    hint = "and may have overwritten files of this one. An environment of its own is the cure."
+    return [f"the distribution {name} owns a top-level interop, too, {hint}" for name in rivals]
 
 
 def _anonymous(value: Any) -> Any:
@@ -133,7 +133,7 @@ def _named(infos: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
-def _grid(routes: Iterable[Route], ends: Sequence[str]) -> list[tuple[str, ...]]:
+def _grid(routes: Iterable[MeasuredRoute], ends: Sequence[str]) -> list[tuple[str, ...]]:
     """Return a row for each source: its name, and the kind of the route to each end."""
     rows: dict[str, dict[str, str]] = {}
     for route in routes:
@@ -141,7 +141,7 @@ def _grid(routes: Iterable[Route], ends: Sequence[str]) -> list[tuple[str, ...]]
     return [(source, *(kinds[end] for end in ends)) for source, kinds in rows.items()]
 
 
-def _legend(routes: Iterable[Route]) -> list[tuple[str, ...]]:
+def _legend(routes: Iterable[MeasuredRoute]) -> list[tuple[str, ...]]:
     used = {route.kind for route in routes}
     return [(kind, meaning) for kind, meaning in KINDS.items() if kind in used]
 
@@ -154,7 +154,7 @@ def _refusals(matrix: Matrix) -> list[tuple[str, ...]]:
 
 
 def _hidden(matrix: Matrix) -> list[tuple[str, ...]]:
-    hidden = ", ".join(str(place) for place in matrix.places if place not in matrix.shown)
+    hidden = ", ".join(str(location) for location in matrix.locations if location not in matrix.shown)
     return [(f"{hidden}: measured as well, and listed by --json",)] if hidden else []
 
 

@@ -19,7 +19,7 @@ KINDS: Final[dict[str, str]] = {
 _FEW: Final = 2
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A framework and a device; of a framework that can be nowhere here, its name alone."""
 
     framework: str
@@ -30,7 +30,7 @@ class Place(NamedTuple):
         return f"{self.framework} {self.device}".rstrip()
 
 
-class Route(NamedTuple):
+class MeasuredRoute(NamedTuple):
     """What became of one conversion.
 
     Attributes
@@ -63,33 +63,33 @@ class Matrix(NamedTuple):
 
     Attributes
     ----------
-    places : tuple of Place
+    locations : tuple of Location
         Where arrays can be: the host first, then device after device.
     absent : dict
         By name, why a framework can be nowhere here.
-    routes : tuple of Route
+    routes : tuple of MeasuredRoute
         From every place to every place and to every absent framework.
-    special : tuple of Route
+    special : tuple of MeasuredRoute
         The same for arrays on the host that are special: read-only, reversed, no known framework's.
     failed : tuple of str
         Frameworks that are installed and don't work.
     """
 
-    places: tuple[Place, ...]
+    locations: tuple[Location, ...]
     absent: dict[str, str]
-    routes: tuple[Route, ...]
-    special: tuple[Route, ...]
+    routes: tuple[MeasuredRoute, ...]
+    special: tuple[MeasuredRoute, ...]
     failed: tuple[str, ...]
 
     @property
-    def shown(self) -> tuple[Place, ...]:
+    def shown(self) -> tuple[Location, ...]:
         """Return the places on the first two devices of each kind: what is on more of them only repeats."""
-        return tuple(place for place in self.places if Device.parse(place.device).id < _FEW)
+        return tuple(location for location in self.locations if Device.parse(location.device).id < _FEW)
 
     @property
     def cells(self) -> dict[tuple[tuple[str, str], tuple[str, str]], str]:
         """Return the kind of each route of a plain array between the places that are shown."""
-        ends = {str(place): place for place in (*self.shown, *map(Place, self.absent))}
+        ends = {str(location): location for location in (*self.shown, *map(Location, self.absent))}
         between = [route for route in self.routes if route.source in ends and route.target in ends]
         return {(ends[route.source], ends[route.target]): route.kind for route in between}
 

@@ -39,10 +39,10 @@ static PyObject *or_null(PyObject *object)
     return Py_IsNone(object) ? NULL : Py_NewRef(object);
 }
 
-PyDoc_STRVAR(learn_doc, "learn(to, cls, plain, detached, copied)\n--\n\n"
+PyDoc_STRVAR(register_doc, "register(to, cls, plain, detached, copied)\n--\n\n"
              "Remember native calls for arrays of exactly this class: without keywords, with detach=True, with copy=True.");
 
-static PyObject *learn(PyObject *module, PyObject *args)
+static PyObject *register_calls(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *to, *cls, *plain, *detached, *copied;
@@ -54,7 +54,7 @@ static PyObject *learn(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *forget(PyObject *module, PyObject *unused)
+static PyObject *clear(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     while (count > 0) {
@@ -215,8 +215,8 @@ static int make_type(void)
 
 static PyMethodDef methods[] = {
     {"verb", make_verb, METH_VARARGS, verb_doc},
-    {"learn", learn, METH_VARARGS, learn_doc},
-    {"forget", forget, METH_NOARGS, "forget()\n--\n\nForget everything."},
+    {"register", register_calls, METH_VARARGS, register_doc},
+    {"clear", clear, METH_NOARGS, "clear()\n--\n\nForget everything."},
     {NULL},
 };
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from interop._engine.planner import Route
+    from interop._engine.planner import Conversion
     from interop._model.plan import Plan, Step
     from interop.adapter import Adapter, Device
     from interop.adapter.streams import Stream
@@ -32,41 +32,41 @@ def execute(calls: tuple[Call, ...], x: Any) -> Any:
     return x
 
 
-def make_calls(plan: Plan, route: Route) -> tuple[Call, ...]:
+def make_calls(plan: Plan, conversion: Conversion) -> tuple[Call, ...]:
     """Turn each step into calls of an adapter, from array to array."""
-    asked, here = route.wish.stream, route.facts.device
+    asked, here = conversion.request.stream, conversion.facts.device
     if asked is not None and asked.handle == UNORDERED:
         asked = None
     calls: list[Call] = []
     if asked and plan.device.is_host and not here.is_host:
-        reader = route.source if here.kind in route.source.holds else route.target
+        reader = conversion.source if here.kind in conversion.source.device_kinds else conversion.target
         calls.append(_order_before(asked, here, reader))
     for step in plan.steps:
         if step.verb == "share":
-            calls += _share_host(plan, route) if step.device.is_host else [_share_device(plan, step, route)]
+            calls += _share_host(plan, conversion) if step.device.is_host else [_share_device(plan, step, conversion)]
         elif step.writes:
-            calls.append(_write(step, route))
+            calls.append(_write(step, conversion))
     if asked and plan.steps[-1].writes and not plan.device.is_host:
-        calls.append(_order_after(asked, plan.device, route.target))
+        calls.append(_order_after(asked, plan.device, conversion.target))
     return tuple(calls)
 
 
-def _write(step: Step, route: Route) -> Call:
+def _write(step: Step, conversion: Conversion) -> Call:
     if step.side == "target":
-        copy = route.target.copy
-    elif route.facts.framework == route.target.name:  # what crosses loses its subclass anyway
-        copy = route.source.copy_within
+        copy = conversion.target.copy
+    elif conversion.facts.framework == conversion.target.name:  # what crosses loses its subclass anyway
+        copy = conversion.source.copy_within
     else:
-        copy = route.source.copy
+        copy = conversion.source.copy
     device, dtype = step.device, step.dtype
     return lambda x: copy(x, device, dtype)
 
 
-def _share_host(plan: Plan, route: Route) -> list[Call]:
+def _share_host(plan: Plan, conversion: Conversion) -> list[Call]:
     """Hand host memory over as an ndarray, which every framework reads and writes faster than DLPack."""
-    if route.target.copies_ndarrays and plan.steps[-1].side == "target":
-        return [route.source.export_host]
-    calls: list[Call] = [route.source.export_host, route.target.adopt_host]
+    if conversion.target.copies_ndarrays and plan.steps[-1].side == "target":
+        return [conversion.source.export_host]
+    calls: list[Call] = [conversion.source.export_host, conversion.target.adopt_host]
     return [calls[0], _protected, calls[1]] if plan.readonly else calls
 
 
@@ -76,15 +76,15 @@ def _protected(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _share_device(plan: Plan, step: Step, route: Route) -> Call:
+def _share_device(plan: Plan, step: Step, conversion: Conversion) -> Call:
     """Hand device memory over for the stream that reads it next: the target's own, if it still has to copy."""
-    asked = route.wish.stream if plan.steps[-1].verb == "share" else None
+    asked = conversion.request.stream if plan.steps[-1].verb == "share" else None
 
     def share(x: Any) -> Any:
-        stream = route.target.current_stream(step.device)
+        stream = conversion.target.current_stream(step.device)
         if asked is not None:
             stream = stream._replace(ordered=False) if asked.handle == UNORDERED else asked
-        return route.target.adopt(route.source.export(x, stream), stream)
+        return conversion.target.adopt(conversion.source.export(x, stream), stream)
 
     return share
 
@@ -96,7 +96,7 @@ def _order_before(asked: Stream, device: Device, reader: Adapter) -> Call:
     """Download after the work of the stream that was asked for, in the framework that downloads."""
 
     def order(x: Any) -> Any:
-        reader.order(asked, reader.current_stream(device), device)
+        reader.wait_stream(asked, reader.current_stream(device), device)
         return x
 
     return order
@@ -106,7 +106,7 @@ def _order_after(asked: Stream, device: Device, target: Adapter) -> Call:
     """Let the stream that was asked for wait for a copy on the device."""
 
     def order(x: Any) -> Any:
-        target.order(target.current_stream(device), asked, device)
+        target.wait_stream(target.current_stream(device), asked, device)
         return x
 
     return order

@@ -38,32 +38,32 @@ CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """By target, class, fingerprint, defaults and keywords."""
 _pauses: Final[list[None]] = []
 """One for each who wants that nothing is remembered."""
-KEPT: Final[dict[object, dict[type, Any]]] = {}
+TRACEABLE: Final[dict[object, dict[type, Any]]] = {}
 """What was in the table before: for a compiler of programs, which can follow a native call, but not the flow."""
 _lock: Final = threading.RLock()
-_learned: Final[set[tuple[Adapter, Adapter, object]]] = set()
+_registered: Final[set[tuple[Adapter, Adapter, object]]] = set()
 _MOST: Final = 1024  # many shapes come once and never again: then what is remembered is forgotten
 
 
-front: Final = find_compiled("interop._engine._fastpath")
+compiled_module: Final = find_compiled("interop._engine._fastpath")
 
 
 def verb(to: str | None = None) -> Callable[[F], F]:
     """Put the compiled look-up in front of a function that converts to `to`, or to what its second argument names."""
 
     def decorate(function: F) -> F:
-        if front is None:
+        if compiled_module is None:
             return function
         from functools import update_wrapper  # noqa: PLC0415 - not needed without
 
-        return update_wrapper(front.verb(function, to), function)  # type: ignore[arg-type, return-value]
+        return update_wrapper(compiled_module.verb(function, to), function)  # type: ignore[arg-type, return-value]
 
     return decorate
 
 
 def is_compiled(adapter: Adapter | None) -> bool:
     """Whether plain arrays of an adapter are converted without a Python frame in between."""
-    return bool(front and adapter and (adapter.ndarray_native or adapter.compiled_export_host()))
+    return bool(compiled_module and adapter and (adapter.ndarray_native or adapter.compiled_export_host()))
 
 
 def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
@@ -75,49 +75,49 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
             CALLS[key] = calls
 
 
-def learn(source: Adapter, target: Adapter, to: Any) -> None:
+def register(source: Adapter, target: Adapter, to: Any) -> None:
     """Remember how plain arrays of exactly the source's classes get to `to`, and how to know the others again.
 
     Asked of every conversion that is planned, a handoff on a GPU among them: so the same is learned once.
     """
-    if (source, target, to) in _learned:
+    if (source, target, to) in _registered:
         return
     with _lock:
         if not _pauses:
-            _learn(source, target, to)
+            _register(source, target, to)
 
 
-def _learn(source: Adapter, target: Adapter, to: Any) -> None:
-    _learned.add((source, target, to))
-    quick, compiled = _calls(source, target)
+def _register(source: Adapter, target: Adapter, to: Any) -> None:
+    _registered.add((source, target, to))
+    fast, compiled = _calls(source, target)
     for cls in source.plain_types:
         FINGERPRINTS[cls] = source.fingerprint
-        if quick:
-            TABLE.setdefault(to, {})[cls] = quick
-        if compiled and front:
-            front.learn(to, cls, *compiled)
+        if fast:
+            TABLE.setdefault(to, {})[cls] = fast
+        if compiled and compiled_module:
+            compiled_module.register(to, cls, *compiled)
 
 
 def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
     if source is target:
         return (None, None, None), (None, None, None)
     if target.ndarray_native:
-        return source.quick_export_host(), source.compiled_export_host()
+        return source.fast_export_host(), source.compiled_export_host()
     if source.ndarray_native:
-        return target.quick_adopt_host(), target.compiled_adopt_host()
+        return target.fast_adopt_host(), target.compiled_adopt_host()
     return None, None
 
 
 def native_call(source: Adapter, target: Adapter) -> Callable[[Any], Any] | None:
     """Return the call that shares what a plan shares, without its question, or raises."""
-    quick, _ = _calls(source, target)
-    return quick[1] if quick else None
+    fast, _ = _calls(source, target)
+    return fast[1] if fast else None
 
 
-def learn_all(adapters: Iterable[Adapter]) -> None:
+def register_all(adapters: Iterable[Adapter]) -> None:
     """Learn every pair: `torch.compile` can trace a native call, but not the learning, so it should come before."""
     for source, target in product(list(adapters), repeat=2):
-        learn(source, target, target.name)
+        register(source, target, target.name)
 
 
 @contextmanager
@@ -125,24 +125,24 @@ def paused() -> Iterator[None]:
     """Forget everything, and remember nothing: for a while, every conversion takes the flow."""
     with _lock:
         if not _pauses:
-            KEPT.update({to: dict(row) for to, row in TABLE.items()})
+            TRACEABLE.update({to: dict(row) for to, row in TABLE.items()})
         _pauses.append(None)
-        forget()
+        clear()
     try:
         yield
     finally:
         _pauses.pop()
 
 
-def forget() -> None:
+def clear() -> None:
     """Forget everything: another adapter has come, or somebody watches."""
     for remembered in TABLE.values():
         remembered.clear()
     FINGERPRINTS.clear()
     CALLS.clear()
-    _learned.clear()
-    if front:
-        front.forget()
+    _registered.clear()
+    if compiled_module:
+        compiled_module.clear()
 
 
-registry.on_change.append(forget)
+registry.on_change.append(clear)

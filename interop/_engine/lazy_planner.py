@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from interop import errors
 from interop._engine import planner, policy, reading
-from interop._engine.options import Wish
+from interop._engine.options import Request
 from interop._engine.sliced import Sliced
 from interop._identify import registry
 from interop._identify.datasets import is_dataset
-from interop._identify.operand import Found
+from interop._identify.operand import Operand
 from interop._model import dtypes, text
 from interop._model.plan import Plan, Step
 from interop.adapter.device import Device
@@ -25,22 +25,22 @@ from interop.adapter.device import Device
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interop._engine.planner import Route
+    from interop._engine.planner import Conversion
     from interop.adapter import Adapter, Facts
     from interop.adapter.lazy import LazyAdapter
 
-    Convert = Callable[[Any, str, Wish], Any]
-    ConvertNow = Callable[[Any, str, Wish], tuple[Any, Plan]]
+    Convert = Callable[[Any, str, Request], Any]
+    ConvertNow = Callable[[Any, str, Request], tuple[Any, Plan]]
 
 
-class LazyRoute(NamedTuple):
+class LazyConversion(NamedTuple):
     """A conversion that starts or ends with a lazy array.
 
     Attributes
     ----------
-    whole : Route
+    whole : Conversion
         As of any other array.
-    block : Route
+    block : Conversion
         Of what is in the lazy array: its facts are those of the whole, as if it were computed; its target is the
         framework of the blocks that come out.
     meta : array
@@ -49,8 +49,8 @@ class LazyRoute(NamedTuple):
         What is converted, as it was passed.
     """
 
-    whole: Route
-    block: Route
+    whole: Conversion
+    block: Conversion
     meta: Any = None
     origin: Any = None
 
@@ -58,25 +58,29 @@ class LazyRoute(NamedTuple):
 # -- who and what --------------------------------------------------------------------------------------------------
 
 
-def open_route(route: Route, x: Any, array: Any) -> LazyRoute:
+def make_lazy_conversion(conversion: Conversion, x: Any, array: Any) -> LazyConversion:
     """Find out what the blocks are.
 
     Raises
     ------
     UnsupportedArrayError, InvalidOptionError
     """
-    _check_keywords(route)
-    wish = route.wish._replace(chunks=None, compute=False)
-    if not route.source.lazy:
-        within = route.source if route.source.name in registry.known_names() else registry.adapter_named("numpy")
-        return LazyRoute(route, route._replace(target=within, wish=wish), origin=x)
-    inner, meta = block_of(cast("LazyAdapter", route.source), array)
-    target = inner if route.target.lazy else route.target
-    facts = _as_computed(inner.describe(meta), route.facts)
-    lazy = cast("LazyAdapter", route.source)
-    if lost := inner.describe(lazy.meta(array)).unsupported:  # a subclass may have a unit, which `part` drops
+    _check_keywords(conversion)
+    request = conversion.request._replace(chunks=None, compute=False)
+    if not conversion.source.lazy:
+        within = (
+            conversion.source if conversion.source.name in registry.known_names() else registry.adapter_named("numpy")
+        )
+        return LazyConversion(conversion, conversion._replace(target=within, request=request), origin=x)
+    inner, meta = block_of(cast("LazyAdapter", conversion.source), array)
+    target = inner if conversion.target.lazy else conversion.target
+    facts = _as_computed(inner.describe(meta), conversion.facts)
+    lazy = cast("LazyAdapter", conversion.source)
+    if lost := inner.describe(lazy.meta(array)).unsupported:  # a subclass may have a unit, which `view` drops
         facts = facts._replace(unsupported=lost)
-    return LazyRoute(route, route._replace(facts=facts, source=inner, target=target, wish=wish), meta, x)
+    return LazyConversion(
+        conversion, conversion._replace(facts=facts, source=inner, target=target, request=request), meta, x
+    )
 
 
 def block_of(lazy: LazyAdapter, x: Any) -> tuple[Adapter, Any]:
@@ -93,7 +97,7 @@ def block_of(lazy: LazyAdapter, x: Any) -> tuple[Adapter, Any]:
         kind = f"{type(meta).__module__}.{type(meta).__qualname__}"
         msg = f"cannot convert {lazy.describe(x)}: its blocks are of the class {kind}, which no adapter knows"
         raise errors.UnsupportedArrayError(f"{msg}. interop.register adds one.")
-    return inner, inner.part(meta, ...)
+    return inner, inner.view(meta, ...)
 
 
 def _as_computed(meta: Facts, whole: Facts) -> Facts:
@@ -101,11 +105,11 @@ def _as_computed(meta: Facts, whole: Facts) -> Facts:
     if meta.unsupported:
         return meta._replace(shape=whole.shape)
     if not is_known(whole):
-        return meta._replace(shape=whole.shape, strides=(), nbytes=0, readonly=False, obstacle=None)
+        return meta._replace(shape=whole.shape, strides=(), nbytes=0, readonly=False, not_shareable=None)
     size = dtypes.itemsize(meta.dtype)
     strides = tuple(accumulate(reversed((*whole.shape[1:], size)), lambda a, b: a * b))[::-1] if whole.shape else ()
     nbytes = math.prod(whole.shape) * size
-    return meta._replace(shape=whole.shape, strides=strides, nbytes=nbytes, readonly=False, obstacle=None)
+    return meta._replace(shape=whole.shape, strides=strides, nbytes=nbytes, readonly=False, not_shareable=None)
 
 
 def is_known(facts: Facts) -> bool:
@@ -113,17 +117,17 @@ def is_known(facts: Facts) -> bool:
     return not any(map(math.isnan, facts.shape))
 
 
-def check_chunks(route: Route) -> None:
+def check_chunks(conversion: Conversion) -> None:
     """Refuse chunks that are for nobody."""
-    chunks = route.wish.chunks
-    if chunks is not None and not route.target.lazy:
-        msg = f"chunks= applies to lazy targets only, and arrays of {route.target.name} have no chunks. Remove it."
+    chunks = conversion.request.chunks
+    if chunks is not None and not conversion.target.lazy:
+        msg = f"chunks= applies to lazy targets only, and arrays of {conversion.target.name} have no chunks. Remove it."
         raise errors.InvalidOptionError(msg)
 
 
-def _check_keywords(route: Route) -> None:
-    wish = route.wish
-    if wish.stream is not None and not (route.source.lazy and wish.compute):
+def _check_keywords(conversion: Conversion) -> None:
+    request = conversion.request
+    if request.stream is not None and not (conversion.source.lazy and request.compute):
         msg = "stream= does not apply to an array that stays lazy: its workers have their own. Remove it."
         raise errors.InvalidOptionError(msg)
 
@@ -131,7 +135,7 @@ def _check_keywords(route: Route) -> None:
 # -- plan ----------------------------------------------------------------------------------------------------------
 
 
-def make_plan(route: LazyRoute) -> Plan:
+def plan_lazy(conversion: LazyConversion) -> Plan:
     """Decide, and check the policy for all that will be done, now and later.
 
     Raises
@@ -139,32 +143,32 @@ def make_plan(route: LazyRoute) -> Plan:
     InteropError
         As `_planner.make_plan`.
     """
-    whole, block = route.whole, route.block
+    whole, block = conversion.whole, conversion.block
     if not whole.source.lazy:
-        return _plan_split(route)
-    if whole.wish.compute and not whole.target.lazy:
-        return _plan_computed(route)
+        return _plan_split(conversion)
+    if whole.request.compute and not whole.target.lazy:
+        return _plan_computed(conversion)
     later = planner.make_plan(block)
     plan = later._replace(source=whole.source.name, target=whole.target.name, readonly=False, later=later)
     if not (whole.target.lazy and later.steps[-1].verb == "keep"):
         step = Step("map", "source", later.device, later.dtype)
         return plan._replace(steps=(step,), reason="it is lazy, and stays so")
-    if whole.wish.chunks is not None:
+    if whole.request.chunks is not None:
         return plan._replace(reason="it is rechunked, and stays lazy")
     return plan._replace(reason=f"it is {plan.target}'s already", later=None)
 
 
-def _plan_split(route: LazyRoute) -> Plan:
-    whole, block, facts = route.whole, route.block, route.whole.facts
+def _plan_split(conversion: LazyConversion) -> Plan:
+    whole, block, facts = conversion.whole, conversion.block, conversion.whole.facts
     planner.check_numbers(whole)
-    if facts.device.kind not in block.target.holds:
-        cure = "Move it to the host first: interop.to_numpy(x)." if facts.materialises else "Convert it to one first."
-        reason = f"blocks of it need a framework of {facts.device}. {cure}"
+    if facts.device.kind not in block.target.device_kinds:
+        hint = "Move it to the host first: interop.to_numpy(x)." if facts.needs_read else "Convert it to one first."
+        reason = f"blocks of it need a framework of {facts.device}. {hint}"
         raise whole.refusal(errors.UnsupportedArrayError, reason)
     planner.check_gradient(whole)
-    plan = reading.make_plan(block)
+    plan = reading.plan_with_read(block)
     share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
-    if facts.materialises and is_dataset(route.origin):
+    if facts.needs_read and is_dataset(conversion.origin):
         return plan._replace(target=target, steps=(share,), reason="it is read block by block", later=plan)
     writing = [step for step in plan.steps if step.writes]
     reason = plan.reason if writing else "its blocks are parts of its memory"
@@ -175,75 +179,77 @@ def _plan_split(route: LazyRoute) -> Plan:
     return plan._replace(target=target, steps=(*writing, share), reason=reason)
 
 
-def _plan_computed(route: LazyRoute) -> Plan:
-    whole, block = route.whole, route.block
+def _plan_computed(conversion: LazyConversion) -> Plan:
+    whole, block = conversion.whole, conversion.block
     reading.check_copy(whole)
-    limits = whole.wish.host_copy == "error" or whole.wish.max_host_bytes < math.inf
+    limits = whole.request.host_copy == "error" or whole.request.max_host_bytes < math.inf
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
         raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
-    rest = planner.make_plan(block._replace(wish=wish_when_computed(route)))
+    rest = planner.make_plan(block._replace(request=request_after_computing(conversion)))
     plan = reading.join(whole.facts, rest, block.facts, "compute")
-    policy.forbid(plan, whole.wish)
+    policy.check(plan, whole.request)
     return plan
 
 
-def _check_copy(whole: Route, reason: str) -> None:
-    if whole.wish.copy is False:
+def _check_copy(whole: Conversion, reason: str) -> None:
+    if whole.request.copy is False:
         refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
         raise whole.refusal(errors.CopyRequiredError, refusal)
 
 
-def wish_when_computed(route: LazyRoute) -> Wish:
+def request_after_computing(conversion: LazyConversion) -> Request:
     """Return what is left to wish for: the policy has been asked, and what is put together of several blocks is new."""
-    wish, lazy = route.block.wish, cast("LazyAdapter", route.whole.source)
-    copy = None if lazy.blocks(route.origin) > 1 else wish.copy
-    return wish._replace(copy=copy, host_copy="allow", max_host_bytes=math.inf)
+    request, lazy = conversion.block.request, cast("LazyAdapter", conversion.whole.source)
+    copy = None if lazy.blocks(conversion.origin) > 1 else request.copy
+    return request._replace(copy=copy, host_copy="allow", max_host_bytes=math.inf)
 
 
 # -- execute -------------------------------------------------------------------------------------------------------
 
 
-def execute(route: LazyRoute, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> tuple[Any, Plan]:
+def execute_lazy(conversion: LazyConversion, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> tuple[Any, Plan]:
     """Execute a plan that computes nothing now; return the result and the plan as executed.
 
     `convert` is pickled, to be called for each block; `now` converts as a part of this, and returns its plan, too.
     """
-    whole, chunks, target = route.whole, route.whole.wish.chunks, route.block.target
-    wish = route.block.wish
-    wish = wish._replace(host_copy="allow") if wish.host_copy == "warn" else wish  # the caller has been warned
+    whole, chunks, target = conversion.whole, conversion.whole.request.chunks, conversion.block.target
+    request = conversion.block.request
+    request = (
+        request._replace(host_copy="allow") if request.host_copy == "warn" else request
+    )  # the caller has been warned
     lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
-    welcome(lazy.name, target.name, convert)
+    register_blocks(lazy.name, target.name, convert)
     if not whole.source.lazy:
         if plan.later:
-            return _checked(lazy.split_later, Sliced(route.origin, whole.target.name), chunks), plan
-        label = None if whole.facts.framework == whole.source.name else whole.facts.framework
-        array, done = now(Found(whole.source, x, label), target.name, wish)
-        result = _checked(lazy.split, array, partial(target.part, array), meta_of(target, array), chunks)
-        if whole.facts.materialises:
+            return _checked(lazy.split_later, Sliced(conversion.origin, whole.target.name), chunks), plan
+        foreign_class = None if whole.facts.framework == whole.source.name else whole.facts.framework
+        array, done = now(Operand(whole.source, x, foreign_class), target.name, request)
+        result = _checked(lazy.split, array, partial(target.view, array), meta_of(target, array), chunks)
+        if whole.facts.needs_read:
             plan = done._replace(target=plan.target)  # what was read counts, and not what was stated
         return result, plan
     if plan.steps[-1].verb == "map":
-        function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, wish=wish)
-        x = lazy.map(function, [x], meta_of(target, now(route.meta, target.name, wish)[0]))
+        function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, request=request)
+        x = lazy.map(function, [x], meta_of(target, now(conversion.meta, target.name, request)[0]))
     return (x if chunks is None else _checked(lazy.rechunk, x, chunks)), plan
 
 
-def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, wish: Wish) -> Any:
+def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, request: Request) -> Any:
     """Convert a block, in whatever process: what the caller permits has come with it."""
-    welcome(lazy, to, convert)
-    return convert(block, to, wish)
+    register_blocks(lazy, to, convert)
+    return convert(block, to, request)
 
 
-def welcome(lazy: str, to: str, convert: Convert) -> None:
+def register_blocks(lazy: str, to: str, convert: Convert) -> None:
     """Tell a lazy framework, in this process, of one that blocks are of."""
     host, adapter = cast("LazyAdapter", registry.adapter_named(lazy)), registry.adapter_named(to)
-    host.welcome(adapter, partial(pack, convert=convert), partial(welcome, lazy, to, convert))
+    host.register_block_type(adapter, partial(pack, convert=convert), partial(register_blocks, lazy, to, convert))
 
 
 def meta_of(adapter: Adapter, x: Any) -> Any:
     """Return an array without elements (without axes, it has one), with NumPy's dtype, as lazy frameworks want it."""
-    return adapter.with_numpy_dtype(adapter.part(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...))
+    return adapter.with_numpy_dtype(adapter.view(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...))
 
 
 def _checked(function: Callable[..., Any], *args: Any) -> Any:
@@ -251,7 +257,7 @@ def _checked(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        msg = f"chunks={text.brief(args[-1])} does not fit an array of shape {tuple(args[0].shape)}: {error}"
+        msg = f"chunks={text.short_repr(args[-1])} does not fit an array of shape {tuple(args[0].shape)}: {error}"
         raise errors.InvalidOptionError(msg) from error
 
 
@@ -264,7 +270,7 @@ def pack(x: Any, convert: Convert) -> tuple[Callable[..., Any], tuple[Any, ...]]
     One of them is the memory, as an ndarray of a dtype that pickles leave where it is; the last one is a device.
     """
     adapter = cast("Adapter", registry.adapter_of(type(x)))
-    array = convert(x, "numpy", Wish(detach=True, readonly="share"))
+    array = convert(x, "numpy", Request(detach=True, readonly="share"))
     array = array if array.flags.c_contiguous else array.copy("C")
     bits = array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
     return unpack, (bits, array.dtype, convert, adapter.name, str(adapter.describe(x).device))
@@ -272,4 +278,4 @@ def pack(x: Any, convert: Convert) -> tuple[Callable[..., Any], tuple[Any, ...]]
 
 def unpack(bits: Any, dtype: Any, convert: Convert, to: str, device: str) -> Any:
     """Make the array that `pack` was given, over the memory that has come."""
-    return convert(bits.view(dtype), to, Wish(device=Device.parse(device), readonly="share"))
+    return convert(bits.view(dtype), to, Request(device=Device.parse(device), readonly="share"))

@@ -38,7 +38,7 @@ class Keywords(TypedDict, total=False):
     chunks: object
 
 
-class Wish(NamedTuple):
+class Request(NamedTuple):
     """The keywords, checked and in the core's own terms, and the policy, which only `options` sets."""
 
     device: Device | None = None
@@ -55,9 +55,9 @@ class Wish(NamedTuple):
 
 
 _KEYWORDS: Final = tuple(Keywords.__annotations__)
-_NOTHING: Final = Wish()
+_NOTHING: Final = Request()
 _NO_MORE: Final[Mapping[str, tuple[str, ...]]] = {}
-_defaults: ContextVar[Wish] = ContextVar("interop_defaults", default=_NOTHING)
+_defaults: ContextVar[Request] = ContextVar("interop_defaults", default=_NOTHING)
 defaults: Final = _defaults.get
 _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
     "copy": (None, True, False),
@@ -114,16 +114,16 @@ def options(
 
 
 @contextmanager
-def scope(wish: Wish) -> Iterator[None]:
-    """Make a wish the default of every conversion inside the ``with`` block."""
-    token = _defaults.set(wish)
+def scope(request: Request) -> Iterator[None]:
+    """Make a request the default of every conversion inside the ``with`` block."""
+    token = _defaults.set(request)
     try:
         yield
     finally:
         _defaults.reset(token)
 
 
-def make_wish(keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE) -> Wish:
+def parse_request(keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE) -> Request:
     """Check the keywords of a call and lay them over the context's defaults.
 
     Parameters
@@ -151,8 +151,8 @@ def make_wish(keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str
 
 def _keyword_hint(name: str, value: object, verb_keywords: Mapping[str, tuple[str, ...]]) -> str:
     """Say which keyword was meant, and which ones there are."""
-    if name in Wish._fields:
-        return f"It is set for all calls by interop.options({name}={text.brief(value)})."
+    if name in Request._fields:
+        return f"It is set for all calls by interop.options({name}={text.short_repr(value)})."
     known = (*_KEYWORDS, *verb_keywords)
     meant = next((key for key, others in verb_keywords.items() if name in others), None) or text.nearest(name, known)
     question = f"Did you mean {meant}=? " if meant else ""
@@ -190,7 +190,7 @@ def _parse_device(spec: Any) -> Device:
             return spec
         if isinstance(spec, (str, tuple)):
             return Device.parse(spec)
-        if adapter := registry.owner(spec):
+        if adapter := registry.adapter_of_spec(spec):
             return adapter.parse_device(spec)
     except (TypeError, ValueError) as error:
         raise invalid("device", spec, wanted, DEVICE_NAMES) from error
@@ -204,7 +204,7 @@ def _parse_dtype(spec: Any) -> str:
         raise invalid("dtype", spec, "a name or a framework's dtype object")
     try:
         # NumPy's names are everybody's, Python's own float and int included.
-        name = (registry.owner(spec) or registry.adapter_named("numpy")).parse_dtype(spec)
+        name = (registry.adapter_of_spec(spec) or registry.adapter_named("numpy")).parse_dtype(spec)
     except (TypeError, ValueError, AttributeError) as error:
         raise invalid("dtype", spec, "a name or a framework's dtype object", dtypes.NAMES) from error
     if name not in dtypes.NAMES:
@@ -216,13 +216,13 @@ def parse_stream(spec: Any) -> Stream:
     """Read an int handle, or an object with `__cuda_stream__` (a pair of protocol version and handle)."""
     if hasattr(spec, "__cuda_stream__"):
         return Stream(int(spec.__cuda_stream__()[1]), spec)
-    if is_whole(spec, UNORDERED):
+    if is_integer(spec, UNORDERED):
         return Stream(spec)
     raise invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
 
 
 def _parse_limit(spec: Any) -> float:
-    if is_whole(spec, 0) or (isinstance(spec, float) and spec == math.inf):
+    if is_integer(spec, 0) or (isinstance(spec, float) and spec == math.inf):
         return spec
     raise invalid("max_host_bytes", spec, "a number of bytes, or math.inf for no limit")
 
@@ -236,7 +236,7 @@ def parse_axis(axis: Any, axes: range, of: str) -> int:
     raise invalid("axis", axis, f"an integer from {axes[0]} to {axes[-1]} for {of}")
 
 
-def is_whole(value: Any, least: int) -> bool:
+def is_integer(value: Any, least: int) -> bool:
     """Whether it is a whole number from `least` up; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
@@ -250,7 +250,7 @@ def invalid(name: str, value: object, wanted: str, choices: Iterable[object] = (
     near = text.nearest(value, names) if isinstance(value, str) else None
     question = f". Did you mean {near!r}?" if near else ""
     wanted, stop, hint = wanted.partition(". ")  # the value goes into the first sentence
-    return errors.InvalidOptionError(f"{name} must be {wanted}, got {text.brief(value)}{question}{stop}{hint}")
+    return errors.InvalidOptionError(f"{name} must be {wanted}, got {text.short_repr(value)}{question}{stop}{hint}")
 
 
 _PARSERS: Final = {

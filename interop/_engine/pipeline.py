@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from interop import errors
 from interop._engine import fastpath, lazy_planner, policy, reading
 from interop._engine.executor import execute, make_calls
-from interop._engine.options import defaults, make_wish, scope
-from interop._engine.planner import Route, make_plan
+from interop._engine.options import defaults, parse_request, scope
+from interop._engine.planner import Conversion, make_plan
 from interop._identify import registry
 from interop._model.reasons import misalignment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from interop._engine.options import Wish
+    from interop._engine.options import Request
     from interop._model.plan import Plan
     from interop.adapter import Adapter, Facts
 
@@ -32,10 +32,10 @@ _calls: Final = fastpath.CALLS
 _SMALL: Final = 64 * 1024  # bytes: done twice at the first time, and later the quicker way counts
 
 
-def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, whole: bool = False) -> Any:
+def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool = False) -> Any:
     """Convert by calls that are remembered, if the same has been asked of the like before.
 
-    A lazy array is computed if the `whole` is asked for.
+    A lazy array is computed if `compute` is true.
     """
     key: Any = None
     if "detach" in keywords and len(keywords) == 1 and keywords["detach"] is True:
@@ -58,67 +58,69 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, whole: bool = F
         pass
     else:
         return result
-    if whole:
+    if compute:
         keywords = {"compute": True, **keywords}
     return flow(x, to, keywords, key)[0]  # out here, so that its errors have no context of ours
 
 
 def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Plan]:
     """Convert by a plan. A consumer's limits that show only on the attempt are planned around, once."""
-    plan, array, route = prepare(x, to, keywords, strict=False)
-    if isinstance(route, lazy_planner.LazyRoute):
-        return _convert_lazily(plan, array, route)
-    if reading.is_read_first(route.source, route.facts):
-        return _convert_when_read(route, array, reading.wish_when_read(route.wish))
-    policy.warn(plan, route.wish)
-    calls = make_calls(plan, route)
-    if type(x) in route.source.plain_types:
-        fastpath.learn(route.source, route.target, to)
+    plan, array, conversion = prepare(x, to, keywords, strict=False)
+    if isinstance(conversion, lazy_planner.LazyConversion):
+        return _convert_lazily(plan, array, conversion)
+    if reading.is_read_first(conversion.source, conversion.facts):
+        return _convert_when_read(conversion, array, reading.request_after_reading(conversion.request))
+    policy.warn(plan, conversion.request)
+    calls = make_calls(plan, conversion)
+    if type(x) in conversion.source.plain_types:
+        fastpath.register(conversion.source, conversion.target, to)
     try:
         result = execute(calls, array)
     except BufferError as refusal:
-        if isinstance(refusal, errors.InteropError) or (route.facts.obstacle and not route.target.copies_ndarrays):
+        if isinstance(refusal, errors.InteropError) or (
+            conversion.facts.not_shareable and not conversion.target.copies_ndarrays
+        ):
             raise
-        route = route._replace(refused=errors.without_stop(str(refusal)))
-        plan = make_plan(route)
-        return execute(make_calls(plan, route), array), plan
-    if _is_lasting(key, plan, route):
-        fastpath.remember(key, _shortened(calls, plan, route, array))
+        conversion = conversion._replace(refused=errors.without_stop(str(refusal)))
+        plan = make_plan(conversion)
+        return execute(make_calls(plan, conversion), array), plan
+    if _is_lasting(key, plan, conversion):
+        fastpath.remember(key, _shortened(calls, plan, conversion, array))
     return result, plan
 
 
-def _convert_lazily(plan: Plan, x: Any, route: lazy_planner.LazyRoute) -> tuple[Any, Plan]:
+def _convert_lazily(plan: Plan, x: Any, conversion: lazy_planner.LazyConversion) -> tuple[Any, Plan]:
     """Convert now, what is computed now; else see that each block is converted when it is computed."""
-    whole = route.whole
-    policy.warn(plan, whole.wish)
+    whole = conversion.whole
+    policy.warn(plan, whole.request)
     if plan.steps[0].verb != "compute":
-        return lazy_planner.execute(route, plan, x, convert_by_wish, _unwatched)
-    result, done = _convert_when_read(whole, x, lazy_planner.wish_when_computed(route))
+        return lazy_planner.execute_lazy(conversion, plan, x, convert_by_request, _unwatched)
+    result, done = _convert_when_read(whole, x, lazy_planner.request_after_computing(conversion))
     if not lazy_planner.is_known(whole.facts):
-        policy.warn(done, whole.wish)
+        policy.warn(done, whole.request)
     return result, done
 
 
-def _convert_when_read(route: Route, x: Any, wish: Wish) -> tuple[Any, Plan]:
+def _convert_when_read(conversion: Conversion, x: Any, request: Request) -> tuple[Any, Plan]:
     """Read or compute an object, and convert the array that results.
 
     The facts of that array count, even if the object has stated different ones.
     """
-    found = reading.read(route.source, x, route.facts.framework, route.target)
-    facts = found.describe()
-    result, rest = _unwatched(found, route.target.name, wish)
-    return result, reading.join(route.facts, rest, facts, "compute" if route.source.lazy else "read")
+    operand = reading.read(conversion.source, x, conversion.facts.framework, conversion.target)
+    facts = operand.describe()
+    result, rest = _unwatched(operand, conversion.target.name, request)
+    return result, reading.join(conversion.facts, rest, facts, "compute" if conversion.source.lazy else "read")
 
 
-def convert_by_wish(x: Any, to: str, wish: Wish) -> Any:
+def convert_by_request(x: Any, to: str, request: Request) -> Any:
     """Convert by keywords that are checked already, in whatever process."""
-    with scope(wish):
+    with scope(request):
         return convert_any(x, to, {})
 
 
-def _unwatched(x: Any, to: str, wish: Wish) -> tuple[Any, Plan]:
+def _unwatched(x: Any, to: str, request: Request) -> tuple[Any, Plan]:
     """Convert as a part of another conversion, which is the one that is seen."""
-    with scope(wish):
+    with scope(request):
         return convert_by_plan(x, to, {}, None)
 
 
@@ -126,19 +128,21 @@ flow: Callable[[Any, Any, Mapping[str, Any], Any], tuple[Any, Plan]] = convert_b
 """What is called above: `interop._watch.watch` puts another function in its place while somebody watches."""
 
 
-def _is_lasting(key: Any, plan: Plan, route: Route) -> bool:
+def _is_lasting(key: Any, plan: Plan, conversion: Conversion) -> bool:
     """Whether the plan holds for all with this key: no device's state has decided, and no stream."""
     known = key is not None and key[2] is not None
-    if misalignment(route) and not route.target.refuses(route.facts):  # no fingerprint tells an address
+    if misalignment(conversion) and not conversion.target.why_not_adoptable(
+        conversion.facts
+    ):  # no fingerprint tells an address
         return False
-    return known and route.wish.stream is None and route.facts.device.is_host and plan.device.is_host
+    return known and conversion.request.stream is None and conversion.facts.device.is_host and plan.device.is_host
 
 
-def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tuple[Any, ...]:
+def _shortened(calls: tuple[Any, ...], plan: Plan, conversion: Conversion, x: Any) -> tuple[Any, ...]:
     """Share by the framework's own call, where it takes such an array: tried once, on a small one."""
-    native, facts = fastpath.native_call(route.source, route.target), route.facts
+    native, facts = fastpath.native_call(conversion.source, conversion.target), conversion.facts
     # The native call minds neither read-only memory nor an address.
-    guarded = facts.readonly or plan.readonly or route.target.alignment(facts.dtype) > 1
+    guarded = facts.readonly or plan.readonly or conversion.target.alignment(facts.dtype) > 1
     if native is None or guarded or plan.steps[-1].verb != "share" or facts.nbytes >= _SMALL:
         return calls
     shortened = (*calls[:-2], native)
@@ -150,23 +154,23 @@ def _shortened(calls: tuple[Any, ...], plan: Plan, route: Route, x: Any) -> tupl
 
 def prepare(
     x: Any, to: Any, keywords: Mapping[str, Any], *, strict: bool = True
-) -> tuple[Plan, Any, Route | lazy_planner.LazyRoute]:
+) -> tuple[Plan, Any, Conversion | lazy_planner.LazyConversion]:
     """Identify the source and the target, and plan the conversion.
 
     Nothing is copied, and nothing waits. `strict` has the same meaning as in `_reading`.
     """
     target = registry.find(to)
-    wish = make_wish(keywords)
-    found = registry.identify(x, target)
-    source, array = found.adapter, found.array
-    facts = found.describe()
+    request = parse_request(keywords)
+    operand = registry.identify(x, target)
+    source, array = operand.adapter, operand.array
+    facts = operand.describe()
     address = _address(source, array, facts, target)
-    route = Route(facts, source, target, wish, address=address)
-    lazy_planner.check_chunks(route)
+    conversion = Conversion(facts, source, target, request, address=address)
+    lazy_planner.check_chunks(conversion)
     if source.lazy or target.lazy:
-        lazily = lazy_planner.open_route(route, registry.unwrap(x), array)
-        return lazy_planner.make_plan(lazily), array, lazily
-    return reading.make_plan(route, strict=strict), array, route
+        lazy_conversion = lazy_planner.make_lazy_conversion(conversion, registry.unwrap(x), array)
+        return lazy_planner.plan_lazy(lazy_conversion), array, lazy_conversion
+    return reading.plan_with_read(conversion, strict=strict), array, conversion
 
 
 def _address(source: Adapter, x: Any, facts: Facts, target: Adapter) -> int | None:
@@ -174,8 +178,8 @@ def _address(source: Adapter, x: Any, facts: Facts, target: Adapter) -> int | No
 
     It is not asked for otherwise, since this takes longer than to describe the array.
     """
-    hindered = facts.unsupported or facts.obstacle or facts.materialises
-    if source is target or hindered or not (facts.device.is_host and facts.nbytes):
+    unshareable = facts.unsupported or facts.not_shareable or facts.needs_read
+    if source is target or unshareable or not (facts.device.is_host and facts.nbytes):
         return None
     if target.alignment(facts.dtype) == 1:
         return None

@@ -14,36 +14,36 @@ from interop import errors
 from interop._model import caller
 
 if TYPE_CHECKING:
-    from interop._engine.options import Wish
+    from interop._engine.options import Request
     from interop._model.plan import Plan
 
 
-def permit(plan: Plan, wish: Wish) -> None:
+def enforce(plan: Plan, request: Request) -> None:
     """Forbid, or warn, before a byte moves."""
-    forbid(plan, wish)
-    warn(plan, wish)
+    check(plan, request)
+    warn(plan, request)
 
 
-def forbid(plan: Plan, wish: Wish) -> None:
+def check(plan: Plan, request: Request) -> None:
     """Raise HostCopyError if the plan breaks the policy."""
-    limit = 0 if wish.host_copy == "error" else wish.max_host_bytes
+    limit = 0 if request.host_copy == "error" else request.max_host_bytes
     if limit == math.inf or plan.host_bytes <= limit:
         return
-    if wish.host_copy == "error":
-        rule, cure = 'host_copy="error" forbids that', 'host_copy="allow"'
+    if request.host_copy == "error":
+        rule, hint = 'host_copy="error" forbids that', 'host_copy="allow"'
     else:
-        rule, cure = f"max_host_bytes={limit:,} forbids that many", f"max_host_bytes={plan.host_bytes}"
+        rule, hint = f"max_host_bytes={limit:,} forbids that many", f"max_host_bytes={plan.host_bytes}"
     ends = f"{plan.source} on {plan.source_device} to {plan.target} on {plan.device}"
     msg = (
         f"cannot convert from {ends}: {_travel(plan)}, and {rule}. Leave the array where it is, or allow the copy: "
-        f"with interop.options({cure}). The plan was:\n{plan}"
+        f"with interop.options({hint}). The plan was:\n{plan}"
     )
     raise errors.HostCopyError(msg)
 
 
-def warn(plan: Plan, wish: Wish) -> None:
+def warn(plan: Plan, request: Request) -> None:
     """Warn, at the line that has called us, if the policy wants to be told."""
-    if wish.host_copy != "warn" or not plan.host_bytes:
+    if request.host_copy != "warn" or not plan.host_bytes:
         return
     frame = caller.caller()
     names = frame.f_globals

@@ -6,12 +6,12 @@ import inspect
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, Final
 
-from interop._engine.options import Keywords, Wish
+from interop._engine.options import Keywords, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_DEFAULTS: Final = Wish._field_defaults
+_DEFAULTS: Final = Request._field_defaults
 _COMPUTING: Final = frozenset({"stack", "to_cupy", "to_jax", "to_numpy", "to_torch", "unify"})
 """Functions that promise arrays of one class, so they compute a lazy array."""
 
@@ -35,9 +35,7 @@ def _parameters(function: str) -> Iterator[Parameter]:
     defaults = dict(_DEFAULTS)
     defaults["compute"] = function in _COMPUTING
     for name, annotation in Keywords.__annotations__.items():
-        yield Parameter(
-            name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=_text_of(annotation)
-        )
+        yield Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=_text_of(annotation))
 
 
 def _text_of(annotation: Any) -> Any:

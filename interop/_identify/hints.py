@@ -15,41 +15,41 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-class Other(NamedTuple):
+class PackageHint(NamedTuple):
     """The reason why a package is not a target, and the code that takes an array `x` there."""
 
     what: str
-    cure: str
+    code: str
 
 
 _ARRAYS: Final = "interop has no adapter for its arrays"
 _FUNCTIONS: Final = "its functions take NumPy arrays"
 PACKAGES: Final = {
-    "PIL": Other("it holds images", "PIL.Image.fromarray(interop.to_numpy(x))"),
-    "SimpleITK": Other("it holds images", "SimpleITK.GetImageFromArray(interop.to_numpy(x))"),
-    "awkward": Other("it holds ragged arrays", "awkward.from_numpy(interop.to_numpy(x))"),
-    "cudf": Other("it holds data frames", "cudf.DataFrame(interop.to_cupy(x))"),
-    "cupyx": Other("it holds sparse matrices", "cupyx.scipy.sparse.csr_matrix(interop.to_cupy(x))"),
-    "cv2": Other(_FUNCTIONS, "interop.to_numpy(x)"),
-    "datasets": Other("it holds tables", 'datasets.Dataset.from_dict({"name": interop.to_numpy(x)})'),
-    "h5py": Other("it holds files", 'file["name"] = interop.to_numpy(x)'),
-    "keras": Other(_ARRAYS, "keras.ops.convert_to_tensor(interop.to_numpy(x))"),
-    "mlx": Other(_ARRAYS, "mlx.core.array(interop.to_numpy(x))"),
-    "mxnet": Other(_ARRAYS, "mxnet.np.array(interop.to_numpy(x))"),
-    "numba": Other(_FUNCTIONS, "interop.to_numpy(x)"),
-    "onnxruntime": Other("it holds values", "onnxruntime.OrtValue.ortvalue_from_numpy(interop.to_numpy(x))"),
-    "paddle": Other(_ARRAYS, "paddle.to_tensor(interop.to_numpy(x))"),
-    "pandas": Other("it holds data frames", "pandas.DataFrame(interop.to_numpy(x))"),
-    "polars": Other("it holds data frames", "polars.from_numpy(interop.to_numpy(x))"),
-    "pyarrow": Other("it holds columns", "pyarrow.array(interop.to_numpy(x))"),
-    "scipy": Other(_FUNCTIONS, "interop.to_numpy(x)"),
-    "skimage": Other(_FUNCTIONS, "interop.to_numpy(x)"),
-    "sklearn": Other(_FUNCTIONS, "interop.to_numpy(x)"),
-    "sparse": Other("it holds sparse arrays", "sparse.COO.from_numpy(interop.to_numpy(x))"),
-    "tensorflow": Other(_ARRAYS, "tensorflow.convert_to_tensor(interop.to_numpy(x))"),
-    "tinygrad": Other(_ARRAYS, "tinygrad.Tensor(interop.to_numpy(x))"),
-    "xarray": Other("it holds labelled arrays", "xarray.DataArray(interop.to_numpy(x))"),
-    "zarr": Other("it holds files", "zarr.array(interop.to_numpy(x))"),
+    "PIL": PackageHint("it holds images", "PIL.Image.fromarray(interop.to_numpy(x))"),
+    "SimpleITK": PackageHint("it holds images", "SimpleITK.GetImageFromArray(interop.to_numpy(x))"),
+    "awkward": PackageHint("it holds ragged arrays", "awkward.from_numpy(interop.to_numpy(x))"),
+    "cudf": PackageHint("it holds data frames", "cudf.DataFrame(interop.to_cupy(x))"),
+    "cupyx": PackageHint("it holds sparse matrices", "cupyx.scipy.sparse.csr_matrix(interop.to_cupy(x))"),
+    "cv2": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
+    "datasets": PackageHint("it holds tables", 'datasets.Dataset.from_dict({"name": interop.to_numpy(x)})'),
+    "h5py": PackageHint("it holds files", 'file["name"] = interop.to_numpy(x)'),
+    "keras": PackageHint(_ARRAYS, "keras.ops.convert_to_tensor(interop.to_numpy(x))"),
+    "mlx": PackageHint(_ARRAYS, "mlx.core.array(interop.to_numpy(x))"),
+    "mxnet": PackageHint(_ARRAYS, "mxnet.np.array(interop.to_numpy(x))"),
+    "numba": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
+    "onnxruntime": PackageHint("it holds values", "onnxruntime.OrtValue.ortvalue_from_numpy(interop.to_numpy(x))"),
+    "paddle": PackageHint(_ARRAYS, "paddle.to_tensor(interop.to_numpy(x))"),
+    "pandas": PackageHint("it holds data frames", "pandas.DataFrame(interop.to_numpy(x))"),
+    "polars": PackageHint("it holds data frames", "polars.from_numpy(interop.to_numpy(x))"),
+    "pyarrow": PackageHint("it holds columns", "pyarrow.array(interop.to_numpy(x))"),
+    "scipy": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
+    "skimage": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
+    "sklearn": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
+    "sparse": PackageHint("it holds sparse arrays", "sparse.COO.from_numpy(interop.to_numpy(x))"),
+    "tensorflow": PackageHint(_ARRAYS, "tensorflow.convert_to_tensor(interop.to_numpy(x))"),
+    "tinygrad": PackageHint(_ARRAYS, "tinygrad.Tensor(interop.to_numpy(x))"),
+    "xarray": PackageHint("it holds labelled arrays", "xarray.DataArray(interop.to_numpy(x))"),
+    "zarr": PackageHint("it holds files", "zarr.array(interop.to_numpy(x))"),
 }
 """Packages that users name as targets, though interop makes no arrays of them."""
 _FRAMEWORKS: Final = {"np": "numpy", "cp": "cupy", "jnp": "jax", "da": "dask", "pt": "torch", "pytorch": "torch"}
@@ -82,15 +82,15 @@ def of_package(name: str) -> str | None:
     package = _PACKAGES.get(package, package)
     if package not in PACKAGES:
         return None
-    what, cure = PACKAGES[package]
-    return f"{package} is not a target, because {what}. Write {cure} instead."
+    what, code = PACKAGES[package]
+    return f"{package} is not a target, because {what}. Write {code} instead."
 
 
 def of_name(name: str, known: Collection[str]) -> str:
     """Say why a name is not a target, and which name or keyword was meant."""
     if hint := of_package(name):
         return hint
-    unknown = f"no framework is called {text.brief(name)}"
+    unknown = f"no framework is called {text.short_repr(name)}"
     if keyword := _keyword(name):
         return f"{unknown}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
     meant = _meant(name, known)
@@ -117,11 +117,11 @@ def of_target(to: Any, known: Collection[str], framework: str | None) -> str:
         )
     if not isinstance(to, type) and (text.is_like_array(type(to)) or isinstance(to, _SWAPPED)):
         return (
-            f"the target is an array or a container of arrays, {text.brief(to)}: were the arguments swapped? "
+            f"the target is an array or a container of arrays, {text.short_repr(to)}: were the arguments swapped? "
             'Pass the array first and the framework second, as in interop.convert(x, "numpy").'
         )
     hint = of_package(to.__module__) if isinstance(to, type) else None
-    named = f"a framework is named by a string, its module or its class of arrays, not by {text.brief(to)}"
+    named = f"a framework is named by a string, its module or its class of arrays, not by {text.short_repr(to)}"
     return hint or f"{named}. {_known(known)}"
 
 

@@ -18,40 +18,42 @@ if TYPE_CHECKING:
 _SAMPLE: Final = 100  # items of a container that are looked at
 
 
-class Hint(NamedTuple):
+class ClassHint(NamedTuple):
     """A description of a class of objects, and the code that gets arrays from an object `x`."""
 
     what: str
-    cure: str
+    code: str
 
 
 CLASSES: Final = {
-    "scipy.spmatrix": Hint("is sparse", "x.toarray()"),
-    "scipy.sparray": Hint("is sparse", "x.toarray()"),
-    "cupyx.spmatrix": Hint("is sparse", "x.toarray()"),
-    "sparse.SparseArray": Hint("is sparse", "x.todense()"),
-    "SimpleITK.Image": Hint("is an image", "SimpleITK.GetArrayFromImage(x)"),
-    "multiprocessing.SynchronizedBase": Hint("has its memory behind a lock", "x.get_obj()"),
-    "datasets.Column": Hint("is a column of a data set, which is read by slices", "numpy.asarray(x[:])"),
-    "datasets.Dataset": Hint("is a data set", 'x.with_format({to})["name"][:]'),
-    "torch.Module": Hint("is a model, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"),
-    "torch.Optimizer": Hint(
+    "scipy.spmatrix": ClassHint("is sparse", "x.toarray()"),
+    "scipy.sparray": ClassHint("is sparse", "x.toarray()"),
+    "cupyx.spmatrix": ClassHint("is sparse", "x.toarray()"),
+    "sparse.SparseArray": ClassHint("is sparse", "x.todense()"),
+    "SimpleITK.Image": ClassHint("is an image", "SimpleITK.GetArrayFromImage(x)"),
+    "multiprocessing.SynchronizedBase": ClassHint("has its memory behind a lock", "x.get_obj()"),
+    "datasets.Column": ClassHint("is a column of a data set, which is read by slices", "numpy.asarray(x[:])"),
+    "datasets.Dataset": ClassHint("is a data set", 'x.with_format({to})["name"][:]'),
+    "torch.Module": ClassHint(
+        "is a model, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"
+    ),
+    "torch.Optimizer": ClassHint(
         "is an optimizer, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"
     ),
-    "torch.DataLoader": Hint(
+    "torch.DataLoader": ClassHint(
         "gives its arrays one after another", "[interop.convert_tree(batch, {to}) for batch in x]"
     ),
-    "torch.IterableDataset": Hint(
+    "torch.IterableDataset": ClassHint(
         "gives its arrays one after another", "[interop.convert_tree(item, {to}) for item in x]"
     ),
-    "torch.Dataset": Hint("is a data set, which is read by index", "interop.convert_tree(x[0], {to})"),
-    "torch.TypedStorage": Hint("is memory without a shape", "torch.tensor(x)"),
-    "torch.UntypedStorage": Hint("is memory without a shape", "torch.tensor(x, dtype=torch.uint8)"),
-    "numpy.NpzFile": Hint("holds several arrays by name", "interop.convert_tree(dict(x), {to})"),
-    "h5py.Group": Hint("holds several data sets by name", 'x["name"]'),
-    "zarr.Group": Hint("holds several arrays by name", 'x["name"]'),
-    "polars.LazyFrame": Hint("is not computed yet", "x.collect()"),
-    "pyarrow.Scalar": Hint("is one value", "numpy.asarray(x.as_py())"),
+    "torch.Dataset": ClassHint("is a data set, which is read by index", "interop.convert_tree(x[0], {to})"),
+    "torch.TypedStorage": ClassHint("is memory without a shape", "torch.tensor(x)"),
+    "torch.UntypedStorage": ClassHint("is memory without a shape", "torch.tensor(x, dtype=torch.uint8)"),
+    "numpy.NpzFile": ClassHint("holds several arrays by name", "interop.convert_tree(dict(x), {to})"),
+    "h5py.Group": ClassHint("holds several data sets by name", 'x["name"]'),
+    "zarr.Group": ClassHint("holds several arrays by name", 'x["name"]'),
+    "polars.LazyFrame": ClassHint("is not computed yet", "x.collect()"),
+    "pyarrow.Scalar": ClassHint("is one value", "numpy.asarray(x.as_py())"),
 }
 """By the package and the name of a class, which is looked for in the MRO: the module in between may change."""
 
@@ -61,18 +63,18 @@ def of_object(x: Any, to: str, is_array: Callable[[Any], bool]) -> str:
 
     `to` is the name of the target that was asked for, and `is_array` tells whether an item of a container is an array.
     """
-    label = text.full_name(type(x))
+    class_name = text.full_name(type(x))
     if isinstance(x, type):
         return f"{x.__module__}.{x.__qualname__} is not an array but a class. Pass an array of it instead."
-    if label == "PyCapsule":
+    if class_name == "PyCapsule":
         return "a raw capsule can be used only once. Pass the array that made it instead."
     hint = _of_class(type(x))
     if hint:
-        return f"{label} is not an array: it {hint.what}. Use {_for(hint.cure, to)}."
-    return _of_builtin(x, label, to, is_array) or _of_stranger(label)
+        return f"{class_name} is not an array: it {hint.what}. Use {_for(hint.code, to)}."
+    return _of_builtin(x, class_name, to, is_array) or _of_stranger(class_name)
 
 
-def _of_class(cls: type) -> Hint | None:
+def _of_class(cls: type) -> ClassHint | None:
     for base in cls.__mro__:
         hint = CLASSES.get(f"{base.__module__.partition('.')[0]}.{base.__name__}")
         if hint:
@@ -80,25 +82,25 @@ def _of_class(cls: type) -> Hint | None:
     return None
 
 
-def _of_builtin(x: Any, label: str, to: str, is_array: Callable[[Any], bool]) -> str | None:
+def _of_builtin(x: Any, class_name: str, to: str, is_array: Callable[[Any], bool]) -> str | None:
     """Return how to make an array from a built-in Python object, or None for any other object."""
-    subject = "None" if x is None else text.with_article(label)
+    subject = "None" if x is None else text.with_article(class_name)
     for classes, hint in _BUILTINS:
         if isinstance(x, classes):
-            words = hint if isinstance(hint, str) else hint(x, is_array)
-            return f"{subject} is not an array. {_for(words, to)}"
+            advice = hint if isinstance(hint, str) else hint(x, is_array)
+            return f"{subject} is not an array. {_for(advice, to)}"
     return None
 
 
-def _for(words: str, to: str) -> str:
+def _for(advice: str, to: str) -> str:
     """Write the target that was asked for into a hint."""
-    return words.replace("{to}", f'"{to}"')
+    return advice.replace("{to}", f'"{to}"')
 
 
-def _of_stranger(label: str) -> str:
+def _of_stranger(class_name: str) -> str:
     protocols = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
     return (
-        f"{label} is not an array: it is of no known framework, and it speaks none of {protocols}. "
+        f"{class_name} is not an array: it is of no known framework, and it speaks none of {protocols}. "
         "If it holds an array, pass that array; if it is a container, pass each of its arrays."
     )
 

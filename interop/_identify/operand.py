@@ -11,12 +11,12 @@ _READ: Final = "Read it before that: x = numpy.asanyarray(x)."
 _UNWRAP: Final = "Unwrap it before that: x = x.data."
 
 
-class Found(NamedTuple):
+class Operand(NamedTuple):
     """Whose array it is, the array itself (a foreign one: opened), and what a foreign one is called."""
 
     adapter: Adapter
     array: Any
-    label: str | None = None
+    foreign_class: str | None = None
 
     def describe(self) -> Facts:
         """Return the facts of the array, under the name of the foreign object, if there is one.
@@ -24,14 +24,14 @@ class Found(NamedTuple):
         The array was opened or read from that object.
         """
         facts = self.adapter.describe(self.array)
-        if self.label is None:
+        if self.foreign_class is None:
             return facts
         if facts.unsupported and self.adapter.ndarray_native:  # the hint is for the ndarray, and not for the object
             facts = facts._replace(unsupported=f"{facts.unsupported} {_READ}")
-        return facts._replace(framework=self.label)
+        return facts._replace(framework=self.foreign_class)
 
 
-class Unwrapped(Found):
+class UnwrappedOperand(Operand):
     """An array that was taken out of a wrapper object.
 
     `wrapper` names the class of that object.

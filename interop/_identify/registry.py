@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from interop import errors
 from interop._identify import hints, namespaces, object_hints, plugins
-from interop._identify.operand import Found, Unwrapped
+from interop._identify.operand import Operand, UnwrappedOperand
 from interop._model import text
 from interop.adapter import Adapter
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Entry(NamedTuple):
+class ShippedAdapter(NamedTuple):
     """Where a shipped adapter is, the full names of its classes of arrays, and what to install for it."""
 
     module: str
@@ -33,17 +33,17 @@ class Entry(NamedTuple):
     """Other top-level packages whose objects (devices, dtypes) are this framework's."""
 
 
-TABLE: Final[dict[str, Entry]] = {
-    "numpy": Entry("interop.adapters.numpy.adapter", ("numpy.ndarray", "numpy.generic"), "numpy"),
-    "torch": Entry("interop.adapters.torch.adapter", ("torch.Tensor",), "array-interop[torch]"),
-    "cupy": Entry("interop.adapters.cupy.adapter", ("cupy.ndarray",), "array-interop[cupy]"),
-    "jax": Entry(
+TABLE: Final[dict[str, ShippedAdapter]] = {
+    "numpy": ShippedAdapter("interop.adapters.numpy.adapter", ("numpy.ndarray", "numpy.generic"), "numpy"),
+    "torch": ShippedAdapter("interop.adapters.torch.adapter", ("torch.Tensor",), "array-interop[torch]"),
+    "cupy": ShippedAdapter("interop.adapters.cupy.adapter", ("cupy.ndarray",), "array-interop[cupy]"),
+    "jax": ShippedAdapter(
         "interop.adapters.jax",
         ("jax.Array", "jax.jaxlib._jax.Array", "jax._src.core.Tracer"),
         "array-interop[jax]",
         packages=("jaxlib",),
     ),
-    "dask": Entry(
+    "dask": ShippedAdapter(
         "interop.adapters.dask.adapter",
         ("dask.array.Array", "dask.array.core.Array", "dask.array._array_expr._collection.Array"),
         "array-interop[dask]",
@@ -52,8 +52,8 @@ TABLE: Final[dict[str, Entry]] = {
 _PROTOCOL: Final = "interop.adapters.protocol.adapter"
 
 _loaded: Final[dict[str, Adapter]] = {}
-_packages: Final = {package: name for name, entry in TABLE.items() for package in entry.packages}
-_names: Final = {full: name for name, entry in TABLE.items() for full in entry.classes}
+_packages: Final = {package: name for name, shipped in TABLE.items() for package in shipped.packages}
+_names: Final = {full: name for name, shipped in TABLE.items() for full in shipped.classes}
 _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 _lock: Final = threading.RLock()
 
@@ -61,7 +61,7 @@ on_change: Final[list[Callable[[], object]]] = []
 """Functions to call after an adapter was registered."""
 
 
-def identify(x: Any, target: Adapter | None = None) -> Found:
+def identify(x: Any, target: Adapter | None = None) -> Operand:
     """Find the adapter of an array, whatever package its class is from; open it when only a protocol is spoken.
 
     An array that is nobody's, but of the class that `target` makes, is the target's own. An object that wraps an
@@ -78,20 +78,20 @@ def identify(x: Any, target: Adapter | None = None) -> Found:
     if adapter is None and target is not None and isinstance(x, target.array_type):
         adapter = target
     if adapter:
-        return Found(adapter, x)
-    if isinstance(x, Found):
+        return Operand(adapter, x)
+    if isinstance(x, Operand):
         return x
     inner = unwrap(x)
     if inner is x:
         return _open_foreign(x, target)
-    found = Unwrapped(*identify(inner, target))
-    found.wrapper = label_of(x)
-    return found
+    operand = UnwrappedOperand(*identify(inner, target))
+    operand.wrapper = class_name_of(x)
+    return operand
 
 
 def unwrap(x: Any) -> Any:
     """Return the array that an object of no known framework wraps, without reading one; else the object."""
-    if adapter_of(type(x)) is not None or isinstance(x, Found):
+    if adapter_of(type(x)) is not None or isinstance(x, Operand):
         return x
     try:
         inner = importlib.import_module(_PROTOCOL).unwrap(x)
@@ -122,7 +122,7 @@ def is_lazy(cls: type) -> bool:
     return adapter is not None and adapter.lazy
 
 
-def label_of(x: Any) -> str:
+def class_name_of(x: Any) -> str:
     """Return the label of an object that belongs to no framework: the full name of the class."""
     return full_name(type(x)).removeprefix("builtins.")
 
@@ -152,7 +152,7 @@ def namespace_of(x: Any) -> ModuleType | None:
     return None if adapter_of(type(x)) else namespaces.of(x)
 
 
-def owner(spec: Any) -> Adapter | None:
+def adapter_of_spec(spec: Any) -> Adapter | None:
     """Return the adapter whose framework defined an object such as a dtype or a device."""
     cls = spec if isinstance(spec, type) else type(spec)
     root = spec.partition(".")[0] if isinstance(spec, str) else cls.__module__.partition(".")[0]
@@ -196,10 +196,10 @@ def register(adapter: Adapter) -> None:
         It is no adapter, or another one has its name.
     """
     if not isinstance(cast("object", adapter), Adapter):
-        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {text.brief(adapter)}"
+        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {text.short_repr(adapter)}"
         raise errors.InvalidOptionError(msg)
     with _lock:
-        new, old = full_name(type(adapter)), _claimant(adapter.name)
+        new, old = full_name(type(adapter)), _registered_class(adapter.name)
         if old not in (None, new):
             msg = f"two adapters are called {adapter.name!r}: {old} and {new}. Rename or uninstall one."
             raise errors.InvalidOptionError(msg)
@@ -222,7 +222,7 @@ def loaded(name: str) -> Adapter | None:
 
 def loaded_adapters() -> list[Adapter]:
     """Return the adapters of shipped frameworks that this process has imported, NumPy among them; else none."""
-    modules = {name: sys.modules.get(entry.classes[0].rpartition(".")[0]) for name, entry in TABLE.items()}
+    modules = {name: sys.modules.get(shipped.classes[0].rpartition(".")[0]) for name, shipped in TABLE.items()}
     ready = [n for n, module in modules.items() if module and not getattr(module.__spec__, "_initializing", False)]
     return [adapter_named(name) for name in ready] if "numpy" in ready else []
 
@@ -260,7 +260,7 @@ def full_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _claimant(name: str) -> str | None:
+def _registered_class(name: str) -> str | None:
     if name in TABLE:
         return TABLE[name].module
     return full_name(type(_loaded[name])) if name in _loaded else None
@@ -278,31 +278,31 @@ def _name_in_plugins(cls: type) -> str | None:
     return _name_of(cls)
 
 
-def _import(name: str, entry: Entry) -> Adapter:
+def _import(name: str, shipped: ShippedAdapter) -> Adapter:
     try:
-        return cast("Adapter", importlib.import_module(entry.module).adapter)
+        return cast("Adapter", importlib.import_module(shipped.module).adapter)
     except ImportError as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == name
         problem = f"{name} is not installed" if absent else f"{name} cannot be imported ({error})"
-        msg = f"{problem}. Install it with: pip install '{entry.install}'"
+        msg = f"{problem}. Install it with: pip install '{shipped.install}'"
         raise errors.FrameworkNotInstalledError(msg, name=name) from error
 
 
 # -- arrays of no known framework ------------------------------------------------------------------------------------
 
 
-def _open_foreign(x: Any, target: Adapter | None) -> Found:
+def _open_foreign(x: Any, target: Adapter | None) -> Operand:
     """Open what speaks `__dlpack__`, `__cuda_array_interface__`, the buffer protocol, ... as an array we know."""
     protocol = importlib.import_module(_PROTOCOL)
-    label = label_of(x)
+    class_name = class_name_of(x)
     try:
         array = protocol.open(x)
     except (errors.InteropError, MemoryError):
         raise
     except Exception as error:  # a class may be so odd that it can't be asked at all
-        msg = f"{label} offers its memory, but asked for it, it answers {errors.quote(error)}"
+        msg = f"{class_name} offers its memory, but asked for it, it answers {errors.quote(error)}"
         raise errors.UnsupportedArrayError(msg) from error
     if array is None:
         wanted = target.name if target else "numpy"
         raise errors.NotAnArrayError(object_hints.of_object(x, wanted, lambda item: is_array(type(item))))
-    return Found(adapter_of(type(array)) or protocol.adapter, array, label)
+    return Operand(adapter_of(type(array)) or protocol.adapter, array, class_name)

@@ -19,6 +19,6 @@ def caller() -> FrameType:
     return frame
 
 
-def spell(frame: FrameType) -> str:
+def format_frame(frame: FrameType) -> str:
     """Write a frame as a file, a line and a function: what an editor jumps to."""
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"

@@ -8,7 +8,7 @@ from interop import errors
 from interop._model import layout
 
 if TYPE_CHECKING:
-    from interop._engine.planner import Route
+    from interop._engine.planner import Conversion
     from interop._model.plan import Plan
     from interop.adapter import Device, Facts
 
@@ -30,36 +30,36 @@ def casts(start: str, end: str) -> str | None:
     return f"the dtype changes from {start} to {end}" if start != end else None
 
 
-def misalignment(route: Route) -> str | None:
+def misalignment(conversion: Conversion) -> str | None:
     """Return why the target cannot use memory at this address, or None if usable or unknown."""
-    needed = route.target.alignment(route.facts.dtype)
-    if not route.address or route.address % needed == 0:
+    needed = conversion.target.alignment(conversion.facts.dtype)
+    if not conversion.address or conversion.address % needed == 0:
         return None
-    found = route.address & -route.address
+    found = conversion.address & -conversion.address
     return (
-        f"{route.target.name} needs {needed} bytes of alignment for {route.facts.dtype}, "
+        f"{conversion.target.name} needs {needed} bytes of alignment for {conversion.facts.dtype}, "
         f"and this memory is aligned to {found}"
     )
 
 
-def asks_copy(route: Route) -> str | None:
+def asks_copy(conversion: Conversion) -> str | None:
     """Return that the caller asks for a copy; None if nobody does."""
-    return "copy=True asks for an independent array" if route.wish.copy else None
+    return "copy=True asks for an independent array" if conversion.request.copy else None
 
 
-def protects(route: Route) -> str | None:
+def protects(conversion: Conversion) -> str | None:
     """Return why memory that must not be written to can't be handed to the target; an error if that was asked for."""
-    facts, target = route.facts, route.target
+    facts, target = conversion.facts, conversion.target
     if target.honours_readonly:
         return None
     if layout.overlaps(facts):
         return f"its elements overlap in memory, and {target.name} would write to them all the same"
-    if not facts.readonly or route.wish.readonly == "share":
+    if not facts.readonly or conversion.request.readonly == "share":
         return None
     reason = f"{facts.readonly_reason or 'it is read-only'}, and {target.name} would write to it all the same"
-    if route.wish.readonly == "error":
-        copy = "" if route.wish.copy is False else 'readonly="copy", or '
-        raise route.refusal(errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}")
+    if conversion.request.readonly == "error":
+        copy = "" if conversion.request.copy is False else 'readonly="copy", or '
+        raise conversion.refusal(errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}")
     return reason
 
 
@@ -69,9 +69,9 @@ def _share_if(facts: Facts) -> str:
     return f'readonly="share" if {condition}.'
 
 
-def way_out(route: Route, plan: Plan) -> str:
+def copy_hint(conversion: Conversion, plan: Plan) -> str:
     """Say what to write instead of copy=False."""
-    protected = route.wish.readonly == "copy" and plan.reason == protects(route)
-    if protected and not layout.overlaps(route.facts):
-        return f"Leave copy=False out, or pass {_share_if(route.facts)}"
+    protected = conversion.request.readonly == "copy" and plan.reason == protects(conversion)
+    if protected and not layout.overlaps(conversion.facts):
+        return f"Leave copy=False out, or pass {_share_if(conversion.facts)}"
     return "Leave copy=False out to allow it."

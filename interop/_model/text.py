@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def brief(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return the repr of a value, cut to one line.
 
     An array is described by its class and shape, and never printed.

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, Unpack,
 
 from interop import errors
 from interop._engine import reading
-from interop._engine.options import invalid, is_whole, make_wish, parse_axis
+from interop._engine.options import invalid, is_integer, parse_axis, parse_request
 from interop._identify import registry
 from interop._identify.datasets import is_dataset
-from interop._transfer.chunks import runs, spell
-from interop._transfer.progress import check_progress, following
-from interop._verbs.convert import convert_whole
+from interop._transfer.chunks import format_index, iter_slices
+from interop._transfer.progress import check_progress, reporting
+from interop._verbs.convert import convert_computed
 from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop._engine.options import Keywords
-    from interop._identify.operand import Found
+    from interop._identify.operand import Operand
     from interop._transfer.progress import Progress
     from interop.adapter import Facts
 
@@ -104,19 +104,19 @@ def batches(
     [[0, 1], [2, 3], [4]]
     """
     registry.find(to)
-    make_wish(keywords, _KEYWORDS)
+    parse_request(keywords, _KEYWORDS)
     check_progress(progress)
     shape, cut = _open(x, to, keywords)
     axis = _parse_axis(axis, shape)
-    pieces = range(0, shape[axis], _parse_size(size))
-    return Batches(lambda index: convert_whole(cut(index), to, keywords), pieces, axis, progress)
+    starts = range(0, shape[axis], _parse_size(size))
+    return Batches(lambda index: convert_computed(cut(index), to, keywords), starts, axis, progress)
 
 
 class Batches(Generic[T]):
     """What `batches` returns: `len` tells the number of pieces, and each iteration starts anew."""
 
-    def __init__(self, take: Callable[[Any], T], starts: range, axis: int, progress: Progress) -> None:
-        self._take = take
+    def __init__(self, convert_slice: Callable[[Any], T], starts: range, axis: int, progress: Progress) -> None:
+        self._convert_slice = convert_slice
         self._starts = starts
         self._axis = axis
         self._progress = progress
@@ -125,16 +125,16 @@ class Batches(Generic[T]):
         return len(self._starts)
 
     def __iter__(self) -> Iterator[T]:
-        with following(self._progress, self._starts.stop, " rows") as tell:
-            for run in runs(self._starts.stop, self._starts.step):
-                yield self._convert((*(slice(None),) * self._axis, run) if self._axis else run)
-                tell(run.stop)
+        with reporting(self._progress, self._starts.stop, " rows") as report:
+            for rows in iter_slices(self._starts.stop, self._starts.step):
+                yield self._convert((*(slice(None),) * self._axis, rows) if self._axis else rows)
+                report(rows.stop)
 
     def _convert(self, index: Any) -> T:
         try:
-            return self._take(index)
+            return self._convert_slice(index)
         except Exception as error:
-            error.add_note(f"at x{spell(index)}")
+            error.add_note(f"at x{format_index(index)}")
             raise
 
 
@@ -143,27 +143,27 @@ def _open(x: Any, to: Any, keywords: dict[str, Any]) -> tuple[tuple[int, ...], C
     x = registry.unwrap(x)
     if registry.adapter_of(type(x)) is None and is_dataset(x):
         return x.shape, x.__getitem__
-    found = registry.identify(x)
-    facts = found.describe()
-    if reading.is_read_first(found.adapter, facts) and not found.adapter.lazy:
-        array = convert_whole(found, "numpy", {})
+    operand = registry.identify(x)
+    facts = operand.describe()
+    if reading.is_read_first(operand.adapter, facts) and not operand.adapter.lazy:
+        array = convert_computed(operand, "numpy", {})
         return array.shape, array.__getitem__
-    if found.label and facts.unsupported and not hasattr(x, "__getitem__"):
+    if operand.foreign_class and facts.unsupported and not hasattr(x, "__getitem__"):
         msg = f"cannot cut {facts} into batches: {facts.unsupported}"
         raise errors.UnsupportedArrayError(msg)
-    return facts.shape, _slicer(x, found, facts) or _convert_first(x, to, keywords).__getitem__
+    return facts.shape, _slicer(x, operand, facts) or _convert_first(x, to, keywords).__getitem__
 
 
-def _slicer(x: Any, found: Found, facts: Facts) -> Callable[[Any], Any] | None:
+def _slicer(x: Any, operand: Operand, facts: Facts) -> Callable[[Any], Any] | None:
     """Return a function that takes slices of an array in memory; None if nobody here can."""
-    if hasattr(found.array, "__getitem__") and registry.adapter_of(type(found.array)):
-        return found.array.__getitem__
-    if found.label and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
+    if hasattr(operand.array, "__getitem__") and registry.adapter_of(type(operand.array)):
+        return operand.array.__getitem__
+    if operand.foreign_class and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
         return lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    if found.label and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
+    if operand.foreign_class and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
         return x.__getitem__
-    if facts.device.kind in found.adapter.holds:
-        return lambda index: found.adapter.part(found.array, index)
+    if facts.device.kind in operand.adapter.device_kinds:
+        return lambda index: operand.adapter.view(operand.array, index)
     return None
 
 
@@ -176,7 +176,7 @@ def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
     kept: dict[str, Any] = {name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords}
     if keywords.get("copy") is False:
         kept["copy"] = False
-    return convert_whole(x, to, kept)
+    return convert_computed(x, to, kept)
 
 
 def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
@@ -198,6 +198,6 @@ def _parse_size(size: Any) -> int:
     if size is None:
         msg = "batches needs size=, the number of rows in a batch, for example size=1000"
         raise TypeError(msg)
-    if is_whole(size, 1):
+    if is_integer(size, 1):
         return int(size)
     raise invalid("size", size, "a positive integer")

@@ -7,14 +7,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from interop import errors
-from interop._engine.options import invalid, is_whole, make_wish
+from interop._engine.options import invalid, is_integer, parse_request
 from interop._identify import registry
 from interop._identify.datasets import is_dataset
 from interop._model import dtypes, layout
-from interop._transfer.chunks import gather, pieces, spell
-from interop._transfer.destination import Landing
-from interop._transfer.progress import check_progress, following
-from interop._transfer.staging import Carrier, End
+from interop._transfer.chunks import format_index, iter_chunks, merge_slices
+from interop._transfer.destination import Destination
+from interop._transfer.progress import check_progress, reporting
+from interop._transfer.staging import DescribedOperand, StagedCopier
 from interop._watch import watch
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from interop.adapter import Facts
     from interop.adapter.lazy import LazyAdapter
 
-    Part = tuple[End, End]  # of dst, and what is written there
+    Part = tuple[DescribedOperand, DescribedOperand]  # of dst, and what is written there
 
 _BATCH: Final = 64 * 1024 * 1024
 
@@ -96,34 +96,36 @@ def copyto(  # noqa: PLR0913 - keywords
     >>> whole[:, 0]
     array([0., 0., 1., 1.])
     """
-    wish = make_wish({"casting": casting} | ({} if detach is None else {"detach": detach}))
-    carrier = Carrier(_parse_batch(batch_bytes))
+    request = parse_request({"casting": casting} | ({} if detach is None else {"detach": detach}))
+    copier = StagedCopier(_parse_batch(batch_bytes))
     check_progress(progress)
     start = perf_counter()
-    landing = Landing.open(dst, wish)
-    parts = _parts(landing, src, carrier)
-    with following(progress, landing.facts.nbytes, "B") as tell:
-        _write(landing, parts, carrier, tell)
-    if landing.plan and watch.is_open():
-        watch.note(landing.plan, perf_counter() - start)
+    destination = Destination.open(dst, request)
+    parts = _parts(destination, src, copier)
+    with reporting(progress, destination.facts.nbytes, "B") as report:
+        _write(destination, parts, copier, report)
+    if destination.plan and watch.is_open():
+        watch.note(destination.plan, perf_counter() - start)
 
 
-def _write(landing: Landing, parts: Iterator[Part], carrier: Carrier, tell: Callable[[int], object]) -> None:
+def _write(
+    destination: Destination, parts: Iterator[Part], copier: StagedCopier, report: Callable[[int], object]
+) -> None:
     """Write part after part; if something comes between, wait for what is under way, and say how far it came."""
     done = 0
-    size = dtypes.itemsize(landing.facts.dtype)
+    size = dtypes.itemsize(destination.facts.dtype)
     try:
         try:
             for target, source in parts:
-                for count in carrier.carry(target, source):
+                for count in copier.copy(target, source):
                     done += count
-                    tell(done * size)
+                    report(done * size)
                 del target, source  # while the next one is made
         finally:
-            carrier.drain()
+            copier.drain()
     except BaseException as error:
-        complete = done - carrier.unconfirmed
-        error.add_note(_say_how_far(landing.facts, complete, carrier.begun - complete))
+        complete = done - copier.unconfirmed
+        error.add_note(_say_how_far(destination.facts, complete, copier.begun - complete))
         raise
 
 
@@ -142,15 +144,15 @@ def _say_how_far(facts: Facts, done: int, begun: int) -> str:
 # -- sources: each gives parts of dst, in row-major order, with what is written there ------------------------------
 
 
-def _parts(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
+def _parts(destination: Destination, src: Any, copier: StagedCopier) -> Iterator[Part]:
     """Find out what the source is. All but the arrays of an iterable is checked here, before anything is written."""
     src = registry.unwrap(src)
     if registry.adapter_of(type(src)) is None and is_dataset(src):
-        return _read(landing, src, carrier)
+        return _read(destination, src, copier)
     if registry.is_lazy(type(src)):
-        return _compute(landing, src, carrier)
+        return _compute(destination, src, copier)
     try:
-        found = registry.identify(src)
+        operand = registry.identify(src)
     except errors.NotAnArrayError:
         try:
             arrays = iter(src)
@@ -158,71 +160,71 @@ def _parts(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
             arrays = None
         if arrays is None:
             raise
-        return _lay(landing, arrays, f"an iterable ({type(src).__name__})")
-    whole = landing.whole()
-    return iter([(whole, landing.admit(found, whole))])
+        return _lay(destination, arrays, f"an iterable ({type(src).__name__})")
+    whole = destination.full()
+    return iter([(whole, destination.validate_source(operand, whole))])
 
 
-def _read(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
+def _read(destination: Destination, src: Any, copier: StagedCopier) -> Iterator[Part]:
     """Read what is read as it is sliced."""
-    facts = landing.admit_dataset(src)
+    facts = destination.validate_dataset(src)
 
     def read() -> Iterator[Part]:
-        for piece in pieces(facts.shape, carrier.limit(facts, landing.facts)):
-            part = registry.identify(src[piece.index])
-            if (shape := part.adapter.describe(part.array).shape) != piece.shape:
-                reason = f"its part {spell(piece.index)} has the shape {shape}, which is not {piece.shape}."
-                raise landing.refusal(errors.ShapeError, facts, reason)
-            target = landing.part(piece.index)
-            yield target, landing.admit(part, target)
+        for chunk in iter_chunks(facts.shape, copier.limit(facts, destination.facts)):
+            part = registry.identify(src[chunk.index])
+            if (shape := part.adapter.describe(part.array).shape) != chunk.shape:
+                reason = f"its part {format_index(chunk.index)} has the shape {shape}, which is not {chunk.shape}."
+                raise destination.refusal(errors.ShapeError, facts, reason)
+            target = destination.view(chunk.index)
+            yield target, destination.validate_source(part, target)
 
     return read()
 
 
-def _compute(landing: Landing, src: Any, carrier: Carrier) -> Iterator[Part]:
+def _compute(destination: Destination, src: Any, copier: StagedCopier) -> Iterator[Part]:
     """Compute runs of rows between the ends of blocks, so that none is computed twice."""
-    found = registry.identify(src)
-    facts = landing.admit_later(found)
-    ends = cast("LazyAdapter", found.adapter).rows(src) if facts.shape else [0]
-    rows = carrier.limit(facts, landing.facts) // max(prod(facts.shape[1:]), 1)
-    cuts = [slice(*run) for run in gather(ends, rows)] if facts.shape else [...]
+    operand = registry.identify(src)
+    facts = destination.validate_lazy(operand)
+    ends = cast("LazyAdapter", operand.adapter).rows(src) if facts.shape else [0]
+    rows = copier.limit(facts, destination.facts) // max(prod(facts.shape[1:]), 1)
+    cuts = [slice(*run) for run in merge_slices(ends, rows)] if facts.shape else [...]
 
     def compute() -> Iterator[Part]:
         for cut in cuts:
-            target = landing.part(cut)
-            yield target, landing.admit(registry.identify(src[cut]), target)
+            target = destination.view(cut)
+            yield target, destination.validate_source(registry.identify(src[cut]), target)
 
     return compute()
 
 
-def _lay(landing: Landing, arrays: Iterable[Any], name: str) -> Iterator[Part]:
+def _lay(destination: Destination, arrays: Iterable[Any], name: str) -> Iterator[Part]:
     """Lay arrays one after the other along axis 0."""
-    landing.check(name)
-    if not (shape := landing.facts.shape):
-        raise landing.refusal(errors.ShapeError, name, "dst has no axis along which arrays could be laid.")
-    return _lay_rows(landing, arrays, name, shape)
+    destination.check(name)
+    if not (shape := destination.facts.shape):
+        raise destination.refusal(errors.ShapeError, name, "dst has no axis along which arrays could be laid.")
+    return _lay_rows(destination, arrays, name, shape)
 
 
-def _lay_rows(landing: Landing, arrays: Iterable[Any], name: str, shape: tuple[int, ...]) -> Iterator[Part]:
+def _lay_rows(destination: Destination, arrays: Iterable[Any], name: str, shape: tuple[int, ...]) -> Iterator[Part]:
     row, rows = 0, shape[0]
     for x in arrays:
-        found = registry.identify(x)
-        facts = found.adapter.describe(found.array)
-        landing.check_shape_is_known(facts)
+        operand = registry.identify(x)
+        facts = operand.adapter.describe(operand.array)
+        destination.check_shape_is_known(facts)
         if facts.shape[1:] != shape[1:] or len(facts.shape) != len(shape):
             reason = f"each array of an iterable must have the shape {_any_number_of(shape)}."
-            raise landing.refusal(errors.ShapeError, facts, reason)
+            raise destination.refusal(errors.ShapeError, facts, reason)
         if (end := row + facts.shape[0]) > rows:
             room = f"after {row} of {rows} there is room for {rows - row}. Pass fewer."
             reason = f"it brings {facts.shape[0]} row{'s' * (facts.shape[0] != 1)}, and {room}"
-            raise landing.refusal(errors.ShapeError, name, reason)
-        target = landing.part(slice(row, end))
-        yield target, landing.admit(found, target)
+            raise destination.refusal(errors.ShapeError, name, reason)
+        target = destination.view(slice(row, end))
+        yield target, destination.validate_source(operand, target)
         row = end
-        del x, found, target  # while the next one is made
+        del x, operand, target  # while the next one is made
     if row < rows:
         reason = f"it ended after {row} of {rows} rows. Pass more, or write to a part of it: dst[:{row}]."
-        raise landing.refusal(errors.ShapeError, name, reason)
+        raise destination.refusal(errors.ShapeError, name, reason)
 
 
 def _any_number_of(shape: tuple[int, ...]) -> str:
@@ -232,6 +234,6 @@ def _any_number_of(shape: tuple[int, ...]) -> str:
 def _parse_batch(spec: Any) -> int:
     if spec is None:
         return _BATCH
-    if is_whole(spec, 1):
+    if is_integer(spec, 1):
         return int(spec)
     raise invalid("batch_bytes", spec, "a positive integer, or None for 64 MiB")

@@ -9,18 +9,18 @@ from interop._engine import lazy_planner, policy, reading
 from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
-from interop._transfer.staging import End, crossing_dtype, shared
+from interop._transfer.staging import DescribedOperand, shared, transfer_dtype
 from interop._verbs.inspection import shares_memory
 from interop.adapter import CPU, LIBRARY, Facts
 
 if TYPE_CHECKING:
-    from interop._engine.options import Wish
-    from interop._identify.operand import Found
+    from interop._engine.options import Request
+    from interop._identify.operand import Operand
 
 _REASON = "copyto writes to memory that is there"
 
 
-class Landing:
+class Destination:
     """The memory of `dst`, with what the caller permits.
 
     Attributes
@@ -31,27 +31,27 @@ class Landing:
         What is done, made of the first array that is admitted: it stands for all of them.
     """
 
-    def __init__(self, target: End, wish: Wish) -> None:
+    def __init__(self, target: DescribedOperand, request: Request) -> None:
         self.facts = target.facts
         self.plan: Plan | None = None
         self._target = target
-        self._wish = wish
+        self._request = request
 
     @classmethod
-    def open(cls, dst: Any, wish: Wish) -> Landing:
+    def open(cls, dst: Any, request: Request) -> Destination:
         """Find out whose memory it is.
 
         Raises
         ------
         NotAnArrayError
         """
-        return cls(_end(registry.identify(dst)), wish)
+        return cls(_described(registry.identify(dst)), request)
 
-    def whole(self) -> End:
+    def full(self) -> DescribedOperand:
         """Return all of it."""
         return self._target
 
-    def part(self, index: Any) -> End:
+    def view(self, index: Any) -> DescribedOperand:
         """Return a part of it by basic slices."""
         return self._target.at(index)
 
@@ -59,53 +59,53 @@ class Landing:
         """Return the error that names source, target, reason and cure."""
         return error(f"cannot copy {source} into {self.facts}: {reason}")
 
-    def admit(self, found: Found, target: End) -> End:
+    def validate_source(self, operand: Operand, target: DescribedOperand) -> DescribedOperand:
         """Check an array that is to be written to a part of `dst`, and read it if it has to be.
 
         Raises
         ------
         UnsupportedArrayError, ShapeError, GradientError, HostCopyError
         """
-        source = _end(found)
+        source = _described(operand)
         if reading.is_read_first(source.adapter, source.facts) and not source.adapter.lazy:
             source = self._read(source)
         self._check(source, target.facts.shape)
-        self._permit(source)
+        self._enforce_policy(source)
         opened = self._opened(source)
         if source.adapter.lazy:
             self._check(opened, target.facts.shape)
         if _are_entangled(opened, target):
             reason = "both share memory in different layouts, and writing would change what is still to be read."
-            cure = f'Copy the source first: interop.convert(src, "{opened.adapter.name}", copy=True).'
-            raise self.refusal(errors.UnsupportedArrayError, source.facts, f"{reason} {cure}")
+            hint = f'Copy the source first: interop.convert(src, "{opened.adapter.name}", copy=True).'
+            raise self.refusal(errors.UnsupportedArrayError, source.facts, f"{reason} {hint}")
         return opened
 
-    def _read(self, source: End) -> End:
+    def _read(self, source: DescribedOperand) -> DescribedOperand:
         """Read an object, unless the policy forbids writing an array with the stated facts.
 
         The array that was read is checked afterwards.
         """
         self._check_numbers(source.facts)
-        self._permit(source)
+        self._enforce_policy(source)
         return self._opened(source)
 
-    def admit_later(self, found: Found) -> Facts:
+    def validate_lazy(self, operand: Operand) -> Facts:
         """Check what is computed part by part, by what it says of itself."""
-        source = _end(found)
+        source = _described(operand)
         self._check(source, self.facts.shape)
-        self._permit(source)
+        self._enforce_policy(source)
         return source.facts
 
-    def admit_dataset(self, x: Any) -> Facts:
+    def validate_dataset(self, x: Any) -> Facts:
         """Check what is read as it is sliced, by what it says of itself."""
-        numpy, label = registry.adapter_named("numpy"), type(x).__name__
+        numpy, class_name = registry.adapter_named("numpy"), type(x).__name__
         dtype, problem = _dtype_name(x.dtype), None
         if dtype not in dtypes.NAMES:
             problem = f"its dtype {x.dtype} is none of plain numbers. Convert it first, and pass pieces."
-        facts = Facts(label, x.shape, dtype, CPU, unsupported=problem)
-        source = End(numpy, None, facts)
+        facts = Facts(class_name, x.shape, dtype, CPU, unsupported=problem)
+        source = DescribedOperand(numpy, None, facts)
         self._check(source, self.facts.shape)
-        self._permit(source)
+        self._enforce_policy(source)
         return facts
 
     def check(self, source: Facts | str) -> None:
@@ -131,7 +131,7 @@ class Landing:
 
     # -- one array -----------------------------------------------------------------------------------------------
 
-    def _check(self, source: End, shape: tuple[int, ...]) -> None:
+    def _check(self, source: DescribedOperand, shape: tuple[int, ...]) -> None:
         """Ask all that facts can answer, in the order of `convert`: numbers, shape, dtype, gradient."""
         facts = source.facts
         self._check_numbers(facts)
@@ -141,7 +141,7 @@ class Landing:
             raise self.refusal(errors.ShapeError, facts, reason)
         if problem := self._why_not_these_numbers(source):
             raise self.refusal(errors.UnsupportedArrayError, facts, problem)
-        if facts.gradient and not self._wish.detach:
+        if facts.gradient and not self._request.detach:
             reason = "it requires grad, and only its values would be written. Pass detach=True to allow it."
             raise self.refusal(errors.GradientError, facts, reason)
 
@@ -150,47 +150,47 @@ class Landing:
         if facts.unsupported:
             raise self.refusal(errors.UnsupportedArrayError, facts, facts.unsupported)
 
-    def _why_not_these_numbers(self, source: End) -> str | None:
+    def _why_not_these_numbers(self, source: DescribedOperand) -> str | None:
         start, end = source.facts.dtype, self.facts.dtype
-        if self._wish.casting == "same_kind" and (lost := dtypes.lost_numbers(start, end)):
+        if self._request.casting == "same_kind" and (lost := dtypes.lost_numbers(start, end)):
             return f'{lost}. Pass casting="unsafe" to accept that.'
-        if source.is_beside(self._target) or not (source.is_host or self._target.is_host):
+        if source.is_in_same_memory(self._target) or not (source.is_host or self._target.is_host):
             return None
         numpy = registry.adapter_named("numpy")  # the form in which all that touches the host crosses
-        return numpy.lacks(start) or numpy.lacks(end)
+        return numpy.why_no_dtype(start) or numpy.why_no_dtype(end)
 
-    def _permit(self, source: End) -> None:
+    def _enforce_policy(self, source: DescribedOperand) -> None:
         """Ask the policy: once for all, when the first array travels between the host and a device."""
-        plan = self._make_plan(source)
+        plan = self._plan_for(source)
         if self.plan is None or plan.host_bytes > self.plan.host_bytes:
-            policy.permit(plan, self._wish)
+            policy.enforce(plan, self._request)
             self.plan = plan
 
-    def _make_plan(self, source: End) -> Plan:
+    def _plan_for(self, source: DescribedOperand) -> Plan:
         start, here = source.facts, self.facts
-        dtype = here.dtype if source.is_host == self._target.is_host else crossing_dtype(source, self._target)
+        dtype = here.dtype if source.is_host == self._target.is_host else transfer_dtype(source, self._target)
         size = layout.count(here) * dtypes.itemsize(dtype)
         step = Step("move" if start.device != here.device else "copy", "target", here.device, here.dtype, size)
         computed = [Step("compute", "source", start.device, start.dtype, start.nbytes)] * source.adapter.lazy
         names, steps = (start.framework, here.framework), (*computed, step)
         return Plan(*names, here.shape, start.device, here.device, here.dtype, steps, _REASON)
 
-    def _opened(self, source: End) -> End:
+    def _opened(self, source: DescribedOperand) -> DescribedOperand:
         """Read what has to be read; let the framework of `dst` share what none can be asked for."""
         if reading.is_read_first(source.adapter, source.facts):
-            return _end(reading.read(source.adapter, source.array, source.facts.framework))
-        if source.facts.materialises:
-            return _end(registry.identify(source.adapter.copy(source.array, CPU, source.facts.dtype)))
-        if source.facts.device.kind in source.adapter.holds:
+            return _described(reading.read(source.adapter, source.array, source.facts.framework))
+        if source.facts.needs_read:
+            return _described(registry.identify(source.adapter.copy(source.array, CPU, source.facts.dtype)))
+        if source.facts.device.kind in source.adapter.device_kinds:
             return source
-        return _end(registry.identify(shared(source, self._target)))
+        return _described(registry.identify(shared(source, self._target)))
 
 
-def _end(found: Found) -> End:
-    return End(found.adapter, found.array, found.describe())
+def _described(operand: Operand) -> DescribedOperand:
+    return DescribedOperand(operand.adapter, operand.array, operand.describe())
 
 
-def _why_unwritable(target: End) -> str | None:  # noqa: PLR0911 - a list of reasons
+def _why_unwritable(target: DescribedOperand) -> str | None:  # noqa: PLR0911 - a list of reasons
     facts = target.facts
     if facts.unsupported:
         return f"dst has no plain numbers: {facts.unsupported}"
@@ -198,9 +198,9 @@ def _why_unwritable(target: End) -> str | None:  # noqa: PLR0911 - a list of rea
         return (
             f"only its library can write to memory on {facts.device}. Make a new array: interop.convert_like(src, dst)."
         )
-    if facts.materialises:
-        return f"{facts.materialises}, so dst has no memory to write to. Pass an array that has."
-    if facts.device.kind not in target.adapter.holds:
+    if facts.needs_read:
+        return f"{facts.needs_read}, so dst has no memory to write to. Pass an array that has."
+    if facts.device.kind not in target.adapter.device_kinds:
         return f"{facts.framework} can't be asked to write. Convert dst to a framework of {facts.device} first."
     if facts.readonly_reason:
         return f"dst may be read-only: {facts.readonly_reason}. Pass an array that can be written to."
@@ -208,22 +208,22 @@ def _why_unwritable(target: End) -> str | None:  # noqa: PLR0911 - a list of rea
         return "dst is read-only. Pass an array that can be written to."
     if layout.overlaps(facts):
         return "elements of dst overlap in memory, and can't all keep their values. Pass an array that has its own."
-    if facts.obstacle and not target.adapter.ndarray_native:
-        return f"in dst, {facts.obstacle}. Pass the array that it is a view of."
+    if facts.not_shareable and not target.adapter.ndarray_native:
+        return f"in dst, {facts.not_shareable}. Pass the array that it is a view of."
     return None
 
 
-def _are_entangled(source: End, target: End) -> bool:
+def _are_entangled(source: DescribedOperand, target: DescribedOperand) -> bool:
     """Whether what is written changes what is still to be read: the same memory, other than element by element."""
     if source.facts.device != target.facts.device or not shares_memory(source.array, target.array):
         return False
-    return _place_of_each(source) != _place_of_each(target)
+    return _layout_key(source) != _layout_key(target)
 
 
-def _place_of_each(end: End) -> tuple[Any, ...]:
-    facts = end.facts
+def _layout_key(operand: DescribedOperand) -> tuple[Any, ...]:
+    facts = operand.facts
     steps = [s for s, n in zip(facts.strides, facts.shape, strict=True) if n > 1]
-    return end.adapter.address(end.array), facts.dtype, steps, facts.obstacle
+    return operand.adapter.address(operand.array), facts.dtype, steps, facts.not_shareable
 
 
 def _dtype_name(dtype: Any) -> str:

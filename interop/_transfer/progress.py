@@ -24,21 +24,21 @@ def check_progress(progress: Any) -> None:
     if progress is True:
         _bar()
     elif progress is not False and not callable(progress):
-        msg = f"progress must be True, False or a function that takes a number, got {text.brief(progress)}"
+        msg = f"progress must be True, False or a function that takes a number, got {text.short_repr(progress)}"
         raise errors.InvalidOptionError(msg)
 
 
 @contextmanager
-def following(progress: Progress, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+def reporting(progress: Progress, total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """Give a function to be called with how much is done so far; the bar ends with the block."""
     if progress is not True:
-        yield progress or _say_nothing
+        yield progress or _ignore
         return
     with _bar()(total=total, unit=unit, unit_scale=unit == "B") as bar:
         yield lambda done: bar.update(done - bar.n)
 
 
-def _say_nothing(done: int) -> None:
+def _ignore(done: int) -> None:
     pass
 
 

@@ -14,10 +14,10 @@ INDEX: Final = "[{!r}]".format
 _FIELD: Final = ".{}".format
 
 
-class Place(NamedTuple):
+class Entry(NamedTuple):
     """Where a child is, and how one writes that."""
 
-    spell: Callable[[Any], str]
+    format_key: Callable[[Any], str]
     key: Any
     child: Any
 
@@ -35,15 +35,15 @@ def _is_dataclass(cls: type) -> bool:
     return isinstance(getattr(cls, "__dataclass_fields__", None), dict)
 
 
-def places(tree: Any) -> Iterator[Place]:
+def entries(tree: Any) -> Iterator[Entry]:
     """Yield the items, then the fields: a class may have both."""
     if isinstance(tree, dict):
-        yield from (Place(INDEX, key, child) for key, child in tree.items())
+        yield from (Entry(INDEX, key, child) for key, child in tree.items())
     elif names := getattr(tree, "_fields", None) if isinstance(tree, tuple) else None:
-        yield from (Place(_FIELD, name, child) for name, child in zip(names, tree, strict=True))
+        yield from (Entry(_FIELD, name, child) for name, child in zip(names, tree, strict=True))
     elif isinstance(tree, (list, tuple)):
-        yield from (Place(INDEX, i, child) for i, child in enumerate(tree))
-    yield from (Place(_FIELD, name, getattr(tree, name)) for name in _fields(tree))
+        yield from (Entry(INDEX, i, child) for i, child in enumerate(tree))
+    yield from (Entry(_FIELD, name, getattr(tree, name)) for name in _fields(tree))
 
 
 def field_names(tree: Any) -> list[Any]:
@@ -52,14 +52,14 @@ def field_names(tree: Any) -> list[Any]:
     The fields of tuples written in C have names, too.
     """
     names = getattr(type(tree), "__match_args__", ())
-    return [names[place.key] if place.key in range(len(names)) else place.key for place in places(tree)]
+    return [names[entry.key] if entry.key in range(len(names)) else entry.key for entry in entries(tree)]
 
 
 def rebuild(tree: Any, values: list[Any]) -> Any:
     """Return a container like `tree` with these values in its places, or `tree` itself if its class won't have that."""
     try:
         new = _build_tuple(tree, values) if isinstance(tree, tuple) else _build(tree, iter(values))
-        found = [place.child for place in places(new)]
+        found = [entry.child for entry in entries(new)]
     except Exception:  # noqa: BLE001 - a class may refuse in any way
         return tree
     fits = type(new) is type(tree) and len(found) == len(values) and all(map(is_, found, values))

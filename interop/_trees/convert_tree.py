@@ -9,7 +9,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from interop import errors
-from interop._engine.options import check_choice, make_wish
+from interop._engine.options import check_choice, parse_request
 from interop._identify import namespaces, registry
 from interop._trees import containers, fixed_keywords
 from interop._verbs.convert import convert
@@ -79,19 +79,19 @@ def convert_tree(
     {'x': tensor([0, 1, 2]), 'sizes': [tensor([1.], dtype=torch.float64), 5]}
     """
     registry.find(to)
-    make_wish(keywords)
+    parse_request(keywords)
     check_choice("foreign", foreign, (False, True))
     verb: Any = (lambda x, to: convert(x, to, **keywords)) if keywords else convert
 
-    def overruled(fixed: Mapping[str, Any]) -> Any:
-        return partial(convert, **fixed_keywords.overrule(keywords, fixed, to))
+    def verb_for_fixed(fixed: Mapping[str, Any]) -> Any:
+        return partial(convert, **fixed_keywords.merge_fixed(keywords, fixed, to))
 
     if type(tree) is dict and _is_flat(tree.values()):
         try:
             return dict(zip(tree, map(verb, tree.values(), repeat(to)), strict=True))
         except errors.InteropError:  # the walk meets it again, and says where
             pass
-    walk = Walk(to, verb, on_foreign=_try_foreign if foreign else None, overruled=overruled)
+    walk = Walk(to, verb, on_foreign=_try_foreign if foreign else None, verb_for_fixed=verb_for_fixed)
     return walk.start([None], [(0, tree)], lambda _: "tree")[0]
 
 
@@ -113,12 +113,12 @@ class Walk:
         Second argument of `verb`.
     verb : callable
         From an array and `to` to what takes its place.
-    anew : bool, default True
+    always_rebuild : bool, default True
         Whether a container in which nothing changes is built anew. If not, it stays itself.
     on_scalar, on_foreign : callable, optional
         From the walk and an object to what takes its place: for numbers of a framework's own classes, and for objects
         of no framework. By default these stay themselves.
-    overruled : callable, optional
+    verb_for_fixed : callable, optional
         From keywords that are fixed for a field to the `verb` for it. Without, all fields have the same.
     """
 
@@ -127,41 +127,45 @@ class Walk:
         to: Any,
         verb: Any,
         *,
-        anew: bool = True,
+        always_rebuild: bool = True,
         on_scalar: OnLeaf | None = None,
         on_foreign: OnLeaf | None = None,
-        overruled: Callable[[Mapping[str, Any]], Any] | None = None,
+        verb_for_fixed: Callable[[Mapping[str, Any]], Any] | None = None,
     ) -> None:
         self.to = to
         self.verb = verb
-        self.anew = anew
-        self.overruled = overruled
+        self.always_rebuild = always_rebuild
+        self.verb_for_fixed = verb_for_fixed
         self.kinds = _Kinds()
         self.kinds.on_scalar = on_scalar
         self.kinds.on_foreign = on_foreign
         self.results: dict[int, Any] = {}
-        self.kept: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
+        self.keepalive: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
         self.path: list[str] = []
         self.others: dict[Any, Walk] = {}  # one array may be an index in one place, and values in another
 
-    def start(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str], whose: str = "") -> Any:
+    def start(
+        self, out: Any, pairs: Iterable[tuple[Any, Any]], format_key: Callable[[Any], str], prefix: str = ""
+    ) -> Any:
         """Do as `fill`, from outside: a refusal gets a note that says where, and `whose` in front of that."""
         try:
-            return self.fill(out, pairs, spell)
+            return self.fill(out, pairs, format_key)
         except _CycleError as error:
             where = "".join(reversed(self.path))
-            cure = "Convert it without that reference."
+            hint = "Convert it without that reference."
             refusal = errors.UnsupportedArrayError(
-                f"the {error} at {where} contains itself, and such a tree has no end. {cure}"
+                f"the {error} at {where} contains itself, and such a tree has no end. {hint}"
             )
-            if whose:
-                refusal.add_note(f"{whose}at {where}")
+            if prefix:
+                refusal.add_note(f"{prefix}at {where}")
             raise refusal from None
         except errors.InteropError as error:
-            error.add_note(f"{whose}at {''.join(reversed(self.path))}")
+            error.add_note(f"{prefix}at {''.join(reversed(self.path))}")
             raise
 
-    def fill(self, out: Any, pairs: Iterable[tuple[Any, Any]], spell: Callable[[Any], str] = containers.INDEX) -> Any:
+    def fill(
+        self, out: Any, pairs: Iterable[tuple[Any, Any]], format_key: Callable[[Any], str] = containers.INDEX
+    ) -> Any:
         """Set each key of `out` to what becomes of its child. One loop, since every array of a tree passes here."""
         kinds, results, to, verb = self.kinds, self.results, self.to, self.verb
         key = last = kind = None
@@ -173,31 +177,35 @@ class Walk:
                 if kind is None:
                     out[key] = x
                 elif kind is not _ARRAY:
-                    out[key] = self._enter(kind, x)
+                    out[key] = self._visit_container(kind, x)
                 elif (i := id(x)) in results:
                     out[key] = results[i]
                 else:
                     out[key] = results[i] = verb(x, to)
         except errors.InteropError:
-            self.path.append(spell(key))  # from the leaf to the root, as the error goes
+            self.path.append(format_key(key))  # from the leaf to the root, as the error goes
             raise
         return out
 
     def for_field(self, fixed: Mapping[str, Any] | None) -> Walk:
         """Return the walk for a field: a separate walk and verb if the field has fixed keywords."""
-        if not fixed or not self.overruled:
+        if not fixed or not self.verb_for_fixed:
             return self
         key = tuple(sorted(fixed))
         if key not in self.others:
             kinds = self.kinds
             other = Walk(
-                self.to, self.overruled(fixed), anew=self.anew, on_scalar=kinds.on_scalar, on_foreign=kinds.on_foreign
+                self.to,
+                self.verb_for_fixed(fixed),
+                always_rebuild=self.always_rebuild,
+                on_scalar=kinds.on_scalar,
+                on_foreign=kinds.on_foreign,
             )
             other.path = self.path
             self.others[key] = other
         return self.others[key]
 
-    def _enter(self, rebuild: Callable[[Walk, Any], Any], x: Any) -> Any:
+    def _visit_container(self, rebuild: Callable[[Walk, Any], Any], x: Any) -> Any:
         """Build a container anew, unless it was met before."""
         results, i = self.results, id(x)
         if i not in results:
@@ -242,28 +250,28 @@ def _try_foreign(walk: Walk, x: Any) -> Any:
 
 def _dict(walk: Walk, tree: dict[Any, Any]) -> Any:
     out = walk.fill({}, tree.items())
-    return out if walk.anew or _differ(out.values(), tree.values()) else tree
+    return out if walk.always_rebuild or _differ(out.values(), tree.values()) else tree
 
 
 def _list(walk: Walk, tree: list[Any]) -> Any:
     out = walk.fill(list(tree), enumerate(tree))
-    return out if walk.anew or _differ(out, tree) else tree
+    return out if walk.always_rebuild or _differ(out, tree) else tree
 
 
 def _tuple(walk: Walk, tree: tuple[Any, ...]) -> Any:
     out = walk.fill(list(tree), enumerate(tree))
-    return tuple(out) if walk.anew or _differ(out, tree) else tree
+    return tuple(out) if walk.always_rebuild or _differ(out, tree) else tree
 
 
 def _named(walk: Walk, tree: Any) -> Any:
     out = walk.fill(list(tree), enumerate(tree), lambda i: f".{tree._fields[i]}")
-    return tree._make(out) if walk.anew or _differ(out, tree) else tree
+    return tree._make(out) if walk.always_rebuild or _differ(out, tree) else tree
 
 
 def _ordered(walk: Walk, tree: OrderedDict[Any, Any]) -> Any:
     """Quickly, because a state dict is one; its `_metadata` is an attribute."""
     out = walk.fill(OrderedDict(), tree.items())
-    if not walk.anew and not _differ(out.values(), tree.values()):
+    if not walk.always_rebuild and not _differ(out.values(), tree.values()):
         return tree
     vars(out).update(vars(tree))
     return out
@@ -271,23 +279,23 @@ def _ordered(walk: Walk, tree: OrderedDict[Any, Any]) -> Any:
 
 def _other(walk: Walk, tree: Any) -> Any:
     """Build a container of another class anew; where its class does not let us, it passes through."""
-    places = list(containers.places(tree))
-    children = [place.child for place in places]
-    walk.kept.append(children)
-    values = walk.fill(list(children), enumerate(children), lambda i: places[i].spell(places[i].key))
-    may_stay = isinstance(tree, tuple) or not walk.anew
+    entries = list(containers.entries(tree))
+    children = [entry.child for entry in entries]
+    walk.keepalive.append(children)
+    values = walk.fill(list(children), enumerate(children), lambda i: entries[i].format_key(entries[i].key))
+    may_stay = isinstance(tree, tuple) or not walk.always_rebuild
     return tree if may_stay and not _differ(values, children) else containers.rebuild(tree, values)
 
 
 def _partly(fixed: fixed_keywords.Fixed, walk: Walk, tree: Any) -> Any:
     """Build a container anew in which the keywords are not meant for all arrays."""
-    places, names = list(containers.places(tree)), containers.field_names(tree)
-    children = [place.child for place in places]
-    walk.kept.append(children)
+    entries, names = list(containers.entries(tree)), containers.field_names(tree)
+    children = [entry.child for entry in entries]
+    walk.keepalive.append(children)
     values = list(children)
-    for i, (place, name) in enumerate(zip(places, names, strict=True)):
+    for i, (entry, name) in enumerate(zip(entries, names, strict=True)):
         field = walk.for_field(fixed.get(name))
-        field.fill(values, [(i, place.child)], lambda i: places[i].spell(places[i].key))
+        field.fill(values, [(i, entry.child)], lambda i: entries[i].format_key(entries[i].key))
     return containers.rebuild(tree, values) if _differ(values, children) else tree
 
 

@@ -30,9 +30,9 @@ def find(cls: type) -> Fixed:
     return {}
 
 
-def overrule(keywords: Mapping[str, Any], fixed: Mapping[str, Any], to: Any) -> dict[str, Any]:
+def merge_fixed(keywords: Mapping[str, Any], fixed: Mapping[str, Any], to: Any) -> dict[str, Any]:
     """Return the keywords for one field; a framework that holds no host memory is left to find a device."""
     merged = {**keywords, **fixed}
-    if fixed.get("device") == CPU and CPU.kind not in registry.find(to).holds:
+    if fixed.get("device") == CPU and CPU.kind not in registry.find(to).device_kinds:
         merged["device"] = keywords.get("device")
     return merged

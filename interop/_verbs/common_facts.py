@@ -11,15 +11,15 @@ from interop._identify import registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from interop._engine.options import Wish
-    from interop._identify.operand import Found
+    from interop._engine.options import Request
+    from interop._identify.operand import Operand
     from interop.adapter import Adapter, Facts
 
 _SHOWN: Final = 5  # of the shapes or dtypes that differ
 _likeness: Final = attrgetter("dtype", "shape", "device")
 
 
-class Survey(NamedTuple):
+class CommonFacts(NamedTuple):
     """A description of several arrays: the facts of the first array, and all arrays, opened.
 
     `alike` tells whether all are of one framework, device and dtype.
@@ -30,7 +30,7 @@ class Survey(NamedTuple):
     items: list[Any]
 
 
-def survey(items: list[Any], wish: Wish) -> Survey:
+def common_facts(items: list[Any], request: Request) -> CommonFacts:
     """Describe several arrays, and check that stacking is possible.
 
     Raises
@@ -39,30 +39,30 @@ def survey(items: list[Any], wish: Wish) -> Survey:
     """
     adapter = registry.adapter_of(type(items[0]))
     if adapter and _are_plain(items, adapter):
-        return Survey(adapter.describe(items[0]), alike=True, items=items)
-    found = list(each(registry.identify, items))
-    facts = [one.describe() for one in found]
+        return CommonFacts(adapter.describe(items[0]), alike=True, items=items)
+    operands = list(annotate_each(registry.identify, items))
+    facts = [one.describe() for one in operands]
     _check_numbers(facts)
-    _check_alike({i: fact for i, fact in enumerate(facts) if not _is_stated(found[i], fact)}, wish)
+    _check_alike({i: fact for i, fact in enumerate(facts) if not _is_stated(operands[i], fact)}, request)
     kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
-    alike = len(kinds) == 1 and not any(one.label for one in found)
-    return Survey(facts[0], alike, [one if one.label else one.array for one in found])
+    alike = len(kinds) == 1 and not any(one.foreign_class for one in operands)
+    return CommonFacts(facts[0], alike, [one if one.foreign_class else one.array for one in operands])
 
 
-def check_results(arrays: list[Any], wish: Wish) -> Facts:
+def check_results(arrays: list[Any], request: Request) -> Facts:
     """Check arrays that were converted for stacking, and return the facts of the first array.
 
     The check is needed because an object may give a different array than it states.
     """
     facts = [registry.identify(x).describe() for x in arrays]
     _check_numbers(facts)
-    _check_alike(dict(enumerate(facts)), wish)
+    _check_alike(dict(enumerate(facts)), request)
     return facts[0]
 
 
-def _is_stated(found: Found, facts: Facts) -> bool:
+def _is_stated(operand: Operand, facts: Facts) -> bool:
     """Return whether the facts are only stated, and a read may give a different array."""
-    return found.label is not None and facts.materialises is not None
+    return operand.foreign_class is not None and facts.needs_read is not None
 
 
 def _check_numbers(facts: list[Facts]) -> None:
@@ -72,11 +72,11 @@ def _check_numbers(facts: list[Facts]) -> None:
             raise errors.UnsupportedArrayError(msg)
 
 
-def _check_alike(facts: Mapping[int, Facts], wish: Wish) -> None:
+def _check_alike(facts: Mapping[int, Facts], request: Request) -> None:
     """Insist on one shape and, unless all are cast, on one dtype; the keys tell where the arrays are."""
     shapes = {i: fact.shape for i, fact in facts.items()}
     _insist_on_one("shape", shapes, "Pad or crop them first.", errors.ShapeError)
-    if wish.dtype is None:
+    if request.dtype is None:
         dtypes = {i: fact.dtype for i, fact in facts.items()}
         _insist_on_one("dtype", dtypes, "Pass dtype=, and each is converted to it.", errors.UnsupportedArrayError)
 
@@ -92,7 +92,7 @@ def _are_plain(items: list[Any], adapter: Adapter) -> bool:
     return likeness.count(likeness[0]) == len(items)
 
 
-def _insist_on_one(what: str, values: Mapping[int, Any], cure: str, error: type[errors.InteropError]) -> None:
+def _insist_on_one(what: str, values: Mapping[int, Any], hint: str, error: type[errors.InteropError]) -> None:
     first: dict[Any, int] = {}
     for i, value in values.items():
         first.setdefault(value, i)
@@ -101,16 +101,16 @@ def _insist_on_one(what: str, values: Mapping[int, Any], cure: str, error: type[
     distinct = list(first.items())
     where = ", ".join(f"{value} at {i}" for value, i in distinct[:_SHOWN])
     more = " and others" if len(distinct) > _SHOWN else ""
-    msg = f"arrays of one {what} can be stacked, and these are of several: {where}{more}. {cure}"
+    msg = f"arrays of one {what} can be stacked, and these are of several: {where}{more}. {hint}"
     raise error(msg)
 
 
-def each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+def annotate_each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
     """Apply a verb; its refusal says which array it was."""
-    return (attempt(verb, x, i) for i, x in enumerate(items))
+    return (annotate(verb, x, i) for i, x in enumerate(items))
 
 
-def attempt(verb: Callable[[Any], Any], x: Any, i: int) -> Any:
+def annotate(verb: Callable[[Any], Any], x: Any, i: int) -> Any:
     """Apply a verb to one of several arrays."""
     try:
         return verb(x)

@@ -25,7 +25,7 @@ def find_stream(handle: int, device: Device) -> Stream:
 def holders(device: Device) -> Iterator[Adapter]:
     """Yield the imported frameworks that can have memory on a device in this process."""
     for adapter in registry.loaded_adapters():
-        if device.kind in adapter.holds and not isinstance(adapter.place(device), str):
+        if device.kind in adapter.device_kinds and not isinstance(adapter.resolve_device(device), str):
             yield adapter
 
 
@@ -34,8 +34,8 @@ def lend_copy(x: Any) -> Any:
 
     Immutable arrays are exported read-only, to protect their other owners. A copy has no other owner.
     """
-    found = registry.identify(x)
-    return x if found.adapter.immutable else found.adapter.export(found.array, None)
+    operand = registry.identify(x)
+    return x if operand.adapter.immutable else operand.adapter.export(operand.array, None)
 
 
 def why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
 from interop._engine import fastpath
 from interop._engine.pipeline import convert_any, prepare
 from interop._identify import registry
-from interop._verbs.inspection import native
+from interop._verbs.inspection import identify_native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +122,7 @@ def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
                 return native(x)
         except _REFUSED:
             pass
-    return convert_any(x, "numpy", keywords, whole=True)
+    return convert_any(x, "numpy", keywords, compute=True)
 
 
 @fastpath.verb("torch")
@@ -140,13 +140,13 @@ def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
                 return native(x)
         except _REFUSED:
             pass
-    return convert_any(x, "torch", keywords, whole=True)
+    return convert_any(x, "torch", keywords, compute=True)
 
 
 @fastpath.verb("cupy")
 def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
     """Convert an array to a `cupy.ndarray`. As ``convert(x, "cupy", **keywords)``, see `convert`."""
-    return convert_any(x, "cupy", keywords, whole=True)
+    return convert_any(x, "cupy", keywords, compute=True)
 
 
 @fastpath.verb("jax")
@@ -155,7 +155,7 @@ def to_jax(x: Any, /, **keywords: Unpack[Keywords]) -> jax.Array:
 
     JAX takes its arrays for immutable: memory that is shared with it should not be written to any more.
     """
-    return convert_any(x, "jax", keywords, whole=True)
+    return convert_any(x, "jax", keywords, compute=True)
 
 
 def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
@@ -167,7 +167,7 @@ def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
         `ref` is of no known framework, and names no array-API namespace.
     """
     namespace = registry.namespace_of(ref)
-    adapter = registry.find(namespace) if namespace else native(ref).adapter
+    adapter = registry.find(namespace) if namespace else identify_native(ref).adapter
     return convert_any(x, namespace or adapter.name, {"device": adapter.describe(ref).device, **keywords})
 
 
@@ -195,7 +195,7 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
     return prepare(x, to, keywords)[0]
 
 
-def convert_whole(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
+def convert_computed(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     """Convert to an array of just that framework: a lazy one is computed."""
     cls = type(x)
     if registry.adapter_of(cls) is None:
@@ -204,4 +204,4 @@ def convert_whole(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     return convert(x, to, **keywords)
 
 
-fastpath.learn_all(registry.loaded_adapters())
+fastpath.register_all(registry.loaded_adapters())

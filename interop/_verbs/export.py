@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from interop import errors
 from interop._engine import policy, reading
-from interop._engine.options import make_wish
+from interop._engine.options import parse_request
 from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
 from interop._model.reasons import NO_COPY, moves
 from interop._verbs import dlpack_arguments
 from interop._verbs.consumer import find_stream, holders, lend_copy, why_misaligned
-from interop._verbs.convert import convert_whole
+from interop._verbs.convert import convert_computed
 from interop._watch import watch
 from interop.adapter import CPU, LIBRARY, Device, capsule
 from interop.adapter.streams import LEGACY, UNORDERED, Interface, Stream
 
 if TYPE_CHECKING:
-    from interop._engine.options import Wish
+    from interop._engine.options import Request
     from interop._model.plan import Verb
 
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
@@ -77,17 +77,17 @@ class Exported:
 
     def __init__(self, x: object) -> None:
         self._origin = x
-        found = registry.identify(x)
-        self._source, self._array = found.adapter, found.array
-        self._facts = facts = found.describe()
+        operand = registry.identify(x)
+        self._source, self._array = operand.adapter, operand.array
+        self._facts = facts = operand.describe()
         if reading.is_read_first(self._source, facts):
             self._array = x  # opened again when it is asked for: it may have changed by then
         if facts.unsupported:
             self._refuse(errors.UnsupportedArrayError, facts.unsupported)
         if self._source.lazy:
-            reason = f"{facts.materialises}, and has no memory yet. Pass interop.to_numpy(x), or what else computes it."
+            reason = f"{facts.needs_read}, and has no memory yet. Pass interop.to_numpy(x), or what else computes it."
             self._refuse(errors.UnsupportedArrayError, reason)
-        if facts.gradient and not make_wish({}).detach:
+        if facts.gradient and not parse_request({}).detach:
             reason = "it requires grad, and the consumer would cut it off its graph."
             self._refuse(errors.GradientError, f"{reason} Export it within interop.options(detach=True) to allow that.")
 
@@ -141,15 +141,15 @@ class Exported:
         """
         start = perf_counter()
         version = dlpack_arguments.parse_max_version(max_version)
-        wish = make_wish({"copy": copy})
-        device = self._place(dlpack_arguments.parse_device(dl_device))
+        request = parse_request({"copy": copy})
+        device = self._resolve_device(dlpack_arguments.parse_device(dl_device))
         handle = dlpack_arguments.parse_stream(stream, self._device_of_stream(device))
         is_versioned = version is not None and version[0] >= _MAJOR
-        plan = self._plan(device, wish, None if is_versioned else _UNVERSIONED)
-        policy.permit(plan, wish)
+        plan = self._plan(device, request, None if is_versioned else _UNVERSIONED)
+        policy.enforce(plan, request)
         lent, plan = self._capsule(plan, handle, version if is_versioned else None)
         if plan.readonly and not capsule.is_named(lent, capsule.VERSIONED_NAME):
-            plan = self._plan(device, wish, _UNFLAGGED)
+            plan = self._plan(device, request, _UNFLAGGED)
             lent, plan = self._capsule(plan, handle, None)
         if plan.readonly:
             capsule.add_flags(lent, capsule.READ_ONLY)
@@ -175,11 +175,11 @@ class Exported:
         start = perf_counter()
         if not self._facts.device.is_host:
             reason = f"NumPy would copy {self._facts.nbytes:,} bytes from {self._facts.device} to the host unasked."
-            cure = "Write interop.to_numpy(x) to copy them, or pass x to a library of that device"
-            self._refuse(errors.HostCopyError, f"{reason} {cure}, by its from_dlpack.")
+            hint = "Write interop.to_numpy(x) to copy them, or pass x to a library of that device"
+            self._refuse(errors.HostCopyError, f"{reason} {hint}, by its from_dlpack.")
         if dtype is None:
-            return convert_whole(self._origin, "numpy", {"copy": copy, "detach": True})
-        array = convert_whole(self._origin, "numpy", {"copy": False if copy is False else None, "detach": True})
+            return convert_computed(self._origin, "numpy", {"copy": copy, "detach": True})
+        array = convert_computed(self._origin, "numpy", {"copy": False if copy is False else None, "detach": True})
         if copy is False and array.dtype != dtype:
             reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}. Leave copy=False out."
             self._refuse(errors.CopyRequiredError, reason)
@@ -195,12 +195,12 @@ class Exported:
         plan = Plan("numpy", "numpy", facts.shape, CPU, CPU, dtype, (step,), f"numpy.asarray asks for {dtype}")
         watch.note(plan, perf_counter() - start)
 
-    def _place(self, wanted: Device | None) -> Device:
+    def _resolve_device(self, wanted: Device | None) -> Device:
         if wanted is None or wanted == self.__dlpack_device__():
             return CPU if self._facts.device.kind == LIBRARY else self._facts.device
         if wanted.is_host:
             return CPU
-        placed = self._source.place(wanted)
+        placed = self._source.resolve_device(wanted)
         if isinstance(placed, str):
             self._refuse(errors.UnsupportedArrayError, placed)
         return placed
@@ -210,27 +210,27 @@ class Exported:
         here = CPU if self._facts.device.kind == LIBRARY else self._facts.device
         return here if device.is_host else device
 
-    def _plan(self, device: Device, wish: Wish, unflagged: str | None) -> Plan:
+    def _plan(self, device: Device, request: Request, unflagged: str | None) -> Plan:
         """Decide whether the export takes a copy, and give the reason.
 
         `unflagged` says why no flag can tell that memory is read-only.
         """
-        facts, copy = self._facts, wish.copy
+        facts, copy = self._facts, request.copy
         readonly = facts.readonly or layout.overlaps(facts)
         travels = moves(facts.device, device)
-        reason = facts.materialises or facts.obstacle or travels or layout.why_unusual(facts)
+        reason = facts.needs_read or facts.not_shareable or travels or layout.why_unusual(facts)
         reason = reason or why_misaligned(self._source, self._array, facts)
         if not reason and readonly and unflagged:
             reason = f"{facts.readonly_reason or 'it is read-only'}, and {unflagged}"
-        by_library = device.is_host and (facts.downloads or facts.materialises is not None)
-        if (reason or copy) and not (by_library or facts.device.kind in self._source.holds):
+        by_library = device.is_host and (facts.downloads or facts.needs_read is not None)
+        if (reason or copy) and not (by_library or facts.device.kind in self._source.device_kinds):
             reason = reason or "copy=True asks for an independent array"
             self._refuse(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}")
         if reason and copy is False:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)
         reason = reason or ("copy=True asks for an independent array" if copy else None)
-        verb: Verb = "share" if not reason else "move" if travels else "read" if facts.materialises else "copy"
+        verb: Verb = "share" if not reason else "move" if travels else "read" if facts.needs_read else "copy"
         step = Step(verb, "source", device, facts.dtype, facts.nbytes if reason else 0)
         why = reason or f"the consumer can use the same memory on {device}"
         return Plan(
@@ -258,18 +258,20 @@ class Exported:
 
     def _read(self, plan: Plan) -> tuple[Any, Plan]:
         """Read the object, and insist on numbers: those that came count, not those that were stated."""
-        found = registry.identify(self._array)
-        made = reading.is_read_first(found.adapter, found.describe())
+        operand = registry.identify(self._array)
+        made = reading.is_read_first(operand.adapter, operand.describe())
         if made:
-            found = reading.read(found.adapter, found.array, self._facts.framework)
-        facts = found.describe()
+            operand = reading.read(operand.adapter, operand.array, self._facts.framework)
+        facts = operand.describe()
         if facts.unsupported:
             msg = f"cannot export {facts}: {facts.unsupported}"
             raise errors.UnsupportedArrayError(msg)
-        x, steps = found.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
-        unfit = facts.obstacle or layout.why_unusual(facts) or why_misaligned(found.adapter, found.array, facts)
+        x, steps = operand.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
+        unfit = (
+            facts.not_shareable or layout.why_unusual(facts) or why_misaligned(operand.adapter, operand.array, facts)
+        )
         if unfit or not made:
-            x = found.adapter.copy(x, facts.device, facts.dtype)
+            x = operand.adapter.copy(x, facts.device, facts.dtype)
             steps.append(steps[0]._replace(verb="copy"))
         return x, plan._replace(shape=facts.shape, dtype=facts.dtype, steps=tuple(steps))
 
@@ -278,7 +280,7 @@ class Exported:
         source, here = self._source, self._source.describe(x).device
         if here.is_host:
             return source.export(x, None)
-        own = source.current_stream(here) if here.kind in source.holds else Stream(UNORDERED)
+        own = source.current_stream(here) if here.kind in source.device_kinds else Stream(UNORDERED)
         unordered = own._replace(ordered=False)
         lent = source.export(x, unordered if stream == UNORDERED else find_stream(stream or LEGACY, here))
         if isinstance(lent, Interface):

@@ -86,7 +86,7 @@ def frameworks() -> Frameworks:
 
 def devices(adapter: Adapter) -> tuple[Device, ...]:
     """Return where a framework can have arrays here: it is asked for each kind it holds, number after number."""
-    return tuple(device for kind in sorted(adapter.holds) for device in _of_kind(adapter, kind))
+    return tuple(device for kind in sorted(adapter.device_kinds) for device in _of_kind(adapter, kind))
 
 
 def align(rows: list[tuple[str, ...]]) -> list[str]:
@@ -98,7 +98,7 @@ def align(rows: list[tuple[str, ...]]) -> list[str]:
 def _of_kind(adapter: Adapter, kind: int) -> Iterator[Device]:
     for index in range(1 if Device(kind).is_host else _MOST):
         device = Device(kind, index)
-        if adapter.place(device) != device:  # a reason why not, or another place
+        if adapter.resolve_device(device) != device:  # a reason why not, or another place
             return
         yield device
 
@@ -107,10 +107,12 @@ def _info(name: str) -> FrameworkInfo:
     module, adapter = sys.modules.get(name), registry.loaded(name)
     installed = module is not None or importlib.util.find_spec(name) is not None
     known = getattr(module, "__version__", None) or _version(name)
-    return FrameworkInfo(name, installed, module is not None, known, fastpath.is_compiled(adapter), _places(adapter))
+    return FrameworkInfo(
+        name, installed, module is not None, known, fastpath.is_compiled(adapter), _device_names(adapter)
+    )
 
 
-def _places(adapter: Adapter | None) -> tuple[str, ...]:
+def _device_names(adapter: Adapter | None) -> tuple[str, ...]:
     try:
         return tuple(map(str, devices(adapter))) if adapter else ()
     except Exception:  # noqa: BLE001 - a driver may fail in any way: `python -m interop` says how

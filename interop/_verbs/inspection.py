@@ -10,7 +10,7 @@ from interop._model import layout
 from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
-    from interop._identify.operand import Found
+    from interop._identify.operand import Operand
     from interop.adapter import Device, Facts
 
 
@@ -30,7 +30,7 @@ def framework_of(x: object, /) -> str:
     >>> interop.framework_of(np.ones(3))
     'numpy'
     """
-    return native(x).adapter.name
+    return identify_native(x).adapter.name
 
 
 def device_of(x: object, /) -> Device:
@@ -59,7 +59,7 @@ def shares_memory(a: object, b: object, /) -> bool:
         One of them is no array, or has no plain memory (sparse, meta). Both are on a device that only their library can
         address, and so are their addresses.
     """
-    first, second = _memory(a), _memory(b)
+    first, second = _extent(a), _extent(b)
     if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
         msg = f"{first.facts} and {second.facts}: only their library knows where they are. Compare copies on the host."
         raise errors.UnsupportedArrayError(msg)
@@ -70,7 +70,7 @@ def shares_memory(a: object, b: object, /) -> bool:
         return False
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
-    return np.shares_memory(np.asarray(_Ghost(*first)), np.asarray(_Ghost(*second)))
+    return np.shares_memory(np.asarray(_AddressOnly(*first)), np.asarray(_AddressOnly(*second)))
 
 
 def namespace(*arrays: Any) -> Any:
@@ -109,33 +109,33 @@ def _namespace_name(x: Any) -> str | None:
     return getattr(namespace, "__name__", None) or repr(namespace)
 
 
-def native(x: object) -> Found:
+def identify_native(x: object) -> Operand:
     """Identify an array, and insist on a framework that has an adapter."""
-    found = registry.identify(x)
+    operand = registry.identify(x)
     if registry.adapter_of(type(x)) is None:
-        label, known = registry.label_of(x), ", ".join(registry.known_names())
-        msg = f"{label} can be converted, but is of none of the frameworks {known}. interop.register adds one."
+        class_name, known = registry.class_name_of(x), ", ".join(registry.known_names())
+        msg = f"{class_name} can be converted, but is of none of the frameworks {known}. interop.register adds one."
         raise errors.UnknownFrameworkError(msg)
-    return found
+    return operand
 
 
-class _Memory(NamedTuple):
+class _Extent(NamedTuple):
     facts: Facts
     address: int
 
 
-def _memory(x: object) -> _Memory:
+def _extent(x: object) -> _Extent:
     """Find where an array lies. What has to be read first has no memory yet."""
-    found = registry.identify(x)
-    adapter, array, facts = found.adapter, found.array, found.describe()
+    operand = registry.identify(x)
+    adapter, array, facts = operand.adapter, operand.array, operand.describe()
     if facts.unsupported and not facts.strides:  # sparse, meta; strings and dates have memory like all others
         msg = f"{facts} has no memory to compare: {facts.unsupported}"
         raise errors.UnsupportedArrayError(msg)
-    nowhere = facts.materialises or facts.device.kind == LIBRARY
-    return _Memory(facts._replace(nbytes=0), 0) if nowhere else _Memory(facts, adapter.address(array))
+    nowhere = facts.needs_read or facts.device.kind == LIBRARY
+    return _Extent(facts._replace(nbytes=0), 0) if nowhere else _Extent(facts, adapter.address(array))
 
 
-class _Ghost:
+class _AddressOnly:
     """The same addresses as an array NumPy can compare, on whatever device: nothing ever reads through it."""
 
     def __init__(self, facts: Facts, address: int) -> None:

@@ -7,12 +7,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
 
 from interop import errors
-from interop._engine.options import make_wish, parse_axis
+from interop._engine.options import parse_axis, parse_request
 from interop._identify import registry
-from interop._identify.operand import Found
+from interop._identify.operand import Operand
 from interop._model.plan import Plan, Step
-from interop._verbs.common_facts import check_results, each, survey
-from interop._verbs.convert import convert_whole
+from interop._verbs.common_facts import annotate_each, check_results, common_facts
+from interop._verbs.convert import convert_computed
 from interop._verbs.inspection import device_of
 from interop._watch import watch
 from interop.adapter.streams import UNORDERED
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from interop._engine.options import Keywords, Wish
+    from interop._engine.options import Keywords, Request
     from interop.adapter import Adapter, Device, Facts
 
 T = TypeVar("T")
@@ -93,11 +93,11 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
             [1, 1],
             [2, 1]])
     """
-    job = _Job(to, registry.find(to), make_wish(keywords), {k: v for k, v in keywords.items() if k != "copy"})
-    facts, alike, items = survey(_listed(arrays, job.target), job.wish)
+    job = _Job(to, registry.find(to), parse_request(keywords), {k: v for k, v in keywords.items() if k != "copy"})
+    facts, alike, items = common_facts(_listed(arrays, job.target), job.request)
     if not _is_any_read(items):
         axis = _parse_axis(axis, facts)
-    if job.wish.copy is False:
+    if job.request.copy is False:
         msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
         raise errors.CopyRequiredError(msg)
     result = _stack_here(items, axis, facts.device, job) if alike else NotImplemented
@@ -106,7 +106,7 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
 
 def _is_any_read(items: list[Any]) -> bool:
     """Return whether any of the objects may have a different shape than stated."""
-    return any(isinstance(x, Found) for x in items)
+    return any(isinstance(x, Operand) for x in items)
 
 
 def _parse_axis(axis: Any, facts: Facts) -> int:
@@ -119,23 +119,25 @@ class _Job(NamedTuple):
 
     to: Any
     target: Adapter
-    wish: Wish
+    request: Request
     keywords: dict[str, Any]
 
     def ends_on_host(self, here: Device) -> bool:
         """Whether the result of arrays that are `here` is on the host."""
-        return (self.wish.device or (here if here.kind in self.target.holds else self.target.home)).is_host
+        return (
+            self.request.device or (here if here.kind in self.target.device_kinds else self.target.default_device)
+        ).is_host
 
 
 def _stack_here(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
     """Stack in the arrays' own framework, and convert the result; NotImplemented where it can't stack."""
     source = registry.identify(items[0]).adapter
     if not here.is_host and job.ends_on_host(here):
-        _order(source, here, job.wish, before=True)
+        _order(source, here, job.request, before=True)
     stacked = _join(source, items, axis)
     if stacked is NotImplemented:
         return NotImplemented
-    result = convert_whole(stacked, job.to, job.keywords)
+    result = convert_computed(stacked, job.to, job.keywords)
     return _ordered(result, job) if result is stacked else result
 
 
@@ -146,13 +148,13 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         keywords.pop("stream", None)  # the target's current one stacks, and the one asked for waits for that
 
     def verb(x: Any) -> Any:
-        result = convert_whole(x, job.to, keywords)
+        result = convert_computed(x, job.to, keywords)
         keywords["device"] = device_of(result)
         return result
 
-    results = list(each(verb, items))
+    results = list(annotate_each(verb, items))
     if _is_any_read(items):
-        axis = _parse_axis(axis, check_results(results, job.wish))
+        axis = _parse_axis(axis, check_results(results, job.request))
     stacked = _join(job.target, results, axis)
     if stacked is NotImplemented:
         msg = (
@@ -178,18 +180,18 @@ def _join(adapter: Adapter, items: list[Any], axis: int) -> Any:
 # -- streams: what is stacked on a device is stacked on its framework's current one --------------------------------
 
 
-def _order(adapter: Adapter, device: Device, wish: Wish, *, before: bool) -> None:
+def _order(adapter: Adapter, device: Device, request: Request, *, before: bool) -> None:
     """Order the stream that was asked for, before what is stacked now, or after it."""
-    if wish.stream is not None and wish.stream.handle != UNORDERED:
-        asked, current = wish.stream, adapter.current_stream(device)
+    if request.stream is not None and request.stream.handle != UNORDERED:
+        asked, current = request.stream, adapter.current_stream(device)
         first, second = (asked, current) if before else (current, asked)
-        adapter.order(first, second, device)
+        adapter.wait_stream(first, second, device)
 
 
 def _ordered(result: Any, job: _Job) -> Any:
     """Let the stream that was asked for wait for the result."""
-    if job.wish.stream is not None and not (device := device_of(result)).is_host:
-        _order(job.target, device, job.wish, before=False)
+    if job.request.stream is not None and not (device := device_of(result)).is_host:
+        _order(job.target, device, job.request, before=False)
     return result
 
 

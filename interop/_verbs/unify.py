@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from interop import errors
-from interop._engine.options import make_wish
+from interop._engine.options import parse_request
 from interop._identify import registry
-from interop._verbs.common_facts import attempt, each
-from interop._verbs.convert import convert_whole
+from interop._verbs.common_facts import annotate, annotate_each
+from interop._verbs.convert import convert_computed
 from interop._verbs.inspection import device_of
 
 if TYPE_CHECKING:
@@ -72,24 +72,24 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     (tensor([0., 0.]), tensor([1., 1.], dtype=torch.float64))
     """
     target = None if to is None else registry.find(to)
-    make_wish(keywords)
+    parse_request(keywords)
     if not arrays:
         return ()
     leader = _leader_of(arrays, target)
     to = to or _framework_of(arrays, leader)
 
     def verb(x: Any) -> Any:
-        return convert_whole(x, to, keywords)
+        return convert_computed(x, to, keywords)
 
-    first = attempt(verb, arrays[leader], leader)
+    first = annotate(verb, arrays[leader], leader)
     results = {id(arrays[leader]): first}
     keywords["device"] = device_of(first)
     for i, x in enumerate(arrays):
         if id(x) not in results:
-            results[id(x)] = attempt(verb, x, i)
+            results[id(x)] = annotate(verb, x, i)
     unified = tuple([results[id(x)] for x in arrays])
     if len(set(map(type, unified))) > 1:
-        list(each(_check_class, list(unified)))
+        list(annotate_each(_check_class, list(unified)))
     return unified
 
 
@@ -120,7 +120,7 @@ def _framework_of(arrays: tuple[Any, ...], leader: int) -> str | ModuleType:
         return adapter.name
     if namespace := registry.namespace_of(arrays[leader]):
         return namespace
-    list(each(registry.identify, list(arrays)))  # what is no array at all says so
+    list(annotate_each(registry.identify, list(arrays)))  # what is no array at all says so
     classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))
     msg = (
         f"no array here is of a known framework, which would decide for all ({classes}). "

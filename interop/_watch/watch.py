@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from interop._engine import fastpath, pipeline
-from interop._engine.options import invalid, is_whole
+from interop._engine.options import invalid, is_integer
 from interop._identify import registry
 from interop._model import caller
 from interop._watch.records import Record, Summary
@@ -107,7 +107,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     >>> [(record.route, record.bytes_copied) for record in seen]
     [('numpy on cpu -> torch on cpu', 0), ('torch on cpu -> numpy on cpu', 12)]
     """
-    if keep is not None and not is_whole(keep, 0):
+    if keep is not None and not is_integer(keep, 0):
         raise invalid("keep", keep, "an integer from 0 up, or None to keep all records")
     return _scope(Watch(keep))
 
@@ -122,7 +122,7 @@ def _scope(seen: Watch) -> Iterator[Watch]:
             finally:
                 _leave(seen)
     finally:
-        fastpath.learn_all(registry.loaded_adapters())
+        fastpath.register_all(registry.loaded_adapters())
 
 
 def _enter(seen: Watch) -> None:
@@ -147,7 +147,7 @@ def is_open() -> bool:
 def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Any]:
     for adapter in _tracers:
         if adapter.is_tracing():  # there is no conversion yet, and what is compiled will call interop no more
-            return fastpath.KEPT[to][type(x)][1](x), None
+            return fastpath.TRACEABLE[to][type(x)][1](x), None
     start = perf_counter()
     result, plan = pipeline.convert_by_plan(x, to, keywords, key)
     note(plan, perf_counter() - start)
@@ -157,7 +157,7 @@ def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[An
 def note(plan: Plan, seconds: float) -> None:
     """Give a record of what was done to all who watch, and to the log."""
     frame = caller.caller()
-    record = Record(plan, seconds, caller.spell(frame))
+    record = Record(plan, seconds, caller.format_frame(frame))
     for seen in tuple(_open):
         seen.records.append(record)
     _log(record, frame)

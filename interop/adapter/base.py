@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from interop.adapter.streams import Stream
 
     Call = Callable[[Any], Any]
-    Quick = tuple[Callable[[Any], bool], Call, Call]
+    FastPath = tuple[Callable[[Any], bool], Call, Call]
     Compiled = tuple[Call, Call, Call]
 
 __all__ = ["INDEX", "Adapter", "find_compiled"]
@@ -62,9 +62,9 @@ class Adapter:
     """The class of native arrays. Subclasses of it, from any package, are native too."""
     scalar_types: tuple[type[Any], ...] = ()
     """Classes of numbers that can be read as arrays, but are none: they pass through trees."""
-    holds: ClassVar[frozenset[int]] = HOST
+    device_kinds: ClassVar[frozenset[int]] = HOST
     """The DLPack device kinds that this framework can allocate on, GPU present or not."""
-    home: ClassVar[Device] = CPU
+    default_device: ClassVar[Device] = CPU
     """Where an array goes that cannot stay where it is."""
     honours_readonly: ClassVar[bool] = False
     """Whether a native array can refuse to be written to."""
@@ -89,11 +89,11 @@ class Adapter:
         """Return where element ``[0, 0, ...]`` is. Apart from `describe`, because for some it takes longer."""
         raise NotImplementedError
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Return `device` with its id filled in, or the reason why this framework can't have memory there."""
         return CPU if device.is_host else f"{self.name} holds host memory only"
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         """Return why there is no such dtype here, and what to write instead; None if there is."""
         raise NotImplementedError
 
@@ -101,7 +101,7 @@ class Adapter:
         """Return why a device lacks a dtype of the framework, and an alternative, or None."""
         return None
 
-    def refuses(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a question with a default answer
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a question with a default answer
         """Return why memory laid out like this can't be adopted (negative strides); None if it can."""
         return None
 
@@ -162,7 +162,7 @@ class Adapter:
         raise NotImplementedError
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
-        """Return an ndarray over the same host memory, any dtype that `lacks` knows included."""
+        """Return an ndarray over the same host memory, any dtype that `why_no_dtype` knows included."""
         import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
 
         return np.from_dlpack(self.export(x, None))
@@ -185,16 +185,16 @@ class Adapter:
         """Return a context in which `stream` is the current one; one that does nothing, without device memory."""
         return nullcontext()
 
-    def order(self, first: Stream, second: Stream, device: Device, /) -> None:
+    def wait_stream(self, first: Stream, second: Stream, device: Device, /) -> None:
         """Let the second stream wait for what is pending on the first: one event and one wait, or nothing."""
         raise NotImplementedError
 
-    def captures(self, stream: Stream, device: Device, /) -> bool:
+    def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Whether a CUDA graph is being captured from the stream, which then must be left alone."""
         raise NotImplementedError
 
-    def wait(self, device: Device, /) -> None:
-        """Wait for all that is pending on a device: the last resort where `order` fails."""
+    def synchronize(self, device: Device, /) -> None:
+        """Wait for all that is pending on a device: the last resort where `wait_stream` fails."""
         raise NotImplementedError
 
     # -- other memory --------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class Adapter:
 
     # -- memory that is there: for `interop.copyto`. Without device memory, the defaults do ----------------------------
 
-    def part(self, x: Any, index: Any, /) -> Any:
+    def view(self, x: Any, index: Any, /) -> Any:
         """Return a view of a native array by basic slices, without its gradient, whatever its subclass redefines."""
         return self.adopt_host(self.export_host(x)[index])
 
@@ -241,19 +241,19 @@ class Adapter:
         """Write the values of another native array of this shape into `x`, cast to its dtype in silence.
 
         On a device in the order of the framework's current stream there; from another device, too. Then `source` may
-        also be a C-contiguous ndarray, which must not change before a `mark` that is made later has passed.
+        also be a C-contiguous ndarray, which must not change before a `record_event` that is made later has passed.
         """
         import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
 
         np.copyto(self.export_host(x), self.export_host(source), casting="unsafe")
 
-    def touch(self, x: Any, /) -> None:
+    def mark_modified(self, x: Any, /) -> None:
         """Take note that the host memory of a native array is about to be written to behind the framework's back."""
 
-    def fetch(self, x: Any, out: NDArray[Any], /) -> None:
+    def download_into(self, x: Any, out: NDArray[Any], /) -> None:
         """Write the values of an array on a device into a C-contiguous ndarray of its shape and dtype.
 
-        Pinned memory may be written in the order of the current stream: it is complete when a later `mark` has passed.
+        Pinned memory may be written in the order of the current stream: it is complete when a later `record_event` has passed.
         """
         host = self.copy(x, CPU, self.describe(x).dtype)
         out[...] = self.export_host(host)
@@ -264,7 +264,7 @@ class Adapter:
 
         return np.empty(nbytes, np.uint8)
 
-    def mark(self, device: Device, /) -> Callable[[], object]:  # noqa: ARG002
+    def record_event(self, device: Device, /) -> Callable[[], object]:  # noqa: ARG002
         """Mark the end of what is pending on a device's current stream; return a function that waits for it."""
         return _nothing_to_wait_for
 
@@ -285,7 +285,7 @@ class Adapter:
         """
         return None
 
-    def quick_export_host(self) -> Quick | None:
+    def fast_export_host(self) -> FastPath | None:
         """Return a question and two native calls ``array -> ndarray``, which share memory as `export_host`, or raise.
 
         The question must exclude what the calls would get wrong in silence. All are best written in C. The second
@@ -293,7 +293,7 @@ class Adapter:
         """
         return None
 
-    def quick_adopt_host(self) -> Quick | None:
+    def fast_adopt_host(self) -> FastPath | None:
         """Return a question about an ndarray and two native calls ``ndarray -> array`` that share it, or raise."""
         return None
 

@@ -100,4 +100,4 @@ NOWHERE: Final = Device(0)
 CPU: Final = Device(1)
 CUDA: Final = Device(2, CURRENT)
 HOST: Final = frozenset({1})
-"""What an adapter of host memory `holds`; pinned memory (kinds 3 and 11) is described as `CPU`."""
+"""The `device_kinds` of an adapter of host memory; pinned memory (kinds 3 and 11) is described as `CPU`."""

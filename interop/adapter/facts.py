@@ -38,11 +38,11 @@ class Facts(NamedTuple):
     readonly: bool = False
     gradient: bool = False
     """It is part of a gradient graph, and leaving the framework would cut it off."""
-    obstacle: str | None = None
+    not_shareable: str | None = None
     """Why its memory as it lies cannot be lent to anyone (byte order, alignment, a lazy bit): a copy cures it."""
     unsupported: str | None = None
     """Why it has no plain numbers to give (sparse, masked, object dtype), and what to write instead."""
-    materialises: str | None = None
+    needs_read: str | None = None
     """Why it must be read (computed, loaded, moved) before there is any memory to share."""
     downloads: bool = False
     """Whether the object's own library copies it from a device to the host, on behalf of an adapter that cannot."""

@@ -41,11 +41,11 @@ class LazyAdapter(ReadAdapter):
 
     lazy: ClassVar[bool] = True
 
-    def place(self, device: Device, /) -> Device | str:
+    def resolve_device(self, device: Device, /) -> Device | str:
         """Accept every device: blocks are where their framework has them."""
         return CPU if device.is_host else device
 
-    def lacks(self, dtype: str, /) -> str | None:  # noqa: ARG002 - the framework of the blocks is asked
+    def why_no_dtype(self, dtype: str, /) -> str | None:  # noqa: ARG002 - the framework of the blocks is asked
         """Have whatever the framework of the blocks has."""
         return None
 
@@ -98,10 +98,12 @@ class LazyAdapter(ReadAdapter):
         """Return the same array in other blocks; errors as `split`."""
         raise NotImplementedError
 
-    def welcome(self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], greet: Callable[[], None], /) -> None:
+    def register_block_type(
+        self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], setup: Callable[[], None], /
+    ) -> None:
         """Register, once, what is needed to concatenate, size and send blocks of a framework.
 
-        `pack` returns of an array what `object.__reduce__` would: for processes that have not heard of us. `greet` can
+        `pack` returns of an array what `object.__reduce__` would: for processes that have not heard of us. `setup` can
         be pickled, and calls this in another process.
         """
         raise NotImplementedError

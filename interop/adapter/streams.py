@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from interop.adapter.base import Adapter
     from interop.adapter.device import Device
 
-__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Lease", "Stream", "settle"]
+__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Lease", "Stream", "release_pending"]
 
 LEGACY: Final = 1
 """The handle of the legacy default stream of the current device; 0 means the same (CUDA Runtime API)."""
@@ -69,7 +69,7 @@ class Lease:
         """Order the release. At interpreter exit nothing is reused any more, and CUDA may be gone."""
         if not sys.is_finalizing():
             _parked.append(_Release(self._memory, self._device, self._used_on, self._back_to, self._lender))
-            settle()
+            release_pending()
 
 
 class _Release(NamedTuple):
@@ -86,10 +86,10 @@ class _Release(NamedTuple):
         first = self.used_on.of_any_thread() if self.used_on.lasts else Stream(LEGACY)
         second = self.back_to.of_any_thread()
         try:
-            if self.lender.captures(first, self.device) or self.lender.captures(second, self.device):
+            if self.lender.is_capturing(first, self.device) or self.lender.is_capturing(second, self.device):
                 return False
             if self.used_on.lasts:
-                self.lender.order(first, second, self.device)
+                self.lender.wait_stream(first, second, self.device)
             else:
                 self._wait_or_keep()
         except Exception:  # noqa: BLE001 - a stream that is gone, a device in error: nothing may leave a finaliser
@@ -98,12 +98,12 @@ class _Release(NamedTuple):
 
     def _wait_or_keep(self) -> None:
         try:
-            self.lender.wait(self.device)
+            self.lender.synchronize(self.device)
         except Exception:  # noqa: BLE001 - the device is lost
             _lost.append(self.memory)
 
 
-def settle() -> None:
+def release_pending() -> None:
     """Give up what has come back; what was parked during the capture of a CUDA graph is tried again."""
     for _ in range(len(_parked)):
         try:
@@ -124,13 +124,13 @@ class Interface:
     def __init__(self, source: Any, device: Device) -> None:
         self._source = source
         self.device = device
-        words = dict(source.__cuda_array_interface__)
-        producer = words.pop("stream", None)
+        interface = dict(source.__cuda_array_interface__)
+        producer = interface.pop("stream", None)
         self.producer = None if producer is None else Stream(producer)
-        strides = words.get("strides")
+        strides = interface.get("strides")
         self.__cuda_array_interface__ = {
-            **words,
-            "data": (words["data"][0], False),
-            "shape": tuple(words["shape"]),  # some give lists, which CuPy does not take
+            **interface,
+            "data": (interface["data"][0], False),
+            "shape": tuple(interface["shape"]),  # some give lists, which CuPy does not take
             "strides": None if strides is None else tuple(strides),
         }

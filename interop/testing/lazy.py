@@ -49,21 +49,21 @@ class LazyAdapterSuite:
     ----------
     framework : str
         The name that `interop.convert` knows it by: the adapter must be registered.
-    within : tuple of str
+    block_frameworks : tuple of str
         Names of frameworks whose arrays the blocks can be. They are on the host, and have `dtypes`.
     dtypes : tuple of str
         ``"float32"`` is one of them.
-    chunks, whole : object
+    chunks, one_chunk : object
         What `chunks` is given to cut every axis longer than 2, and to cut none.
     wrong_chunks : tuple
         What it can't be for an array of shape (4, 6).
     """
 
     framework: ClassVar[str]
-    within: ClassVar[tuple[str, ...]] = ("numpy",)
+    block_frameworks: ClassVar[tuple[str, ...]] = ("numpy",)
     dtypes: ClassVar[tuple[str, ...]] = DTYPES
     chunks: ClassVar[Any] = 2
-    whole: ClassVar[Any] = -1
+    one_chunk: ClassVar[Any] = -1
     wrong_chunks: ClassVar[tuple[Any, ...]] = ("no", ((1, 2), (6,)), 0, object())
 
     def make(self, array: NDArray[Any]) -> Any:
@@ -95,9 +95,11 @@ class LazyAdapterSuite:
         blocks.clear()
         return x, lambda: len(blocks)
 
-    def split(self, array: NDArray[Any], within: str = "numpy", **keywords: Any) -> Any:
+    def split(self, array: NDArray[Any], block_framework: str = "numpy", **keywords: Any) -> Any:
         """Cut an array of another framework into blocks."""
-        return interop.convert(interop.convert(array, within), self.framework, **{"chunks": self.chunks, **keywords})
+        return interop.convert(
+            interop.convert(array, block_framework), self.framework, **{"chunks": self.chunks, **keywords}
+        )
 
     # -- who and what -------------------------------------------------------------------------------------------
 
@@ -111,19 +113,19 @@ class LazyAdapterSuite:
         assert interop.framework_of(x) == self.framework == self.adapter.name == facts.framework
         assert (facts.shape, facts.dtype, facts.device) == (shape, "float32", CPU)
         assert facts.nbytes == 4 * np.prod(shape, dtype=int)
-        assert facts.materialises
+        assert facts.needs_read
         assert interop.convert(x, self.framework) is x
         assert interop.convert_like(x, x) is x
 
     def test_meta_matches_every_block(self) -> None:
         """Of the class, dtype, device and number of axes of the meta, which has no elements: mapped or cut."""
-        for within in self.within:
-            inner = registry.find(within)
+        for block_framework in self.block_frameworks:
+            inner = registry.find(block_framework)
             for dtype in self.dtypes:
                 array = _TABLE.astype(dtype)
-                for x in (interop.convert(self.make(array), within), self.split(array, within)):
+                for x in (interop.convert(self.make(array), block_framework), self.split(array, block_framework)):
                     meta = self.adapter.meta(x)
-                    empty = inner.part(meta, ...)
+                    empty = inner.view(meta, ...)
                     for block in self.computed(x):
                         assert isinstance(meta, type(block))
                         assert _kind(inner, block) == _kind(inner, empty) == (dtype, CPU, 2)
@@ -131,11 +133,11 @@ class LazyAdapterSuite:
 
     def test_blocks_and_rows_match_the_chunks(self) -> None:
         """`blocks` and `rows` tell how it is cut, as `chunks` has asked."""
-        cut, whole = self.split(_TABLE), self.split(_TABLE, chunks=self.whole)
-        assert self.adapter.blocks(whole) == 1 < self.adapter.blocks(cut)
-        for x in (whole, cut):
+        cut, uncut = self.split(_TABLE), self.split(_TABLE, chunks=self.one_chunk)
+        assert self.adapter.blocks(uncut) == 1 < self.adapter.blocks(cut)
+        for x in (uncut, cut):
             assert np.prod(self.adapter.grid(x)) == self.adapter.blocks(x)
-        assert list(self.adapter.rows(whole)) == [4]
+        assert list(self.adapter.rows(uncut)) == [4]
         ends = list(self.adapter.rows(cut))
         assert ends == sorted(set(ends))
         assert (len(ends) > 1, ends[-1]) == (True, 4)
@@ -143,9 +145,9 @@ class LazyAdapterSuite:
     def test_convert_keeps_chunks_unless_chunks_is_given(self) -> None:
         """A map has the blocks of its source, unless `chunks` says otherwise; the values stay."""
         x = self.make(_TABLE)
-        for within in (*self.within, self.framework):
-            assert self.adapter.rows(interop.convert(x, within)) == self.adapter.rows(x)
-        for chunks in (self.chunks, self.whole):
+        for block_framework in (*self.block_frameworks, self.framework):
+            assert self.adapter.rows(interop.convert(x, block_framework)) == self.adapter.rows(x)
+        for chunks in (self.chunks, self.one_chunk):
             y = interop.convert(x, self.framework, chunks=chunks)
             assert self.adapter.rows(y) == self.adapter.rows(self.split(_TABLE, chunks=chunks))
             np.testing.assert_array_equal(interop.to_numpy(y), _TABLE, strict=True)
@@ -155,16 +157,16 @@ class LazyAdapterSuite:
     def test_convert_lazy_array_computes_nothing(self) -> None:
         """Neither does a question, nor an error; then each block is computed once."""
         x, computed = self.counted(_TABLE)
-        for within in self.within:
-            y = interop.convert(x, within, copy=True)
-            assert interop.explain(x, within, compute=True).host_bytes == _TABLE.nbytes
+        for block_framework in self.block_frameworks:
+            y = interop.convert(x, block_framework, copy=True)
+            assert interop.explain(x, block_framework, compute=True).host_bytes == _TABLE.nbytes
             assert interop.explain(y, "numpy").host_bytes == 0
             assert (interop.framework_of(y), interop.device_of(y)) == (self.framework, CPU)
-            interop.convert(y, self.framework, chunks=self.whole)
+            interop.convert(y, self.framework, chunks=self.one_chunk)
             with pytest.raises(interop.UnsupportedArrayError):
-                interop.convert(y, within, dtype="int8")
+                interop.convert(y, block_framework, dtype="int8")
             with pytest.raises(interop.CopyRequiredError):
-                interop.convert(y, within, compute=True, copy=False)
+                interop.convert(y, block_framework, compute=True, copy=False)
         assert computed() == 0
         interop.to_numpy(x)
         assert computed() == self.adapter.blocks(x)
@@ -173,9 +175,9 @@ class LazyAdapterSuite:
         """What is computed comes to this process; nothing is, if that is forbidden. A map is not."""
         x, computed = self.counted(_TABLE)
         with interop.options(host_copy="error"):
-            for within in self.within:
-                y = interop.convert(x, within)
-                for to in (within, "numpy"):
+            for block_framework in self.block_frameworks:
+                y = interop.convert(x, block_framework)
+                for to in (block_framework, "numpy"):
                     with pytest.raises(interop.HostCopyError, match=f"{_TABLE.nbytes} bytes travel"):
                         interop.convert(y, to, compute=True)
         assert computed() == 0
@@ -192,7 +194,7 @@ class LazyAdapterSuite:
 
     def test_map_of_several_arrays_aligns_the_blocks(self) -> None:
         """Their blocks are aligned, however each is cut."""
-        x, y = self.split(_TABLE), self.split(_TABLE, chunks=self.whole)
+        x, y = self.split(_TABLE), self.split(_TABLE, chunks=self.one_chunk)
         out = self.adapter.map(lambda a, b: a - 2 * b, [x, y], self.adapter.meta(x))
         np.testing.assert_array_equal(interop.to_numpy(out), -_TABLE, strict=True)
 
@@ -202,41 +204,41 @@ class LazyAdapterSuite:
     def test_convert_every_layout_keeps_values(self, layout: str) -> None:
         """Cut, mapped or computed: the values are right for any strides."""
         array = LAYOUTS[layout]
-        for within in self.within:
-            for x in (self.split(array, within), interop.convert(self.make(array), within)):
+        for block_framework in self.block_frameworks:
+            for x in (self.split(array, block_framework), interop.convert(self.make(array), block_framework)):
                 np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
                 np.testing.assert_array_equal(interop.to_numpy(interop.convert(x, "numpy")), array, strict=True)
-                computed = interop.convert(x, within, compute=True)
-                assert interop.framework_of(computed) == within
+                computed = interop.convert(x, block_framework, compute=True)
+                assert interop.framework_of(computed) == block_framework
                 np.testing.assert_array_equal(interop.to_numpy(computed), array, strict=True)
 
     def test_convert_every_dtype_keeps_values(self) -> None:
         """Values and dtype survive NumPy -> blocks of each framework -> NumPy, and a cast is done by the blocks."""
         for dtype in self.dtypes:
             array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
-            for within in self.within:
-                x = interop.convert(self.make(array), within)
+            for block_framework in self.block_frameworks:
+                x = interop.convert(self.make(array), block_framework)
                 np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
-                cast = interop.to_numpy(interop.convert(x, within, dtype="float32", casting="unsafe"))
+                cast = interop.to_numpy(interop.convert(x, block_framework, dtype="float32", casting="unsafe"))
                 np.testing.assert_array_equal(cast, np.real(array).astype("float32"), strict=True)
 
     def test_compute_joins_blocks_of_every_framework(self) -> None:
         """Of every framework, and into an array of that framework; it may be told of them as often as one likes."""
-        for within in self.within:
-            x, inner = interop.convert(self.make(_TABLE), within), registry.find(within)
+        for block_framework in self.block_frameworks:
+            x, inner = interop.convert(self.make(_TABLE), block_framework), registry.find(block_framework)
             for _ in range(2):
-                lazy_planner.welcome(self.framework, within, pipeline.convert_by_wish)
-                for array in (x, self.adapter.rechunk(x, self.whole)):
+                lazy_planner.register_blocks(self.framework, block_framework, pipeline.convert_by_request)
+                for array in (x, self.adapter.rechunk(x, self.one_chunk)):
                     computed = self.adapter.compute(array)
                     assert isinstance(computed, inner.array_type)
                     np.testing.assert_array_equal(interop.to_numpy(computed), _TABLE, strict=True)
 
     def test_pickled_block_is_restored_with_its_values(self) -> None:
         """What is sent is a function and its arguments, for processes that have never heard of a framework."""
-        for within in self.within:
-            block = interop.convert(_TABLE, within)
-            function, arguments = pickle.loads(pickle.dumps(lazy_planner.pack(block, pipeline.convert_by_wish)))  # noqa: S301
-            assert isinstance(function(*arguments), registry.find(within).array_type)
+        for block_framework in self.block_frameworks:
+            block = interop.convert(_TABLE, block_framework)
+            function, arguments = pickle.loads(pickle.dumps(lazy_planner.pack(block, pipeline.convert_by_request)))  # noqa: S301
+            assert isinstance(function(*arguments), registry.find(block_framework).array_type)
             np.testing.assert_array_equal(interop.to_numpy(function(*arguments)), _TABLE, strict=True)
 
     # -- copies -------------------------------------------------------------------------------------------------
@@ -246,10 +248,10 @@ class LazyAdapterSuite:
 
         One block is no exception, though there is nothing to put together.
         """
-        for within in self.within:
-            shares = not registry.find(within).immutable
-            for chunks in (self.chunks, self.whole):
-                array = interop.convert(_TABLE.copy(), within)
+        for block_framework in self.block_frameworks:
+            shares = not registry.find(block_framework).immutable
+            for chunks in (self.chunks, self.one_chunk):
+                array = interop.convert(_TABLE.copy(), block_framework)
                 x = interop.convert(array, self.framework, chunks=chunks, copy=False if shares else None)
                 independent = interop.convert(array, self.framework, chunks=chunks, copy=True)
                 taken = interop.to_numpy(x, copy=True)
@@ -263,20 +265,20 @@ class LazyAdapterSuite:
     def test_convert_copy_true_copies_every_block(self) -> None:
         """A map's blocks are the memory of its source's where that can be, and never with copy=True."""
         array = aligned(_TABLE)
-        x = self.split(array, chunks=self.whole)
-        for within in self.within:
-            for copy, shared in ((True, False), (None, interop.explain(array, within).zero_copy)):
-                (block,) = self.computed(interop.convert(x, within, copy=copy))
+        x = self.split(array, chunks=self.one_chunk)
+        for block_framework in self.block_frameworks:
+            for copy, shared in ((True, False), (None, interop.explain(array, block_framework).zero_copy)):
+                (block,) = self.computed(interop.convert(x, block_framework, copy=copy))
                 assert interop.shares_memory(block, array) == shared
 
     def test_convert_copy_false_refuses_compute_and_casts(self) -> None:
         """What is to be computed takes a copy, and so does a cast: that is refused before, and not by a block."""
         x = self.make(_TABLE)
-        for within in self.within:
+        for block_framework in self.block_frameworks:
             with pytest.raises(interop.CopyRequiredError):
-                interop.convert(x, within, dtype="float16", copy=False)
+                interop.convert(x, block_framework, dtype="float16", copy=False)
             with pytest.raises(interop.CopyRequiredError):
-                interop.convert(x, within, compute=True, copy=False)
+                interop.convert(x, block_framework, compute=True, copy=False)
         with pytest.raises(interop.CopyRequiredError):
             self.split(_TABLE, dtype="float16", copy=False)
 

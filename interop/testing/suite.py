@@ -109,20 +109,20 @@ class AdapterSuite:
         """The device of an array is one the adapter holds, and asking for it changes nothing."""
         x = self.make(BASE)
         device = interop.device_of(x)
-        assert device.kind in self.adapter.holds
-        assert self.adapter.place(device) == device
+        assert device.kind in self.adapter.device_kinds
+        assert self.adapter.resolve_device(device) == device
         assert interop.convert(x, self.framework, device=device) is x
 
     def test_convert_unknown_device_is_refused_with_a_reason(self) -> None:
-        """`place` answers for every device, and an impossible one becomes a clear error."""
+        """`resolve_device` answers for every device, and an impossible one becomes a clear error."""
         nowhere = Device(16, 99)
-        assert isinstance(self.adapter.place(nowhere), str)
+        assert isinstance(self.adapter.resolve_device(nowhere), str)
         with pytest.raises((interop.InvalidOptionError, interop.DeviceUnavailableError), match=self.framework):
             interop.convert(self.make(BASE), self.framework, device=nowhere)
 
     def test_adapter_unsupported_dtypes_have_a_reason(self) -> None:
-        """`lacks` is None for what there is, and words for what there isn't."""
-        answers = {name: self.adapter.lacks(name) for name in dtypes.NAMES}
+        """`why_no_dtype` is None for what there is, and words for what there isn't."""
+        answers = {name: self.adapter.why_no_dtype(name) for name in dtypes.NAMES}
         assert all(answers[name] is None for name in self.dtypes)
         assert all(answer is None or len(answer) > len(self.framework) for answer in answers.values())
 
@@ -190,7 +190,7 @@ class AdapterSuite:
 
     def test_convert_host_memory_is_shared(self) -> None:
         """A framework of host memory shares plain arrays both ways."""
-        if CPU.kind not in self.adapter.holds:
+        if CPU.kind not in self.adapter.device_kinds:
             assert not interop.explain(BASE.copy(), self.framework).zero_copy
             return
         array = aligned(BASE)
@@ -230,12 +230,12 @@ class AdapterSuite:
         array = aligned(BASE)
         array.flags.writeable = False
         x = interop.convert(array, self.framework)
-        if self.adapter.honours_readonly and CPU.kind in self.adapter.holds:
+        if self.adapter.honours_readonly and CPU.kind in self.adapter.device_kinds:
             assert interop.shares_memory(x, array)
             assert self.adapter.describe(x).readonly
             return
         assert not interop.shares_memory(x, array)
-        if CPU.kind in self.adapter.holds:
+        if CPU.kind in self.adapter.device_kinds:
             assert interop.shares_memory(interop.convert(array, self.framework, readonly="share"), array)
             with pytest.raises(interop.CopyRequiredError):
                 interop.convert(array, self.framework, readonly="error")
@@ -267,7 +267,7 @@ class AdapterSuite:
         if self.adapter.immutable:
             return  # there, it need not be one
         x = self.make(BASE)
-        part = self.adapter.part(x, (slice(1, 2), slice(0, 2)))
+        part = self.adapter.view(x, (slice(1, 2), slice(0, 2)))
         assert self.adapter.describe(part).shape == (1, 2, 4)
         assert interop.shares_memory(part, x)
         interop.copyto(part, BASE[:1, 1:])

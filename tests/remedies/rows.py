@@ -35,7 +35,7 @@ class Row(NamedTuple):
     name: str
     make: Callable[[], Any]
     """Makes the object that the message is about."""
-    cures: Mapping[str, Code]
+    remedies: Mapping[str, Code]
     """The code as the message spells it, and as it is run: the same, `copy=None` for "leave copy=False out", or a
     function of the object where the message leaves something to the reader."""
     call: Callable[..., Any] = interop.to_torch
@@ -53,10 +53,10 @@ class Row(NamedTuple):
         return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
 
 
-def row(name: str, make: Callable[[], Any], *cures: str, **more: Any) -> Row:
+def row(name: str, make: Callable[[], Any], *remedies: str, **more: Any) -> Row:
     """Make a row whose code is run as it is spelled. `runs` maps code to what is run in its place."""
     runs = more.pop("runs", {})
-    return Row(name, make, {cure: cure for cure in cures} | runs, **more)
+    return Row(name, make, {remedy: remedy for remedy in remedies} | runs, **more)
 
 
 def params(rows: list[Row]) -> pytest.MarkDecorator:
@@ -69,9 +69,9 @@ def params(rows: list[Row]) -> pytest.MarkDecorator:
 def check_spelling(case: Row, x: Any) -> None:
     """Insist that the message has the row's code, and no code besides it."""
     message = case.message(x)
-    offered = [*case.cures, *case.words]
-    assert [cure for cure in offered if cure not in message] == [], message
-    strange = [code for code in codes(message) if not any(code in cure for cure in offered)]
+    offered = [*case.remedies, *case.words]
+    assert [remedy for remedy in offered if remedy not in message] == [], message
+    strange = [code for code in codes(message) if not any(code in remedy for remedy in offered)]
     assert strange == [], f"{message}\n\nis not run by the row"
 
 

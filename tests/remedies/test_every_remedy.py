@@ -32,10 +32,10 @@ DESCRIBES: Final = {
 def executed() -> Iterator[str]:
     """Yield all code that tests run."""
     for row in ROWS:
-        yield from row.cures
+        yield from row.remedies
     yield from SAYS.values()  # run in sources/test_messages
     yield from (case[-1] for case in UNSUPPORTED)
-    yield from (other.cure for other in hints.PACKAGES.values())  # run in test_targets
+    yield from (other.code for other in hints.PACKAGES.values())  # run in test_targets
 
 
 EXECUTED: Final = list(executed())

@@ -36,6 +36,6 @@ def made(case: Row) -> Iterator[Any]:
 def test_message_code_runs_and_gives_an_array(case: Row) -> None:
     with made(case) as x:
         check_spelling(case, x)
-    for code in case.cures.values():
+    for code in case.remedies.values():
         with made(case) as x:
             run(case, x, code)

@@ -59,8 +59,8 @@ class CudaInterface(Speaker):
 
     @property
     def __cuda_array_interface__(self) -> Any:
-        words = self._array.__cuda_array_interface__
-        return {**words, "data": (words["data"][0], self.readonly)}
+        interface = self._array.__cuda_array_interface__
+        return {**interface, "data": (interface["data"][0], self.readonly)}
 
 
 def on_device(name: str) -> Any:

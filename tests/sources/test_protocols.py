@@ -209,8 +209,8 @@ class OldWithInterface(OldDLPack):
 
     @property
     def __array_interface__(self) -> Any:
-        words = self._array.__array_interface__
-        return {**words, "data": (words["data"][0], self.readonly)}
+        interface = self._array.__array_interface__
+        return {**interface, "data": (interface["data"][0], self.readonly)}
 
 
 class OldReadOnly(OldWithInterface):

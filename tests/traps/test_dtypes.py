@@ -44,8 +44,8 @@ class TestPackedIntegers:
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             interop.to_numpy(tensor)
         words = str(caught.value).rpartition(" Use ")[2].removesuffix(" for its bytes.").rstrip(".")
-        for cure in words.split(", or "):
-            result = eval(cure, {"x": tensor, "torch": torch})  # noqa: S307 - our own words
+        for remedy in words.split(", or "):
+            result = eval(remedy, {"x": tensor, "torch": torch})  # noqa: S307 - our own words
             assert interop.to_numpy(result).tolist() == [1, 1, 1]
 
 
@@ -111,34 +111,34 @@ class TestWithoutCounterpart:
     interop raises `UnsupportedArrayError`, which names the dtype and the likely fix.
     """
 
-    EVERY = pytest.mark.parametrize(("array", "name", "cure"), WITHOUT_COUNTERPART.values(), ids=WITHOUT_COUNTERPART)
+    EVERY = pytest.mark.parametrize(("array", "name", "remedy"), WITHOUT_COUNTERPART.values(), ids=WITHOUT_COUNTERPART)
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float64"}], ids=str)
     def test_convert_dtype_without_counterpart_is_refused_with_a_hint(
-        self, array: Array, name: str, cure: str, keywords: Any
+        self, array: Array, name: str, remedy: str, keywords: Any
     ) -> None:
         for convert in (interop.convert, interop.explain):
             with pytest.raises(interop.UnsupportedArrayError, match=name) as caught:
                 convert(array, "torch", **keywords)
-            assert cure in str(caught.value)
+            assert remedy in str(caught.value)
 
     @EVERY
     @pytest.mark.parametrize("to", ["numpy", "torch"])
     def test_convert_foreign_array_without_counterpart_is_refused_with_a_hint(
-        self, array: Array, name: str, cure: str, to: str
+        self, array: Array, name: str, remedy: str, to: str
     ) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match=name) as caught:
             interop.convert(Computed(array), to)
-        assert cure in str(caught.value)
+        assert remedy in str(caught.value)
 
     @EVERY
-    def test_to_torch_hint_for_a_dtype_without_counterpart_works(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002 - of EVERY
-        cured = eval(cure, {"x": array, "numpy": np})  # noqa: S307 - our own words
+    def test_to_torch_hint_for_a_dtype_without_counterpart_works(self, array: Array, name: str, remedy: str) -> None:  # noqa: ARG002 - of EVERY
+        cured = eval(remedy, {"x": array, "numpy": np})  # noqa: S307 - our own words
         assert interop.to_torch(cured).tolist() == cured.tolist()
 
     @EVERY
-    def test_to_numpy_dtype_without_counterpart_is_kept(self, array: Array, name: str, cure: str) -> None:  # noqa: ARG002
+    def test_to_numpy_dtype_without_counterpart_is_kept(self, array: Array, name: str, remedy: str) -> None:  # noqa: ARG002
         assert interop.to_numpy(array) is array
         copy = interop.to_numpy(array, copy=True)
         assert (copy.dtype, copy.tolist()) == (array.dtype, array.tolist())

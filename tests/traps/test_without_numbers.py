@@ -108,9 +108,9 @@ class TestWithoutNumbers:
         tensor = WITHOUT_NUMBERS[name][0]()
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             interop.to_numpy(tensor)
-        cures = str(caught.value).rpartition(" Use ")[2].rstrip(".").split(" or ")
-        for cure in cures:
-            result = eval(cure, {"x": tensor, "torch": torch})  # noqa: S307 - our own words
+        remedies = str(caught.value).rpartition(" Use ")[2].rstrip(".").split(" or ")
+        for remedy in remedies:
+            result = eval(remedy, {"x": tensor, "torch": torch})  # noqa: S307 - our own words
             parts = result if isinstance(result, tuple) else (result,)
             assert all(interop.to_numpy(part).tolist() == part.tolist() for part in parts)
 

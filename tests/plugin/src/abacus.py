@@ -32,7 +32,7 @@ class AbacusAdapter(Adapter):
     def address(self, x: Any, /) -> int:
         return int(x.beads.ctypes.data)
 
-    def lacks(self, dtype: str, /) -> str | None:
+    def why_no_dtype(self, dtype: str, /) -> str | None:
         known = dtype in ("bool", "int64", "float32")
         return None if known else f'an abacus has no {dtype}. Pass dtype="int64".'
 
