@@ -12,7 +12,9 @@ import numpy as np
 
 _UNITS: Final = ("unit", "units")
 _NUMBERS: Final = ("value", "magnitude")
-_NO_UNIT: Final = frozenset({"", "1", "none", "dimensionless", "1 dimensionless", "1.0 dimensionless"})
+_NO_UNIT: Final = frozenset(
+    {"", "1", "none", "dimensionless", "1 dimensionless", "1.0 dimensionless"}
+)
 """How libraries spell that numbers have no unit."""
 
 
@@ -47,7 +49,9 @@ def lost_by_reading(x: Any) -> str | None:
     objects have metadata by such names (netCDF variables).
     """
     for name in _UNITS:
-        if getattr_static(type(x), name, None) is not None and _is_unit(unit := _attribute(x, name)):
+        if getattr_static(type(x), name, None) is not None and _is_unit(
+            unit := _attribute(x, name)
+        ):
             return _lost_unit(x, unit, "numpy.asarray(x)")
     return None
 

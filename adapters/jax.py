@@ -28,7 +28,12 @@ _DTYPES: Final = {np.dtype(name): name for name in PLAIN_DTYPES} | {
     np.dtype(getattr(jnp, name)): name for name in EXTENDED_DTYPES if hasattr(jnp, name)
 }
 _NAMES: Final = {name: dtype for dtype, name in _DTYPES.items()}
-_WIDE: Final = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+_WIDE: Final = {
+    "int64": "int32",
+    "uint64": "uint32",
+    "float64": "float32",
+    "complex128": "complex64",
+}
 _ALIGNMENT: Final = 64  # bytes: what XLA wants of memory on the host
 
 
@@ -45,10 +50,14 @@ class JAXAdapter(Adapter):
         """Tell the facts of an array; that it can't be written to is one of them."""
         shape, name = tuple(x.shape), _DTYPES.get(x.dtype)
         if problem := _no_numbers(x, name):
-            return Facts("jax", shape, name or str(x.dtype), NOWHERE, readonly=True, unsupported=problem)
+            return Facts(
+                "jax", shape, name or str(x.dtype), NOWHERE, readonly=True, unsupported=problem
+            )
         size = x.dtype.itemsize
         order = x.format.layout.major_to_minor if x.ndim > 1 else range(x.ndim)
-        return Facts("jax", shape, name or "", CPU, _strides(shape, order, size), x.nbytes, readonly=True)
+        return Facts(
+            "jax", shape, name or "", CPU, _strides(shape, order, size), x.nbytes, readonly=True
+        )
 
     def address(self, x: Any, /) -> int:
         """Return the address of the buffer on its device."""
@@ -72,16 +81,24 @@ class JAXAdapter(Adapter):
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
         """Refuse strides with gaps, repetitions or signs: XLA has an order of axes, and no more."""
         size = facts.nbytes // max(prod(facts.shape), 1)
-        if not facts.nbytes or facts.strides == _strides(facts.shape, range(len(facts.shape)), size):
+        if not facts.nbytes or facts.strides == _strides(
+            facts.shape, range(len(facts.shape)), size
+        ):
             return None
         order = sorted(range(len(facts.shape)), key=lambda axis: -facts.strides[axis])
         contiguous = all(
             have == want or n == 1
-            for have, want, n in zip(facts.strides, _strides(facts.shape, order, size), facts.shape, strict=True)
+            for have, want, n in zip(
+                facts.strides, _strides(facts.shape, order, size), facts.shape, strict=True
+            )
         )
         if contiguous and not facts.readonly:
             return None
-        return "JAX takes read-only memory only in row-major order" if contiguous else "JAX has no strides"
+        return (
+            "JAX takes read-only memory only in row-major order"
+            if contiguous
+            else "JAX has no strides"
+        )
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
         """Return the alignment that XLA requires of host memory.
@@ -111,7 +128,11 @@ class JAXAdapter(Adapter):
             msg = f"jax needs {_ALIGNMENT} bytes of alignment"
             raise BufferError(msg)
         contiguous = array.flags.c_contiguous
-        x = jax.device_put(array, _host(), may_alias=True) if contiguous else jax.dlpack.from_dlpack(array, copy=False)
+        x = (
+            jax.device_put(array, _host(), may_alias=True)
+            if contiguous
+            else jax.dlpack.from_dlpack(array, copy=False)
+        )
         if x.dtype != array.dtype or (array.size and x.unsafe_buffer_pointer() != address):
             msg = f"JAX did not take its memory as {array.dtype}"
             raise BufferError(msg)
@@ -128,7 +149,9 @@ class JAXAdapter(Adapter):
             x = x.real  # what the cast does, without a warning: the caller has asked for it
         if isinstance(x, np.ndarray):
             with np.errstate(all="ignore"):
-                own = np.array(x, wanted, order="C")  # nobody else has it, so JAX may take it as it lies
+                own = np.array(
+                    x, wanted, order="C"
+                )  # nobody else has it, so JAX may take it as it lies
             return jax.device_put(own, _host()).block_until_ready()
         return jnp.array(jax.device_put(x, _host()), wanted, copy=True).block_until_ready()
 
@@ -158,7 +181,9 @@ def _no_numbers(x: Any, name: str | None) -> str | None:  # noqa: PLR0911 - a li
     if x.is_deleted():
         return "it was deleted, or donated to a computation. Convert it before that."
     if len(x.sharding.device_set) > 1:
-        return "it is spread over several devices. Use jax.device_put(x, device) to gather it on one."
+        return (
+            "it is spread over several devices. Use jax.device_put(x, device) to gather it on one."
+        )
     if any(device.platform != "cpu" for device in x.sharding.device_set):
         return "it is on a GPU, and JAX tells nobody its streams. Bring it to the host: jax.device_get(x)."
     return None

@@ -25,7 +25,9 @@ from tables import Table
 
 def introduction(effort: Effort, cpu: int | None, *, compiled: bool) -> str:
     """Return the conditions of the measurement."""
-    versions = f"CPython {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
+    versions = (
+        f"CPython {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
+    )
     place = "on any CPU (this system cannot pin a process)" if cpu is None else "pinned to one CPU"
     return (
         f"interop {'compiled' if compiled else 'in pure Python'}; {versions}. The process uses one thread, {place}, "
@@ -42,20 +44,28 @@ def tables(effort: Effort, *, compiled: bool) -> Iterator[Table]:
     yield gpu.table()
     yield goals.without(names, effort)
     yield from growth.tables(names, effort)
-    yield from others.tables(names, effort)  # last, because importing the other libraries may change the process
+    yield from others.tables(
+        names, effort
+    )  # last, because importing the other libraries may change the process
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: less than a minute, with more noise")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, too")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds: less than a minute, with more noise"
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the tables to this file, too"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Print each table when it is measured, and write all tables to a file on request."""
     options = parse()
-    warnings.filterwarnings("ignore", "Creating a tensor from a list")  # a row measures how slow that is
+    warnings.filterwarnings(
+        "ignore", "Creating a tensor from a list"
+    )  # a row measures how slow that is
     effort, cpu = QUICK if options.quick else FULL, measure.pin()
     compiled = rows.is_compiled()
     text = introduction(effort, cpu, compiled=compiled)

@@ -17,8 +17,14 @@ NOTES = (
 def table(names: dict[str, Any], effort: Effort, *, compiled: bool) -> Table:
     """Measure every row that has a goal."""
     lines = [_line(row, run(row, names, effort), row.goal(compiled=compiled)) for row in GOALS]
-    reasons = [_reason(row) for row, line in zip(GOALS, lines, strict=True) if line[-1] == NOT_MET and row.why]
-    return Table(f"Goals, {'compiled' if compiled else 'pure Python'}", HEAD, lines, [*NOTES, *reasons])
+    reasons = [
+        _reason(row)
+        for row, line in zip(GOALS, lines, strict=True)
+        if line[-1] == NOT_MET and row.why
+    ]
+    return Table(
+        f"Goals, {'compiled' if compiled else 'pure Python'}", HEAD, lines, [*NOTES, *reasons]
+    )
 
 
 def without(names: dict[str, Any], effort: Effort) -> Table:
@@ -35,7 +41,13 @@ def run(row: Row, names: dict[str, Any], effort: Effort) -> Ratio:
 
 def _line(row: Row, ratio: Ratio, goal: float | None) -> tuple[str, ...]:
     calls = f"`{row.ours.removeprefix('interop.')}`", f"`{row.theirs}`"
-    return row.work, *calls, *ratio.cells, measure.show_goal(goal), measure.verdict(ratio.minima, goal)
+    return (
+        row.work,
+        *calls,
+        *ratio.cells,
+        measure.show_goal(goal),
+        measure.verdict(ratio.minima, goal),
+    )
 
 
 def _reason(row: Row) -> str:

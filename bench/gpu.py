@@ -16,7 +16,18 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 STREAMS = {"same stream": ("side", "the producer's"), "other stream": ("side", "side")}
 WHEN = ("conversion", "release of the result", "release of the source")
 GOALS = {"same stream": ((0, 0), (0, 0), (0, 0)), "other stream": ((1, 1), (1, 1), None)}
-HEAD = ("GPU handoff", "streams", "when", "memcpys", "syncs", "kernels", "records", "waits", "goal", "verdict")
+HEAD = (
+    "GPU handoff",
+    "streams",
+    "when",
+    "memcpys",
+    "syncs",
+    "kernels",
+    "records",
+    "waits",
+    "goal",
+    "verdict",
+)
 NOTES = (
     "The goal is no memcpy, no synchronisation, no kernel, and the given number of event records + waits.",
     "When the source is released, torch's allocator records an event for a block that another stream has used.",
@@ -55,8 +66,14 @@ def table() -> Any:
 
     found = ask()
     if isinstance(found, str):
-        return Table("GPU handoffs", ("GPU handoff", "reason why nothing was counted"), [("torch and CuPy", found)])
-    return Table("GPU handoffs", HEAD, [line for handoff in found for line in handoff.lines()], NOTES)
+        return Table(
+            "GPU handoffs",
+            ("GPU handoff", "reason why nothing was counted"),
+            [("torch and CuPy", found)],
+        )
+    return Table(
+        "GPU handoffs", HEAD, [line for handoff in found for line in handoff.lines()], NOTES
+    )
 
 
 def ask() -> list[Handoff] | str:
@@ -64,11 +81,19 @@ def ask() -> list[Handoff] | str:
     folders = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "INTEROP_SIMCUDA": "1", "PYTHONPATH": os.pathsep.join(folders)}
     child = [sys.executable, "-W", "ignore", __file__]
-    done = subprocess.run(child, env=environment, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        child, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     if done.returncode:
-        return (done.stderr.strip() or f"the child process ended with {done.returncode}").splitlines()[-1]
+        return (
+            done.stderr.strip() or f"the child process ended with {done.returncode}"
+        ).splitlines()[-1]
     found = json.loads(done.stdout.splitlines()[-1])
-    return found if isinstance(found, str) else [Handoff(way, streams, _calls(x)) for way, streams, x in found]
+    return (
+        found
+        if isinstance(found, str)
+        else [Handoff(way, streams, _calls(x)) for way, streams, x in found]
+    )
 
 
 def _calls(counted: list[list[int]]) -> tuple[Calls, ...]:
@@ -96,7 +121,9 @@ def play() -> list[Handoff] | str:
     def handoff(source: Any, target: Any, streams: str) -> Handoff:
         simcuda.schedule("lazy")
         counts = counted(source, target, *STREAMS[streams], 0)
-        calls = (Calls(c.memcpys, c.synchronisations, c.launches, c.records, c.waits) for c in counts)
+        calls = (
+            Calls(c.memcpys, c.synchronisations, c.launches, c.records, c.waits) for c in counts
+        )
         return Handoff(f"{source.name} to {target.name}", streams, tuple(calls))
 
     return [handoff(*way, streams) for way in WAYS for streams in STREAMS]

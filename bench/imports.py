@@ -14,8 +14,18 @@ GOALS = {OURS: 3.0, FIRST: None}  # extra milliseconds
 FRAMEWORKS = ("array_api_compat", "cupy", "jax", "ml_dtypes", "torch")
 CLOCK = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
 LOADED = "import sys; {}; print(*(name for name in {} if name in sys.modules))"
-HEAD = ("statement", "compared with", "extra ms", "goal", "verdict", "frameworks loaded", "NumPy loaded")
-NOTES = ("Difference of the shortest times, measured inside the child process with cached bytecode.",)
+HEAD = (
+    "statement",
+    "compared with",
+    "extra ms",
+    "goal",
+    "verdict",
+    "frameworks loaded",
+    "NumPy loaded",
+)
+NOTES = (
+    "Difference of the shortest times, measured inside the child process with cached bytecode.",
+)
 
 
 def table(effort: Effort) -> Table:
@@ -28,24 +38,40 @@ def table(effort: Effort) -> Table:
         for _ in range(effort.rounds):
             for statement, taken in times.items():
                 taken.append(float(_say(CLOCK.format(statement), environment)))
-        return Table("Import", HEAD, [_line(statement, times, environment) for statement in GOALS], NOTES)
+        return Table(
+            "Import", HEAD, [_line(statement, times, environment) for statement in GOALS], NOTES
+        )
 
 
 def surroundings(folder: Path) -> dict[str, str]:
     """Return an environment with a module `empty` and a separate folder for bytecode."""
     (folder / "empty.py").touch()
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment = {
+        key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
+    }
     return {**environment, "PYTHONPATH": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "cache")}
 
 
-def _line(statement: str, times: dict[str, list[float]], environment: dict[str, str]) -> tuple[str, ...]:
+def _line(
+    statement: str, times: dict[str, list[float]], environment: dict[str, str]
+) -> tuple[str, ...]:
     more, goal = 1e3 * (min(times[statement]) - min(times[EMPTY])), GOALS[statement]
     loaded = _say(LOADED.format(statement, (*FRAMEWORKS, "numpy")), environment).split()
     frameworks = ", ".join(name for name in loaded if name != "numpy") or "none"
     answer = "yes" if "numpy" in loaded else "no"
-    return f"`{statement}`", "an empty module", show(more), show_goal(goal), verdict(more, goal), frameworks, answer
+    return (
+        f"`{statement}`",
+        "an empty module",
+        show(more),
+        show_goal(goal),
+        verdict(more, goal),
+        frameworks,
+        answer,
+    )
 
 
 def _say(code: str, environment: dict[str, str]) -> str:
     child = [sys.executable, "-c", code]
-    return subprocess.run(child, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        child, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout

@@ -9,7 +9,9 @@ from tables import Table
 
 OPTIONAL = ("array_api_compat", "array_api_compat.numpy", "tvm_ffi")
 HEAD = ("call", "ratio", "median", "traps that the call does not prevent")
-NOTES = ("The page of traps explains the numbers of the traps, and tests/traps contains a test for each.",)
+NOTES = (
+    "The page of traps explains the numbers of the traps, and tests/traps contains a test for each.",
+)
 
 WRITABLE = "overlapping elements are writable (trap 6)"
 BY_DLPACK = (
@@ -35,8 +37,14 @@ TO_NUMPY = (
     Way("t.detach().cpu().numpy()", WRITABLE),
     Way("np.asarray(t)", WRITABLE),
     Way("np.from_dlpack(t)", BY_DLPACK),
-    Way('array_api_compat.array_namespace(a).asarray(array_api_compat.to_device(t, "cpu"))', WRITABLE),
-    Way("np.from_dlpack(tvm_ffi.from_dlpack(t))", f"{BY_DLPACK}; so are a pending conjugation (2) and gradients"),
+    Way(
+        'array_api_compat.array_namespace(a).asarray(array_api_compat.to_device(t, "cpu"))',
+        WRITABLE,
+    ),
+    Way(
+        "np.from_dlpack(tvm_ffi.from_dlpack(t))",
+        f"{BY_DLPACK}; so are a pending conjugation (2) and gradients",
+    ),
 )
 TO_TORCH = (
     Way("torch.from_numpy(a)", WARNS),

@@ -30,7 +30,9 @@ class Row(NamedTuple):
         return self.compiled if compiled else self.pure
 
 
-THE_CALL = "almost all of the time is the call itself. Compare with a call that does nothing, below."
+THE_CALL = (
+    "almost all of the time is the call itself. Compare with a call that does nothing, below."
+)
 FRESH = (
     "the system clears fresh memory before it is used, and every byte has to be read and written. "
     "Compare with a copy into existing memory, and with NumPy's copy, below."
@@ -45,9 +47,26 @@ GOALS = (
     Row("same framework", "interop.to_torch(t)", "torch.as_tensor(t)", 0.35, 0.06, THE_CALL),
     Row("same framework", "interop.to_numpy(a)", "np.asarray(a)", 2.70, 0.50, THE_CALL),
     Row("copy, 64 MiB", "interop.to_torch(t64, copy=True)", "t64.clone()", 0.25, 0.25, FRESH),
-    Row("copy, 64 MiB", "interop.to_torch(a64, copy=True)", "torch.from_numpy(a64).clone()", 0.25, 0.25, FRESH),
-    Row("transposed copy, 64 MiB", "interop.to_numpy(m.T, copy=True)", "m.T.contiguous()", 0.50, 0.50),
-    Row("transposed copy in C order, 64 MiB", 'interop.stack([m.T], "torch")', "m.T.contiguous()[None]"),
+    Row(
+        "copy, 64 MiB",
+        "interop.to_torch(a64, copy=True)",
+        "torch.from_numpy(a64).clone()",
+        0.25,
+        0.25,
+        FRESH,
+    ),
+    Row(
+        "transposed copy, 64 MiB",
+        "interop.to_numpy(m.T, copy=True)",
+        "m.T.contiguous()",
+        0.50,
+        0.50,
+    ),
+    Row(
+        "transposed copy in C order, 64 MiB",
+        'interop.stack([m.T], "torch")',
+        "m.T.contiguous()[None]",
+    ),
     Row(
         "dict of 100 tensors",
         'interop.convert_tree(tensors, "numpy")',
@@ -66,8 +85,17 @@ GOALS = (
 WITHOUT_A_GOAL = (
     Row("a fresh tensor", "interop.to_numpy(torch.empty(16))", "torch.empty(16).numpy()"),
     Row("a fresh transposed view", "interop.to_numpy(w.T)", "w.T.numpy()"),
-    Row("float32 to float16, 64 MiB", 'interop.to_torch(a64, dtype="float16")', "torch.from_numpy(a64).half()"),
-    Row('within `torch.device("cpu")`', "interop.to_numpy(t)", "t.numpy()", within=partial(torch.device, "cpu")),
+    Row(
+        "float32 to float16, 64 MiB",
+        'interop.to_torch(a64, dtype="float16")',
+        "torch.from_numpy(a64).half()",
+    ),
+    Row(
+        'within `torch.device("cpu")`',
+        "interop.to_numpy(t)",
+        "t.numpy()",
+        within=partial(torch.device, "cpu"),
+    ),
     Row("a call that does nothing", "builtins.callable(t)", "torch.as_tensor(t)"),
     Row("a call that does nothing", "builtins.callable(a)", "np.asarray(a)"),
     Row("copy into existing memory, 64 MiB", "out64.copy_(t64)", "t64.clone()"),
@@ -80,7 +108,9 @@ def names(big: int = MIB_64) -> dict[str, Any]:
     t, side = torch.arange(16.0), isqrt(big)
     a = np.arange(16, dtype="f4")
     a64 = np.arange(big, dtype="f4")
-    t64 = torch.arange(big, dtype=torch.float32)  # every page is written, because untouched memory is read faster
+    t64 = torch.arange(
+        big, dtype=torch.float32
+    )  # every page is written, because untouched memory is read faster
     return {
         "builtins": builtins, "interop": interop, "np": np, "torch": torch,
         "a": a, "sa": np.arange(32, dtype="f4")[::2], "r": a[::-1], "a64": a64,

@@ -20,7 +20,9 @@ operations on the same bytes. A program counts as refused if it raises an except
 """
 HEAD = "| program | number of programs | raw: wrong | raw: refused | interop: wrong or refused |\n|---|--:|--:|--:|--:|"
 RIGHT, WRONG, REFUSED, IMPOSSIBLE = "right", "wrong", "refused", "-"
-INTEROP_ONLY = "uploads, downloads, copies between devices and refusals, which `from_dlpack` cannot do"
+INTEROP_ONLY = (
+    "uploads, downloads, copies between devices and refusals, which `from_dlpack` cannot do"
+)
 TITLES = {
     "a blocking consumer of the default stream": "a blocking stream reads an array of the legacy default stream",
     "a blocking producer": "the producer writes on a blocking stream",
@@ -80,7 +82,9 @@ def write(path: Path) -> None:
     folders = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "INTEROP_SIMCUDA": "1", "PYTHONPATH": os.pathsep.join(folders)}
     child = [sys.executable, "-W", "ignore", __file__]
-    done = subprocess.run(child, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=300)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        child, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=300
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     if isinstance(found, str):
         text = f"There is no table in this build, because {found}\n"

@@ -29,7 +29,9 @@ def render(cases: list[Any]) -> str:
     tables: dict[str, list[str]] = {}
     for case in cases:
         tables.setdefault(case.library, []).append(_row(case))
-    return "\n".join(f"### {name}\n\n{HEAD}\n{chr(10).join(rows)}\n" for name, rows in tables.items())
+    return "\n".join(
+        f"### {name}\n\n{HEAD}\n{chr(10).join(rows)}\n" for name, rows in tables.items()
+    )
 
 
 def _row(case: Any) -> str:

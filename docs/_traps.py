@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "traps"
-TRAP = re.compile(r"Trap (?P<number>\d+)(?P<silent>, silent)?: (?P<wrong>.+?)\n\n(?P<instead>.+)", re.DOTALL)
-ISSUES = {"pytorch": "pytorch/pytorch", "numpy": "numpy/numpy", "cupy": "cupy/cupy", "dlpack": "dmlc/dlpack"}
+TRAP = re.compile(
+    r"Trap (?P<number>\d+)(?P<silent>, silent)?: (?P<wrong>.+?)\n\n(?P<instead>.+)", re.DOTALL
+)
+ISSUES = {
+    "pytorch": "pytorch/pytorch",
+    "numpy": "numpy/numpy",
+    "cupy": "cupy/cupy",
+    "dlpack": "dmlc/dlpack",
+}
 SILENT = "<br>**silent**"
 INTRODUCTION = "A trap that is marked **silent** raises no error, although the numbers or the memory are wrong."
 HEAD = "| # | what goes wrong | what interop does |\n|---|---|---|"
@@ -50,14 +57,22 @@ def render(traps: list[Trap]) -> str:
 def read(folder: Path) -> list[Trap]:
     """Return the traps that a folder of tests describes, sorted by number."""
     files = sorted(folder.glob("test_*.py"))
-    return sorted(trap for file in files for trap in _traps_of(ast.parse(file.read_text(encoding="utf-8"))))
+    return sorted(
+        trap for file in files for trap in _traps_of(ast.parse(file.read_text(encoding="utf-8")))
+    )
 
 
 def _traps_of(module: ast.Module) -> Iterator[Trap]:
     section = (ast.get_docstring(module) or "").partition("\n")[0].rstrip(".")
     for node in module.body:
-        if isinstance(node, ast.ClassDef) and (found := TRAP.fullmatch(ast.get_docstring(node) or "")):
-            tests = tuple(f.name for f in node.body if isinstance(f, ast.FunctionDef) and f.name.startswith("test_"))
+        if isinstance(node, ast.ClassDef) and (
+            found := TRAP.fullmatch(ast.get_docstring(node) or "")
+        ):
+            tests = tuple(
+                f.name
+                for f in node.body
+                if isinstance(f, ast.FunctionDef) and f.name.startswith("test_")
+            )
             wrong, instead = _cell(found["wrong"]), _cell(found["instead"])
             yield Trap(int(found["number"]), bool(found["silent"]), wrong, instead, section, tests)
 

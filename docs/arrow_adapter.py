@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from interop.adapter import CPU, Adapter, Device, Facts
 
-DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+DTYPES = (
+    "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float16", "float32", "float64",
+)  # fmt: skip
 
 
 class TensorAdapter(Adapter):
@@ -35,7 +38,9 @@ class TensorAdapter(Adapter):
         return None if dtype in DTYPES else f'pyarrow.Tensor has no {dtype}. Pass dtype="float32".'
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
-        return "pyarrow.Tensor has no negative strides" if min(facts.strides, default=0) < 0 else None
+        if min(facts.strides, default=0) < 0:
+            return "pyarrow.Tensor has no negative strides"
+        return None
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         return x.to_numpy()

@@ -25,7 +25,13 @@ author = "the interop developers"
 copyright = author  # noqa: A001 - Sphinx' name for it
 version = release = interop.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build", "generated"]
 default_role = "py:obj"  # `convert` in a docstring is a link, and `x` is code
 
@@ -68,6 +74,10 @@ html_theme_options = {
 }
 html_context = {"default_mode": "light"}
 siblings = ["sidebar-nav-bs"]
-html_sidebars = {"*": [], "decisions/*": siblings, "howto/*": siblings}  # other pages have no siblings
+html_sidebars = {
+    "*": [],
+    "decisions/*": siblings,
+    "howto/*": siblings,
+}  # other pages have no siblings
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

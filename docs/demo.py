@@ -38,7 +38,9 @@ def photographs_through_scipy() -> None:
     batch = torch.stack(photographs) / 255
     blurred = ndimage.gaussian_filter(interop.to_numpy(batch), sigma=2, mode="mirror", axes=(1, 2))
     result = interop.to_torch(blurred)
-    print(f"two photographs of shape {tuple(photographs[0].shape)}, stacked to {batch.dtype} {tuple(batch.shape)}")
+    print(
+        f"two photographs of shape {tuple(photographs[0].shape)}, stacked to {batch.dtype} {tuple(batch.shape)}"
+    )
     say("batch to SciPy", interop.explain(batch, "numpy"))
     say("SciPy to torch", interop.explain(blurred, "torch"))
     say("upside down", interop.explain(blurred[:, ::-1], "torch"))

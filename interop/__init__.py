@@ -25,9 +25,14 @@ def __getattr__(name: str) -> Any:
     from importlib.util import find_spec  # noqa: PLC0415
 
     if not name.startswith("__") and find_spec(f"{__name__}.{name}"):
-        return import_module(f"{__name__}.{name}")  # alone: what a pickle names is loaded before all others
+        return import_module(
+            f"{__name__}.{name}"
+        )  # alone: what a pickle names is loaded before all others
     public = _load()
-    globals().update({key: getattr(public, key) for key in public.__all__}, __all__=[*public.__all__, "__version__"])
+    globals().update(
+        {key: getattr(public, key) for key in public.__all__},
+        __all__=[*public.__all__, "__version__"],
+    )
     globals().pop("__getattr__", None)  # a module that has one is asked by name each time
     if name in globals():
         return globals()[name]

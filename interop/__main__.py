@@ -67,11 +67,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=_KEYS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead, for a bug report")
     parser.add_argument(
-        "--svg", metavar="FILE", help="write the table of routes as a picture, too; - prints it instead"
+        "--json", action="store_true", help="print one JSON document instead, for a bug report"
     )
-    parser.add_argument("--check", action="store_true", help="end with exit code 1 if something installed doesn't work")
+    parser.add_argument(
+        "--svg",
+        metavar="FILE",
+        help="write the table of routes as a picture, too; - prints it instead",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="end with exit code 1 if something installed doesn't work",
+    )
     options = parser.parse_args(arguments)
     if options.json and options.svg == "-":
         parser.error("--json and --svg - both print to the standard output. Give --svg a file.")
@@ -118,7 +126,9 @@ def _run() -> int:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the interpreter flushes once more at its end
         return _BROKEN_PIPE
     return code
 

@@ -8,7 +8,15 @@ from interop._model.plan import Plan, Step
 from interop._transfer.batches import batches
 from interop._transfer.copyto import copyto
 from interop._trees.convert_tree import convert_tree
-from interop._verbs.convert import convert, convert_like, explain, to_cupy, to_jax, to_numpy, to_torch
+from interop._verbs.convert import (
+    convert,
+    convert_like,
+    explain,
+    to_cupy,
+    to_jax,
+    to_numpy,
+    to_torch,
+)
 from interop._verbs.export import export
 from interop._verbs.frameworks import FrameworkInfo, frameworks
 from interop._verbs.inspection import device_of, framework_of, namespace, shares_memory

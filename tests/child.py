@@ -13,7 +13,9 @@ def run_child(code: str, *, path: Path | None = None, sees_gpu: bool = False) ->
     `path` is a folder that it searches for modules first.
     """
     environ = (
-        os.environ | ({} if sees_gpu else {"CUDA_VISIBLE_DEVICES": ""}) | ({"PYTHONPATH": str(path)} if path else {})
+        os.environ
+        | ({} if sees_gpu else {"CUDA_VISIBLE_DEVICES": ""})
+        | ({"PYTHONPATH": str(path)} if path else {})
     )
     command = [sys.executable, "-W", "error", "-c", dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)

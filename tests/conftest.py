@@ -113,7 +113,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    missing = [name for mark in item.iter_markers("requires") for name in mark.args if not available(name)]
+    missing = [
+        name for mark in item.iter_markers("requires") for name in mark.args if not available(name)
+    ]
     if must := [name for name in missing if name in MUST]:
         pytest.fail(f"INTEROP_REQUIRE asks for what is not here: {', '.join(must)}", pytrace=False)
     if missing:

@@ -14,9 +14,17 @@ from interop._identify.registry import adapter_named
 
 VALUES = np.arange(4096, dtype="f4").reshape(64, 64)  # 16 KiB: eight pieces of 2 KiB
 BATCH, PIECES = 4096, 8
-SCHEDULES = [("eager", None), ("lazy", None), ("greedy", None), ("adversary", None), *(("random", i) for i in range(4))]
+SCHEDULES = [
+    ("eager", None),
+    ("lazy", None),
+    ("greedy", None),
+    ("adversary", None),
+    *(("random", i) for i in range(4)),
+]
 GPU = ["torch", "cupy"]
-under_every_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule[0])
+under_every_schedule = pytest.mark.parametrize(
+    "schedule", SCHEDULES, ids=lambda schedule: schedule[0]
+)
 devices = pytest.mark.parametrize("device", [0, 1])
 
 

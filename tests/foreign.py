@@ -51,7 +51,9 @@ class Array(Speaker):
 class Lazy:
     """Something that is read as it is sliced, as datasets of h5py are, never as a whole; it remembers what was read."""
 
-    def __init__(self, values: Any, shape: tuple[int, ...] | None = None, dtype: object = None) -> None:
+    def __init__(
+        self, values: Any, shape: tuple[int, ...] | None = None, dtype: object = None
+    ) -> None:
         self._values = values
         self.shape = values.shape if shape is None else shape
         self.dtype = dtype or values.dtype
@@ -68,7 +70,9 @@ class Lazy:
 class Stated(Speaker):
     """Something that states a dtype and a shape, as files do, and may give another array when it is read."""
 
-    def __init__(self, array: Any, dtype: object = "int16", shape: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, array: Any, dtype: object = "int16", shape: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__(array)
         self.dtype = dtype
         self.shape = array.shape if shape is None else shape

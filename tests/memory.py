@@ -18,7 +18,9 @@ def bits(x: Any) -> bytes:
 def strides(x: Any) -> tuple[int, ...]:
     """In bytes, of the axes that are stepped along: the others say nothing."""
     steps = [s * x.element_size() for s in x.stride()] if isinstance(x, torch.Tensor) else x.strides
-    return tuple(s for s, n in zip(steps, x.shape, strict=True) if n > 1) if 0 not in x.shape else ()
+    return (
+        tuple(s for s, n in zip(steps, x.shape, strict=True) if n > 1) if 0 not in x.shape else ()
+    )
 
 
 def is_writable(x: Any) -> bool:

@@ -35,7 +35,9 @@ def place(shape: Any, dtype: str, *, shift: int) -> NDArray[Any]:
 
 def hold(x: NDArray[Any], dtype: str) -> torch.Tensor:
     """Return a tensor that torch itself makes over an array, wherever that lies."""
-    return torch.frombuffer(x.reshape(-1).view(np.uint8).data, dtype=torch_dtype(dtype)).view(x.shape)
+    return torch.frombuffer(x.reshape(-1).view(np.uint8).data, dtype=torch_dtype(dtype)).view(
+        x.shape
+    )
 
 
 def needed(dtype: str) -> int:
@@ -107,7 +109,14 @@ HELD: dict[str, Callable[[torch.Tensor], Any]] = {
 
 def speaks(way: str, dtype: str) -> bool:
     """Whether a dtype can go that way at all: ml_dtypes' are in no protocol, and nothing narrows to complex64."""
-    return dtype not in EXTENDED_DTYPES or way not in {"memoryview", "dlpack", "interface", "read", "export", "neg"}
+    return dtype not in EXTENDED_DTYPES or way not in {
+        "memoryview",
+        "dlpack",
+        "interface",
+        "read",
+        "export",
+        "neg",
+    }
 
 
 @settings(max_examples=200, deadline=None)
@@ -122,7 +131,10 @@ def arrays(dtype: str, shift: int, way: str, shape: tuple[int, ...], *, reverse:
     if speaks(way, dtype) and (way != "dlpack" or x.flags.aligned):
         for _ in range(AGAIN):
             result = WAYS[way](x)
-            assert not isinstance(result, torch.Tensor) or result.data_ptr() % needed(str(result.dtype)[6:]) == 0
+            assert (
+                not isinstance(result, torch.Tensor)
+                or result.data_ptr() % needed(str(result.dtype)[6:]) == 0
+            )
             assert np.array_equal(used(result), x.astype(complex)), (dtype, shift, way)
 
 
@@ -162,7 +174,11 @@ def huge() -> None:
     """Copy 4 MiB and more, where NumPy's allocator takes the place of torch's."""
     x = place(HUGE // 16 + 3, "complex128", shift=8)  # a rest that fills no vector
     t = hold(x, "complex128")
-    asked: list[dict[str, Any]] = [{"copy": True}, {"dtype": "complex64"}, {"dtype": "float32", "casting": "unsafe"}]
+    asked: list[dict[str, Any]] = [
+        {"copy": True},
+        {"dtype": "complex64"},
+        {"dtype": "float32", "casting": "unsafe"},
+    ]
     for source, expected in ((x, x), (t, x), (t.conj(), x.conj())):
         for keywords in asked:
             result = interop.to_torch(source, **keywords)

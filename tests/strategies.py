@@ -21,7 +21,14 @@ PLAIN: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
     "float16", "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
-EXOTIC: Final = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
+EXOTIC: Final = (
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+)
 DTYPES: Final = PLAIN + EXOTIC
 
 
@@ -37,7 +44,10 @@ class Layout(NamedTuple):
     def places(self) -> set[int]:
         """The place of every element, found by going to each."""
         indices = itertools.product(*map(range, self.shape))
-        return {self.offset + sum(i * s for i, s in zip(index, self.strides, strict=True)) for index in indices}
+        return {
+            self.offset + sum(i * s for i, s in zip(index, self.strides, strict=True))
+            for index in indices
+        }
 
     @property
     def overlaps(self) -> bool:
@@ -48,11 +58,15 @@ class Layout(NamedTuple):
         """Whether an axis steps into what a smaller one spans, which may overlap and need not."""
         axes = sorted((abs(s), n) for s, n in zip(self.strides, self.shape, strict=True) if n > 1)
         spans = itertools.accumulate((s * (n - 1) for s, n in axes), initial=0)
-        return bool(prod(self.shape)) and any(s <= span for (s, _), span in zip(axes, spans, strict=False))
+        return bool(prod(self.shape)) and any(
+            s <= span for (s, _), span in zip(axes, spans, strict=False)
+        )
 
     @property
     def is_reversed(self) -> bool:
-        return bool(prod(self.shape)) and any(s < 0 and n > 1 for s, n in zip(self.strides, self.shape, strict=True))
+        return bool(prod(self.shape)) and any(
+            s < 0 and n > 1 for s, n in zip(self.strides, self.shape, strict=True)
+        )
 
 
 class Case(NamedTuple):
@@ -90,7 +104,9 @@ def layouts(draw: DrawFn, *, may_reverse: bool = True) -> Layout:
     strides, span = [0] * len(shape), 1
     for axis in reversed(draw(st.permutations(range(len(shape))))):
         way = draw(st.sampled_from(ways))
-        strides[axis] = way * span if isinstance(way, int) else 1 if way == "sliding" else span // 2 + 1
+        strides[axis] = (
+            way * span if isinstance(way, int) else 1 if way == "sliding" else span // 2 + 1
+        )
         span += abs(strides[axis]) * (max(shape[axis], 1) - 1)
     back = sum(-s * (n - 1) for s, n in zip(strides, shape, strict=True) if s < 0 and n)
     before = draw(st.integers(0, 2))
@@ -110,7 +126,9 @@ def write_numbers(x: Any) -> None:
 
 
 @st.composite
-def numpy_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, may_hinder: bool = True, of: str = "bytes") -> Case:
+def numpy_cases(
+    draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, may_hinder: bool = True, of: str = "bytes"
+) -> Case:
     """Ndarrays. A gap behind each element makes it a field of a packed struct, a skew breaks the alignment."""
     name, layout = draw(st.sampled_from(dtypes)), draw(layouts())
     dtype, hindrance = (
@@ -120,14 +138,28 @@ def numpy_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, may_hinder: b
     if hindrance == "order" and name in PLAIN:
         dtype = dtype.newbyteorder()
     pitch, skew = dtype.itemsize + (hindrance == "gap"), int(hindrance == "skew")
-    root, strides = any_bytes(draw, layout.length * pitch + skew, name), [pitch * s for s in layout.strides]
+    root, strides = (
+        any_bytes(draw, layout.length * pitch + skew, name),
+        [pitch * s for s in layout.strides],
+    )
     x = np.ndarray(layout.shape, dtype, root, skew + pitch * layout.offset, strides)
     if of == "numbers":
         write_numbers(x)
     x.flags.writeable = not draw(st.booleans())
-    whole = all(s % dtype.itemsize == 0 for s, n in zip(strides, layout.shape, strict=True) if n > 1)
+    whole = all(
+        s % dtype.itemsize == 0 for s, n in zip(strides, layout.shape, strict=True) if n > 1
+    )
     not_shareable = not (dtype.isnative and x.flags.aligned and whole)
-    return Case(x, x, root, layout, name, "numpy", readonly=not x.flags.writeable, not_shareable=not_shareable)
+    return Case(
+        x,
+        x,
+        root,
+        layout,
+        name,
+        "numpy",
+        readonly=not x.flags.writeable,
+        not_shareable=not_shareable,
+    )
 
 
 @st.composite
@@ -145,20 +177,28 @@ def torch_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, of: str = "by
     if dtype.is_floating_point or dtype.is_complex:
         x.requires_grad_(draw(st.booleans()))
     lazy = x.is_conj() or x.is_neg()
-    return Case(x, x, owner.numpy(), layout, name, "torch", gradient=x.requires_grad, not_shareable=lazy)
+    return Case(
+        x, x, owner.numpy(), layout, name, "torch", gradient=x.requires_grad, not_shareable=lazy
+    )
 
 
 @st.composite
 def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
     """Objects of no framework over the memory of an array, each speaking one protocol."""
     speak = draw(
-        st.sampled_from([memoryview, foreign.DLPack, foreign.OldDLPack, foreign.ArrayInterface, foreign.Array])
+        st.sampled_from(
+            [memoryview, foreign.DLPack, foreign.OldDLPack, foreign.ArrayInterface, foreign.Array]
+        )
     )
     over_dlpack = issubclass(speak, foreign.DLPack)
     cases = numpy_cases(PLAIN, may_hinder=not over_dlpack, of=of)
     if over_dlpack:
-        cases |= torch_cases(PLAIN, of=of).filter(lambda case: not (case.gradient or case.not_shareable))
-    case = draw(cases.filter(lambda case: not case.readonly) if speak is foreign.OldDLPack else cases)
+        cases |= torch_cases(PLAIN, of=of).filter(
+            lambda case: not (case.gradient or case.not_shareable)
+        )
+    case = draw(
+        cases.filter(lambda case: not case.readonly) if speak is foreign.OldDLPack else cases
+    )
     return case._replace(
         x=speak(case.array), framework="foreign", readonly=case.readonly or speak is foreign.OldDLPack,
         read=speak is foreign.Array,

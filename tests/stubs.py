@@ -40,7 +40,11 @@ class Stub(Adapter):
         return f"{self.name} has no {dtype}" if dtype == self.lacking else None
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
-        return "negative strides" if self.minds_negative_strides and min(facts.strides, default=0) < 0 else None
+        return (
+            "negative strides"
+            if self.minds_negative_strides and min(facts.strides, default=0) < 0
+            else None
+        )
 
 
 HOST = Stub("host", CPU, honours_readonly=True)  # as NumPy
@@ -48,7 +52,9 @@ BOTH = Stub("both", CPU, CUDA0, CUDA1, minds_negative_strides=True, copies_fast=
 GPU = Stub("gpu", CUDA0, CUDA1, lacking="bfloat16")  # as CuPy
 AMD = Stub("amd", CPU, ROCM, lacking="float64")
 MAC = Stub("mac", CPU, METAL, honours_readonly=True)
-CLOSED = Stub("closed", CPU, lacking="bfloat16")  # objects that speak a protocol: copied on the host or not at all
+CLOSED = Stub(
+    "closed", CPU, lacking="bfloat16"
+)  # objects that speak a protocol: copied on the host or not at all
 FRAMEWORKS = [HOST, BOTH, GPU, AMD, MAC]
 DEVICES = [CPU, CUDA0, CUDA1, ROCM, METAL]
 

@@ -57,12 +57,17 @@ class TestTorchKernels:
 class TestConvert:
     @pytest.mark.parametrize("dtype", COMPLEX)
     @pytest.mark.parametrize("keywords", [{}, {"readonly": "share"}, {"detach": True}], ids=str)
-    def test_to_torch_of_misaligned_complex_copies(self, dtype: str, keywords: dict[str, Any]) -> None:
+    def test_to_torch_of_misaligned_complex_copies(
+        self, dtype: str, keywords: dict[str, Any]
+    ) -> None:
         x = place(3, dtype, shift=needed(dtype) // 2)
         plan = interop.explain(x, "torch", **keywords)
         words = f"torch needs {needed(dtype)} bytes of alignment for {dtype}, and this memory is aligned to"
         assert plan.reason == f"{words} {needed(dtype) // 2}"
-        assert [(step.verb, step.side) for step in plan.steps] == [("copy", "source"), ("share", "source")]
+        assert [(step.verb, step.side) for step in plan.steps] == [
+            ("copy", "source"),
+            ("share", "source"),
+        ]
         for _ in range(4):
             t = interop.to_torch(x, **keywords)
             assert t.data_ptr() % needed(dtype) == 0
@@ -72,7 +77,9 @@ class TestConvert:
     def test_to_torch_copy_false_of_misaligned_complex_is_refused(self, dtype: str) -> None:
         x = place(3, dtype, shift=needed(dtype) // 2)
         for _ in range(4):
-            with pytest.raises(interop.CopyRequiredError, match=f"torch needs {needed(dtype)} bytes of alignment"):
+            with pytest.raises(
+                interop.CopyRequiredError, match=f"torch needs {needed(dtype)} bytes of alignment"
+            ):
                 interop.to_torch(x, copy=False)
 
     @pytest.mark.parametrize("dtype", COMPLEX)
@@ -110,7 +117,9 @@ class TestConvert:
         assert t.grad is not None
         assert t.grad.tolist() == [2, 2, 2]
 
-    @pytest.mark.parametrize("layout", [lambda t: t.T, lambda t: t[:, ::2], lambda t: t[:1].expand(3, 4)])
+    @pytest.mark.parametrize(
+        "layout", [lambda t: t.T, lambda t: t[:, ::2], lambda t: t[:1].expand(3, 4)]
+    )
     def test_copy_true_of_a_misaligned_tensor_has_the_layout_of_clone(self, layout: Any) -> None:
         x = place((3, 4), "complex128", shift=8)
         t, other = layout(hold(x, "complex128")), layout(torch.zeros(3, 4, dtype=torch.complex128))
@@ -133,7 +142,10 @@ class TestExport:
     def test_export_of_misaligned_complex_copies(self, dtype: str, shift: int) -> None:
         x = place(3, dtype, shift=shift)
         assert from_dlpack(interop.export(x)).data_ptr() % needed(dtype) == 0
-        with pytest.raises(interop.CopyRequiredError, match=f"not aligned to whole elements of {needed(dtype)} bytes"):
+        with pytest.raises(
+            interop.CopyRequiredError,
+            match=f"not aligned to whole elements of {needed(dtype)} bytes",
+        ):
             interop.export(x).__dlpack__(copy=False)
 
     def test_export_of_a_misaligned_tensor_copies(self) -> None:
@@ -151,7 +163,9 @@ class TestJAX:
     def test_explain_to_jax_predicts_sharing_by_alignment(self, shift: int) -> None:
         x = place(3, "float32", shift=shift)
         plan = interop.explain(x, "jax")
-        reason = f"jax needs 64 bytes of alignment for float32, and this memory is aligned to {shift}"
+        reason = (
+            f"jax needs 64 bytes of alignment for float32, and this memory is aligned to {shift}"
+        )
         assert plan.zero_copy == (shift == 0)
         assert plan.zero_copy or plan.reason == reason
         for _ in range(4):

@@ -70,8 +70,12 @@ def test_to_numpy_and_to_torch_behave_like_convert() -> None:
     assert interop.to_torch(NDARRAY, dtype="float64").dtype == torch.float64
 
 
-@pytest.mark.parametrize("x", [NDARRAY, TENSOR, memoryview(bytearray(6))], ids=["numpy", "torch", "foreign"])
-@pytest.mark.parametrize("ref", [NDARRAY, TENSOR, np.float64(3), torch.nn.Parameter(TENSOR.clone())])
+@pytest.mark.parametrize(
+    "x", [NDARRAY, TENSOR, memoryview(bytearray(6))], ids=["numpy", "torch", "foreign"]
+)
+@pytest.mark.parametrize(
+    "ref", [NDARRAY, TENSOR, np.float64(3), torch.nn.Parameter(TENSOR.clone())]
+)
 def test_convert_like_gives_framework_and_device_of_ref(x: Any, ref: Any) -> None:
     result = interop.convert_like(x, ref)
     assert interop.framework_of(result) == interop.framework_of(ref)
@@ -130,7 +134,11 @@ def test_convert_numpy_scalar_gives_a_0d_array(scalar: Any) -> None:
     array, tensor = interop.to_numpy(scalar), interop.to_torch(scalar)
     assert type(array) is np.ndarray
     assert (array.shape, array.dtype, array.item()) == ((), scalar.dtype, scalar.item())
-    assert (tensor.shape, tensor.dtype, tensor.item()) == ((), torch_dtype(scalar.dtype.name), scalar.item())
+    assert (tensor.shape, tensor.dtype, tensor.item()) == (
+        (),
+        torch_dtype(scalar.dtype.name),
+        scalar.item(),
+    )
     assert [step.verb for step in interop.explain(scalar, "torch").steps] == ["read", "share"]
 
 

@@ -29,13 +29,17 @@ SOURCES: dict[str, Any] = {
 @pytest.mark.parametrize("size", [1, 4, 6, 100])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 @pytest.mark.parametrize("source", SOURCES)
-def test_batches_of_any_source_cover_the_array_in_order(source: str, to: str, size: int, axis: int) -> None:
+def test_batches_of_any_source_cover_the_array_in_order(
+    source: str, to: str, size: int, axis: int
+) -> None:
     pieces = batches(SOURCES[source](VALUES), to, size=size, axis=axis)
     arrays = list(pieces)
     assert len(arrays) == len(pieces) == -(-VALUES.shape[axis] // size)
     assert {interop.framework_of(array) for array in arrays} == {to}
     assert {array.shape[axis] for array in arrays[:-1]} <= {size}
-    np.testing.assert_array_equal(np.concatenate([interop.to_numpy(array) for array in arrays], axis), VALUES)
+    np.testing.assert_array_equal(
+        np.concatenate([interop.to_numpy(array) for array in arrays], axis), VALUES
+    )
 
 
 @pytest.mark.requires("torch")
@@ -45,7 +49,9 @@ def test_batches_of_any_source_cover_the_array_in_order(source: str, to: str, si
 def test_batches_share_memory_unless_copy_is_true(source: str, to: str, axis: int) -> None:
     x = SOURCES[source](VALUES)
     assert all(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis))
-    assert not any(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis, copy=True))
+    assert not any(
+        interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis, copy=True)
+    )
 
 
 @pytest.mark.requires("torch", "cupy", "gpu")
@@ -54,7 +60,9 @@ def test_batches_share_memory_unless_copy_is_true(source: str, to: str, axis: in
 def test_batches_with_device_give_the_values_of_the_array(source: str, to: str) -> None:
     x = interop.convert(VALUES, source, device=None if source == "numpy" else "cuda")
     device = "cuda"
-    pieces = [interop.to_numpy(piece, device="cpu") for piece in batches(x, to, size=4, device=device)]
+    pieces = [
+        interop.to_numpy(piece, device="cpu") for piece in batches(x, to, size=4, device=device)
+    ]
     np.testing.assert_array_equal(np.concatenate(pieces), VALUES)
 
 
@@ -90,12 +98,16 @@ def test_batches_accept_dtype_and_detach_like_convert() -> None:
 
     weight = torch.ones(4, 2, requires_grad=True)
     assert all(piece.requires_grad for piece in batches(weight, "torch", size=2))
-    assert [piece.dtype for piece in batches(weight, "numpy", size=2, dtype="float64", detach=True)] == ["f8", "f8"]
+    assert [
+        piece.dtype for piece in batches(weight, "numpy", size=2, dtype="float64", detach=True)
+    ] == ["f8", "f8"]
     with interop.options(detach=True):
         assert len(list(batches(weight, "numpy", size=2))) == 2
 
 
-def test_batches_of_framework_without_slicing_use_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_framework_without_slicing_use_the_adapter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from interop._identify import registry
 
     for table in ("_loaded", "_names"):
@@ -175,7 +187,9 @@ def test_batches_progress_reports_finished_rows() -> None:
     assert seen == [4, 6]
 
 
-def test_batches_progress_true_shows_a_bar_that_closes_with_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_progress_true_shows_a_bar_that_closes_with_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tqdm = pytest.importorskip("tqdm", reason="an extra: array-interop[progress]")
     seen: list[Any] = []
 

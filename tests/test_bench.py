@@ -93,7 +93,9 @@ def test_show_keeps_enough_digits_to_match_the_verdict(load: Load) -> None:
 @pytest.mark.parametrize(
     ("calls", "met"), [((0, 0, 0, 1, 1), True), ((0, 0, 0, 2, 1), False), ((1, 0, 0, 1, 1), False)]
 )
-def test_calls_verdict_is_met_only_within_the_goal(load: Load, calls: tuple[int, ...], met: bool) -> None:
+def test_calls_verdict_is_met_only_within_the_goal(
+    load: Load, calls: tuple[int, ...], met: bool
+) -> None:
     assert (load("gpu").Calls(*calls).verdict((1, 1)) == "met") == met
 
 
@@ -102,7 +104,9 @@ def test_calls_verdict_is_met_only_within_the_goal(load: Load, calls: tuple[int,
 
 def test_rows_have_exactly_the_promised_goals(load: Load) -> None:
     rows = load("rows").GOALS
-    assert {row.theirs: (row.goal(compiled=False), row.goal(compiled=True)) for row in rows} == GOALS
+    assert {
+        row.theirs: (row.goal(compiled=False), row.goal(compiled=True)) for row in rows
+    } == GOALS
     assert len(rows) == len(GOALS)
 
 
@@ -125,7 +129,9 @@ def share(first: Any, second: Any) -> bool:
     return bool(np.shares_memory(np.asarray(first), np.asarray(second)))
 
 
-@pytest.mark.filterwarnings("ignore:Creating a tensor from a list")  # which torch says once in a process
+@pytest.mark.filterwarnings(
+    "ignore:Creating a tensor from a list"
+)  # which torch says once in a process
 def test_rows_give_equal_results_on_both_sides(load: Load) -> None:
     rows = load("rows")
     names = rows.names(big=1 << 10)
@@ -149,9 +155,13 @@ def test_line_for_a_missing_or_failing_library_gives_the_reason(load: Load) -> N
 def test_bench_with_markdown_option_writes_the_tables(
     load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    table = load("tables").Table("Title", ("work", "ratio"), [("`a | b`", "0.5"), ("c", "-")], ["a note"])
+    table = load("tables").Table(
+        "Title", ("work", "ratio"), [("`a | b`", "0.5"), ("c", "-")], ["a note"]
+    )
     monkeypatch.setattr(load("measure"), "pin", lambda: None)  # this process stays as it is
-    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--markdown", str(tmp_path / "written.md")])
+    monkeypatch.setattr(
+        sys, "argv", ["bench", "--quick", "--markdown", str(tmp_path / "written.md")]
+    )
     program = runpy.run_path(str(BENCH / "__main__.py"))
     monkeypatch.setitem(program["main"].__globals__, "tables", lambda *_args, **_keywords: [table])
     program["main"]()
@@ -164,6 +174,8 @@ def test_bench_with_markdown_option_writes_the_tables(
     ]  # fmt: skip
 
 
-def test_gpu_table_without_a_simulated_gpu_gives_the_reason(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_table_without_a_simulated_gpu_gives_the_reason(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(load("gpu"), "ask", lambda: "there is no compiler")
     assert "there is no compiler" in load("gpu").table().text()

@@ -15,12 +15,18 @@ from strategies import DTYPES, EXOTIC, Case, cases, keywords, numpy_dtype, torch
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 to_each = pytest.mark.parametrize("to", ["numpy", "torch"])
-everywhere = pytest.mark.parametrize(("x", "to"), list(itertools.product(["numpy", "torch"], repeat=2)))
+everywhere = pytest.mark.parametrize(
+    ("x", "to"), list(itertools.product(["numpy", "torch"], repeat=2))
+)
 
 
 def numbers(x: Any) -> list[complex]:
     """The elements as Python's numbers, by the framework's own means."""
-    plain = x.detach().to(torch.complex128).resolve_conj() if isinstance(x, torch.Tensor) else x.astype("complex128")
+    plain = (
+        x.detach().to(torch.complex128).resolve_conj()
+        if isinstance(x, torch.Tensor)
+        else x.astype("complex128")
+    )
     flat: list[complex] = plain.reshape(-1).tolist()
     return flat
 
@@ -45,7 +51,9 @@ def test_convert_with_dtype_makes_one_copy_with_equal_numbers(
     assert result.dtype == (torch_dtype(dtype) if to == "torch" else numpy_dtype(dtype))
     assert plan.dtype == dtype
     assert numbers(result) == before
-    casts = [step for step in plan.steps if step.verb != "read"]  # an object is read first, and then cast
+    casts = [
+        step for step in plan.steps if step.verb != "read"
+    ]  # an object is read first, and then cast
     assert sum(step.bytes > 0 for step in casts) == (result.nbytes > 0)
     assert not plan.zero_copy
     assert not interop.shares_memory(result, case.array)
@@ -54,7 +62,9 @@ def test_convert_with_dtype_makes_one_copy_with_equal_numbers(
 @to_each
 @thorough
 @given(case=cases(of="bytes"), dtype=st.sampled_from(DTYPES))
-def test_explain_cast_that_loses_the_kind_of_number_is_refused(case: Case, to: str, dtype: str) -> None:
+def test_explain_cast_that_loses_the_kind_of_number_is_refused(
+    case: Case, to: str, dtype: str
+) -> None:
     assume(not keeps_kind(case.dtype, dtype))
     assert isinstance(explain(case, to, {"dtype": dtype}), interop.UnsupportedArrayError)
     plan = explain(case, to, {"dtype": dtype, "casting": "unsafe", "detach": True})
@@ -82,7 +92,9 @@ def test_convert_lossy_cast_needs_casting_unsafe(x: str, to: str, source: str, t
         interop.convert(array, to, dtype=target)
     assert str(caught.value) == f"cannot convert {x} {source} (2,) on cpu to {to}: {reason}"
     result = interop.convert(array, to, dtype=target, casting="unsafe")
-    np.testing.assert_array_equal(interop.to_numpy(result), np.array([1, 2]).astype(target), strict=True)
+    np.testing.assert_array_equal(
+        interop.to_numpy(result), np.array([1, 2]).astype(target), strict=True
+    )
 
 
 @everywhere

@@ -35,8 +35,12 @@ class TestTaken:
     """Plain arrays go this way, and not only the flow in Python: else the rest of this file would show nothing."""
 
     @pytest.mark.parametrize("dtype", PLAIN)
-    @pytest.mark.parametrize("take", [lambda x: x, lambda x: x.T, lambda x: x[1:, ::2], lambda x: x[1, 1, ...]])
-    def test_share_and_adopt_of_plain_arrays_share_memory(self, dtype: str, take: Callable[[Any], Any]) -> None:
+    @pytest.mark.parametrize(
+        "take", [lambda x: x, lambda x: x.T, lambda x: x[1:, ::2], lambda x: x[1, 1, ...]]
+    )
+    def test_share_and_adopt_of_plain_arrays_share_memory(
+        self, dtype: str, take: Callable[[Any], Any]
+    ) -> None:
         tensor = take(torch.ones((3, 4), dtype=torch_dtype(dtype)))
         array = take(np.ones((3, 4), dtype))
         for _ in range(2):  # the first freezes the storage, by torch itself
@@ -56,14 +60,20 @@ class TestTaken:
     def test_adopt_of_reversed_array_copies(self) -> None:
         assert adopt(np.arange(6).reshape(2, 3)[:, ::-1]).tolist() == [[2, 1, 0], [5, 4, 3]]
 
-    def test_verbs_with_plain_arrays_call_no_python_function(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_verbs_with_plain_arrays_call_no_python_function(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Nothing of Python's is called in between."""
         tensor, array, weight = torch.ones(3), np.ones(3), torch.ones(3, requires_grad=True)
         for x in (tensor, array):
             interop.to_numpy(x), interop.to_torch(x)  # in case that all has been forgotten
-        monkeypatch.setattr("interop._verbs.convert.convert_any", lambda *_: pytest.fail("the flow was called"))
+        monkeypatch.setattr(
+            "interop._verbs.convert.convert_any", lambda *_: pytest.fail("the flow was called")
+        )
         seen: list[str] = []
-        sys.setprofile(lambda frame, event, _: seen.append(frame.f_code.co_name) if event == "call" else None)
+        sys.setprofile(
+            lambda frame, event, _: seen.append(frame.f_code.co_name) if event == "call" else None
+        )
         try:
             done = (
                 interop.to_numpy(tensor), interop.to_torch(array), interop.to_torch(tensor), interop.to_numpy(array),
@@ -90,7 +100,9 @@ class TestAgreement:
     @thorough
     @given(case=torch_cases())
     @pytest.mark.parametrize("kwargs", [{}, {"detach": True}, {"copy": True}], ids=str)
-    def test_share_from_torch_agrees_with_the_plan(self, case: Case, kwargs: dict[str, Any]) -> None:
+    def test_share_from_torch_agrees_with_the_plan(
+        self, case: Case, kwargs: dict[str, Any]
+    ) -> None:
         function = share_copy if "copy" in kwargs else share_detached if kwargs else share
         result = function(case.x)
         if result is not NotImplemented:
@@ -104,7 +116,9 @@ class TestAgreement:
     @thorough
     @given(case=numpy_cases())
     @pytest.mark.parametrize("kwargs", [{}, {"copy": True}], ids=str)
-    def test_adopt_from_numpy_agrees_with_the_plan(self, case: Case, kwargs: dict[str, Any]) -> None:
+    def test_adopt_from_numpy_agrees_with_the_plan(
+        self, case: Case, kwargs: dict[str, Any]
+    ) -> None:
         result = (adopt_copy if kwargs else adopt)(case.x)
         if result is not NotImplemented:
             plan = interop.explain(case.x, "torch", **kwargs)
@@ -126,8 +140,12 @@ NOT_PLAIN = {
     "overlapping": lambda: torch.ones(1).expand(3),
     "overlapping windows": lambda: torch.arange(6.0).unfold(0, 3, 1),
     "bfloat16": lambda: torch.ones(3, dtype=torch.bfloat16),
-    "int4 over frozen memory": lambda: torch.from_numpy(np.ones(3, "uint8")).view(torch_dtype("int4")),
-    "uint2 over frozen memory": lambda: torch.from_numpy(np.ones(3, "uint8")).view(torch_dtype("uint2")),
+    "int4 over frozen memory": lambda: torch.from_numpy(np.ones(3, "uint8")).view(
+        torch_dtype("int4")
+    ),
+    "uint2 over frozen memory": lambda: torch.from_numpy(np.ones(3, "uint8")).view(
+        torch_dtype("uint2")
+    ),
     "meta": lambda: torch.ones(3, device="meta"),
     "sparse": lambda: torch.eye(3).to_sparse(),
     "zero without memory": lambda: torch._efficientzerotensor(3),  # pyright: ignore[reportPrivateImportUsage]
@@ -139,7 +157,9 @@ NOT_PLAIN = {
 
 @pytest.mark.parametrize("function", [share, share_copy], ids=["share", "share_copy"])
 @pytest.mark.parametrize("make", NOT_PLAIN.values(), ids=NOT_PLAIN)
-def test_share_of_special_tensor_returns_not_implemented(make: Callable[[], Any], function: Any) -> None:
+def test_share_of_special_tensor_returns_not_implemented(
+    make: Callable[[], Any], function: Any
+) -> None:
     assert function(make()) is NotImplemented
 
 
@@ -188,7 +208,9 @@ class TestLifetime:
     def test_to_numpy_view_survives_replaced_tensor_memory(self, leave: str) -> None:
         tensor = torch.arange(1000.0)
         for _ in range(20):
-            array = interop.to_numpy(tensor)  # over the storage, and not by torch, as soon as that is worth it
+            array = interop.to_numpy(
+                tensor
+            )  # over the storage, and not by torch, as soon as that is worth it
         assert type(array.base).__name__ == "UntypedStorage"
         if leave == "data":
             tensor.data = torch.zeros(3)
@@ -261,7 +283,9 @@ class TestModes:
         assert interop.shares_memory(back, array)
 
     @pytest.mark.parametrize("transform", [torch.func.vmap, torch.func.functionalize])
-    def test_share_inside_func_transform_returns_not_implemented(self, transform: Callable[..., Any]) -> None:
+    def test_share_inside_func_transform_returns_not_implemented(
+        self, transform: Callable[..., Any]
+    ) -> None:
         def inner(x: torch.Tensor) -> torch.Tensor:
             assert share(x) is share_detached(x) is share_copy(x) is NotImplemented
             return x + 1
@@ -299,7 +323,9 @@ class TestVerbs:
         assert Reader().to_numpy().tolist() == [0, 1, 2]
 
     @pytest.mark.parametrize("arguments", [(), (np.ones(3), np.ones(3))])
-    def test_verb_with_wrong_arguments_raises_the_error_of_the_function(self, arguments: Any) -> None:
+    def test_verb_with_wrong_arguments_raises_the_error_of_the_function(
+        self, arguments: Any
+    ) -> None:
         with pytest.raises(TypeError, match=r"to_numpy\(\)"):
             interop.to_numpy(*arguments)
 
@@ -332,7 +358,10 @@ class TestVerbs:
 def is_compiled(code: str) -> bool:
     report = "(info,) = (info for info in interop.frameworks() if info.name == 'torch'); print(info.compiled)"
     convert = "assert interop.to_numpy(torch.ones(3)).tolist() == interop.to_torch(np.ones(3)).tolist() == [1, 1, 1]"
-    return run_child(f"{code}\nimport interop, numpy as np, torch\n{convert}\n{report}").strip() == "True"
+    return (
+        run_child(f"{code}\nimport interop, numpy as np, torch\n{convert}\n{report}").strip()
+        == "True"
+    )
 
 
 def test_frameworks_reports_if_the_compiled_path_is_used() -> None:
@@ -340,14 +369,19 @@ def test_frameworks_reports_if_the_compiled_path_is_used() -> None:
     assert not is_compiled("import os; os.environ['INTEROP_COMPILED'] = '0'")
 
 
-@pytest.mark.parametrize("broken", ["del torch.Tensor.__dlpack_c_exchange_api__", "torch.Tensor.is_neg = lambda t: 0"])
+@pytest.mark.parametrize(
+    "broken", ["del torch.Tensor.__dlpack_c_exchange_api__", "torch.Tensor.is_neg = lambda t: 0"]
+)
 def test_compiled_path_is_used_only_with_the_dlpack_api_of_torch(broken: str) -> None:
     assert is_compiled(f"import torch; {broken}") == ("is_neg" in broken)
 
 
 ROUTES = {
     "torch to NumPy": ("torch.ones(4)", "interop.to_numpy(x)"),
-    "torch to NumPy, detached": ("torch.ones(4, requires_grad=True)", "interop.to_numpy(x, detach=True)"),
+    "torch to NumPy, detached": (
+        "torch.ones(4, requires_grad=True)",
+        "interop.to_numpy(x, detach=True)",
+    ),
     "torch to NumPy, copied": ("torch.ones(4)", "interop.to_numpy(x, copy=True)"),
     "torch to NumPy, a fresh tensor each time": ("torch.ones(4)", "interop.to_numpy(x.clone())"),
     "NumPy to torch": ("np.ones(4)", "interop.to_torch(x)"),

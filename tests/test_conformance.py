@@ -25,7 +25,9 @@ class TestTorch(AdapterSuite):
     def make(self, array: NDArray[Any]) -> Any:
         import torch
 
-        return torch.tensor(array.tolist(), dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype).reshape(array.shape)
+        return torch.tensor(
+            array.tolist(), dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype
+        ).reshape(array.shape)
 
 
 @pytest.mark.requires("cupy", "gpu")
@@ -36,7 +38,9 @@ class TestCuPy(AdapterSuite):
         import cupy
 
         out = cupy.empty(array.shape, array.dtype)
-        out.set(np.ascontiguousarray(array).reshape(array.shape))  # a 0-d array too, without a kernel
+        out.set(
+            np.ascontiguousarray(array).reshape(array.shape)
+        )  # a 0-d array too, without a kernel
         return out
 
 

@@ -48,7 +48,9 @@ def test_interop_require_of_missing_package_gives_an_error(
     result.stdout.fnmatch_lines("*INTEROP_REQUIRE asks for what is not here: simcuda")
 
 
-def test_interop_require_of_other_package_still_skips(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interop_require_of_other_package_still_skips(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INTEROP_REQUIRE", "numpy")
     suite.runpytest_subprocess().assert_outcomes(passed=2, skipped=1)
 
@@ -63,6 +65,8 @@ def test_interop_require_with_unknown_name_stops_the_run(
 
 
 def test_requires_marker_with_unknown_name_stops_the_run(suite: pytest.Pytester) -> None:
-    suite.makepyfile(test_other="import pytest\npytestmark = pytest.mark.requires('nunpy')\n\ndef test(): pass")
+    suite.makepyfile(
+        test_other="import pytest\npytestmark = pytest.mark.requires('nunpy')\n\ndef test(): pass"
+    )
     result = suite.runpytest_subprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -46,7 +46,9 @@ def test_to_torch_large_cast_gives_the_numbers_of_torch(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("source", [numbers, lambda: numbers().numpy()], ids=["torch", "NumPy"])
-def test_to_torch_of_large_reversed_swapped_or_readonly_array_copies(source: Callable[[], Any]) -> None:
+def test_to_torch_of_large_reversed_swapped_or_readonly_array_copies(
+    source: Callable[[], Any],
+) -> None:
     array = np.asarray(source())
     frozen = array[:]
     frozen.flags.writeable = False
@@ -80,7 +82,9 @@ def test_planner_lets_the_faster_side_copy(n: int, by: str) -> None:
     array = np.ones(n, "float32")
     assert sides(array, "torch", copy=True) == [by]
     assert sides(array, "torch", dtype="float16") == ["target"]
-    assert sides(array[::-1], "torch", dtype="float16") == ["source"]  # which torch does not take as it is
+    assert sides(array[::-1], "torch", dtype="float16") == [
+        "source"
+    ]  # which torch does not take as it is
     assert sides(array.astype(">f4"), "torch", dtype="float16") == ["source"]
     for keywords in ({"copy": True}, {"dtype": "float16"}):
         assert sides(torch.ones(n), "numpy", **keywords) == ["source"]
@@ -88,7 +92,9 @@ def test_planner_lets_the_faster_side_copy(n: int, by: str) -> None:
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
 @pytest.mark.parametrize("take", [lambda t: t, lambda t: t.T], ids=["contiguous", "transposed"])
-def test_stack_of_large_tensors_equals_torch_stack(axis: int, take: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def test_stack_of_large_tensors_equals_torch_stack(
+    axis: int, take: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
     tensors = [take(numbers()), take(-numbers())]
     result = interop.stack(tensors, "torch", axis=axis)
     assert torch.equal(result, torch.stack(tensors, dim=axis))

@@ -27,7 +27,12 @@ SOURCES: dict[str, Any] = {
     "__array__": foreign.Array,
     "lazy": Lazy,
     "a generator": iter,
-    "a list": lambda values: [values[:1], interop.to_torch(values[1:5].copy()), values[5:5], values[5:]],
+    "a list": lambda values: [
+        values[:1],
+        interop.to_torch(values[1:5].copy()),
+        values[5:5],
+        values[5:],
+    ],
 }
 LAYOUTS: dict[str, Any] = {
     "contiguous": lambda x: x,
@@ -64,9 +69,12 @@ def test_copyto_between_any_source_and_target_writes_the_values(
 @pytest.mark.parametrize("batch_bytes", [None, 4, 24])
 @pytest.mark.parametrize("start", LAYOUTS)
 @pytest.mark.parametrize(
-    ("end", "to"), [*((end, "numpy") for end in LAYOUTS), *((end, "torch") for end in list(LAYOUTS)[:3])]
+    ("end", "to"),
+    [*((end, "numpy") for end in LAYOUTS), *((end, "torch") for end in list(LAYOUTS)[:3])],
 )
-def test_copyto_between_any_layouts_writes_the_values(start: str, end: str, to: str, batch_bytes: int | None) -> None:
+def test_copyto_between_any_layouts_writes_the_values(
+    start: str, end: str, to: str, batch_bytes: int | None
+) -> None:
     memory = LAYOUTS[end](np.zeros_like(VALUES))
     if not memory.flags.writeable:
         memory = np.ndarray(VALUES.shape, VALUES.dtype, bytearray(VALUES.nbytes + 1), 1)
@@ -77,7 +85,9 @@ def test_copyto_between_any_layouts_writes_the_values(start: str, end: str, to: 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (1, 1, 1), (2, 3, 4, 5)])
 @pytest.mark.parametrize("batch_bytes", [1, 64, None])
-def test_copyto_of_any_shape_writes_the_values(shape: tuple[int, ...], batch_bytes: int | None) -> None:
+def test_copyto_of_any_shape_writes_the_values(
+    shape: tuple[int, ...], batch_bytes: int | None
+) -> None:
     values = np.arange(np.prod(shape, dtype=int), dtype="i2").reshape(shape)
     dst = np.full(shape, -1, "i2")
     copyto(dst, values, batch_bytes=batch_bytes)
@@ -115,7 +125,10 @@ def test_copyto_of_small_floats_writes_the_values(start: str, end: str) -> None:
 
     values = torch.tensor([[0, 1, 2], [3, 4, 5]]).to(getattr(torch, start))
     for source in (values, interop.to_numpy(values)):
-        for dst in (torch.zeros(2, 3).to(getattr(torch, end)), interop.to_numpy(torch.zeros(2, 3), dtype=end)):
+        for dst in (
+            torch.zeros(2, 3).to(getattr(torch, end)),
+            interop.to_numpy(torch.zeros(2, 3), dtype=end),
+        ):
             copyto(dst, source)
             assert interop.to_torch(dst).float().equal(values.float())
 

@@ -16,7 +16,14 @@ PLAIN: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
     "complex64", "complex128",
 )  # fmt: skip
-SMALL: Final = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
+SMALL: Final = (
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+)
 PAIRS: Final = list(product(PLAIN, PLAIN))
 
 
@@ -35,7 +42,9 @@ def test_copyto_refuses_exactly_the_casts_that_would_change_numbers(start: str, 
         if may_be_cast(source, target):
             copyto(dst, src)
         else:
-            with pytest.raises(interop.UnsupportedArrayError, match=r'Pass casting="unsafe" to accept that\.$'):
+            with pytest.raises(
+                interop.UnsupportedArrayError, match=r'Pass casting="unsafe" to accept that\.$'
+            ):
                 copyto(dst, src)
             assert not interop.to_numpy(dst).any()
             copyto(dst, src, casting="unsafe")
@@ -47,7 +56,11 @@ def test_copyto_refuses_exactly_the_casts_that_would_change_numbers(start: str, 
     [
         ("int64", "int8", "int8 holds -128 to 127, and other numbers of int64 would wrap round"),
         ("uint8", "int8", "int8 holds -128 to 127, and other numbers of uint8 would wrap round"),
-        ("uint64", "uint16", "uint16 holds 0 to 65535, and other numbers of uint64 would wrap round"),
+        (
+            "uint64",
+            "uint16",
+            "uint16 holds 0 to 65535, and other numbers of uint64 would wrap round",
+        ),
         ("int32", "uint32", "negative numbers of int32 would wrap round in uint32"),
         ("float32", "int64", "int64 would cut off the fractions of float32"),
         ("int16", "bool", "bool would keep only whether a number of int16 is zero"),
@@ -64,7 +77,9 @@ def test_copyto_refused_cast_names_the_loss(to: str, source: str, target: str, w
     )
 
 
-@pytest.mark.parametrize("wrap", [list, iter, lambda parts: np.concatenate([interop.to_numpy(x) for x in parts])])
+@pytest.mark.parametrize(
+    "wrap", [list, iter, lambda parts: np.concatenate([interop.to_numpy(x) for x in parts])]
+)
 def test_copyto_refuses_narrower_integers_from_every_kind_of_source(wrap: Any) -> None:
     parts = [np.array([300, 1]), interop.to_torch(np.array([2, 3]))]
     dst = np.ones(4, "int8")
@@ -78,7 +93,9 @@ def test_copyto_from_lazy_source_with_false_dtype_is_refused() -> None:
     from foreign import Lazy
 
     dst = np.zeros(3, "int16")
-    with pytest.raises(interop.UnsupportedArrayError, match="int16 would cut off the fractions of float64"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="int16 would cut off the fractions of float64"
+    ):
         copyto(dst, Lazy(np.array([0.25, 0.5, 2.9]), dtype=np.dtype("int16")))
     assert not dst.any()
 
@@ -88,7 +105,9 @@ def test_copyto_refuses_narrower_integers_from_dask_without_computing() -> None:
     from lazily import counted
 
     x, seen = counted()
-    with pytest.raises(interop.UnsupportedArrayError, match="int8 would cut off the fractions of float32"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="int8 would cut off the fractions of float32"
+    ):
         copyto(np.zeros(x.shape, "int8"), x)
     assert not seen
 
@@ -97,7 +116,9 @@ def test_copyto_refuses_narrower_integers_from_dask_without_computing() -> None:
 def test_copyto_to_a_narrower_float_rounds_and_overflows_to_infinity(to: str) -> None:
     dst = interop.convert(np.zeros(3, "float32"), to)
     copyto(dst, np.array([1 / 3, 1e300, -1e300]))
-    np.testing.assert_array_equal(interop.to_numpy(dst), np.array([1 / 3, np.inf, -np.inf], "float32"))
+    np.testing.assert_array_equal(
+        interop.to_numpy(dst), np.array([1 / 3, np.inf, -np.inf], "float32")
+    )
 
 
 @pytest.mark.parametrize("target", SMALL)
@@ -106,7 +127,9 @@ def test_copyto_to_a_small_float_is_refused_only_without_a_sign(to: str, target:
     values = np.array([1, 2, 4], "float32")
     dst = interop.convert(np.ones(3), to, dtype=target)
     if target == "float8_e8m0fnu":
-        with pytest.raises(interop.UnsupportedArrayError, match="has neither zero nor negative numbers"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match="has neither zero nor negative numbers"
+        ):
             copyto(dst, values)
         copyto(dst, values, casting="unsafe")
     else:
@@ -122,4 +145,7 @@ def test_lost_numbers_of_integers_is_none_exactly_if_the_range_fits() -> None:
         holds = low <= np.iinfo(source).min and np.iinfo(source).max <= high
         assert (lost is None) == holds
         if lost and np.iinfo(source).min >= low:
-            assert lost == f"{target} holds {low} to {high}, and other numbers of {source} would wrap round"
+            assert (
+                lost
+                == f"{target} holds {low} to {high}, and other numbers of {source} would wrap round"
+            )

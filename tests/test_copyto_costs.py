@@ -7,12 +7,23 @@ import pytest
 
 import interop
 import simcuda
-from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers, under_every_schedule  # noqa: F401 - fixtures
+from copies import (
+    BATCH,
+    GPU,
+    PIECES,
+    VALUES,
+    is_in_use,
+    on_gpu,
+    under_every_schedule,
+)
 from interop import copyto
 from interop._identify.registry import adapter_named
 from interop._transfer.staging import PinnedBuffers
 
-pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.mark.usefixtures("clean")]
+pytestmark = [
+    pytest.mark.requires("torch", "cupy", "gpu", "simcuda"),
+    pytest.mark.usefixtures("clean"),
+]
 
 
 @pytest.mark.parametrize("name", GPU)
@@ -62,7 +73,9 @@ def test_copyto_with_cast_on_device_writes_the_values(name: str) -> None:
 
 @pytest.mark.parametrize("name", GPU)
 @pytest.mark.parametrize("batch_bytes", [1024, 4096, 5000, 1 << 20])
-def test_copyto_pinned_memory_stays_within_batch_bytes(name: str, batch_bytes: int, buffers: list[Any]) -> None:
+def test_copyto_pinned_memory_stays_within_batch_bytes(
+    name: str, batch_bytes: int, buffers: list[Any]
+) -> None:
     """Of the requests, and of what the frameworks' pools make of them."""
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
     empty_pools()
@@ -106,7 +119,9 @@ def test_copyto_repeated_100_times_leaks_no_cuda_resources(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_copyto_download_starts_the_next_transfer_before_writing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_download_starts_the_next_transfer_before_writing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = order_of_calls(monkeypatch, name)
     copyto(np.zeros_like(VALUES), on_gpu(name, VALUES), batch_bytes=2 * BATCH)
     assert seen == [
@@ -122,7 +137,9 @@ def test_copyto_download_starts_the_next_transfer_before_writing(name: str, monk
 
 
 @pytest.mark.parametrize("name", GPU)
-def test_copyto_upload_fills_one_buffer_while_the_other_is_sent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_upload_fills_one_buffer_while_the_other_is_sent(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dst, seen = on_gpu(name, np.zeros_like(VALUES)), order_of_calls(monkeypatch, name)
     simcuda.schedule("lazy")
     copyto(dst, VALUES, batch_bytes=2 * BATCH)
@@ -182,7 +199,9 @@ def test_copyto_without_buffer_waits_gives_wrong_values(
     copyto(*pair, batch_bytes=BATCH)
     simcuda.drain()
     simcuda.reset()  # the races that it is here for
-    assert not np.array_equal(host, interop.to_numpy(device_array)) or not np.array_equal(host, VALUES)
+    assert not np.array_equal(host, interop.to_numpy(device_array)) or not np.array_equal(
+        host, VALUES
+    )
 
 
 # -- interruptions ----------------------------------------------------------------------------------------------------
@@ -229,7 +248,11 @@ def test_copyto_interrupted_between_transfer_and_event_waits(
 
     monkeypatch.setattr(type(adapter), direction, interrupted)
     simcuda.schedule("lazy")
-    pair = (np.zeros_like(VALUES), device_array) if direction == "download_into" else (device_array, VALUES)
+    pair = (
+        (np.zeros_like(VALUES), device_array)
+        if direction == "download_into"
+        else (device_array, VALUES)
+    )
     with pytest.raises(KeyboardInterrupt):
         copyto(*pair, batch_bytes=BATCH)
     assert not is_in_use(buffers)

@@ -103,7 +103,12 @@ def test_copyto_from_iterable_accepts_any_framework_and_size() -> None:
     import torch
 
     dst = np.zeros((6, 4), "f8")
-    parts: list[Any] = [VALUES[:0], torch.tensor(VALUES[:3]), foreign.DLPack(VALUES[3:4].copy()), VALUES[4:, :]]
+    parts: list[Any] = [
+        VALUES[:0],
+        torch.tensor(VALUES[:3]),
+        foreign.DLPack(VALUES[3:4].copy()),
+        VALUES[4:, :],
+    ]
     copyto(dst, parts, batch_bytes=48)
     np.testing.assert_array_equal(dst, VALUES)
 
@@ -176,7 +181,9 @@ def test_copyto_progress_true_shows_a_bar_of_bytes(monkeypatch: pytest.MonkeyPat
     assert seen == [{"total": 96, "unit": "B", "unit_scale": True}, 32, 32, 32, "closed"]
 
 
-def test_copyto_progress_true_without_tqdm_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_progress_true_without_tqdm_names_the_extra_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tqdm", None)
     dst = np.zeros_like(VALUES)
     with pytest.raises(interop.FrameworkNotInstalledError) as caught:
@@ -194,7 +201,9 @@ NOTE = "interop.copyto had written 32 of 96 bytes of dst: its first 8 of 24 elem
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 @pytest.mark.parametrize("where", ["progress", "generator", "lazy"])
-def test_copyto_interrupted_notes_the_bytes_written(where: str, to: str, error: type[BaseException]) -> None:
+def test_copyto_interrupted_notes_the_bytes_written(
+    where: str, to: str, error: type[BaseException]
+) -> None:
     original = error("stop")
 
     def stop(done: int) -> None:
@@ -233,5 +242,9 @@ def test_watch_records_copyto_as_one_copy() -> None:
         "numpy -> numpy, float32 (6, 4) on cpu: 96 bytes copied, because copyto writes to memory that is there\n"
         "  copy by the target's framework: float32 on cpu, 96 bytes"
     )
-    assert (second.route, second.bytes_copied, second.host_bytes) == ("numpy on cpu -> numpy on cpu", 192, 0)
+    assert (second.route, second.bytes_copied, second.host_bytes) == (
+        "numpy on cpu -> numpy on cpu",
+        192,
+        0,
+    )
     assert first.where.startswith(__file__)

@@ -23,7 +23,10 @@ from copies import (  # noqa: F401 - fixtures
 )
 from interop import copyto
 
-pytestmark = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.mark.usefixtures("clean")]
+pytestmark = [
+    pytest.mark.requires("torch", "cupy", "gpu", "simcuda"),
+    pytest.mark.usefixtures("clean"),
+]
 
 
 @devices
@@ -89,7 +92,9 @@ def test_copyto_from_iterable_of_host_and_gpu_arrays_writes_the_values(schedule:
     simcuda.schedule(*schedule)
     dst, places = np.zeros_like(VALUES), [("torch", 0), ("numpy", 0), ("cupy", 1), ("torch", 1)]
     parts = [
-        VALUES[i * 16 : i * 16 + 16] if name == "numpy" else on_gpu(name, VALUES[i * 16 : i * 16 + 16], device)
+        VALUES[i * 16 : i * 16 + 16]
+        if name == "numpy"
+        else on_gpu(name, VALUES[i * 16 : i * 16 + 16], device)
         for i, (name, device) in enumerate(places)
     ]
     copyto(dst, parts, batch_bytes=BATCH)
@@ -99,11 +104,16 @@ def test_copyto_from_iterable_of_host_and_gpu_arrays_writes_the_values(schedule:
 @under_every_schedule
 @pytest.mark.parametrize("source", [("torch", 0), ("torch", 1), ("cupy", 0), ("cupy", 1)])
 @pytest.mark.parametrize("target", [("torch", 0), ("torch", 1), ("cupy", 0), ("cupy", 1)])
-def test_copyto_from_gpu_to_gpu_needs_no_synchronization(source: Any, target: Any, schedule: Any) -> None:
+def test_copyto_from_gpu_to_gpu_needs_no_synchronization(
+    source: Any, target: Any, schedule: Any
+) -> None:
     """In the order of the current stream of the target's framework, on which the result is read."""
     with side_streams():
         simcuda.schedule(*schedule)
-        dst, src = on_gpu(target[0], np.zeros_like(VALUES), target[1]), on_gpu(source[0], VALUES, source[1])
+        dst, src = (
+            on_gpu(target[0], np.zeros_like(VALUES), target[1]),
+            on_gpu(source[0], VALUES, source[1]),
+        )
         copyto(dst, src, batch_bytes=BATCH)
         with simcuda.counting() as counts:
             copyto(dst, src, batch_bytes=BATCH)
@@ -141,7 +151,8 @@ def test_copyto_accepts_foreign_device_array_only_as_source(name: str) -> None:
     copyto(dst, Foreign(source), batch_bytes=BATCH)
     np.testing.assert_array_equal(interop.to_numpy(dst), VALUES)
     with pytest.raises(
-        interop.UnsupportedArrayError, match=r"can't be asked to write\. Convert dst to a framework of cuda:0"
+        interop.UnsupportedArrayError,
+        match=r"can't be asked to write\. Convert dst to a framework of cuda:0",
     ):
         copyto(Foreign(source), VALUES)
 
@@ -152,9 +163,15 @@ def test_copyto_accepts_foreign_device_array_only_as_source(name: str) -> None:
 @pytest.mark.parametrize("name", GPU)
 def test_policy_counts_copyto_transfers_once(name: str) -> None:
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
-    with interop.options(max_host_bytes=VALUES.nbytes - 1), pytest.raises(interop.HostCopyError) as caught:
+    with (
+        interop.options(max_host_bytes=VALUES.nbytes - 1),
+        pytest.raises(interop.HostCopyError) as caught,
+    ):
         copyto(dst, source, batch_bytes=BATCH)
-    assert "16,384 bytes travel between the host and a device, and max_host_bytes=16,383 forbids" in str(caught.value)
+    assert (
+        "16,384 bytes travel between the host and a device, and max_host_bytes=16,383 forbids"
+        in str(caught.value)
+    )
     with interop.options(host_copy="error"), pytest.raises(interop.HostCopyError):
         copyto(source, (VALUES[i : i + 1] for i in range(64)), batch_bytes=BATCH)
     assert not dst.any()
@@ -177,7 +194,9 @@ def test_watch_records_the_host_bytes_of_copyto(name: str) -> None:
     source = on_gpu(name, VALUES)
     with interop.watch() as seen:
         copyto(np.zeros(VALUES.shape, "f8"), source, batch_bytes=BATCH)
-    assert [(r.route, r.host_bytes) for r in seen.records] == [(f"{name} on cuda:0 -> numpy on cpu", VALUES.nbytes)]
+    assert [(r.route, r.host_bytes) for r in seen.records] == [
+        (f"{name} on cuda:0 -> numpy on cpu", VALUES.nbytes)
+    ]
 
 
 @pytest.mark.requires("kernels")

@@ -67,7 +67,9 @@ def fits(values: Any, dtype: str) -> bool:
     return not dtype.startswith("uint") or bool((values.real >= 0).all())
 
 
-sources = st.builds(numbers, st.sampled_from(list(VIEWS)), wide=st.booleans(), signs=st.integers(0, 3))
+sources = st.builds(
+    numbers, st.sampled_from(list(VIEWS)), wide=st.booleans(), signs=st.integers(0, 3)
+)
 
 
 @given(sources, st.sampled_from(DTYPES), st.sampled_from([None, 1, 40]))
@@ -84,8 +86,13 @@ def test_copyto_with_lazy_bits_writes_resolved_values(
 
 @given(sources, st.sampled_from(DTYPES))
 @pytest.mark.parametrize("to", ["torch", "numpy"])
-def test_copyto_with_lazy_bits_refuses_the_same_casts_as_plain_values(to: str, source: Any, dtype: str) -> None:
-    lazily, plainly = (interop.convert(cast(np.zeros_like(resolved(source)), dtype), to, copy=True) for _ in range(2))
+def test_copyto_with_lazy_bits_refuses_the_same_casts_as_plain_values(
+    to: str, source: Any, dtype: str
+) -> None:
+    lazily, plainly = (
+        interop.convert(cast(np.zeros_like(resolved(source)), dtype), to, copy=True)
+        for _ in range(2)
+    )
     try:
         copyto(plainly, resolved(source))
     except interop.UnsupportedArrayError:
@@ -105,7 +112,9 @@ def test_convert_with_lazy_bits_casts_resolved_values(to: str, source: Any, dtyp
     np.testing.assert_array_equal(interop.to_numpy(result), cast(values, dtype), strict=True)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint16", "float16", "float64", "complex64", "float8_e5m2"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint16", "float16", "float64", "complex64", "float8_e5m2"]
+)
 @pytest.mark.parametrize("to", ["torch", "numpy"])
 def test_convert_of_a_huge_tensor_with_lazy_bits_casts_resolved_values(to: str, dtype: str) -> None:
     import torch
@@ -128,7 +137,9 @@ def test_stack_of_huge_tensors_with_lazy_bits_has_resolved_values() -> None:
 @pytest.mark.parametrize("dtype", ["bool", "uint16", "int32", "float16", "float64", "complex64"])
 @pytest.mark.parametrize("to", ["cupy", "torch", "numpy"])
 @pytest.mark.parametrize("start", ["cpu", "cuda"])
-def test_copyto_with_lazy_bits_on_a_gpu_writes_resolved_values(start: str, to: str, dtype: str) -> None:
+def test_copyto_with_lazy_bits_on_a_gpu_writes_resolved_values(
+    start: str, to: str, dtype: str
+) -> None:
     place = None if to == "numpy" else "cuda"
     for view, signs in product(VIEWS, range(4)):
         source = numbers(view, wide=False, signs=signs, device=start)

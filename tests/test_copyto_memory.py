@@ -12,7 +12,9 @@ from child import run_child
 from interop import copyto
 from interop._identify.registry import adapter_named
 
-linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells what is resident")
+linux = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="only Linux tells what is resident"
+)
 HEAD = """
 import mmap, os
 from pathlib import Path
@@ -77,11 +79,17 @@ assert not dst[1001].any()
 
 @linux
 @pytest.mark.requires("torch")
-@pytest.mark.parametrize(("rows", "program"), [(4096, GENERATOR), (1024, MEMMAP)], ids=["generator", "memmap"])
+@pytest.mark.parametrize(
+    ("rows", "program"), [(4096, GENERATOR), (1024, MEMMAP)], ids=["generator", "memmap"]
+)
 def test_copyto_of_gigabytes_uses_little_memory(rows: int, program: str, tmp_path: Path) -> None:
     target, source = tmp_path / "target.bin", tmp_path / "source.bin"
     try:
-        words = {"{rows}": str(rows), "{target!r}": repr(str(target)), "{source!r}": repr(str(source))}
+        words = {
+            "{rows}": str(rows),
+            "{target!r}": repr(str(target)),
+            "{source!r}": repr(str(source)),
+        }
         code = HEAD + program
         for word, text in words.items():
             code = code.replace(word, text)
@@ -95,7 +103,9 @@ def test_copyto_of_gigabytes_uses_little_memory(rows: int, program: str, tmp_pat
 # -- the pages of a file -------------------------------------------------------------------------------------------
 
 SIZE = 512 * mmap.PAGESIZE
-AROUND = 2 * 64 * 1024  # bytes: the kernel maps neighbours of a page that is read, whoever has let go of them
+AROUND = (
+    2 * 64 * 1024
+)  # bytes: the kernel maps neighbours of a page that is read, whoever has let go of them
 
 
 @pytest.fixture
@@ -108,7 +118,9 @@ def file(tmp_path: Path) -> Path:
 def resident(x: Any) -> int:
     """Bytes of the mapping that an array is in, which are in this process's page tables."""
     address = x.__array_interface__["data"][0]
-    for entry in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())[1:]:
+    for entry in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())[
+        1:
+    ]:
         low, high = (int(word, 16) for word in entry.split()[0].split("-"))
         if low <= address < high:
             return int(entry.split("Rss:")[1].split()[0]) * 1024
@@ -116,7 +128,9 @@ def resident(x: Any) -> int:
 
 
 @linux
-@pytest.mark.parametrize("view", [lambda x: x, lambda x: x.view(np.ndarray)[::-1], lambda x: x.reshape(512, -1).T])
+@pytest.mark.parametrize(
+    "view", [lambda x: x, lambda x: x.view(np.ndarray)[::-1], lambda x: x.reshape(512, -1).T]
+)
 @pytest.mark.parametrize("mode", ["r", "r+"])
 def test_copyto_with_memmap_releases_the_pages(mode: Any, view: Any, file: Path) -> None:
     x = np.memmap(file, "u1", mode)

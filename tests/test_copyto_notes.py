@@ -72,7 +72,9 @@ def test_copyto_on_host_interrupted_at_any_step_notes_the_written_elements(
     assert perhaps in {0, BATCH // 4}
 
 
-def test_copyto_when_assign_fails_halfway_notes_the_uncertain_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_when_assign_fails_halfway_notes_the_uncertain_elements(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     numpy: Any = adapter_named("numpy")
 
     def assign(_: Any, x: Any, source: Any) -> None:
@@ -99,7 +101,10 @@ def test_copyto_when_source_fails_notes_no_uncertain_elements() -> None:
 
 # -- between the host and a device ---------------------------------------------------------------------------------
 
-on_simulated_gpu = [pytest.mark.requires("torch", "cupy", "gpu", "simcuda"), pytest.mark.usefixtures("clean")]
+on_simulated_gpu = [
+    pytest.mark.requires("torch", "cupy", "gpu", "simcuda"),
+    pytest.mark.usefixtures("clean"),
+]
 
 
 POINTS = list(product([1, 2, PIECES - 1, PIECES], [False, True]))
@@ -207,5 +212,8 @@ def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
     with pytest.raises(RuntimeError) as caught:
         copyto(dst, VALUES, batch_bytes=BATCH)
     simcuda.drain()
-    assert check_note(caught.value, dst) == (VALUES.size - VALUES.size // PIECES, VALUES.size // PIECES)
+    assert check_note(caught.value, dst) == (
+        VALUES.size - VALUES.size // PIECES,
+        VALUES.size // PIECES,
+    )
     assert len(kept) == 1

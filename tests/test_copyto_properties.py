@@ -28,7 +28,9 @@ def targets(draw: DrawFn, shape: tuple[int, ...], dtype: Any, *, may_reverse: bo
 
 
 @given(st.data(), st.integers(1, 100))
-def test_copyto_between_random_layouts_matches_numpy_copyto(data: st.DataObject, batch_bytes: int) -> None:
+def test_copyto_between_random_layouts_matches_numpy_copyto(
+    data: st.DataObject, batch_bytes: int
+) -> None:
     from memory import bits
     from strategies import numpy_cases, torch_cases
 
@@ -48,9 +50,14 @@ def test_copyto_between_random_layouts_matches_numpy_copyto(data: st.DataObject,
 
 
 @given(st.data(), st.integers(1, 100))
-def test_copyto_into_strided_dst_writes_only_the_elements_of_dst(data: st.DataObject, batch_bytes: int) -> None:
+def test_copyto_into_strided_dst_writes_only_the_elements_of_dst(
+    data: st.DataObject, batch_bytes: int
+) -> None:
     shape = tuple(data.draw(st.lists(st.integers(0, 4), max_size=3)))
-    dtype, to = data.draw(st.sampled_from(["u1", "f4", "c16"])), data.draw(st.sampled_from(["numpy", "torch"]))
+    dtype, to = (
+        data.draw(st.sampled_from(["u1", "f4", "c16"])),
+        data.draw(st.sampled_from(["numpy", "torch"])),
+    )
     mine = data.draw(targets(shape, dtype, may_reverse=to == "numpy"))
     root: Any = mine if mine.base is None else mine.base
     source = np.full(shape, 7, dtype)

@@ -128,7 +128,9 @@ def test_copyto_with_sparse_or_meta_tensor_is_refused_on_both_sides(kind: str) -
 
     odd = torch.ones(2, 2).to_sparse() if kind == "sparse" else torch.ones(2, 2, device="meta")
     plain = torch.zeros(2, 2)
-    assert message(interop.UnsupportedArrayError, plain, odd).startswith("cannot copy torch float32 (2, 2) on ")
+    assert message(interop.UnsupportedArrayError, plain, odd).startswith(
+        "cannot copy torch float32 (2, 2) on "
+    )
     assert "into torch float32 (2, 2) on " in message(interop.UnsupportedArrayError, odd, plain)
     assert ": dst has no plain numbers: " in message(interop.UnsupportedArrayError, odd, plain)
     assert not plain.any()
@@ -175,10 +177,15 @@ def test_copyto_between_interleaved_views_writes_the_values() -> None:
     ("parts", "words"),
     [
         ([VALUES[:4]], "it ended after 4 of 6 rows. Pass more, or write to a part of it: dst[:4]."),
-        ([VALUES[:4], VALUES[:3]], "it brings 3 rows, and after 4 of 6 there is room for 2. Pass fewer."),
+        (
+            [VALUES[:4], VALUES[:3]],
+            "it brings 3 rows, and after 4 of 6 there is room for 2. Pass fewer.",
+        ),
     ],
 )
-def test_copyto_from_iterable_of_wrong_length_notes_the_bytes_written(parts: list[Any], words: str) -> None:
+def test_copyto_from_iterable_of_wrong_length_notes_the_bytes_written(
+    parts: list[Any], words: str
+) -> None:
     dst = np.full((6, 4), -1, "f4")
     with pytest.raises(interop.ShapeError) as caught:
         copyto(dst, iter(parts))
@@ -191,26 +198,34 @@ def test_copyto_from_iterable_of_wrong_length_notes_the_bytes_written(parts: lis
 
 
 def test_copyto_from_iterable_with_extra_rows_is_refused() -> None:
-    with pytest.raises(interop.ShapeError, match=r"it brings 1 row, and after 6 of 6 there is room for 0"):
+    with pytest.raises(
+        interop.ShapeError, match=r"it brings 1 row, and after 6 of 6 there is room for 0"
+    ):
         copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:1]]))
     copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:0]]))
 
 
 def test_copyto_from_iterable_checks_the_dtype_of_each_array() -> None:
     dst = np.full((6, 4), -1, "f4")
-    with pytest.raises(interop.UnsupportedArrayError, match="would drop the imaginary parts") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="would drop the imaginary parts"
+    ) as caught:
         copyto(dst, [VALUES[:2], VALUES[2:].astype("c8")])
     assert "had written 32 of 96 bytes" in caught.value.__notes__[0]
 
 
 def test_copyto_from_lazy_source_with_false_shape_is_refused() -> None:
-    assert message(interop.ShapeError, np.zeros((6, 4), "f4"), Lazy(VALUES[:3], (6, 4)), batch_bytes=48) == (
+    assert message(
+        interop.ShapeError, np.zeros((6, 4), "f4"), Lazy(VALUES[:3], (6, 4)), batch_bytes=48
+    ) == (
         f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its part [3:6] has the shape (0, 4), which is not (3, 4)."
     )
 
 
 @pytest.mark.requires("torch")
-def test_copyto_bfloat16_without_ml_dtypes_is_refused_between_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copyto_bfloat16_without_ml_dtypes_is_refused_between_frameworks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import sys
 
     import torch

@@ -35,17 +35,25 @@ def test_batches_along_axis_of_unknown_length_are_refused_with_a_hint(axis: int)
         "Call x.compute_chunk_sizes() first."
     )
     x.compute_chunk_sizes()
-    assert [piece.tolist() for piece in batches(x, "torch", size=3)] == [VALUES[2:5].tolist(), VALUES[5:].tolist()]
+    assert [piece.tolist() for piece in batches(x, "torch", size=3)] == [
+        VALUES[2:5].tolist(),
+        VALUES[5:].tolist(),
+    ]
 
 
 @NEEDS_DASK
 def test_batches_along_axis_of_known_length_ignore_an_unknown_one() -> None:
     pieces = list(batches(of_unknown_length(), "torch", size=1, axis=1))
-    assert [piece.tolist() for piece in pieces] == [VALUES[2:, :1].tolist(), VALUES[2:, 1:].tolist()]
+    assert [piece.tolist() for piece in pieces] == [
+        VALUES[2:, :1].tolist(),
+        VALUES[2:, 1:].tolist(),
+    ]
 
 
 @NEEDS_DASK
-@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x], lambda x: iter([x])], ids=["array", "list", "iterator"])
+@pytest.mark.parametrize(
+    "wrap", [lambda x: x, lambda x: [x], lambda x: iter([x])], ids=["array", "list", "iterator"]
+)
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 def test_copyto_from_source_of_unknown_length_is_refused_with_a_hint(to: str, wrap: Any) -> None:
     x, dst = of_unknown_length(), interop.convert(np.zeros((4, 2), "f4"), to)
@@ -104,7 +112,9 @@ def test_batches_of_unsliceable_device_array_share_memory(speaker: Any, to: str)
     x = on_gpu("cupy")
     pieces = list(batches(speaker(x), to, size=4))
     assert [piece.shape for piece in pieces] == [(4, 2), (2, 2)]
-    assert all(interop.framework_of(piece) == to and interop.shares_memory(piece, x) for piece in pieces)
+    assert all(
+        interop.framework_of(piece) == to and interop.shares_memory(piece, x) for piece in pieces
+    )
     assert np.concatenate([interop.to_numpy(piece) for piece in pieces]).tolist() == VALUES.tolist()
 
 
@@ -119,7 +129,9 @@ def test_batches_of_unsliceable_device_array_follow_device_and_copy(speaker: Any
 
 @NEEDS_GPU
 @pytest.mark.parametrize("speaker", SPEAKERS)
-def test_batches_and_copyto_from_unsliceable_device_array_to_numpy_are_refused(speaker: Any) -> None:
+def test_batches_and_copyto_from_unsliceable_device_array_to_numpy_are_refused(
+    speaker: Any,
+) -> None:
     x = speaker(on_gpu("cupy"))
     words = r"numpy reads no memory on cuda:0\. Convert it to a framework of that device first\."
     with pytest.raises(interop.UnsupportedArrayError, match=words):
@@ -135,7 +147,9 @@ def test_batches_and_copyto_from_unsliceable_device_array_to_numpy_are_refused(s
 @pytest.mark.parametrize("batch_bytes", [None, 16])
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 @pytest.mark.parametrize("speaker", SPEAKERS)
-def test_copyto_from_unsliceable_device_array_writes_the_values(speaker: Any, to: str, batch_bytes: int | None) -> None:
+def test_copyto_from_unsliceable_device_array_writes_the_values(
+    speaker: Any, to: str, batch_bytes: int | None
+) -> None:
     dst = interop.convert(np.zeros_like(VALUES), to, device="cuda", copy=True)
     copyto(dst, speaker(on_gpu("cupy")), batch_bytes=batch_bytes)
     np.testing.assert_array_equal(interop.to_numpy(dst), VALUES)

@@ -85,15 +85,48 @@ def test_convert_tree_keeps_dask_arrays_lazy_unless_compute_is_true() -> None:
 # -- the meta is true --------------------------------------------------------------------------------------------------
 
 DTYPES = {
-    "numpy": ["bool", "uint8", "int16", "int64", "float16", "float64", "complex128", "bfloat16", "float8_e4m3fn"],
-    "torch": ["bool", "uint16", "int8", "int64", "float16", "float64", "complex64", "bfloat16", "float8_e5m2"],
-    "jax": ["bool", "uint8", "int32", "float16", "float32", "complex64", "bfloat16", "float8_e4m3fn"],
+    "numpy": [
+        "bool",
+        "uint8",
+        "int16",
+        "int64",
+        "float16",
+        "float64",
+        "complex128",
+        "bfloat16",
+        "float8_e4m3fn",
+    ],
+    "torch": [
+        "bool",
+        "uint16",
+        "int8",
+        "int64",
+        "float16",
+        "float64",
+        "complex64",
+        "bfloat16",
+        "float8_e5m2",
+    ],
+    "jax": [
+        "bool",
+        "uint8",
+        "int32",
+        "float16",
+        "float32",
+        "complex64",
+        "bfloat16",
+        "float8_e4m3fn",
+    ],
 }
 
 
-@pytest.mark.parametrize(("to", "dtype"), [(to, dtype) for to, dtypes in DTYPES.items() for dtype in dtypes])
+@pytest.mark.parametrize(
+    ("to", "dtype"), [(to, dtype) for to, dtypes in DTYPES.items() for dtype in dtypes]
+)
 @pytest.mark.parametrize("ndim", [0, 1, 2])
-def test_convert_dask_array_gives_a_meta_that_matches_the_blocks(to: str, dtype: str, ndim: int) -> None:
+def test_convert_dask_array_gives_a_meta_that_matches_the_blocks(
+    to: str, dtype: str, ndim: int
+) -> None:
     import ml_dtypes
 
     numpys = np.dtype(getattr(ml_dtypes, dtype, dtype))

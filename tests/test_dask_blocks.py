@@ -39,7 +39,9 @@ def test_convert_dask_array_with_invalid_keyword_raises_before_computing() -> No
         convert(x, "numpy", device="cuda")
     with pytest.raises(interop.UnsupportedArrayError, match="JAX makes float32 of float64"):
         convert(x, "jax", dtype="float64")
-    with pytest.raises(interop.InvalidOptionError, match="stream= does not apply to an array that stays lazy"):
+    with pytest.raises(
+        interop.InvalidOptionError, match="stream= does not apply to an array that stays lazy"
+    ):
         convert(x, "torch", stream=0)
     assert not seen
 
@@ -51,7 +53,9 @@ def test_convert_dask_array_applies_copy_to_every_block(to: str) -> None:
         seen.clear()
         results = blocks_of(convert(source, to, copy=wanted))
         assert len(results) == len(seen) == 6
-        assert [any(interop.shares_memory(x, block) for block in seen) for x in results] == [shared] * 6
+        assert [any(interop.shares_memory(x, block) for block in seen) for x in results] == [
+            shared
+        ] * 6
 
 
 def test_convert_dask_array_copy_false_is_refused_before_computing() -> None:
@@ -86,7 +90,9 @@ def test_convert_dask_array_applies_readonly_to_every_block() -> None:
 def test_convert_dask_array_of_blocks_with_grad_needs_detach() -> None:
     import torch
 
-    x = convert(lazy(), "torch").map_blocks(lambda block: block.clone().requires_grad_(), dtype="f4")
+    x = convert(lazy(), "torch").map_blocks(
+        lambda block: block.clone().requires_grad_(), dtype="f4"
+    )
     with pytest.raises(interop.GradientError):
         convert(x, "numpy").compute()
     with pytest.raises(interop.GradientError):
@@ -144,7 +150,9 @@ def test_convert_dask_array_with_unknown_block_class_is_refused() -> None:
     unknown = Block(shape=(0, 0), ndim=2, dtype=np.dtype("f4"))
     x = dask_array().Array({("odd", 0, 0): unknown}, "odd", ((6,), (8,)), meta=unknown)
     for call in (lambda: convert(x, "torch"), lambda: to_numpy(x)):
-        with pytest.raises(interop.UnsupportedArrayError, match=r"its blocks are of the class .*Block, which no"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r"its blocks are of the class .*Block, which no"
+        ):
             call()
 
 

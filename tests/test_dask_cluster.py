@@ -28,7 +28,9 @@ def two_workers() -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client
@@ -68,7 +70,9 @@ def convert(x: Any, to: str, **keywords: Any) -> Any:
 
 
 def knows_us(client: Any, worker: str) -> bool:
-    return bool(client.run(lambda: "interop._engine.lazy_planner" in sys.modules, workers=[worker])[worker])
+    return bool(
+        client.run(lambda: "interop._engine.lazy_planner" in sys.modules, workers=[worker])[worker]
+    )
 
 
 def at(client: Any, worker: str, x: Any) -> Any:
@@ -152,7 +156,9 @@ def trained() -> Any:
 
 def test_convert_refused_on_a_worker_raises_the_interop_error(client: Any) -> None:
     lazily = convert(read_only(), "torch", readonly="error")
-    with pytest.raises(interop.errors.CopyRequiredError, match="cannot convert numpy float32") as caught:
+    with pytest.raises(
+        interop.errors.CopyRequiredError, match="cannot convert numpy float32"
+    ) as caught:
         client.compute(lazily).result(timeout=60)
     assert 'readonly="copy"' in str(caught.value)
     with pytest.raises(interop.errors.GradientError, match="Pass detach=True to allow it"):
@@ -162,7 +168,9 @@ def test_convert_refused_on_a_worker_raises_the_interop_error(client: Any) -> No
 @pytest.mark.requires("simcuda")
 def test_convert_to_gpu_missing_on_workers_raises_device_unavailable(client: Any) -> None:
     lazily = convert(source(), "torch", device="cuda")
-    with pytest.raises(interop.errors.DeviceUnavailableError, match="finds no device of type cuda here"):
+    with pytest.raises(
+        interop.errors.DeviceUnavailableError, match="finds no device of type cuda here"
+    ):
         client.compute(lazily).result(timeout=60)
 
 
@@ -190,7 +198,10 @@ def test_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
         return name in dask_scheduler.task_groups
 
     lazily = convert(source().map_blocks(np.negative, dtype="f4", name=name), "torch")
-    with interop.options(max_host_bytes=VALUES.nbytes - 1), pytest.raises(interop.errors.HostCopyError):
+    with (
+        interop.options(max_host_bytes=VALUES.nbytes - 1),
+        pytest.raises(interop.errors.HostCopyError),
+    ):
         interop.to_numpy(lazily)
     assert not client.run_on_scheduler(known)
     held = client.persist(lazily, optimize_graph=False)  # fused, they would have another name
@@ -204,7 +215,9 @@ def test_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 256 * MIB), ("bfloat16", 64 * MIB)])
-def test_serialization_of_a_large_block_makes_no_second_copy(client: Any, dtype: str, size: int) -> None:
+def test_serialization_of_a_large_block_makes_no_second_copy(
+    client: Any, dtype: str, size: int
+) -> None:
     import dask.array as da
     import ml_dtypes
     from distributed import futures_of
@@ -216,7 +229,9 @@ def test_serialization_of_a_large_block_makes_no_second_copy(client: Any, dtype:
         if reset:
             with suppress(OSError):  # then the peak is of all its life, and grows less
                 Path("/proc/self/clear_refs").write_text("5")
-        fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        fields = dict(
+            line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+        )
         return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")}
 
     def look(block: Any) -> tuple[int, float]:
@@ -240,7 +255,9 @@ def test_serialization_between_workers_gives_aligned_blocks(client: Any, dtype: 
         return int(block.data_ptr())
 
     one, two = workers(client)
-    (block,) = futures_of(at(client, one, convert(source(-1), "torch", dtype=dtype, casting="unsafe")))
+    (block,) = futures_of(
+        at(client, one, convert(source(-1), "torch", dtype=dtype, casting="unsafe"))
+    )
     assert client.submit(address, block, workers=[two]).result(timeout=60) % 16 == 0
 
 

@@ -163,19 +163,25 @@ def test_chunks_in_every_form_of_dask_are_accepted(chunks: Any, expected: Any) -
         assert y.chunks == expected
 
 
-@pytest.mark.parametrize("chunks", ["no", (2,), (2, 2.5), ((2, 2), (8,)), 0, {0: 0}, -2, 2.5, object()], ids=repr)
+@pytest.mark.parametrize(
+    "chunks", ["no", (2,), (2, 2.5), ((2, 2), (8,)), 0, {0: 0}, -2, 2.5, object()], ids=repr
+)
 def test_chunks_with_invalid_value_are_refused(chunks: Any) -> None:
     for source in (VALUES, convert(VALUES, "dask")):
         with pytest.raises(interop.InvalidOptionError) as caught:
             convert(source, "dask", chunks=chunks)
-        assert str(caught.value).startswith(f"chunks={chunks!r} does not fit an array of shape (6, 8): ")
+        assert str(caught.value).startswith(
+            f"chunks={chunks!r} does not fit an array of shape (6, 8): "
+        )
         assert caught.value.__cause__
 
 
 def test_chunks_for_another_target_than_dask_are_refused() -> None:
     x = convert(VALUES, "dask")
     for call in (lambda: convert(x, "torch", chunks=2), lambda: to_numpy(x, chunks=2)):
-        with pytest.raises(interop.InvalidOptionError, match=r"arrays of \w+ have no chunks\. Remove it\."):
+        with pytest.raises(
+            interop.InvalidOptionError, match=r"arrays of \w+ have no chunks\. Remove it\."
+        ):
             call()
     with pytest.raises(interop.InvalidOptionError, match="arrays of torch have no chunks"):
         convert(VALUES, "torch", chunks=2)
@@ -217,7 +223,9 @@ def test_convert_lazy_source_to_dask_reads_block_by_block() -> None:
 
 @pytest.mark.requires("h5py", "zarr")
 @pytest.mark.parametrize("library", ["h5py", "zarr"])
-def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(library: str, tmp_path: Path) -> None:
+def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(
+    library: str, tmp_path: Path
+) -> None:
     if library == "h5py":
         h5py = importlib.import_module("h5py")
         file = h5py.File(io.BytesIO(), "w")
@@ -225,7 +233,9 @@ def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(library: str, tm
     else:
         import zarr
 
-        dataset = zarr.create_array(str(tmp_path / "values"), shape=VALUES.shape, chunks=(2, 4), dtype="f4")
+        dataset = zarr.create_array(
+            str(tmp_path / "values"), shape=VALUES.shape, chunks=(2, 4), dtype="f4"
+        )
         dataset[...] = VALUES
     x = convert(dataset, "dask", chunks=(4, 4))
     dataset[0, 0] = 7  # it is read later
@@ -237,7 +247,9 @@ def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(library: str, tm
 
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "M8[Y]")])
 def test_convert_non_numbers_to_dask_is_refused(array: Any) -> None:
-    with pytest.raises(interop.UnsupportedArrayError, match=r"to dask: NumPy's .* is no dtype of plain numbers"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"to dask: NumPy's .* is no dtype of plain numbers"
+    ):
         convert(array, "dask")
 
 
@@ -254,7 +266,9 @@ def test_convert_list_or_sparse_tensor_to_dask_is_refused() -> None:
 def test_convert_meta_tensor_to_dask_does_not_blame_the_device() -> None:
     import torch
 
-    with pytest.raises(interop.UnsupportedArrayError, match="cannot convert torch float32") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="cannot convert torch float32"
+    ) as caught:
         convert(torch.ones(2, device="meta"), "dask")
     assert "blocks of it need" not in str(caught.value)
 

@@ -74,12 +74,19 @@ def test_convert_dask_array_to_gpu_uploads_when_computed(to: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["bool", "int64", "float16", "bfloat16", "float8_e5m2"])
 @pytest.mark.parametrize("ndim", [0, 1, 2])
-def test_convert_dask_array_to_gpu_gives_a_meta_that_matches_the_blocks(dtype: str, ndim: int) -> None:
+def test_convert_dask_array_to_gpu_gives_a_meta_that_matches_the_blocks(
+    dtype: str, ndim: int
+) -> None:
     import torch
 
     tensor = torch.ones((2,) * ndim).to(getattr(torch, dtype))
     x = on_gpu(convert(tensor, "dask", chunks=1), "torch")
-    assert (x.dtype.name, x._meta.dtype.name, x._meta.ndim, str(x._meta.device)) == (dtype, dtype, ndim, "cuda:0")
+    assert (x.dtype.name, x._meta.dtype.name, x._meta.ndim, str(x._meta.device)) == (
+        dtype,
+        dtype,
+        ndim,
+        "cuda:0",
+    )
     for block in blocks_of(x):
         assert (block.dtype, block.device) == (tensor.dtype, torch.device("cuda:0"))
 
@@ -115,7 +122,9 @@ def test_convert_dask_array_through_gpu_has_no_race_under_any_schedule(schedule:
 def test_convert_gpu_array_to_dask_stays_on_the_gpu(to: str) -> None:
     source = convert(VALUES, to, device="cuda")
     with options(host_copy="error"):
-        x = convert(source, "dask", chunks=(4, 8))  # whole rows, which a download needs no kernel for
+        x = convert(
+            source, "dask", chunks=(4, 8)
+        )  # whole rows, which a download needs no kernel for
         assert explain(source, "dask").zero_copy
         blocks = blocks_of(x)
     assert all(interop.shares_memory(block, source) for block in blocks)
@@ -127,7 +136,9 @@ def test_convert_gpu_array_to_dask_stays_on_the_gpu(to: str) -> None:
 # -- computed ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", [pytest.param("cupy", marks=pytest.mark.requires("kernels")), "torch"])
+@pytest.mark.parametrize(
+    "source", [pytest.param("cupy", marks=pytest.mark.requires("kernels")), "torch"]
+)
 @pytest.mark.parametrize("to", ["numpy", *GPU])
 def test_convert_gpu_dask_array_with_compute_gives_the_values(source: str, to: str) -> None:
     """Of CuPy's, Dask copies even a single block."""
@@ -139,7 +150,11 @@ def test_convert_gpu_dask_array_with_compute_gives_the_values(source: str, to: s
     assert np.array_equal(to_numpy(result), VALUES)
     upload, *_, whole = seen.records
     assert (upload.source, upload.target, upload.host_bytes) == ("numpy", source, BYTES)
-    assert (whole.source, whole.target, whole.host_bytes) == ("dask", to, BYTES * (1 + (to == "numpy")))
+    assert (whole.source, whole.target, whole.host_bytes) == (
+        "dask",
+        to,
+        BYTES * (1 + (to == "numpy")),
+    )
 
 
 @pytest.mark.parametrize("source", GPU)
@@ -174,7 +189,9 @@ def test_policy_warns_once_about_dask_uploads_at_convert_time(to: str) -> None:
         blocks_of(y)
     assert caught == [warning]
     assert (warning.category, warning.filename) == (interop.HostCopyWarning, __file__)
-    assert str(warning.message).startswith("192 bytes travel between the host and a device:\ndask -> ")
+    assert str(warning.message).startswith(
+        "192 bytes travel between the host and a device:\ndask -> "
+    )
 
 
 def test_policy_refuses_dask_downloads_at_convert_time() -> None:

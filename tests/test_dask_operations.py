@@ -56,7 +56,11 @@ ONLY_DASK: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_dask_operations_on_torch_blocks_keep_torch_blocks(operation: Any) -> None:
-    x = VALUES if operation not in (OPERATIONS["persist"], OPERATIONS["map_blocks"]) else lazy("numpy")
+    x = (
+        VALUES
+        if operation not in (OPERATIONS["persist"], OPERATIONS["map_blocks"])
+        else lazy("numpy")
+    )
     check(operation(lazy("torch")), np.asarray(operation(x)))
 
 
@@ -79,7 +83,9 @@ def test_concatenate_and_stack_of_torch_or_jax_blocks_match_numpy(axis: int, to:
 @pytest.mark.parametrize("to", ["torch", "jax"])
 @pytest.mark.parametrize("index", [[0, 5, 2], [3, 3, 0], list(range(5, -1, -1))], ids=str)
 @pytest.mark.parametrize("axis", [0, 1])
-def test_indexing_by_integers_of_torch_or_jax_blocks_matches_numpy(index: list[int], axis: int, to: str) -> None:
+def test_indexing_by_integers_of_torch_or_jax_blocks_matches_numpy(
+    index: list[int], axis: int, to: str
+) -> None:
     """Dask makes small integers of them, which torch would take for a mask."""
     key = (slice(None),) * axis + (index,)
     check(lazy(to)[key], VALUES[key])

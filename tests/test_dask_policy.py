@@ -44,7 +44,10 @@ def line() -> int:
 @pytest.mark.parametrize("policy", [{"host_copy": "error"}, {"max_host_bytes": BYTES - 1}])
 def test_policy_refuses_before_computing(compute: Any, policy: Any) -> None:
     x, seen = counted()
-    with options(**policy), pytest.raises(interop.HostCopyError, match="192 bytes travel to this process from where"):
+    with (
+        options(**policy),
+        pytest.raises(interop.HostCopyError, match="192 bytes travel to this process from where"),
+    ):
         compute(x)
     assert not seen
     with options(max_host_bytes=BYTES):
@@ -72,7 +75,12 @@ def test_policy_ignores_conversions_that_stay_lazy() -> None:
         y = convert(x, "torch", dtype="float64")
         assert convert(y, "dask", chunks=2).numblocks == (3, 4)
         cut = convert(VALUES, "dask", chunks=2, copy=True)
-        for plan in (explain(x, "torch"), explain(y, "numpy"), explain(VALUES, "dask"), explain(x, "dask", chunks=2)):
+        for plan in (
+            explain(x, "torch"),
+            explain(y, "numpy"),
+            explain(VALUES, "dask"),
+            explain(x, "dask", chunks=2),
+        ):
             assert plan.host_bytes == 0
         with pytest.raises(interop.HostCopyError):
             explain(x, "torch", compute=True)
@@ -111,7 +119,9 @@ def test_policy_warns_once_in_the_file_of_the_caller(compute: Any) -> None:
         compute(x)
     (warning,) = caught
     assert (warning.category, warning.filename) == (interop.HostCopyWarning, __file__)
-    assert str(warning.message).startswith("192 bytes travel to this process from where they are computed, or to a ")
+    assert str(warning.message).startswith(
+        "192 bytes travel to this process from where they are computed, or to a "
+    )
     assert len(seen) == 6
 
 
@@ -156,7 +166,12 @@ def test_options_at_convert_time_apply_when_blocks_are_computed() -> None:
 def test_options_detach_at_convert_time_applies_when_blocks_are_computed() -> None:
     x, _ = counted()
     with options(detach=True):
-        y = convert(convert(x, "torch").map_blocks(lambda block: block.clone().requires_grad_(), dtype="f4"), "numpy")
+        y = convert(
+            convert(x, "torch").map_blocks(
+                lambda block: block.clone().requires_grad_(), dtype="f4"
+            ),
+            "numpy",
+        )
     assert np.array_equal(to_numpy(y), VALUES)
 
 
@@ -178,7 +193,12 @@ def test_watch_records_a_lazy_conversion_without_bytes() -> None:
         convert(x, "torch", dtype="float64")
         here = line() - 1
     (record,) = seen.records
-    assert (record.source, record.target, record.bytes_copied, record.host_bytes) == ("dask", "torch", 0, 0)
+    assert (record.source, record.target, record.bytes_copied, record.host_bytes) == (
+        "dask",
+        "torch",
+        0,
+        0,
+    )
     assert record.plan == explain(x, "torch", dtype="float64")
     assert f":{here} " in f"{record.where} "
 
@@ -192,10 +212,15 @@ def test_watch_records_each_computation_once_with_bytes() -> None:
         ("numpy", BYTES, BYTES),
         ("torch", 3 * BYTES, BYTES),
     ]
-    assert [record.route for record in seen.records] == ["dask on cpu -> numpy on cpu", "dask on cpu -> torch on cpu"]
+    assert [record.route for record in seen.records] == [
+        "dask on cpu -> numpy on cpu",
+        "dask on cpu -> torch on cpu",
+    ]
     summary = seen.summary()
     assert (sum(s.calls for s in summary), sum(s.host_bytes for s in summary)) == (2, 2 * BYTES)
-    assert f"2 conversions, 0 without a copy; {4 * BYTES} bytes copied, {2 * BYTES} of them" in str(summary)
+    assert f"2 conversions, 0 without a copy; {4 * BYTES} bytes copied, {2 * BYTES} of them" in str(
+        summary
+    )
 
 
 def test_watch_records_the_computed_shape_and_dtype() -> None:
@@ -220,14 +245,20 @@ def test_watch_records_each_block_when_computed() -> None:
         assert sum(r.bytes_copied for r in seen.records) == 2 * BYTES
         seen.records.clear()
         to_numpy(y)
-    assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch")] * 6 + [("dask", "numpy")]
+    assert [(r.source, r.target) for r in seen.records] == [("numpy", "torch")] * 6 + [
+        ("dask", "numpy")
+    ]
 
 
 def test_watch_records_a_conversion_to_dask() -> None:
     with watch() as seen:
         convert(VALUES, "dask", chunks=2)
         convert(VALUES, "dask", chunks=2, copy=True)
-    ends = [(r.source, r.target, r.bytes_copied, r.host_bytes) for r in seen.records if r.target == "dask"]
+    ends = [
+        (r.source, r.target, r.bytes_copied, r.host_bytes)
+        for r in seen.records
+        if r.target == "dask"
+    ]
     assert ends == [("numpy", "dask", 0, 0), ("numpy", "dask", BYTES, 0)]
     assert sum(r.bytes_copied for r in seen.records) == BYTES
 
@@ -254,6 +285,9 @@ def test_plan_cache_with_changing_keywords_gives_the_right_results() -> None:
         with watch() as seen:
             assert isinstance(convert(x, "torch"), da.Array)
             assert isinstance(interop.to_torch(x), torch.Tensor)
-        assert [record.host_bytes for record in seen.records if record.source == "dask"] == [0, BYTES]
+        assert [record.host_bytes for record in seen.records if record.source == "dask"] == [
+            0,
+            BYTES,
+        ]
         with options(host_copy="error"), pytest.raises(interop.HostCopyError):
             to_numpy(x)

@@ -22,7 +22,9 @@ class Counted:
         import dask.array as da
 
         self.made: list[tuple[slice, ...]] = []
-        self.array: Any = da.from_array(self, chunks=chunks, asarray=False, meta=np.empty((0, 0), "float32"))
+        self.array: Any = da.from_array(
+            self, chunks=chunks, asarray=False, meta=np.empty((0, 0), "float32")
+        )
 
     shape, dtype, ndim = VALUES.shape, VALUES.dtype, 2
 
@@ -46,12 +48,16 @@ def test_copyto_from_dask_computes_each_block_once(chunks: Any, batch_bytes: int
     source, out = Counted(chunks), torch.zeros(6, 4)
     interop.copyto(out, source.array, batch_bytes=batch_bytes)
     assert out.tolist() == VALUES.tolist()
-    assert len(source.made) == len({str(index) for index in source.made}) == source.array.npartitions
+    assert (
+        len(source.made) == len({str(index) for index in source.made}) == source.array.npartitions
+    )
 
 
 def test_copyto_from_dask_groups_blocks_up_to_batch_bytes() -> None:
     done: list[int] = []
-    interop.copyto(np.zeros((6, 4), "float32"), lazy((1, 4)), batch_bytes=2 * 16, progress=done.append)
+    interop.copyto(
+        np.zeros((6, 4), "float32"), lazy((1, 4)), batch_bytes=2 * 16, progress=done.append
+    )
     assert done == [32, 64, 96]
 
 
@@ -73,7 +79,10 @@ def test_copyto_from_dask_when_a_block_fails_notes_the_bytes_written() -> None:
 
 def test_copyto_from_dask_checks_the_policy_before_computing() -> None:
     source, out = Counted(2), np.full((6, 4), -1, "float32")
-    with interop.options(max_host_bytes=95), pytest.raises(interop.HostCopyError, match="96 bytes travel to this proc"):
+    with (
+        interop.options(max_host_bytes=95),
+        pytest.raises(interop.HostCopyError, match="96 bytes travel to this proc"),
+    ):
         interop.copyto(out, source.array, batch_bytes=16)
     assert source.made == []
     assert (out == -1).all()
@@ -86,7 +95,9 @@ def test_copyto_from_dask_refuses_wrong_arguments_before_computing() -> None:
     source = Counted(2)
     with pytest.raises(interop.ShapeError):
         interop.copyto(np.zeros((4, 6), "float32"), source.array)
-    with pytest.raises(interop.UnsupportedArrayError, match="would cut off the fractions of float32"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="would cut off the fractions of float32"
+    ):
         interop.copyto(np.zeros((6, 4), "int32"), source.array)
     with pytest.raises(interop.UnsupportedArrayError, match="so dst has no memory to write to"):
         interop.copyto(source.array, VALUES)
@@ -142,7 +153,10 @@ def test_stack_of_dask_arrays_computes_each_block_once() -> None:
     first, second = Counted(2), Counted(3)
     stacked = interop.stack([first.array, second.array], "torch", axis=1)
     assert stacked.tolist() == np.stack([VALUES, VALUES], 1).tolist()
-    assert (len(first.made), len(second.made)) == (first.array.npartitions, second.array.npartitions)
+    assert (len(first.made), len(second.made)) == (
+        first.array.npartitions,
+        second.array.npartitions,
+    )
     mixed = interop.stack([VALUES, lazy()], "numpy")
     assert type(mixed) is np.ndarray
     assert np.array_equal(mixed, [VALUES, VALUES])
@@ -152,7 +166,10 @@ def test_stack_of_dask_arrays_computes_each_block_once() -> None:
 def test_unify_with_dask_arrays_gives_one_framework() -> None:
     import torch
 
-    for results in (interop.unify(torch.ones(2), lazy()), interop.unify(lazy(), VALUES, to="torch")):
+    for results in (
+        interop.unify(torch.ones(2), lazy()),
+        interop.unify(lazy(), VALUES, to="torch"),
+    ):
         assert [type(x) for x in results] == [torch.Tensor] * 2
     assert [interop.framework_of(x) for x in interop.unify(lazy(), VALUES)] == ["dask", "dask"]
 
@@ -176,6 +193,8 @@ def test_inspection_of_dask_array_computes_nothing() -> None:
     assert str(interop.device_of(source.array)) == "cpu"
     assert not interop.shares_memory(source.array, VALUES)
     assert interop.namespace(source.array).__name__ == "array_api_compat.dask.array"
-    with pytest.raises(interop.UnsupportedArrayError, match="has to be computed, and has no memory yet"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="has to be computed, and has no memory yet"
+    ):
         interop.export(source.array)
     assert source.made == []

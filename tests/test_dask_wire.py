@@ -67,7 +67,17 @@ def bits(x: Any) -> bytes:
 
 # -- what arrives is what was sent -------------------------------------------------------------------------------------
 
-NAMES = ["float32", "bool", "int64", "uint8", "complex64", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"]
+NAMES = [
+    "float32",
+    "bool",
+    "int64",
+    "uint8",
+    "complex64",
+    "bfloat16",
+    "float16",
+    "float8_e4m3fn",
+    "float8_e5m2",
+]
 
 
 def tensor(name: str, shape: tuple[int, ...] = (3, 4)) -> Any:
@@ -177,7 +187,11 @@ def test_serialize_puts_the_tensor_memory_in_a_frame_without_a_copy(name: str) -
     header, frames = pack(x)
     addresses = [np.frombuffer(frame, "u1").ctypes.data for frame in frames]
     assert x.data_ptr() in addresses
-    rest = sum(frame.nbytes for frame, address in zip(frames, addresses, strict=True) if address != x.data_ptr())
+    rest = sum(
+        frame.nbytes
+        for frame, address in zip(frames, addresses, strict=True)
+        if address != x.data_ptr()
+    )
     assert rest + len(pickle.dumps(header)) < SMALL
 
 
@@ -218,7 +232,9 @@ PARCELS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("first", ["float32", "bfloat16", "gradient"])
-def test_deserialize_in_process_without_interop_restores_the_tensors(first: str, tmp_path: Path) -> None:
+def test_deserialize_in_process_without_interop_restores_the_tensors(
+    first: str, tmp_path: Path
+) -> None:
     sent = [PARCELS[name]() for name in sorted(PARCELS, key=lambda name: name != first)]
     code = f"""
         import pathlib, pickle, sys
@@ -235,7 +251,10 @@ def test_deserialize_in_process_without_interop_restores_the_tensors(first: str,
     """
     import torch
 
-    lines = [f"{x.dtype} {tuple(x.shape)} {x.requires_grad} {x.detach().to(torch.complex64).tolist()}" for x in sent]
+    lines = [
+        f"{x.dtype} {tuple(x.shape)} {x.requires_grad} {x.detach().to(torch.complex64).tolist()}"
+        for x in sent
+    ]
     assert run_child(code).splitlines() == [*lines, "Tensor"]
 
 
@@ -276,7 +295,9 @@ def test_serialization_of_gpu_tensor_keeps_the_device(name: str) -> None:
 
 
 @pytest.mark.requires("cupy", "simcuda")
-def test_deserialize_by_torch_reader_of_distributed_keeps_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deserialize_by_torch_reader_of_distributed_keeps_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from distributed.protocol.torch import deserialize_torch_Tensor
 
     x = tensor("bfloat16").cuda()
@@ -309,7 +330,10 @@ def test_register_twice_keeps_the_first_functions() -> None:
 
     functions = dask_serialize.dispatch(torch.Tensor), dask_deserialize.dispatch(torch.Tensor)
     register("torch")
-    assert (dask_serialize.dispatch(torch.Tensor), dask_deserialize.dispatch(torch.Tensor)) == functions
+    assert (
+        dask_serialize.dispatch(torch.Tensor),
+        dask_deserialize.dispatch(torch.Tensor),
+    ) == functions
     assert functions[0].keywords["dumps"] is serialize_torch_Tensor
     assert functions[1].keywords["loads"] is deserialize_torch_Tensor
 
@@ -357,14 +381,19 @@ def test_register_runs_with_the_first_blocks_after_importing_distributed() -> No
         import dask.array as da, interop
         d = da.ones(4, chunks=2, dtype="f4")
         interop.convert(d, "numpy", dtype="f8")
-        from interop.adapters import _dask_wire
-        print("torch" in sys.modules, "distributed" in sys.modules, len(_dask_wire._registered))
+        from interop.adapters.dask import wire
+        print("torch" in sys.modules, "distributed" in sys.modules, len(wire._registered))
         interop.convert(d, "torch")
-        print("distributed" in sys.modules, len(_dask_wire._registered))
+        print("distributed" in sys.modules, len(wire._registered))
         import distributed.protocol
         interop.convert(d, "numpy")
-        print(len(_dask_wire._registered))
+        print(len(wire._registered))
         interop.convert(d, "torch")
-        print(_dask_wire._registered)
+        print(wire._registered)
     """
-    assert run_child(code).splitlines() == ["False False 0", "False 0", "0", "{<class 'torch.Tensor'>}"]
+    assert run_child(code).splitlines() == [
+        "False False 0",
+        "False 0",
+        "0",
+        "{<class 'torch.Tensor'>}",
+    ]

@@ -72,12 +72,16 @@ class TestInterface:
                 verb(x, to, **keywords)
             if to != "numpy":
                 assert reason in str(caught.value)
-                assert str(caught.value).endswith("can't be asked for a copy. Copy it with its own library first.")
+                assert str(caught.value).endswith(
+                    "can't be asked for a copy. Copy it with its own library first."
+                )
 
     @pytest.mark.parametrize(
         ("typestr", "shift", "size"), [("<f4", 2, 4), ("<f4", 1, 4), ("<c8", 4, 8), ("<c16", 8, 16)]
     )
-    def test_convert_interface_at_odd_address_is_refused(self, typestr: str, shift: int, size: int) -> None:
+    def test_convert_interface_at_odd_address_is_refused(
+        self, typestr: str, shift: int, size: int
+    ) -> None:
         block = memory(count=8)
         x = Interface(block, typestr=typestr, shape=(1,), data=(block.data.ptr + shift, False))
         for to in ("torch", "cupy"):
@@ -86,7 +90,22 @@ class TestInterface:
 
     @pytest.mark.parametrize(
         "typestr",
-        ["<M8[ns]", "<m8[s]", "|V8", "|O8", "<U1", "|S4", "<f16", "xx", "", "f4, (", "f4,f4", None, 5, object()],
+        [
+            "<M8[ns]",
+            "<m8[s]",
+            "|V8",
+            "|O8",
+            "<U1",
+            "|S4",
+            "<f16",
+            "xx",
+            "",
+            "f4, (",
+            "f4,f4",
+            None,
+            5,
+            object(),
+        ],
     )
     def test_convert_interface_of_non_numbers_is_refused(self, typestr: Any) -> None:
         x = interface(typestr=typestr, shape=(1,))
@@ -101,7 +120,9 @@ class TestInterface:
             interop.to_torch(x)
 
     def test_convert_interface_with_more_strides_than_axes_is_refused(self) -> None:
-        with pytest.raises(interop.UnsupportedArrayError, match=r"its strides \(4, 4\) do not fit its shape"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r"its strides \(4, 4\) do not fit its shape"
+        ):
             interop.to_torch(interface(strides=(4, 4)))
 
     @pytest.mark.parametrize("lacking", ["typestr", "shape", "data"])
@@ -112,14 +133,24 @@ class TestInterface:
             interop.to_torch(x)
 
     def test_export_interface_with_swapped_bytes_is_refused(self) -> None:
-        with pytest.raises(interop.UnsupportedArrayError, match=f"{ORDER}.*can't be asked for a copy"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=f"{ORDER}.*can't be asked for a copy"
+        ):
             interop.export(interface(typestr=">f4")).__dlpack__(stream=1)
 
     @pytest.mark.parametrize(
         ("typestr", "dtype"),
-        [("<f4", "float32"), ("=f4", "float32"), ("|b1", "bool"), ("|u1", "uint8"), ("<c8", "complex64")],
+        [
+            ("<f4", "float32"),
+            ("=f4", "float32"),
+            ("|b1", "bool"),
+            ("|u1", "uint8"),
+            ("<c8", "complex64"),
+        ],
     )
-    def test_convert_interface_of_native_numbers_shares_memory(self, typestr: str, dtype: str) -> None:
+    def test_convert_interface_of_native_numbers_shares_memory(
+        self, typestr: str, dtype: str
+    ) -> None:
         count = 32 // np.dtype(dtype).itemsize
         x = interface(typestr=typestr, shape=[count])
         expected = VALUES.view(np.uint8) != 0 if dtype == "bool" else VALUES.view(dtype)
@@ -142,7 +173,10 @@ class TestCuPy:
         x = make()
         plan = interop.explain(x, "torch")
         assert (plan.reason, plan.bytes_copied) == (STRIDES, x.nbytes)
-        assert [(step.verb, step.side) for step in plan.steps] == [("copy", "source"), ("share", "source")]
+        assert [(step.verb, step.side) for step in plan.steps] == [
+            ("copy", "source"),
+            ("share", "source"),
+        ]
         for verb in (interop.explain, interop.convert):
             with pytest.raises(interop.CopyRequiredError, match=STRIDES):
                 verb(x, "torch", copy=False)
@@ -159,10 +193,16 @@ class TestCuPy:
     @pytest.mark.requires("kernels")
     def test_convert_of_odd_strides_with_kernels_gives_the_values(self) -> None:
         expected = np.ndarray((3,), "float32", VALUES.tobytes(), 0, (6,))
-        for result in (interop.to_torch(odd()), interop.to_numpy(odd()), interop.to_cupy(odd(), copy=True)):
+        for result in (
+            interop.to_torch(odd()),
+            interop.to_numpy(odd()),
+            interop.to_cupy(odd(), copy=True),
+        ):
             assert np.array_equal(interop.to_numpy(result), expected, equal_nan=True)
 
-    @pytest.mark.parametrize(("dtype", "shift"), [("float32", 2), ("float32", 1), ("complex64", 4), ("complex128", 8)])
+    @pytest.mark.parametrize(
+        ("dtype", "shift"), [("float32", 2), ("float32", 1), ("complex64", 4), ("complex128", 8)]
+    )
     def test_convert_cupy_array_at_odd_address_copies(self, dtype: str, shift: int) -> None:
         x = memory(shift, dtype)
         reason = ADDRESS.format(np.dtype(dtype).itemsize)
@@ -188,7 +228,9 @@ class TestCuPy:
 class TestTorch:
     """torch takes such memory from others without a look, and its kernels end in an error that stays."""
 
-    @pytest.mark.parametrize(("dtype", "shift"), [("float32", 2), ("complex64", 4), ("complex128", 8)])
+    @pytest.mark.parametrize(
+        ("dtype", "shift"), [("float32", 2), ("complex64", 4), ("complex128", 8)]
+    )
     def test_convert_tensor_at_odd_address_copies(self, dtype: str, shift: int) -> None:
         import torch
 

@@ -50,10 +50,14 @@ def test_interop_to_pandas_attribute_gives_a_hint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("dtpye", "dtype"), ("Device", "device"), ("cast", "casting"), ("read_only", "readonly")]
+    ("name", "meant"),
+    [("dtpye", "dtype"), ("Device", "device"), ("cast", "casting"), ("read_only", "readonly")],
 )
 def test_convert_misspelled_keyword_asks_did_you_mean(name: str, meant: str) -> None:
-    with pytest.raises(TypeError, match=rf"^there is no keyword '{name}'\. Did you mean {meant}=\? The keywords are "):
+    with pytest.raises(
+        TypeError,
+        match=rf"^there is no keyword '{name}'\. Did you mean {meant}=\? The keywords are ",
+    ):
         interop.convert(ONES, "torch", **{name: None})  # type: ignore[call-overload]
 
 
@@ -61,14 +65,18 @@ def test_convert_misspelled_keyword_asks_did_you_mean(name: str, meant: str) -> 
 def test_batches_other_name_for_size_asks_did_you_mean(name: str) -> None:
     keywords: dict[str, Any] = {name: 2}
     with pytest.raises(
-        TypeError, match=rf"^there is no keyword '{name}'\. Did you mean size=\? .* size, axis, progress"
+        TypeError,
+        match=rf"^there is no keyword '{name}'\. Did you mean size=\? .* size, axis, progress",
     ):
         interop.batches(ONES, "torch", **keywords)
 
 
 def test_batches_without_size_names_the_missing_keyword() -> None:
     keywords: dict[str, Any] = {}
-    with pytest.raises(TypeError, match=r"^batches needs size=, the number of rows in a batch, for example size=1000$"):
+    with pytest.raises(
+        TypeError,
+        match=r"^batches needs size=, the number of rows in a batch, for example size=1000$",
+    ):
         interop.batches(ONES, "torch", **keywords)
 
 
@@ -81,7 +89,9 @@ def test_convert_device_name_in_upper_case_is_accepted(device: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("device", "cuba"), ("dtype", "flaot32")])
 def test_convert_misspelled_value_asks_did_you_mean(name: str, value: str) -> None:
-    with pytest.raises(interop.InvalidOptionError, match=rf"got '{value}'\. Did you mean '(cuda|float32)'\?$"):
+    with pytest.raises(
+        interop.InvalidOptionError, match=rf"got '{value}'\. Did you mean '(cuda|float32)'\?$"
+    ):
         interop.to_torch(ONES, **{name: value})  # type: ignore[arg-type]
 
 
@@ -129,7 +139,13 @@ def test_errors_with_large_values_do_not_print_the_values(call: Any) -> None:
 
 
 def test_short_repr_of_long_values_is_cut_to_a_line() -> None:
-    for value in ("x" * 1000, list(range(1000)), {n: n for n in range(1000)}, np.ones((3, 3)), [np.ones(3)] * 50):
+    for value in (
+        "x" * 1000,
+        list(range(1000)),
+        {n: n for n in range(1000)},
+        np.ones((3, 3)),
+        [np.ones(3)] * 50,
+    ):
         brief = text.short_repr(value)
         assert "\n" not in brief
         assert len(brief) < 400

@@ -33,7 +33,9 @@ def run_doctor(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, A
 # What is measured
 
 
-def test_doctor_host_routes_between_numpy_and_torch_are_zero_copy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_host_routes_between_numpy_and_torch_are_zero_copy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     found = kinds(run_doctor(capsys)["routes"])
     for source in ("numpy cpu", "torch cpu"):
         for target in ("numpy cpu", "torch cpu"):
@@ -43,29 +45,55 @@ def test_doctor_host_routes_between_numpy_and_torch_are_zero_copy(capsys: pytest
 @pytest.mark.requires("cupy", "gpu")
 def test_doctor_gpu_routes_state_the_kind_of_copy(capsys: pytest.CaptureFixture[str]) -> None:
     found = kinds(run_doctor(capsys)["routes"])
-    assert found["torch cuda:0", "cupy cuda:0"] == found["cupy cuda:0", "torch cuda:0"] == "zero-copy"
+    assert (
+        found["torch cuda:0", "cupy cuda:0"] == found["cupy cuda:0", "torch cuda:0"] == "zero-copy"
+    )
     assert found["numpy cpu", "cupy cuda:0"] == found["torch cuda:0", "numpy cpu"] == "host copy"
     if ("cupy cuda:1", "torch cuda:0") in found:
-        assert found["cupy cuda:1", "torch cuda:0"] == found["torch cuda:0", "torch cuda:1"] == "device copy"
+        assert (
+            found["cupy cuda:1", "torch cuda:0"]
+            == found["torch cuda:0", "torch cuda:1"]
+            == "device copy"
+        )
 
 
-def test_doctor_special_arrays_are_copied_for_torch_and_never_for_numpy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_special_arrays_are_copied_for_torch_and_never_for_numpy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     found = kinds(run_doctor(capsys)["special"])
-    copied = {source for (source, target), kind in found.items() if target == "torch cpu" and kind == "copy"}
-    assert copied == {"negative strides", "read-only", "overlapping elements", "swapped bytes", "not aligned"}
-    assert {kind for (_, target), kind in found.items() if target == "numpy cpu"} <= {"zero-copy", "unavailable"}
+    copied = {
+        source
+        for (source, target), kind in found.items()
+        if target == "torch cpu" and kind == "copy"
+    }
+    assert copied == {
+        "negative strides",
+        "read-only",
+        "overlapping elements",
+        "swapped bytes",
+        "not aligned",
+    }
+    assert {kind for (_, target), kind in found.items() if target == "numpy cpu"} <= {
+        "zero-copy",
+        "unavailable",
+    }
 
 
 def test_doctor_special_route_states_reason_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
     (route,) = (
-        r for r in run_doctor(capsys)["special"] if (r["source"], r["target"]) == ("negative strides", "torch cpu")
+        r
+        for r in run_doctor(capsys)["special"]
+        if (r["source"], r["target"]) == ("negative strides", "torch cpu")
     )
     assert (route["reason"], route["bytes"]) == ("torch has no negative strides", 128)
 
 
 def test_measure_orders_devices_with_the_host_first() -> None:
     locations = measure.measure().locations
-    assert [p.framework for p in locations if p.framework in {"numpy", "torch"}][:2] == ["numpy", "torch"]
+    assert [p.framework for p in locations if p.framework in {"numpy", "torch"}][:2] == [
+        "numpy",
+        "torch",
+    ]
     assert [p.device for p in locations] == sorted(p.device for p in locations)
 
 
@@ -77,7 +105,13 @@ def test_doctor_json_has_the_documented_keys(capsys: pytest.CaptureFixture[str])
     assert set(document) == {
         "interop", "python", "platform", "frameworks", "routes", "special", "warnings", "problems",
     }  # fmt: skip
-    assert set(document["interop"]) == {"version", "location", "compiled", "INTEROP_COMPILED", "also_owned_by"}
+    assert set(document["interop"]) == {
+        "version",
+        "location",
+        "compiled",
+        "INTEROP_COMPILED",
+        "also_owned_by",
+    }
     assert document["interop"]["location"] == str(Path(interop.__file__).parent)
     for info in document["frameworks"]:
         assert set(info) == {*interop.FrameworkInfo._fields, "problem"}
@@ -129,7 +163,11 @@ def test_doctor_plain_text_aligns_columns() -> None:
 def test_doctor_second_owner_of_the_top_level_name_is_a_warning(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"interop": ["other", "array-interop"]})
+    monkeypatch.setattr(
+        importlib.metadata,
+        "packages_distributions",
+        lambda: {"interop": ["other", "array-interop"]},
+    )
     document = run_doctor(capsys, "--check")
     assert document["interop"]["also_owned_by"] == ["other"]
     assert document["warnings"][0] == (
@@ -138,26 +176,37 @@ def test_doctor_second_owner_of_the_top_level_name_is_a_warning(
     )
 
 
-def test_doctor_report_replaces_the_home_folder_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_report_replaces_the_home_folder_with_a_tilde(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {"a": ["~/x.so: no", None, 1]}
+    assert report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {
+        "a": ["~/x.so: no", None, 1]
+    }
     monkeypatch.setenv("HOME", "/")
     assert report._anonymous(("/lib/x.so",)) == ["/lib/x.so"]
 
 
 def test_doctor_table_hides_gpus_after_the_second_with_a_note() -> None:
-    locations = [routes.Location("a", "cpu"), *(routes.Location("a", f"cuda:{i}") for i in range(4))]
+    locations = [
+        routes.Location("a", "cpu"),
+        *(routes.Location("a", f"cuda:{i}") for i in range(4)),
+    ]
     pairs = [routes.MeasuredRoute(str(s), str(t), "copy", "") for s in locations for t in locations]
     matrix = routes.Matrix(tuple(locations), {}, tuple(pairs), (), ())
     assert [str(location) for location in matrix.shown] == ["a cpu", "a cuda:0", "a cuda:1"]
     assert len(matrix.cells) == 9
-    assert report._hidden(matrix) == [("a cuda:2, a cuda:3: measured as well, and listed by --json",)]
+    assert report._hidden(matrix) == [
+        ("a cuda:2, a cuda:3: measured as well, and listed by --json",)
+    ]
 
 
 # Files
 
 
-def test_doctor_svg_writes_the_picture_to_a_file_or_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_svg_writes_the_picture_to_a_file_or_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "routes.svg"
     path.write_text("something old, and longer than what comes now" * 10_000)
     assert run_doctor(capsys, "--svg", str(path))["problems"] == []
@@ -168,7 +217,9 @@ def test_doctor_svg_writes_the_picture_to_a_file_or_stdout(tmp_path: Path, capsy
     assert capsys.readouterr().out == drawn
 
 
-@pytest.mark.parametrize(("name", "reason"), [("no/such", "No such file or directory"), (".", "Is a directory")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("no/such", "No such file or directory"), (".", "Is a directory")]
+)
 def test_doctor_svg_file_that_cannot_be_written_is_an_error(
     name: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,7 +246,10 @@ def test_doctor_wide_table_is_split_to_fit_the_width(width: int) -> None:
     assert sum((piece.head[1:] for piece in pieces), ()) == head[1:]
     for i, row in enumerate(rows):
         assert sum((piece.rows[i][1:] for piece in pieces), ()) == row[1:]
-    lengths = [sum(report._width(column) for column in zip(piece.head, *piece.rows, strict=True)) for piece in pieces]
+    lengths = [
+        sum(report._width(column) for column in zip(piece.head, *piece.rows, strict=True))
+        for piece in pieces
+    ]
     assert max(lengths) <= width
     assert len(pieces) == {30: 6, 50: 2, 80: 2, 200: 1}[width]
     narrow = report.Section("Kinds", (), [("x" * 300,)])

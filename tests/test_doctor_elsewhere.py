@@ -34,15 +34,21 @@ def test_doctor_as_a_module_runs_with_warnings_as_errors() -> None:
     assert {"numpy", "torch", "cupy"} <= {info["name"] for info in document["frameworks"]}
 
 
-def test_doctor_missing_framework_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_missing_framework_is_listed_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("INTEROP_PLUGINS", "0")  # a name of six letters moves the columns
     said = run_child(
         HIDDEN.format(names=("torch", "cupy", "jax", "dask", "rich"))
         + "    from interop.__main__ import main\n    main([])"
     )
     assert "torch  not installed" in said
-    assert "torch  torch is not installed. Install it with: pip install 'array-interop[torch]'" in said
-    assert "cupy   cupy is not installed. Install it with: pip install 'array-interop[cupy]'" in said
+    assert (
+        "torch  torch is not installed. Install it with: pip install 'array-interop[torch]'" in said
+    )
+    assert (
+        "cupy   cupy is not installed. Install it with: pip install 'array-interop[cupy]'" in said
+    )
     assert "numpy cpu  zero-copy  unavailable  unavailable  unavailable" in said
 
 
@@ -67,8 +73,12 @@ def test_doctor_without_numpy_still_prints_a_report() -> None:
     assert "numpy is not installed" in said
 
 
-@pytest.mark.parametrize("error", ["ImportError('libgpu.so is missing')", "OSError('libgpu.so is missing')"])
-def test_doctor_installed_framework_that_fails_to_import_fails_the_check(error: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", ["ImportError('libgpu.so is missing')", "OSError('libgpu.so is missing')"]
+)
+def test_doctor_installed_framework_that_fails_to_import_fails_the_check(
+    error: str, tmp_path: Path
+) -> None:
     (tmp_path / "cupy.py").write_text(f"raise {error}")
     said = run_child(
         """
@@ -132,7 +142,9 @@ def test_doctor_correct_third_party_adapter_passes_the_check() -> None:
 
 
 @pytest.mark.parametrize(("hidden", "options"), [("", []), ("rich", ["--json"])])
-def test_main_with_a_closed_output_pipe_ends_without_a_traceback(hidden: str, options: list[str]) -> None:
+def test_main_with_a_closed_output_pipe_ends_without_a_traceback(
+    hidden: str, options: list[str]
+) -> None:
     """As ``python -m interop | head``: here the reader is gone before the first line is written."""
     code = f"""
         import runpy, sys
@@ -142,7 +154,9 @@ def test_main_with_a_closed_output_pipe_ends_without_a_traceback(hidden: str, op
         runpy.run_module("interop", run_name="__main__", alter_sys=True)
     """
     command = [sys.executable, "-c", dedent(code)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout
         assert child.stderr
         child.stdout.close()

@@ -32,8 +32,12 @@ def test_error_classes_have_the_documented_bases(error: type[interop.InteropErro
 
 
 def test_error_tree_contains_every_public_error() -> None:
-    public = {value for name in interop.__all__ if isinstance(value := getattr(interop, name), type)}
-    assert {cls for cls in public if issubclass(cls, Exception)} - {interop.HostCopyWarning} == set(TREE)
+    public = {
+        value for name in interop.__all__ if isinstance(value := getattr(interop, name), type)
+    }
+    assert {cls for cls in public if issubclass(cls, Exception)} - {interop.HostCopyWarning} == set(
+        TREE
+    )
 
 
 def test_host_copy_warning_is_a_user_warning() -> None:
@@ -51,7 +55,9 @@ class Case(NamedTuple):
         with pytest.raises(self.error) as caught:
             self.call()
         assert type(caught.value) is self.error
-        assert str(caught.value) == self.message.replace("KNOWN", ", ".join(info.name for info in interop.frameworks()))
+        assert str(caught.value) == self.message.replace(
+            "KNOWN", ", ".join(info.name for info in interop.frameworks())
+        )
 
 
 class Broken:
@@ -210,7 +216,9 @@ def refused_without_gpu(*calls: str) -> list[str]:
 def test_to_torch_on_cuda_without_a_gpu_is_refused() -> None:
     import torch
 
-    said = refused_without_gpu("interop.to_torch(x, device='cuda')", "interop.to_torch(x, device='cuda:1')")
+    said = refused_without_gpu(
+        "interop.to_torch(x, device='cuda')", "interop.to_torch(x, device='cuda:1')"
+    )
     reason = f'torch {torch.__version__} finds no device of type cuda here. Leave device out, or pass device="cpu".'
     assert said == [f"cannot convert numpy float64 (2, 3) on cpu to torch: {reason}|None|None"] * 2
 
@@ -219,5 +227,7 @@ def test_to_torch_on_cuda_without_a_gpu_is_refused() -> None:
 def test_to_cupy_without_a_gpu_is_refused_with_no_chained_error() -> None:
     """One sentence, and none of CUDA's behind it."""
     said = refused_without_gpu("interop.to_cupy(x)", "interop.to_cupy(x, device='cuda:1')")
-    reason = "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
+    reason = (
+        "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
+    )
     assert said == [f"cannot convert numpy float64 (2, 3) on cpu to cupy: {reason}|None|None"] * 2

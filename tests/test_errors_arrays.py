@@ -106,7 +106,9 @@ NDARRAYS: Final = [
         "some elements are masked, and the mask would be lost. Fill them first: x.filled(value).",
     ),
 ]  # fmt: skip
-UNSUPPORTED: Final = [("torch", "numpy", *case) for case in TENSORS] + [("numpy", "torch", *case) for case in NDARRAYS]
+UNSUPPORTED: Final = [("torch", "numpy", *case) for case in TENSORS] + [
+    ("numpy", "torch", *case) for case in NDARRAYS
+]
 each_unsupported = pytest.mark.parametrize(
     ("source", "to", "make", "facts", "reason"), UNSUPPORTED, ids=[case[-1] for case in UNSUPPORTED]
 )
@@ -123,12 +125,18 @@ def test_convert_unsupported_array_is_refused_with_a_working_hint(
         assert str(caught.value) == f"cannot convert {source} {facts} on cpu to {to}: {reason}"
     remedy = re.search(r'(torch\.\w+)?\(?x(\.\w+\([^)]*\)|\["\w+"\]|\))', reason)
     assert remedy
-    cured = quiet(eval, remedy[0], {"x": x, "torch": torch, "numpy": np, "value": 0})  # what the message tells to write
+    cured = quiet(
+        eval, remedy[0], {"x": x, "torch": torch, "numpy": np, "value": 0}
+    )  # what the message tells to write
     assert interop.explain(cured, to)
 
 
-@pytest.mark.parametrize(("source", "make", "reason"), [(case[0], case[2], case[-1]) for case in UNSUPPORTED])
-def test_convert_unsupported_array_to_own_framework_returns_the_array(source: str, make: Any, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "make", "reason"), [(case[0], case[2], case[-1]) for case in UNSUPPORTED]
+)
+def test_convert_unsupported_array_to_own_framework_returns_the_array(
+    source: str, make: Any, reason: str
+) -> None:
     x = make()
     assert interop.convert(x, source) is x
     assert interop.convert(x, source, copy=False) is x
@@ -149,8 +157,12 @@ def test_to_numpy_copy_of_a_masked_array_keeps_the_mask() -> None:
 def test_to_numpy_meta_tensor_is_refused() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_numpy(torch.ones(2, 3, device="meta"))
-    reason = "a tensor on the device 'meta' has no values to read. Make it with values on another one."
-    assert str(caught.value) == f"cannot convert torch float32 (2, 3) on no device to numpy: {reason}"
+    reason = (
+        "a tensor on the device 'meta' has no values to read. Make it with values on another one."
+    )
+    assert (
+        str(caught.value) == f"cannot convert torch float32 (2, 3) on no device to numpy: {reason}"
+    )
 
 
 def test_to_numpy_fake_tensor_is_refused() -> None:
@@ -181,7 +193,9 @@ def test_to_torch_unsupported_dtype_is_refused_with_a_working_hint() -> None:
     assert interop.to_torch(x, dtype="float32").tolist() == [[1.0] * 3] * 2
 
 
-def test_to_numpy_bfloat16_without_ml_dtypes_is_refused_with_a_working_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_numpy_bfloat16_without_ml_dtypes_is_refused_with_a_working_hint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     x = torch.ones((2, 3), dtype=torch.bfloat16)
     assert interop.to_numpy(x).dtype == ml_dtypes.bfloat16
     hide_ml_dtypes(monkeypatch)

@@ -24,10 +24,10 @@ ONES: Final = np.ones((2, 3), "float32")
 ALLOW: Final = "Leave copy=False out to allow it."
 SHARE: Final = 'Leave copy=False out, or pass readonly="share" if nobody writes to the result.'
 UNPROTECTED: Final = "it is read-only, and torch would write to it all the same"
-UNSAID: Final = (
-    "its producer does not say whether the memory may be written to, and torch would write to it all the same"
+UNSAID: Final = "its producer does not say whether the memory may be written to, and torch would write to it all the same"
+SHARE_UNSAID: Final = (
+    'Leave copy=False out, or pass readonly="share" if the memory may be written to.'
 )
-SHARE_UNSAID: Final = 'Leave copy=False out, or pass readonly="share" if the memory may be written to.'
 LAZY: Final = "a conjugation or negation is pending"
 COPIES: Final[dict[str, tuple[Any, str, dict[str, Any], str, str]]] = {
     "reversed": (ONES[::-1], "torch", {}, f"torch has no negative strides. {ALLOW}", "numpy float32 (2, 3)"),
@@ -84,7 +84,10 @@ def test_convert_copy_false_refuses_a_required_copy_with_the_reason(
 ) -> None:
     with pytest.raises(interop.CopyRequiredError) as caught:
         interop.convert(x, to, copy=False, **keywords)
-    assert str(caught.value) == f"cannot convert {facts} on cpu to {to}: it takes a copy, because {reason}"
+    assert (
+        str(caught.value)
+        == f"cannot convert {facts} on cpu to {to}: it takes a copy, because {reason}"
+    )
     assert not interop.explain(x, to, **keywords).zero_copy
 
 

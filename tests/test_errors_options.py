@@ -22,11 +22,19 @@ WRONG: list[tuple[str, Any, str]] = [
     ("device", 0, f"device must be {DEVICE}, got 0"),
     ("device", (1, 0, 0), f"device must be {DEVICE}, got (1, 0, 0)"),
     ("device", ("cuda", 0), f"device must be {DEVICE}, got ('cuda', 0)"),
-    ("dtype", "flot", "dtype must be a name or a framework's dtype object, got 'flot'. Did you mean 'float64'?"),
+    (
+        "dtype",
+        "flot",
+        "dtype must be a name or a framework's dtype object, got 'flot'. Did you mean 'float64'?",
+    ),
     ("dtype", 32, "dtype must be a name or a framework's dtype object, got 32"),
     ("dtype", "S3", f"dtype must be a dtype of plain numbers ({NUMBERS}), got 'S3'"),
     ("dtype", object, f"dtype must be a dtype of plain numbers ({NUMBERS}), got <class 'object'>"),
-    ("dtype", np.dtype("M8[s]"), f"dtype must be a dtype of plain numbers ({NUMBERS}), got dtype('<M8[s]')"),
+    (
+        "dtype",
+        np.dtype("M8[s]"),
+        f"dtype must be a dtype of plain numbers ({NUMBERS}), got dtype('<M8[s]')",
+    ),
     ("copy", 1, "copy must be one of None, True, False, got 1"),
     ("copy", "never", "copy must be one of None, True, False, got 'never'"),
     ("stream", 1.5, f"stream must be {STREAM}, got 1.5"),
@@ -82,12 +90,16 @@ def test_keywords_invalid_value_is_refused_before_the_array_is_read(
 def test_to_torch_meta_device_or_complex32_dtype_is_refused(name: str, spec: str) -> None:
     import torch
 
-    kwargs: dict[str, Any] = {name: torch.device(spec) if name == "device" else getattr(torch, spec)}
+    kwargs: dict[str, Any] = {
+        name: torch.device(spec) if name == "device" else getattr(torch, spec)
+    }
     with pytest.raises(interop.InvalidOptionError, match=f"^{name} must be .*{spec}"):
         interop.to_torch(ONES, **kwargs)
 
 
-@pytest.mark.parametrize(("name", "value", "message"), [wrong for wrong in WRONG if wrong[0] in ("detach", "readonly")])
+@pytest.mark.parametrize(
+    ("name", "value", "message"), [wrong for wrong in WRONG if wrong[0] in ("detach", "readonly")]
+)
 def test_options_invalid_value_is_refused_at_the_call(name: str, value: Any, message: str) -> None:
     if value is None:  # None leaves the default as it is
         with interop.options(**{name: value}):
@@ -104,7 +116,10 @@ def test_keywords_unknown_name_raises_type_error_with_a_suggestion(call: Any) ->
         call(ONES, cpy=False)
     assert not isinstance(caught.value, interop.InteropError)
     known = "device, dtype, copy, stream, detach, readonly, casting, compute, chunks"
-    assert str(caught.value) == f"there is no keyword 'cpy'. Did you mean copy=? The keywords are {known}."
+    assert (
+        str(caught.value)
+        == f"there is no keyword 'cpy'. Did you mean copy=? The keywords are {known}."
+    )
 
 
 @pytest.mark.parametrize("name", ["copy", "device", "casting", "nonsense"])
@@ -122,8 +137,20 @@ def test_convert_with_several_faults_reports_the_first_in_a_fixed_order() -> Non
     lazy = torch.ones(2, dtype=torch.complex64, requires_grad=True).conj()
     ladder: list[tuple[Any, str, dict[str, Any], type[Exception], str]] = [
         ([1], "nunpy", {"copy": 2, "device": "cuda"}, interop.UnknownFrameworkError, "nunpy"),
-        ([1], "numpy", {"copy": 2, "device": "cuda"}, interop.InvalidOptionError, "^copy must be .*, got 2"),
-        ([1], "numpy", {"copy": False, "device": "cuda"}, interop.NotAnArrayError, "a list is not an array"),
+        (
+            [1],
+            "numpy",
+            {"copy": 2, "device": "cuda"},
+            interop.InvalidOptionError,
+            "^copy must be .*, got 2",
+        ),
+        (
+            [1],
+            "numpy",
+            {"copy": False, "device": "cuda"},
+            interop.NotAnArrayError,
+            "a list is not an array",
+        ),
         (
             sparse,
             "numpy",
@@ -131,7 +158,13 @@ def test_convert_with_several_faults_reports_the_first_in_a_fixed_order() -> Non
             interop.InvalidOptionError,
             "NumPy holds host memory only",
         ),
-        (sparse, "numpy", {"copy": False}, interop.UnsupportedArrayError, "its layout is torch.sparse_coo"),
+        (
+            sparse,
+            "numpy",
+            {"copy": False},
+            interop.UnsupportedArrayError,
+            "its layout is torch.sparse_coo",
+        ),
         (lazy, "numpy", {"copy": False}, interop.GradientError, "it requires grad"),
         (
             lazy,

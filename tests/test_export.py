@@ -31,7 +31,9 @@ SHARED = {
     "one element that was reversed": lambda: np.arange(6.0)[::-1][:1],
     "no elements in reverse": lambda: np.empty((3, 0))[::-1],
     "a tensor": lambda: torch.arange(6.0).reshape(2, 3).T,
-    "a parameter without a gradient": lambda: torch.nn.Parameter(torch.ones(3), requires_grad=False),
+    "a parameter without a gradient": lambda: torch.nn.Parameter(
+        torch.ones(3), requires_grad=False
+    ),
     "bytes": lambda: bytearray(b"abc"),
     "a producer of DLPack": lambda: foreign.DLPack(np.arange(3)),
     "no elements": lambda: np.empty((0, 3), "f4"),
@@ -69,7 +71,9 @@ def test_export_unshareable_array_is_copied_and_flagged_as_a_copy(make: Any) -> 
     lent = export(x)
     assert flags(lent.__dlpack__(**NEW)) == IS_COPIED
     assert np.array_equal(np.from_dlpack(lent), interop.to_numpy(x))
-    with pytest.raises(interop.CopyRequiredError, match=r"it takes a copy, because .*\. Leave copy=False out"):
+    with pytest.raises(
+        interop.CopyRequiredError, match=r"it takes a copy, because .*\. Leave copy=False out"
+    ):
         lent.__dlpack__(copy=False, **NEW)
 
 
@@ -191,9 +195,13 @@ def test_export_tensor_that_requires_grad_is_refused_without_detach() -> None:
 
 
 def test_export_unsupported_input_is_refused_at_the_call() -> None:
-    with pytest.raises(interop.UnsupportedArrayError, match=r"cannot export torch .*its layout is torch.sparse_coo"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"cannot export torch .*its layout is torch.sparse_coo"
+    ):
         export(torch.eye(2).to_sparse())
-    with pytest.raises(interop.UnsupportedArrayError, match=r"cannot export numpy .*no dtype of plain numbers"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"cannot export numpy .*no dtype of plain numbers"
+    ):
         export(np.array(["a"]))
     with pytest.raises(interop.NotAnArrayError):
         export([1, 2])

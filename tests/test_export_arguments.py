@@ -31,7 +31,8 @@ def message(x: Any, **keywords: Any) -> str:
 def test_export_of_host_memory_refuses_every_stream(stream: Any) -> None:
     words = message(np.ones(3), stream=stream)
     assert (
-        words == f"stream must be None, and memory on cpu has no streams, got {text.short_repr(stream)}. Leave it out."
+        words
+        == f"stream must be None, and memory on cpu has no streams, got {text.short_repr(stream)}. Leave it out."
     )
     assert message(np.ones(3), stream=stream, dl_device=(1, 0)) == words
 
@@ -48,7 +49,11 @@ LARGE = 2**63 + 8  # a pointer is a handle, too
 @pytest.mark.parametrize(
     ("device", "allowed", "refused"),
     [
-        (CUDA, [-1, 1, 2, 3, LARGE, np.int64(7)], [0, -2, -3, True, False, 1.0, "1", object(), [1]]),
+        (
+            CUDA,
+            [-1, 1, 2, 3, LARGE, np.int64(7)],
+            [0, -2, -3, True, False, 1.0, "1", object(), [1]],
+        ),
         (MANAGED, [-1, 1, 2, LARGE], [0, -2, object()]),
         (ROCM, [-1, 0, 3, LARGE], [1, 2, -2, True, object()]),
         (METAL, [-1], [0, 1, 2, -2, 12345, object()]),
@@ -57,7 +62,9 @@ LARGE = 2**63 + 8  # a pointer is a handle, too
     ],
     ids=["CUDA", "managed", "ROCm", "Metal", "host", "pinned"],
 )
-def test_parse_stream_follows_the_standard(device: Device, allowed: list[Any], refused: list[Any]) -> None:
+def test_parse_stream_follows_the_standard(
+    device: Device, allowed: list[Any], refused: list[Any]
+) -> None:
     assert parse_stream(None, device) is None
     assert [parse_stream(stream, device) for stream in allowed] == allowed
     for stream in refused:
@@ -103,7 +110,10 @@ def test_export_refuses_a_dl_device_that_is_not_a_pair(device: Any) -> None:
 
 @pytest.mark.parametrize("copy", ["no", 0, 1, (), np.True_])
 def test_export_refuses_an_invalid_copy_argument(copy: Any) -> None:
-    assert message(np.ones(3), copy=copy) == f"copy must be one of None, True, False, got {text.short_repr(copy)}"
+    assert (
+        message(np.ones(3), copy=copy)
+        == f"copy must be one of None, True, False, got {text.short_repr(copy)}"
+    )
 
 
 def test_export_accepts_arguments_of_other_integer_classes() -> None:
@@ -155,7 +165,9 @@ class Legacy(np.ndarray[Any, Any]):
 
 @pytest.mark.parametrize("copy", [None, True, False])
 @pytest.mark.parametrize("version", [None, (1, 0)])
-def test_export_of_an_ndarray_subclass_ignores_a_legacy_dlpack_method(version: Any, copy: Any) -> None:
+def test_export_of_an_ndarray_subclass_ignores_a_legacy_dlpack_method(
+    version: Any, copy: Any
+) -> None:
     x = np.arange(3.0).view(Legacy)
     capsule = export(x).__dlpack__(max_version=version, copy=copy)
     assert ("versioned" in repr(capsule)) == (version is not None)
@@ -213,12 +225,16 @@ def test_export_of_negative_strides_does_not_crash_torch() -> None:
         (lambda: np.ones((1, 3))[::-1], None),
     ],
 )  # fmt: skip
-def test_export_copy_false_refuses_unsupported_strides_with_the_reason(make: Any, why: str | None) -> None:
+def test_export_copy_false_refuses_unsupported_strides_with_the_reason(
+    make: Any, why: str | None
+) -> None:
     lent = export(make())
     if why is None:
         assert versioned_in(lent.__dlpack__(copy=False, **NEW)).flags == 0
         return
-    with pytest.raises(interop.CopyRequiredError, match=rf"it takes a copy, because {why}.*\. Leave copy=False out"):
+    with pytest.raises(
+        interop.CopyRequiredError, match=rf"it takes a copy, because {why}.*\. Leave copy=False out"
+    ):
         lent.__dlpack__(copy=False, **NEW)
 
 

@@ -79,7 +79,8 @@ def test_export_managed_memory_reports_the_managed_device() -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["bool", "uint8", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
+    "dtype",
+    ["bool", "uint8", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"],
 )
 @pytest.mark.parametrize("shape", [(), (0,), (3, 4)])
 def test_export_on_another_stream_keeps_dtype_shape_and_strides(dtype: str, shape: Any) -> None:
@@ -101,7 +102,10 @@ def test_export_on_a_gpu_moves_to_the_host_when_the_consumer_asks(name: str) -> 
     assert result.tolist() == [0, 1, 2]
     with pytest.raises(BufferError, match="it moves from cuda:0 to cpu"):
         export(x).__dlpack__(dl_device=(1, 0), copy=False)
-    with interop.options(host_copy="error"), pytest.raises(interop.HostCopyError, match="12 bytes travel"):
+    with (
+        interop.options(host_copy="error"),
+        pytest.raises(interop.HostCopyError, match="12 bytes travel"),
+    ):
         export(x).__dlpack__(dl_device=(1, 0))
     with pytest.raises(BufferError, match=r"cannot export .* on cuda:0: "):
         export(x).__dlpack__(dl_device=(2, 7))
@@ -165,5 +169,10 @@ def test_export_to_another_stream_costs_one_event_and_one_wait(name: str) -> Non
     for stream, expected in ((1, 0), (None, 0), (-1, 0), (other.ptr, 1)):
         with simcuda.counting() as counts:
             capsule = export(x).__dlpack__(stream=stream)
-        assert (counts.records, counts.waits, counts.memcpys, counts.synchronisations) == (expected, expected, 0, 0)
+        assert (counts.records, counts.waits, counts.memcpys, counts.synchronisations) == (
+            expected,
+            expected,
+            0,
+            0,
+        )
         del capsule

@@ -84,7 +84,9 @@ def refuse(text: str) -> Any:
 
 
 @pytest.mark.parametrize("text", ["I can't do that.", "I can't do that"])
-def test_export_quotes_a_framework_without_a_second_full_stop(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_quotes_a_framework_without_a_second_full_stop(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from interop._identify.registry import adapter_named
 
     monkeypatch.setattr(type(adapter_named("numpy")), "export", refuse(text))
@@ -97,7 +99,9 @@ def test_export_quotes_a_framework_without_a_second_full_stop(text: str, monkeyp
 
 
 @pytest.mark.requires("torch")
-def test_convert_quotes_a_target_without_a_second_full_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_quotes_a_target_without_a_second_full_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from interop._identify.registry import adapter_named
 
     monkeypatch.setattr(type(adapter_named("torch")), "adopt_host", refuse("I can't do that."))

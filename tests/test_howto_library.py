@@ -40,7 +40,12 @@ def library() -> str:
 
 def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -56,7 +61,11 @@ def checked(tmp_path: Path) -> tuple[Path, list[int]]:
     """Return a folder with the library and two wrong calls, and the lines that a type checker must report."""
     lines = [*library().splitlines(), *CALLS_WITH_ERRORS]
     (tmp_path / "yourlib.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    expected = [number for number, line in enumerate(lines, 1) if MARKER in line or line in CALLS_WITH_ERRORS]
+    expected = [
+        number
+        for number, line in enumerate(lines, 1)
+        if MARKER in line or line in CALLS_WITH_ERRORS
+    ]
     return tmp_path, expected
 
 
@@ -86,8 +95,14 @@ def test_toml_depends_on_supported_version() -> None:
 
 def test_table_of_extras_states_declared_versions() -> None:
     extras = OURS["optional-dependencies"]
-    stated = {extra: [requirement.strip("`")] for extra, requirement in ROW.findall(PAGE) if extra in extras}
-    assert stated == {extra: requirements for extra, requirements in extras.items() if extra != "all"}
+    stated = {
+        extra: [requirement.strip("`")]
+        for extra, requirement in ROW.findall(PAGE)
+        if extra in extras
+    }
+    assert stated == {
+        extra: requirements for extra, requirements in extras.items() if extra != "all"
+    }
     for requirement in OURS["dependencies"]:
         assert f"`{requirement}`" in PAGE
 
@@ -105,7 +120,9 @@ def test_mypy_reports_marked_lines_only(checked: tuple[Path, list[int]]) -> None
 def test_pyright_reports_marked_lines_only(checked: tuple[Path, list[int]]) -> None:
     folder, expected = checked
     pyright = ("-m", "pyright", "--pythonpath", sys.executable, "yourlib.py")
-    (folder / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT)]}), encoding="utf-8")
+    (folder / "pyrightconfig.json").write_text(
+        json.dumps({"extraPaths": [str(ROOT)]}), encoding="utf-8"
+    )
     done = run(sys.executable, *pyright, cwd=folder)
     reported = [int(number) for number in re.findall(r"yourlib\.py:(\d+):\d+ - error", done.stdout)]
     assert reported == expected, done.stdout
@@ -114,9 +131,19 @@ def test_pyright_reports_marked_lines_only(checked: tuple[Path, list[int]]) -> N
 @pytest.mark.requires("torch")
 def test_test_file_passes_for_each_framework(yourlib: Path) -> None:
     (yourlib / "test_yourlib.py").write_text(only_block("python"), encoding="utf-8")
-    frameworks = " ".join(name for name in ("numpy", "torch", "jax") if importlib.util.find_spec(name))
+    frameworks = " ".join(
+        name for name in ("numpy", "torch", "jax") if importlib.util.find_spec(name)
+    )
     options = ("-q", "-p", "no:zarr", "-p", "no:cacheprovider")
-    done = run(sys.executable, "-m", "pytest", *options, "test_yourlib.py", cwd=yourlib, FRAMEWORKS=frameworks)
+    done = run(
+        sys.executable,
+        "-m",
+        "pytest",
+        *options,
+        "test_yourlib.py",
+        cwd=yourlib,
+        FRAMEWORKS=frameworks,
+    )
     assert f"{len(frameworks.split())} passed" in done.stdout, done.stdout
 
 

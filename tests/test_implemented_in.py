@@ -128,7 +128,14 @@ def test_implemented_in_argument_without_arrays_is_passed_unchanged(x: Any) -> N
 
 
 def test_implemented_in_container_without_conversions_is_passed_unchanged() -> None:
-    for tree in ([NDARRAY, 1], {"x": NDARRAY}, (NDARRAY,), Pair(NDARRAY), Plain(NDARRAY), OrderedDict(x=NDARRAY)):
+    for tree in (
+        [NDARRAY, 1],
+        {"x": NDARRAY},
+        (NDARRAY,),
+        Pair(NDARRAY),
+        Plain(NDARRAY),
+        OrderedDict(x=NDARRAY),
+    ):
         ((inside,), _) = seen(tree)
         assert inside is tree
         assert same(tree) is tree
@@ -149,7 +156,9 @@ CALLS: list[Callable[[Any, Any], Any]] = [
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_implemented_in_first_array_decides_the_result_framework(call: Callable[[Any, Any], Any]) -> None:
+def test_implemented_in_first_array_decides_the_result_framework(
+    call: Callable[[Any, Any], Any],
+) -> None:
     assert type(call(TENSOR, NDARRAY)[-1]) is torch.Tensor
     assert type(call(NDARRAY, TENSOR)[-1]) is np.ndarray
 
@@ -190,7 +199,9 @@ def test_implemented_in_result_of_a_third_framework_is_converted_back() -> None:
 # Which arguments
 
 
-@pytest.mark.parametrize("only", ["x", ["x"], ("x",), {"x"}, iter(["x"])], ids=lambda only: type(only).__name__)
+@pytest.mark.parametrize(
+    "only", ["x", ["x"], ("x",), {"x"}, iter(["x"])], ids=lambda only: type(only).__name__
+)
 def test_implemented_in_only_converts_the_named_parameters(only: Any) -> None:
     def f(w: Any, x: Any, *, y: Any = None) -> Any:
         return [type(w), type(x), type(y), x]
@@ -240,7 +251,9 @@ def test_implemented_in_nested_calls_convert_once() -> None:
     with interop.watch() as watched:
         result = outer(TENSOR, torch.ones(4))
     assert [type(x) for x in result] == [torch.Tensor] * 2
-    routes = [record.route for record in watched.records if record.plan.source != record.plan.target]
+    routes = [
+        record.route for record in watched.records if record.plan.source != record.plan.target
+    ]
     assert routes == ["torch on cpu -> numpy on cpu"] * 2 + ["numpy on cpu -> torch on cpu"] * 2
 
 
@@ -280,7 +293,11 @@ def test_implemented_in_result_that_requires_grad_is_refused_without_detach() ->
     with interop.options(detach=True):
         assert implemented_in("torch")(body)(NDARRAY).tolist() == [0, 1, 2]
     assert implemented_in("torch", detach=True)(body)(NDARRAY).tolist() == [0, 1, 2]
-    assert implemented_in("torch", detach=True, returns="numpy")(body)(NDARRAY).tolist() == [0, 1, 2]
+    assert implemented_in("torch", detach=True, returns="numpy")(body)(NDARRAY).tolist() == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_implemented_in_readonly_applies_to_results() -> None:
@@ -348,7 +365,9 @@ def test_implemented_in_wrapper_keeps_name_docstring_and_signature() -> None:
     import inspect
 
     assert (flip.__name__, flip.__doc__, flip.__module__) == ("flip", "Flip it.", __name__)
-    assert str(inspect.signature(flip)).startswith("(image: Any, *more: Any, scale: Any = 1, **others: Any)")
+    assert str(inspect.signature(flip)).startswith(
+        "(image: Any, *more: Any, scale: Any = 1, **others: Any)"
+    )
     assert inspect.unwrap(flip) is flip.__wrapped__  # type: ignore[attr-defined]
 
 
@@ -404,9 +423,15 @@ def test_implemented_in_called_from_many_threads_gives_correct_results() -> None
     def work(i: int) -> bool:
         barrier.wait()
         cls: Any = torch.full if i % 2 else np.full
-        kept = [(cls((3,), float(i)), same(cls((3,), float(i)), [cls((3,), float(n))])) for n in range(500)]
+        kept = [
+            (cls((3,), float(i)), same(cls((3,), float(i)), [cls((3,), float(n))]))
+            for n in range(500)
+        ]
         return all(
-            type(a) is type(x) and type(b[0]) is type(x) and a.tolist() == [i] * 3 and b[0].tolist() == [n] * 3
+            type(a) is type(x)
+            and type(b[0]) is type(x)
+            and a.tolist() == [i] * 3
+            and b[0].tolist() == [n] * 3
             for n, (x, (a, b)) in enumerate(kept)
         )
 

@@ -174,7 +174,9 @@ def test_implemented_in_refused_result_is_located_in_a_note() -> None:
     def g(x: Any) -> Any:
         return {"good": x, "bad": [TEXT]}
 
-    with pytest.raises(interop.UnsupportedArrayError, match="is no dtype of plain numbers") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="is no dtype of plain numbers"
+    ) as caught:
         g(TENSOR)
     assert caught.value.__notes__ == ["in the result of g: at result['bad'][0]"]
     assert caught.value.__context__ is None
@@ -219,5 +221,7 @@ def test_implemented_in_cyclic_container_is_refused() -> None:
 
 
 def test_implemented_in_wrong_call_raises_the_type_error_of_the_function() -> None:
-    with pytest.raises(TypeError, match=r"^nothing\(\) takes 0 positional arguments but 1 was given$"):
+    with pytest.raises(
+        TypeError, match=r"^nothing\(\) takes 0 positional arguments but 1 was given$"
+    ):
         implemented_in("numpy")(nothing)(TENSOR)  # type: ignore[call-arg]

@@ -37,15 +37,21 @@ SPEAKERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("make", SPEAKERS.values(), ids=SPEAKERS)
-@pytest.mark.parametrize("hold", [lambda x: x, lambda x: [x], lambda x: {"x": [x]}], ids=["itself", "list", "nested"])
-def test_implemented_in_foreign_object_is_refused_when_foreign_is_not_set(make: Any, hold: Any) -> None:
+@pytest.mark.parametrize(
+    "hold", [lambda x: x, lambda x: [x], lambda x: {"x": [x]}], ids=["itself", "list", "nested"]
+)
+def test_implemented_in_foreign_object_is_refused_when_foreign_is_not_set(
+    make: Any, hold: Any
+) -> None:
     x = make(np.arange(3.0))
     with pytest.raises(
         interop.UnsupportedArrayError, match="can be converted, but no result of add could be"
     ) as caught:
         implemented_in("torch")(add)(1, hold(x))
     assert caught.value.__notes__[0].startswith("in the arguments of add: at y")
-    (converted,) = implemented_in("torch", foreign=True, returns=None)(lambda x: [_leaf(x)])(hold(x))
+    (converted,) = implemented_in("torch", foreign=True, returns=None)(lambda x: [_leaf(x)])(
+        hold(x)
+    )
     assert type(converted) is torch.Tensor
     assert implemented_in("torch", foreign=False)(_leaf)(hold(x)) is x
 
@@ -71,7 +77,9 @@ def test_implemented_in_foreign_object_refusal_has_working_hints() -> None:
     assert implemented_in("numpy", only="y")(lambda x, y: (x, y))(x, TENSOR)[0] is x
 
 
-@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc"), array.array("d", [1.0])])
+@pytest.mark.parametrize(
+    "data", [b"abc", bytearray(b"abc"), memoryview(b"abc"), array.array("d", [1.0])]
+)
 def test_implemented_in_python_buffer_passes_unless_foreign_is_true(data: Any) -> None:
     assert implemented_in("torch")(lambda x: x)(data) is data
     assert implemented_in("torch")(lambda x: x[0])([data]) is data
@@ -80,7 +88,9 @@ def test_implemented_in_python_buffer_passes_unless_foreign_is_true(data: Any) -
         assert type(_leaf(result)) is np.ndarray
 
 
-@pytest.mark.parametrize("x", [None, "abc", 1, 2.5, np.float64(3), {1}, int, object(), np.ndarray, np])
+@pytest.mark.parametrize(
+    "x", [None, "abc", 1, 2.5, np.float64(3), {1}, int, object(), np.ndarray, np]
+)
 def test_implemented_in_object_without_a_protocol_passes_for_any_foreign(x: Any) -> None:
     for choice in (None, True, False):
         assert implemented_in("torch", foreign=choice, returns=None)(lambda x: x)(x) is x
@@ -119,7 +129,9 @@ def test_implemented_in_refusal_names_pandas_and_pil_classes() -> None:
         "PIL.Image.Image": Image.new("L", (2, 2)),
     }
     for label, x in objects.items():
-        with pytest.raises(interop.UnsupportedArrayError, match=f"^{label} can be converted, but no result"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=f"^{label} can be converted, but no result"
+        ):
             implemented_in("numpy")(add)(x)
         assert type(implemented_in("torch", foreign=True)(add)(x)) is torch.Tensor
         assert type(implemented_in("torch", foreign=True)(add)(x, np.float32(1))) is torch.Tensor
@@ -150,13 +162,17 @@ def test_array_api_foreign_false_passes_an_object_beside_an_array() -> None:
     x = foreign.Array(np.arange(3.0))
     passes: Any = implemented_in("array_api", foreign=False)(lambda *args, xp=None: (args, xp))
     assert passes(TENSOR, x)[0][1] is x
-    with pytest.raises(interop.UnsupportedArrayError, match=r"^foreign.Array can be converted") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"^foreign.Array can be converted"
+    ) as caught:
         passes(x)
     assert str(caught.value).endswith("Convert it first: interop.to_numpy(x).")
 
 
 def test_array_api_foreign_true_is_refused() -> None:
-    with pytest.raises(interop.InvalidOptionError, match="converts nothing, and takes no foreign=True"):
+    with pytest.raises(
+        interop.InvalidOptionError, match="converts nothing, and takes no foreign=True"
+    ):
         implemented_in("array_api", foreign=True)
 
 

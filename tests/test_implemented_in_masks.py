@@ -27,7 +27,13 @@ def total(x: Any) -> Any:
 
 @pytest.mark.parametrize("framework", ["numpy", "torch", "array_api"])
 @pytest.mark.parametrize(
-    "call", [lambda f, x: f(x), lambda f, x: f([x]), lambda f, x: f(TENSOR, {"x": x}), lambda f, x: f(np.ones(2), x)]
+    "call",
+    [
+        lambda f, x: f(x),
+        lambda f, x: f([x]),
+        lambda f, x: f(TENSOR, {"x": x}),
+        lambda f, x: f(np.ones(2), x),
+    ],
 )
 def test_implemented_in_masked_argument_is_refused(framework: Any, call: Any) -> None:
     decorated = implemented_in(framework)(first)
@@ -54,7 +60,9 @@ def test_implemented_in_masked_argument_does_not_reach_scipy() -> None:
     smooth: Any = implemented_in("numpy")(ndimage.gaussian_filter)
     with pytest.raises(interop.UnsupportedArrayError, match="masked"):
         smooth(MASKED, 1.0)
-    assert np.array_equal(smooth(NOTHING_MASKED, 1.0), ndimage.gaussian_filter([1.0, 2.0, 3.0], 1.0))
+    assert np.array_equal(
+        smooth(NOTHING_MASKED, 1.0), ndimage.gaussian_filter([1.0, 2.0, 3.0], 1.0)
+    )
 
 
 def test_implemented_in_masked_argument_excluded_by_only_passes() -> None:

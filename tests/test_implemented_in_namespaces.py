@@ -31,7 +31,9 @@ def seen(*args: Any, **kwargs: Any) -> Any:
 
 
 @pytest.mark.parametrize(("body", "cls"), [("numpy", np.ndarray), ("torch", torch.Tensor)])
-def test_implemented_in_namespace_array_is_converted_and_converted_back(body: str, cls: type) -> None:
+def test_implemented_in_namespace_array_is_converted_and_converted_back(
+    body: str, cls: type
+) -> None:
     same: Any = implemented_in(body)(first)
     assert type(same(STRICT)) is STRICT_ARRAY
     assert type(same([STRICT])[0]) is STRICT_ARRAY

@@ -79,7 +79,13 @@ def test_pickle_function_decorated_by_a_call_behaves_as_before(function: Any) ->
 
 def test_pickle_function_decorated_by_a_call_keeps_the_settings() -> None:
     decorated: Any = implemented_in(
-        np, returns=torch, only=iter(["x"]), dtype=torch.float16, casting="unsafe", copy=True, detach=True
+        np,
+        returns=torch,
+        only=iter(["x"]),
+        dtype=torch.float16,
+        casting="unsafe",
+        copy=True,
+        detach=True,
     )(add)
     result = again(decorated)(np.ones(3), y=np.ones(3))
     assert (type(result), result.dtype) == (torch.Tensor, torch.float64)
@@ -159,7 +165,11 @@ def test_inspect_function_decorated_by_a_call_shows_the_original_function() -> N
     assert str(inspect.signature(decorated)) == "(x: Any, y: Any = 1) -> Any"
     assert inspect.unwrap(decorated) is decorated.__wrapped__ is add
     assert inspect.isroutine(decorated)
-    assert (decorated.__name__, decorated.__module__, decorated.__doc__) == ("add", __name__, add.__doc__)
+    assert (decorated.__name__, decorated.__module__, decorated.__doc__) == (
+        "add",
+        __name__,
+        add.__doc__,
+    )
     assert repr(decorated) == f"<decorated function {__name__}.add>"
 
 
@@ -170,7 +180,10 @@ def test_inspect_function_decorated_by_a_call_keeps_the_kind() -> None:
         steps_later: inspect.isasyncgenfunction,
     }
     for function, is_kind in kinds.items():
-        for decorated in (implemented_in("numpy")(function), again(implemented_in("numpy")(function))):
+        for decorated in (
+            implemented_in("numpy")(function),
+            again(implemented_in("numpy")(function)),
+        ):
             assert is_kind(decorated)
             assert not any(other(decorated) for other in kinds.values() if other is not is_kind)
     assert type(next(again(implemented_in("numpy")(steps))(TENSOR))) is torch.Tensor

@@ -121,7 +121,11 @@ def test_per_block_function_decorated_by_a_call_runs_in_dask_processes(library: 
         """,
         path=library,
     )
-    assert said.splitlines() == ["[0.0, 1.0, 2.0, 3.0]", "[1.0, 0.0, 9.0, 4.0]", "[0.0, 1.0, 2.0, 3.0]"]
+    assert said.splitlines() == [
+        "[0.0, 1.0, 2.0, 3.0]",
+        "[1.0, 0.0, 9.0, 4.0]",
+        "[0.0, 1.0, 2.0, 3.0]",
+    ]
 
 
 @pytest.mark.requires("array_api_strict")

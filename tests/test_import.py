@@ -138,5 +138,7 @@ def test_import_interop_does_not_load_adapters_or_testing(name: str) -> None:
 
 
 def test_import_interop_provides_every_public_name() -> None:
-    said = run_child("import interop; print(len([getattr(interop, name) for name in interop.__all__]))")
+    said = run_child(
+        "import interop; print(len([getattr(interop, name) for name in interop.__all__]))"
+    )
     assert int(said) >= 20

@@ -61,7 +61,10 @@ def test_to_torch_jax_array_is_copied_unless_readonly_is_share() -> None:
     tensor = torch.arange(16.0)
     x = to_jax(tensor)
     assert interop.shares_memory(x, tensor)
-    assert interop.explain(x, "torch").reason == "it is read-only, and torch would write to it all the same"
+    assert (
+        interop.explain(x, "torch").reason
+        == "it is read-only, and torch would write to it all the same"
+    )
     back = interop.to_torch(x)
     assert not interop.shares_memory(back, x)
     assert interop.shares_memory(interop.to_torch(x, readonly="share"), tensor)
@@ -129,7 +132,9 @@ def test_to_jax_donated_array_leaves_the_source_unchanged() -> None:
         with warnings.catch_warnings(action="ignore"):  # that a donation was of no use
             jax.jit(lambda x: x + 41, donate_argnums=0)(x).block_until_ready()
         assert np.array_equal(array, expected)
-        with pytest.raises(interop.UnsupportedArrayError, match="it was deleted, or donated to a computation"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match="it was deleted, or donated to a computation"
+        ):
             interop.to_numpy(x)
 
 
@@ -145,7 +150,8 @@ def test_to_jax_unaligned_memory_is_copied_once() -> None:
     (record,) = seen.records
     assert (record.bytes_copied, record.reason) == (64, interop.explain(array, "jax").reason)
     with pytest.raises(
-        interop.CopyRequiredError, match="jax needs 64 bytes of alignment for float32, and this memory is aligned to 4"
+        interop.CopyRequiredError,
+        match="jax needs 64 bytes of alignment for float32, and this memory is aligned to 4",
     ):
         to_jax(array, copy=False)
 
@@ -236,7 +242,9 @@ def test_convert_jax_tracer_is_refused(transform: str) -> None:
     function: Any = {"jit": jax.jit, "vmap": jax.vmap, "grad": jax.grad}[transform]
     x: Any = 1.0 if transform == "grad" else jnp.ones(3)
     for body in (interop.to_numpy, lambda t: interop.convert_tree([t], "numpy"), interop.export):
-        with pytest.raises(interop.UnsupportedArrayError, match=r"inside jax\.jit, vmap or grad there are no"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r"inside jax\.jit, vmap or grad there are no"
+        ):
             function(body)(x)
 
 
@@ -276,7 +284,9 @@ def test_jax_works_with_convert_tree_stack_and_implemented_in() -> None:
 
     tree = interop.convert_tree({"a": [buffer(), 1, None]}, "jax")
     assert isinstance(tree["a"][0], jax.Array)
-    assert np.array_equal(interop.to_numpy(interop.stack([buffer(), buffer()], "jax")), [buffer()] * 2)
+    assert np.array_equal(
+        interop.to_numpy(interop.stack([buffer(), buffer()], "jax")), [buffer()] * 2
+    )
 
     @interop.implemented_in("numpy")
     def double(x: Any) -> Any:

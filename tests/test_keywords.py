@@ -42,9 +42,25 @@ def test_convert_accepts_the_host_device_in_every_form(x: Any, to: str, spec: An
 
 
 FORMS = {
-    "float64": ["float64", "f8", "d", np.dtype("float64"), np.float64, np.double, float, torch.float64, "torch.double"],
+    "float64": [
+        "float64",
+        "f8",
+        "d",
+        np.dtype("float64"),
+        np.float64,
+        np.double,
+        float,
+        torch.float64,
+        "torch.double",
+    ],
     "float16": ["float16", "half", np.half, torch.half, "torch.half", "torch.float16"],
-    "bfloat16": ["bfloat16", ml_dtypes.bfloat16, np.dtype(ml_dtypes.bfloat16), torch.bfloat16, "torch.bfloat16"],
+    "bfloat16": [
+        "bfloat16",
+        ml_dtypes.bfloat16,
+        np.dtype(ml_dtypes.bfloat16),
+        torch.bfloat16,
+        "torch.bfloat16",
+    ],
     "float8_e5m2": ["float8_e5m2", ml_dtypes.float8_e5m2, torch.float8_e5m2, "torch.float8_e5m2"],
     "complex128": ["complex128", complex, torch.cdouble, np.complex128],
     "int64": ["int64", int, np.int64, torch.long, "torch.long"],
@@ -53,7 +69,9 @@ FORMS = {
 
 
 @everywhere
-@pytest.mark.parametrize(("name", "form"), [(name, form) for name, forms in FORMS.items() for form in forms])
+@pytest.mark.parametrize(
+    ("name", "form"), [(name, form) for name, forms in FORMS.items() for form in forms]
+)
 def test_convert_accepts_a_dtype_in_every_form(x: Any, to: str, name: str, form: Any) -> None:
     result = interop.convert(x, to, dtype=form, casting="unsafe")
     assert result.dtype == (torch_dtype(name) if to == "torch" else numpy_dtype(name))
@@ -88,7 +106,9 @@ def test_convert_host_memory_ignores_the_stream(x: Any, to: str, stream: Any) ->
 
 @everywhere
 def test_convert_copy_true_keeps_the_order_of_axes(x: Any, to: str) -> None:
-    cube = interop.convert(np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0), interop.framework_of(x))
+    cube = interop.convert(
+        np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0), interop.framework_of(x)
+    )
     copied = interop.convert(cube, to, copy=True)
     assert strides(copied) == strides(cube)
     assert copied.tolist() == cube.tolist()

@@ -27,12 +27,19 @@ def placed(device: Any = FIRST, dtype: str = "float32") -> Any:
 
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("place", DEVICES, ids=str)
-@pytest.mark.parametrize("to", ["numpy", "torch", pytest.param("dask", marks=pytest.mark.requires("dask"))])
+@pytest.mark.parametrize(
+    "to", ["numpy", "torch", pytest.param("dask", marks=pytest.mark.requires("dask"))]
+)
 @pytest.mark.parametrize("keywords", [{}, {"device": "cpu"}], ids=str)
-def test_convert_from_a_library_device_moves_to_the_host(place: Any, to: str, keywords: dict[str, Any]) -> None:
+def test_convert_from_a_library_device_moves_to_the_host(
+    place: Any, to: str, keywords: dict[str, Any]
+) -> None:
     x = placed(place)
     if to == "dask":
-        with pytest.raises(interop.UnsupportedArrayError, match=r"Move it to the host first: interop\.to_numpy\(x\)\."):
+        with pytest.raises(
+            interop.UnsupportedArrayError,
+            match=r"Move it to the host first: interop\.to_numpy\(x\)\.",
+        ):
             interop.convert(x, to, **keywords)
         x = interop.to_numpy(x)
     result = interop.convert(x, to, **keywords)
@@ -47,14 +54,22 @@ def test_explain_from_a_library_device_plans_one_move() -> None:
     assert plan.bytes_copied == plan.host_bytes == 24
     assert (plan.source_device, str(plan.device)) == (LibraryDevice(FIRST), "cpu")
     assert str(plan.source_device) == "array_api_strict.Device('device1')"
-    assert plan.reason.startswith("only its library can read memory on array_api_strict.Device('device1')")
+    assert plan.reason.startswith(
+        "only its library can read memory on array_api_strict.Device('device1')"
+    )
 
 
 @pytest.mark.requires("torch")
 def test_convert_from_a_library_device_casts_in_the_same_step() -> None:
     plan = interop.explain(placed(dtype="float64"), "torch", dtype="float32")
-    assert [(step.verb, step.dtype) for step in plan.steps] == [("move", "float32"), ("share", "float32")]
-    assert interop.to_numpy(interop.convert(placed(dtype="float64"), "torch", dtype="float32")).dtype == np.float32
+    assert [(step.verb, step.dtype) for step in plan.steps] == [
+        ("move", "float32"),
+        ("share", "float32"),
+    ]
+    assert (
+        interop.to_numpy(interop.convert(placed(dtype="float64"), "torch", dtype="float32")).dtype
+        == np.float32
+    )
 
 
 def test_copy_false_refuses_to_move_from_a_library_device() -> None:
@@ -63,7 +78,10 @@ def test_copy_false_refuses_to_move_from_a_library_device() -> None:
 
 
 def test_policy_counts_a_move_from_a_library_device() -> None:
-    with interop.options(host_copy="error"), pytest.raises(interop.HostCopyError, match="24 bytes travel"):
+    with (
+        interop.options(host_copy="error"),
+        pytest.raises(interop.HostCopyError, match="24 bytes travel"),
+    ):
         interop.to_numpy(placed())
     with interop.watch() as log:
         interop.to_numpy(placed())
@@ -98,13 +116,17 @@ def test_convert_and_explain_move_to_a_library_device() -> None:
 @pytest.mark.parametrize("start", [HOST, FIRST, SECOND], ids=str)
 @pytest.mark.parametrize("end", [HOST, FIRST, SECOND], ids=str)
 @pytest.mark.parametrize("dtype", [None, "float32", "float64"])
-def test_convert_between_devices_of_one_library_copies_and_casts(start: Any, end: Any, dtype: str | None) -> None:
+def test_convert_between_devices_of_one_library_copies_and_casts(
+    start: Any, end: Any, dtype: str | None
+) -> None:
     x = placed(start, "float64")
     result = interop.convert(x, strict, device=end, dtype=dtype, copy=True)
     assert (result.device, str(result.dtype).rpartition(".")[2]) == (end, dtype or "float64")
     assert not np.shares_memory(result._array, x._array)
     assert result._array.tolist() == BASE.tolist()
-    assert interop.explain(x, strict, device=end, dtype=dtype, copy=True).device == interop.device_of(result)
+    assert interop.explain(
+        x, strict, device=end, dtype=dtype, copy=True
+    ).device == interop.device_of(result)
 
 
 def test_convert_keeps_an_array_on_a_library_device_by_default() -> None:
@@ -117,15 +139,21 @@ def test_convert_keeps_an_array_on_a_library_device_by_default() -> None:
 def test_convert_and_explain_refuse_a_dtype_that_the_device_lacks() -> None:
     device = strict.Device("no_float64")
     for verb in (interop.convert, interop.explain):
-        with pytest.raises(interop.UnsupportedArrayError, match=r'has no float64\. Pass dtype="float32"\.'):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r'has no float64\. Pass dtype="float32"\.'
+        ):
             verb(BASE, strict, device=device)
-        with pytest.raises(interop.UnsupportedArrayError, match=r'has no float64\. Pass dtype="float32"\.'):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r'has no float64\. Pass dtype="float32"\.'
+        ):
             verb(strict.asarray(BASE), strict, device=device)
     assert interop.convert(BASE, strict, device=device, dtype="float32").device == device
 
 
 @pytest.mark.requires("torch")
-@pytest.mark.parametrize("to", ["numpy", "torch", pytest.param("jax", marks=pytest.mark.requires("jax"))])
+@pytest.mark.parametrize(
+    "to", ["numpy", "torch", pytest.param("jax", marks=pytest.mark.requires("jax"))]
+)
 def test_convert_to_a_device_of_another_library_is_refused(to: str) -> None:
     with pytest.raises(interop.InteropError, match=rf"cannot convert numpy .* to {to}: "):
         interop.convert(BASE, to, device=FIRST)

@@ -34,7 +34,9 @@ class Remote:
         self.shape, self.dtype = array.shape, array.dtype
 
     def __array_namespace__(self) -> Any:
-        info = SimpleNamespace(devices=lambda: PLACES, default_device=lambda: CPU, dtypes=lambda **_: {})
+        info = SimpleNamespace(
+            devices=lambda: PLACES, default_device=lambda: CPU, dtypes=lambda **_: {}
+        )
         namespace = ModuleType("remotes")
         vars(namespace).update(__array_namespace_info__=lambda: info)
         return namespace
@@ -72,7 +74,12 @@ class Forwarding:
         return CARD
 
     def __dlpack__(
-        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+        self,
+        *,
+        stream: Any = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: Any = None,
     ) -> Any:
         assert dl_device == (1, 0), "memory of the card was asked for"
         assert (stream, copy) == (None, None)
@@ -105,9 +112,12 @@ def test_device_of_prefers_the_dlpack_device() -> None:
 
 @pytest.mark.parametrize("number", [CARD, (1, 0)])
 @pytest.mark.parametrize(
-    ("library", "said"), [(Refusing, "OSError: no way to the cpu"), (Staying, "it is on the card after to_device")]
+    ("library", "said"),
+    [(Refusing, "OSError: no way to the cpu"), (Staying, "it is on the card after to_device")],
 )
-def test_to_numpy_failed_move_by_the_library_raises_with_the_cause(library: Any, said: str, number: Any) -> None:
+def test_to_numpy_failed_move_by_the_library_raises_with_the_cause(
+    library: Any, said: str, number: Any
+) -> None:
     with pytest.raises(interop.UnsupportedArrayError, match=said) as caught:
         interop.to_numpy(library(BASE, number=number))
     assert caught.value.__cause__ is not None
@@ -118,7 +128,10 @@ def test_to_numpy_library_without_to_device_is_refused_with_a_hint(
     number: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(Remote, "to_device")
-    with pytest.raises(interop.UnsupportedArrayError, match=r"Move it first|Convert it to a framework of that device"):
+    with pytest.raises(
+        interop.UnsupportedArrayError,
+        match=r"Move it first|Convert it to a framework of that device",
+    ):
         interop.to_numpy(Remote(BASE, number=number))
 
 
@@ -131,9 +144,16 @@ def test_convert_gpu_object_is_shared_on_the_gpu_and_moved_to_the_host() -> None
             return 2, 0
 
         def __dlpack__(
-            self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+            self,
+            *,
+            stream: Any = None,
+            max_version: Any = None,
+            dl_device: Any = None,
+            copy: Any = None,
         ) -> Any:
-            return self.array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+            return self.array.__dlpack__(
+                stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+            )
 
     array = interop.to_cupy(BASE)
     assert isinstance(array, cupy.ndarray)

@@ -31,7 +31,10 @@ class Interface:
 
     def __init__(self, mask: Any = MASK) -> None:
         self.array = np.array(VALUES)
-        self.__array_interface__ = {**self.array.__array_interface__, "mask": mask and np.array(mask)}
+        self.__array_interface__ = {
+            **self.array.__array_interface__,
+            "mask": mask and np.array(mask),
+        }
 
 
 ARRAYS: dict[str, Callable[[], Any]] = {
@@ -43,7 +46,9 @@ ARRAYS: dict[str, Callable[[], Any]] = {
 OBJECTS: dict[str, Callable[[], Any]] = {
     "an object that states float64": lambda: foreign.Stated(masked(), "float64"),
     "an object that states nothing": Keyless,
-    "an object that reads as a subclass": lambda: foreign.Stated(units.Masked(VALUES, MASK), "float64"),
+    "an object that reads as a subclass": lambda: foreign.Stated(
+        units.Masked(VALUES, MASK), "float64"
+    ),
     "an array interface": Interface,
 }
 VERBS: dict[str, Callable[[Any], Any]] = {
@@ -58,11 +63,15 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "export": lambda x: np.from_dlpack(interop.export(x)),
     "copyto": lambda x: interop.copyto(np.zeros(() if x is np.ma.masked else 2), x),
 }
-EACH = pytest.mark.parametrize("make", [*ARRAYS.values(), *OBJECTS.values()], ids=[*ARRAYS, *OBJECTS])
+EACH = pytest.mark.parametrize(
+    "make", [*ARRAYS.values(), *OBJECTS.values()], ids=[*ARRAYS, *OBJECTS]
+)
 
 
 def refused(function: Callable[[], Any]) -> str:
-    with pytest.raises(interop.UnsupportedArrayError, match="masked, and the mask would be lost") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="masked, and the mask would be lost"
+    ) as caught:
         function()
     return str(caught.value)
 
@@ -70,7 +79,9 @@ def refused(function: Callable[[], Any]) -> str:
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @EACH
-def test_masked_input_is_refused_by_every_verb(make: Callable[[], Any], verb: Callable[[Any], Any]) -> None:
+def test_masked_input_is_refused_by_every_verb(
+    make: Callable[[], Any], verb: Callable[[Any], Any]
+) -> None:
     x = make()
     refused(lambda: verb(x))
 
@@ -89,9 +100,16 @@ def test_to_numpy_of_a_masked_array_keeps_object_and_mask(make: Callable[[], Any
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("mask", [False, [False, False]])
 def test_to_torch_array_with_an_empty_mask_is_converted(mask: Any) -> None:
-    for x in (np.ma.masked_array(VALUES, mask), units.Masked(VALUES, mask), units.Sealed(VALUES, mask)):
+    for x in (
+        np.ma.masked_array(VALUES, mask),
+        units.Masked(VALUES, mask),
+        units.Sealed(VALUES, mask),
+    ):
         assert interop.to_torch(x).tolist() == VALUES
-    assert interop.to_torch(foreign.Stated(np.ma.masked_array(VALUES, mask), "float64")).tolist() == VALUES
+    assert (
+        interop.to_torch(foreign.Stated(np.ma.masked_array(VALUES, mask), "float64")).tolist()
+        == VALUES
+    )
     assert interop.to_torch(Interface(mask=None)).tolist() == VALUES
 
 
@@ -101,7 +119,9 @@ def test_to_torch_masked_array_refusal_has_a_working_hint() -> None:
     assert refused(lambda: interop.to_torch(x)).endswith("Fill them first: x.filled(value).")
     assert interop.to_torch(x.filled(0)).tolist() == [1, 0]
     x = units.Sealed(VALUES, MASK)
-    assert refused(lambda: interop.to_torch(x)).endswith("if they are valid: x.view(numpy.ndarray).")
+    assert refused(lambda: interop.to_torch(x)).endswith(
+        "if they are valid: x.view(numpy.ndarray)."
+    )
     assert interop.to_torch(x.view(np.ndarray)).tolist() == VALUES
     x = foreign.Stated(masked(), "float64")
     assert refused(lambda: interop.to_torch(x)).endswith(

@@ -64,7 +64,9 @@ def test_convert_cast_to_a_namespace_is_one_copy_without_a_warning() -> None:
     array = np.array([1 + 2j, 3])
     plan = interop.explain(array, strict, dtype="int8", casting="unsafe")
     assert plan.bytes_copied == 2
-    assert interop.to_numpy(interop.convert(array, strict, dtype="int8", casting="unsafe")).tolist() == [1, 3]
+    assert interop.to_numpy(
+        interop.convert(array, strict, dtype="int8", casting="unsafe")
+    ).tolist() == [1, 3]
 
 
 def test_convert_accepts_device_and_dtype_objects_of_a_namespace() -> None:
@@ -76,8 +78,18 @@ def test_convert_accepts_device_and_dtype_objects_of_a_namespace() -> None:
 @pytest.mark.parametrize(
     ("x", "keywords", "error", "reason"),
     [
-        (BASE, {"dtype": "float16"}, interop.UnsupportedArrayError, 'has no float16. Pass dtype="float32".'),
-        (BASE, {"device": "cuda"}, interop.InvalidOptionError, "can't be on cuda. Its devices are "),
+        (
+            BASE,
+            {"dtype": "float16"},
+            interop.UnsupportedArrayError,
+            'has no float16. Pass dtype="float32".',
+        ),
+        (
+            BASE,
+            {"device": "cuda"},
+            interop.InvalidOptionError,
+            "can't be on cuda. Its devices are ",
+        ),
         (np.array(["a"]), {}, interop.UnsupportedArrayError, "no dtype of plain numbers"),
     ],
 )
@@ -114,7 +126,9 @@ def test_namespace_target_works_with_stack_convert_tree_and_implemented_in() -> 
     assert type(interop.stack([BASE, BASE], strict)) is type(strict.empty(0))
     tree = interop.convert_tree({"a": BASE, "b": "text"}, strict)
     assert type(tree["a"]) is type(strict.empty(0))
-    assert type(interop.implemented_in("numpy", returns=strict)(lambda x: -x)(BASE)) is type(strict.empty(0))
+    assert type(interop.implemented_in("numpy", returns=strict)(lambda x: -x)(BASE)) is type(
+        strict.empty(0)
+    )
 
 
 def test_implemented_in_namespace_with_unrecognisable_arrays_is_refused(

@@ -54,7 +54,9 @@ def test_convert_and_explain_to_a_namespace_without_from_dlpack_copy() -> None:
     assert x.array.tolist() == array.tolist()
     assert not np.shares_memory(x.array, array)
     assert interop.convert(x, boxes) is x
-    with pytest.raises(interop.CopyRequiredError, match="boxes makes arrays in memory of its own only"):
+    with pytest.raises(
+        interop.CopyRequiredError, match="boxes makes arrays in memory of its own only"
+    ):
         interop.convert(array, boxes, copy=False)
 
 
@@ -66,14 +68,17 @@ def test_convert_gives_a_copy_to_an_asarray_that_shares_memory() -> None:
 
 
 def test_explain_from_dlpack_that_copies_is_reported_as_a_copy() -> None:
-    boxes = namespace(from_dlpack=lambda x: Lent(np.from_dlpack(x).copy()), asarray=lambda x: Lent(np.asarray(x)))
+    boxes = namespace(
+        from_dlpack=lambda x: Lent(np.from_dlpack(x).copy()), asarray=lambda x: Lent(np.asarray(x))
+    )
     assert not interop.explain(BASE, boxes).zero_copy
     assert not np.shares_memory(interop.convert(BASE, boxes).array, BASE)
 
 
 def test_convert_copy_false_refuses_a_from_dlpack_that_sometimes_copies() -> None:
     boxes = namespace(
-        from_dlpack=lambda x: Lent(np.ascontiguousarray(np.from_dlpack(x))), asarray=lambda x: Lent(np.asarray(x))
+        from_dlpack=lambda x: Lent(np.ascontiguousarray(np.from_dlpack(x))),
+        asarray=lambda x: Lent(np.asarray(x)),
     )
     assert np.shares_memory(interop.convert(BASE, boxes).array, BASE)
     x = interop.convert(BASE.T, boxes)
@@ -88,13 +93,20 @@ def test_convert_read_only_array_is_copied_for_a_namespace_without_protection() 
     array.flags.writeable = False
     assert np.shares_memory(interop.convert(BASE, boxes).array, BASE)
     x = interop.convert(array, boxes)
-    assert interop.explain(array, boxes).reason == "it is read-only, and boxes would write to it all the same"
+    assert (
+        interop.explain(array, boxes).reason
+        == "it is read-only, and boxes would write to it all the same"
+    )
     x[0, 0] = 7
     assert array[0, 0] == 0
 
 
 def test_convert_to_a_namespace_that_changes_a_dtype_refuses_that_dtype() -> None:
-    boxes = namespace(asarray=lambda x: Box(np.asarray(x, "float32" if np.asarray(x).dtype == "float64" else None)))
+    boxes = namespace(
+        asarray=lambda x: Box(
+            np.asarray(x, "float32" if np.asarray(x).dtype == "float64" else None)
+        )
+    )
     with pytest.raises(interop.UnsupportedArrayError, match="boxes has no float64"):
         interop.convert(BASE, boxes)
     assert interop.convert(BASE, boxes, dtype="float32").dtype == "float32"
@@ -127,13 +139,20 @@ def fail(_: object) -> None:
     [
         (namespace(), NEITHER),
         (pytest, NEITHER),
-        (namespace(asarray=list), "asarray returns an object of the class list without shape and dtype"),
+        (
+            namespace(asarray=list),
+            "asarray returns an object of the class list without shape and dtype",
+        ),
         (
             namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="object")),
             "asarray returns dtype object and shape (1,) for an array of dtype float32 and shape (1,)",
         ),
         (
-            namespace(asarray=lambda _: SimpleNamespace(shape=(1,), dtype="float32", __dlpack_device__=lambda: (2, 0))),
+            namespace(
+                asarray=lambda _: SimpleNamespace(
+                    shape=(1,), dtype="float32", __dlpack_device__=lambda: (2, 0)
+                )
+            ),
             "asarray returns an array that is not on the host",
         ),
         (
@@ -142,7 +161,9 @@ def fail(_: object) -> None:
         ),
     ],
 )
-def test_convert_to_an_unusable_module_is_refused_with_the_reason(module: ModuleType, why: str) -> None:
+def test_convert_to_an_unusable_module_is_refused_with_the_reason(
+    module: ModuleType, why: str
+) -> None:
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, module)
     known = ", ".join(info.name for info in interop.frameworks())

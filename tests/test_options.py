@@ -120,7 +120,9 @@ def test_options_are_inherited_and_separate_in_each_task() -> None:
             assert policy() == "error"
         return answers
 
-    assert asyncio.run(main()) == [["error", readonly, "error"] for readonly in ("copy", "share", "error")]
+    assert asyncio.run(main()) == [
+        ["error", readonly, "error"] for readonly in ("copy", "share", "error")
+    ]
 
 
 def test_options_are_carried_by_a_copied_context() -> None:

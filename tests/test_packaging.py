@@ -17,13 +17,20 @@ import pytest
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 ROOT = Path(__file__).resolve().parents[1]
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout to compare with")
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="no git checkout to compare with"
+)
 
 
 def run(*command: object, cwd: Path, fails: bool = False) -> str:
     """Both streams of a command that must succeed, or must fail."""
     done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False
+        [str(word) for word in command],
+        cwd=cwd,
+        text=True,
+        stdout=-1,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     assert (done.returncode != 0) == fails, done.stdout
     return done.stdout
@@ -54,7 +61,11 @@ def dists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, copy / name)
     # What lies around in a folder that somebody works in.
-    for stale in ("build/lib/interop/stale.py", "docs/_build/html/stale.html", "tests/__pycache__/stale.pyc"):
+    for stale in (
+        "build/lib/interop/stale.py",
+        "docs/_build/html/stale.html",
+        "tests/__pycache__/stale.pyc",
+    ):
         (copy / stale).parent.mkdir(parents=True, exist_ok=True)
         (copy / stale).touch()
     return build(copy)
@@ -107,7 +118,9 @@ class Venv(NamedTuple):
 
 def test_wheel_contains_the_tracked_python_files(wheel: Path) -> None:
     shipped = {name for name in tracked() if name.endswith((".py", ".pyi", "/py.typed"))}
-    expected = below(shipped, "interop") | {f"interop/{name}" for name in below(shipped, "adapters")}
+    expected = below(shipped, "interop") | {
+        f"interop/{name}" for name in below(shipped, "adapters")
+    }
     assert {name for name in files_of(wheel) if not name.endswith(SUFFIX)} == expected
     assert "interop/py.typed" in expected
 
@@ -159,13 +172,24 @@ print(info.compiled)
 def pure_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is made of the sdist where nothing can be compiled."""
     folder = tmp_path_factory.mktemp("pure")
-    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", sdist)
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        sdist,
+    )
     run("env", "CC=no-compiler-here", *pip, cwd=folder)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
-def test_wheel_built_without_a_compiler_has_the_same_python_files(wheel: Path, pure_wheel: Path) -> None:
+def test_wheel_built_without_a_compiler_has_the_same_python_files(
+    wheel: Path, pure_wheel: Path
+) -> None:
     assert files_of(pure_wheel) == {name for name in files_of(wheel) if not name.endswith(SUFFIX)}
 
 
@@ -271,13 +295,24 @@ def show(venv: Venv, *names: str, folder: Path | None = None) -> None:
 @pytest.fixture(params=[True, False], ids=["with-torch", "without-torch"])
 def with_torch(request: pytest.FixtureRequest, venv: Venv, tmp_path: Path) -> bool:
     """Show the environment this one's NumPy, and torch or not."""
-    show(venv, *(("numpy", "torch", "typing_extensions.py") if request.param else ("numpy",)), folder=tmp_path)
+    show(
+        venv,
+        *(("numpy", "torch", "typing_extensions.py") if request.param else ("numpy",)),
+        folder=tmp_path,
+    )
     return bool(request.param)
 
 
 def check(types: list[str], *, with_torch: bool) -> None:
     tensor = TENSOR if with_torch else ANYTHING
-    expected = (NDARRAY, NDARRAY, tensor, tensor, ANYTHING, ANYTHING)  # CuPy is shown in neither case
+    expected = (
+        NDARRAY,
+        NDARRAY,
+        tensor,
+        tensor,
+        ANYTHING,
+        ANYTHING,
+    )  # CuPy is shown in neither case
     assert len(types) == len(expected), types
     for seen, pattern in zip(types, expected, strict=True):
         assert re.fullmatch(pattern, seen), types
@@ -292,7 +327,11 @@ def test_mypy_infers_the_result_types_of_the_installed_wheel(venv: Venv, with_to
 
 
 @pytest.mark.requires("pyright", "torch")
-def test_pyright_infers_the_result_types_of_the_installed_wheel(venv: Venv, with_torch: bool) -> None:
+def test_pyright_infers_the_result_types_of_the_installed_wheel(
+    venv: Venv, with_torch: bool
+) -> None:
     (venv.folder / "consumer.py").write_text(CONSUMER)
-    said = run(sys.executable, "-m", "pyright", "--pythonpath", venv.python, "consumer.py", cwd=venv.folder)
+    said = run(
+        sys.executable, "-m", "pyright", "--pythonpath", venv.python, "consumer.py", cwd=venv.folder
+    )
     check(re.findall('Type of ".*" is "(.*)"', said), with_torch=with_torch)

@@ -109,7 +109,11 @@ def test_per_block_without_a_lazy_array_runs_the_function_directly() -> None:
 
 def test_per_block_several_lazy_arrays_are_aligned_and_broadcast() -> None:
     shift = interop.convert(np.arange(4, dtype="float32"), "dask", chunks=3)
-    for result in (relu(lazy(), shift), relu(lazy(), shift=shift), relu(x=lazy(chunks=1), shift=shift)):
+    for result in (
+        relu(lazy(), shift),
+        relu(lazy(), shift=shift),
+        relu(x=lazy(chunks=1), shift=shift),
+    ):
         np.testing.assert_array_equal(result.compute(), np.maximum(VALUES - np.arange(4), 0))
 
 
@@ -174,7 +178,9 @@ def test_per_block_uses_the_options_of_the_caller_when_computed() -> None:
 
 def test_per_block_function_works_in_several_threads() -> None:
     results: list[Any] = []
-    threads = [threading.Thread(target=lambda: results.append(relu(lazy()).compute())) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: results.append(relu(lazy()).compute())) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -218,7 +224,9 @@ def test_per_block_lazy_array_in_a_container_is_refused() -> None:
     def add(x: Any, others: Any) -> Any:
         return x + others[0]
 
-    with pytest.raises(interop.UnsupportedArrayError, match="Pass it as an argument of its own") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="Pass it as an argument of its own"
+    ) as caught:
         add(lazy(), [lazy()])
     assert caught.value.__notes__ == ["in the arguments of add: at others[0]"]
 
@@ -244,7 +252,9 @@ def test_per_block_shape_changed_only_in_larger_blocks_is_refused_at_compute() -
     def first(x: Any) -> Any:
         return x[:1]
 
-    with pytest.raises(interop.ShapeError, match=r"first returned the shape \(1, 2\) for a block of shape \(2, 2\)"):
+    with pytest.raises(
+        interop.ShapeError, match=r"first returned the shape \(1, 2\) for a block of shape \(2, 2\)"
+    ):
         first(lazy()).compute()
 
 

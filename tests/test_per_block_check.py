@@ -53,7 +53,10 @@ DEPENDENT: dict[str, Any] = {
 @pytest.mark.parametrize("function", DEPENDENT.values(), ids=DEPENDENT)
 def test_per_block_dependence_along_a_chunked_axis_is_refused(function: Any) -> None:
     decorated = implemented_in("numpy", per_block=True)(function)
-    with pytest.raises(interop.UnsupportedArrayError, match="along axis 1, and the array has 2 blocks along that axis"):
+    with pytest.raises(
+        interop.UnsupportedArrayError,
+        match="along axis 1, and the array has 2 blocks along that axis",
+    ):
         decorated(lazy())
 
 
@@ -101,7 +104,9 @@ def test_per_block_axis_argument_decides_the_refusal() -> None:
     decorated: Any = implemented_in("numpy", per_block=True)(softmax)
     x = lazy(chunks=(2, 4))
     np.testing.assert_allclose(decorated(x, axis=1).compute(), softmax(VALUES), rtol=1e-6)
-    with pytest.raises(interop.UnsupportedArrayError, match="along axis 0, and the array has 2 blocks"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="along axis 0, and the array has 2 blocks"
+    ):
         decorated(x, axis=0)
 
 
@@ -111,7 +116,9 @@ def test_per_block_argument_of_fewer_dimensions_is_checked_along_its_own_axis() 
         return x - y.max() if y.size else x
 
     x, y = lazy(chunks=-1), lazy(VALUES[0])
-    with pytest.raises(interop.UnsupportedArrayError, match=r"along axis 0, .*x\.rechunk\(\{0: -1\}\)"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"along axis 0, .*x\.rechunk\(\{0: -1\}\)"
+    ):
         shift(x, y)
     np.testing.assert_array_equal(shift(x, y.rechunk({0: -1})).compute(), VALUES - VALUES[0].max())
 

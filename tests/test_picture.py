@@ -76,15 +76,22 @@ def test_picture_text_has_enough_contrast_in_light_and_dark_mode(kind: str) -> N
 def test_picture_cells_lie_inside_and_do_not_overlap() -> None:
     root = ET.fromstring(picture.draw(CELLS, KINDS))  # noqa: S314
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    boxes = [tuple(float(box.attrib[key]) for key in ("x", "y", "width", "height")) for box in root.iter(f"{SVG}rect")]
+    boxes = [
+        tuple(float(box.attrib[key]) for key in ("x", "y", "width", "height"))
+        for box in root.iter(f"{SVG}rect")
+    ]
     cells = boxes[1:]  # the first one is the page
     assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in cells)
     for i, (x, y, w, h) in enumerate(cells):
-        assert not any(x < a + c and a < x + w and y < b + d and b < y + h for a, b, c, d in cells[:i])
+        assert not any(
+            x < a + c and a < x + w and y < b + d and b < y + h for a, b, c, d in cells[:i]
+        )
 
 
 @pytest.mark.requires("simcuda", "torch", "cupy", "jax")
 def test_picture_in_the_docs_matches_the_measured_routes(monkeypatch: pytest.MonkeyPatch) -> None:
     """If routes have changed on purpose: python docs/_routes.py."""
-    monkeypatch.setattr(registry, "_all_names", lambda: set(registry.TABLE))  # the tests' plugin is not in it
+    monkeypatch.setattr(
+        registry, "_all_names", lambda: set(registry.TABLE)
+    )  # the tests' plugin is not in it
     assert ROUTES.read_text(encoding="utf-8") == picture.draw(measure.measure().cells, KINDS)

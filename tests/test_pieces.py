@@ -13,10 +13,15 @@ from interop._transfer.chunks import format_index, iter_chunks, iter_slices
 
 
 @given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))
-def test_pieces_cover_all_elements_once_in_row_major_order(shape: tuple[int, ...], limit: int) -> None:
+def test_pieces_cover_all_elements_once_in_row_major_order(
+    shape: tuple[int, ...], limit: int
+) -> None:
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     parts = [(array[chunk.index], chunk) for chunk in iter_chunks(shape, limit)]
-    assert all(part.shape == chunk.shape and 0 < part.size == chunk.elements <= limit for part, chunk in parts)
+    assert all(
+        part.shape == chunk.shape and 0 < part.size == chunk.elements <= limit
+        for part, chunk in parts
+    )
     assert [int(i) for part, _ in parts for i in part.ravel()] == list(range(array.size))
     assert all(np.shares_memory(part, array) for part, _ in parts)
 
@@ -25,7 +30,11 @@ def test_pieces_cover_all_elements_once_in_row_major_order(shape: tuple[int, ...
 def test_pieces_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: int) -> None:
     """Whatever stands at the end of an axis: no piece could take in the next run of its rows."""
     sizes = [chunk.elements for chunk in iter_chunks(shape, limit)]
-    row = max(int(np.prod(shape[axis:])) for axis in range(len(shape) + 1) if np.prod(shape[axis:]) <= limit)
+    row = max(
+        int(np.prod(shape[axis:]))
+        for axis in range(len(shape) + 1)
+        if np.prod(shape[axis:]) <= limit
+    )
     assert all(size >= min(row, limit) for size in sizes[:1])
     assert len(sizes) <= -(-int(np.prod(shape)) // row)
 

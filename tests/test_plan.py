@@ -26,7 +26,10 @@ def test_explain_shared_array_plans_one_share_step() -> None:
 
 def test_explain_cast_plans_a_copy_and_a_share_step() -> None:
     plan = interop.explain(torch.ones(2, 3), "numpy", dtype="float64")
-    assert plan.steps == (Step("copy", "source", CPU, "float64", 48), Step("share", "source", CPU, "float64", 0))
+    assert plan.steps == (
+        Step("copy", "source", CPU, "float64", 48),
+        Step("share", "source", CPU, "float64", 0),
+    )
     assert plan.reason == "the dtype changes from float32 to float64"
     assert not plan.zero_copy
     assert plan.bytes_copied == 48

@@ -81,7 +81,9 @@ def test_planner_shares_memory_only_on_a_device_of_both_frameworks(conversion: C
 def test_planner_copies_an_unshareable_array_before_the_share(conversion: Conversion) -> None:
     assume(not within(conversion))
     made, array = planned(conversion), conversion.facts
-    unshareable = array.not_shareable or array.needs_read or conversion.target.why_not_adoptable(array)
+    unshareable = (
+        array.not_shareable or array.needs_read or conversion.target.why_not_adoptable(array)
+    )
     writes = made.steps[0].verb not in FREE
     assert writes or not unshareable
     assert not array.needs_read or made.steps[0].verb == "read"
@@ -89,21 +91,27 @@ def test_planner_copies_an_unshareable_array_before_the_share(conversion: Conver
 
 @thorough
 @given(conversion=conversions())
-def test_planner_shares_no_protected_memory_with_a_framework_that_may_write(conversion: Conversion) -> None:
+def test_planner_shares_no_protected_memory_with_a_framework_that_may_write(
+    conversion: Conversion,
+) -> None:
     assume(not within(conversion))
     made, array, request = planned(conversion), conversion.facts, conversion.request
     overlaps = 0 in array.strides
     if made.zero_copy and not conversion.target.honours_readonly:
         assert not overlaps
         assert not array.readonly or request.readonly == "share"
-    assert made.readonly == (made.zero_copy and conversion.target.honours_readonly and (overlaps or array.readonly))
+    assert made.readonly == (
+        made.zero_copy and conversion.target.honours_readonly and (overlaps or array.readonly)
+    )
 
 
 @thorough
 @given(conversion=conversions())
 def test_planner_called_twice_gives_the_same_answer(conversion: Conversion) -> None:
     first, second = plan(conversion), plan(conversion)
-    assert (first if isinstance(first, Plan) else str(first)) == (second if isinstance(second, Plan) else str(second))
+    assert (first if isinstance(first, Plan) else str(first)) == (
+        second if isinstance(second, Plan) else str(second)
+    )
 
 
 def test_planner_read_step_satisfies_copy_true() -> None:

@@ -50,20 +50,34 @@ def cheapest(conversion: Conversion, device: Device, dtype: str) -> Cost | None:
     The source downloads and the target uploads; either may copy between devices of a kind. Closed objects do neither.
     """
     array, source, target = conversion.facts, conversion.source, conversion.target
-    here, unshareable = array.device, array.not_shareable or array.needs_read or target.why_not_adoptable(array)
+    here, unshareable = (
+        array.device,
+        array.not_shareable or array.needs_read or target.why_not_adoptable(array),
+    )
     spoils = not target.honours_readonly and (
         0 in array.strides or (array.readonly and conversion.request.readonly == "copy")
     )
     costs = []
-    for first in [None, *product({here, CPU, device if device.kind == here.kind else here}, {array.dtype, dtype})]:
+    for first in [
+        None,
+        *product({here, CPU, device if device.kind == here.kind else here}, {array.dtype, dtype}),
+    ]:
         at, shared_dtype = first or (here, array.dtype)
         able = (
-            (here.kind in source.device_kinds and not source.why_no_dtype(shared_dtype)) if first else not unshareable
+            (here.kind in source.device_kinds and not source.why_no_dtype(shared_dtype))
+            if first
+            else not unshareable
         )
-        if not able or target.why_no_dtype(shared_dtype) or (at != CPU and at.kind not in target.device_kinds):
+        if (
+            not able
+            or target.why_no_dtype(shared_dtype)
+            or (at != CPU and at.kind not in target.device_kinds)
+        ):
             continue
         travel = SIZES[shared_dtype] * (at != here)
-        if (at, shared_dtype) == (device, dtype) and (first or not (spoils or conversion.request.copy)):
+        if (at, shared_dtype) == (device, dtype) and (
+            first or not (spoils or conversion.request.copy)
+        ):
             costs.append((travel, int(bool(first))))
         if CPU in (at, here) or at.kind == device.kind or here.kind not in source.device_kinds:
             costs.append((travel + SIZES[shared_dtype] * (at != device), bool(first) + 1))
@@ -74,9 +88,15 @@ def cheapest(conversion: Conversion, device: Device, dtype: str) -> Cost | None:
 @given(conversion=conversions(detach=True) | conversions(copy=True, detach=True))
 def test_planner_finds_a_plan_of_minimal_cost(conversion: Conversion) -> None:
     request, array, target = conversion.request, conversion.facts, conversion.target
-    device = request.device or (array.device if array.device in devices(target) else target.default_device)
+    device = request.device or (
+        array.device if array.device in devices(target) else target.default_device
+    )
     dtype = request.dtype or array.dtype
-    assume(conversion.source is not target and device in devices(target) and not target.why_no_dtype(dtype))
+    assume(
+        conversion.source is not target
+        and device in devices(target)
+        and not target.why_no_dtype(dtype)
+    )
     assume(request.copy is not False and request.readonly != "error")
     best, made = cheapest(conversion, device, dtype), plan(conversion)
     if best is None:
@@ -123,9 +143,13 @@ SHORTEST: dict[str, tuple[Stub, Device, Stub, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "here", "target", "kwargs", "steps"), SHORTEST.values(), ids=SHORTEST)
+@pytest.mark.parametrize(
+    ("source", "here", "target", "kwargs", "steps"), SHORTEST.values(), ids=SHORTEST
+)
 def test_planner_gives_the_expected_steps_for_known_cases(
     source: Stub, here: Device, target: Stub, kwargs: dict[str, Any], steps: str
 ) -> None:
-    made = make_plan(Conversion(facts(source, here), source, target, Request(**kwargs, casting="unsafe")))
+    made = make_plan(
+        Conversion(facts(source, here), source, target, Request(**kwargs, casting="unsafe"))
+    )
     assert ", ".join(f"{step.verb} {step.device} {step.dtype}" for step in made.steps) == steps

@@ -53,7 +53,9 @@ def test_plugin_entry_point_is_found_and_listed_as_a_framework() -> None:
         ("x = Stranger()", "interop.convert_tree([x], 'numpy')", []),
     ],
 )
-def test_plugin_is_imported_only_on_first_use(before: str, statement: str, imported: list[str]) -> None:
+def test_plugin_is_imported_only_on_first_use(
+    before: str, statement: str, imported: list[str]
+) -> None:
     assert run_child(IMPORTED.format(before=before, statement=statement)) == f"{imported}\n"
 
 
@@ -67,7 +69,9 @@ def test_import_interop_does_not_search_for_plugins() -> None:
     assert said == "False False\n"
 
 
-def test_plugin_search_is_disabled_by_the_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_search_is_disabled_by_the_environment_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("INTEROP_PLUGINS", "0")
     said = run_child(
         """
@@ -92,7 +96,9 @@ def install(folder: Path, distribution: str, framework: str, target: str) -> Non
 
 def test_plugin_name_claimed_by_two_distributions_is_an_error_naming_both(tmp_path: Path) -> None:
     """Asked by name and by an array, again and again; and everything else goes on."""
-    (tmp_path / "counting.py").write_text("print('counting was loaded')\nfrom abacus import adapter")
+    (tmp_path / "counting.py").write_text(
+        "print('counting was loaded')\nfrom abacus import adapter"
+    )
     install(tmp_path, "other-abacus", "abacus", "counting:adapter")
     said = run_child(
         """
@@ -128,14 +134,19 @@ def test_plugin_distribution_found_twice_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("adapter = 3", "register takes an instance of a subclass of interop.adapter.Adapter, not 3"),
+        (
+            "adapter = 3",
+            "register takes an instance of a subclass of interop.adapter.Adapter, not 3",
+        ),
         (
             "from abacus import adapter",
             "the entry point 'wrong' names the adapter 'abacus', wrong:adapter. Call both after the package.",
         ),
     ],
 )
-def test_plugin_with_an_invalid_adapter_is_refused_with_the_reason(tmp_path: Path, source: str, said: str) -> None:
+def test_plugin_with_an_invalid_adapter_is_refused_with_the_reason(
+    tmp_path: Path, source: str, said: str
+) -> None:
     (tmp_path / "wrong.py").write_text(source)
     install(tmp_path, "wrong-interop", "wrong", "wrong:adapter")
     printed = run_child(

@@ -47,7 +47,9 @@ STAY = {
 def test_policy_error_refuses_copies_between_host_and_device(make: Any) -> None:
     x, to, keywords = make()
     with options(host_copy="error"):
-        with pytest.raises(interop.HostCopyError, match=r'16 bytes travel .* host_copy="error" forbids that'):
+        with pytest.raises(
+            interop.HostCopyError, match=r'16 bytes travel .* host_copy="error" forbids that'
+        ):
             interop.convert(x, to, **keywords)
         with pytest.raises(interop.HostCopyError):
             interop.explain(x, to, **keywords)
@@ -87,11 +89,16 @@ def test_policy_max_host_bytes_allows_copies_up_to_the_limit() -> None:
     with options(max_host_bytes=16):
         assert np.array_equal(interop.to_numpy(small), VALUES)
         large = interop.to_torch(np.zeros(1000, "u1"))
-        with pytest.raises(interop.HostCopyError, match=r"max_host_bytes=16 forbids that many.*max_host_bytes=1000"):
+        with pytest.raises(
+            interop.HostCopyError, match=r"max_host_bytes=16 forbids that many.*max_host_bytes=1000"
+        ):
             interop.to_cupy(large)
         with options(max_host_bytes=math.inf):
             interop.to_cupy(large)
-        with options(host_copy="error"), pytest.raises(interop.HostCopyError, match='host_copy="error"'):
+        with (
+            options(host_copy="error"),
+            pytest.raises(interop.HostCopyError, match='host_copy="error"'),
+        ):
             interop.to_numpy(small)
 
 
@@ -123,12 +130,18 @@ def test_policy_warn_points_to_the_file_of_the_caller() -> None:
     assert np.array_equal(result, VALUES)
     (warning,) = caught
     assert (warning.category, warning.filename) == (interop.HostCopyWarning, __file__)
-    assert str(warning.message).startswith("16 bytes travel between the host and a device:\ntorch -> numpy, ")
+    assert str(warning.message).startswith(
+        "16 bytes travel between the host and a device:\ntorch -> numpy, "
+    )
 
 
 def test_policy_warning_turned_into_an_error_is_raised() -> None:
     x = on_gpu("cupy")
-    with options(host_copy="warn"), warnings.catch_warnings(action="error"), pytest.raises(interop.HostCopyWarning):
+    with (
+        options(host_copy="warn"),
+        warnings.catch_warnings(action="error"),
+        pytest.raises(interop.HostCopyWarning),
+    ):
         interop.to_numpy(x)
 
 
@@ -226,7 +239,10 @@ def test_policy_is_inherited_by_a_new_task() -> None:
 def test_policy_invalid_max_host_bytes_is_refused(limit: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         options(max_host_bytes=limit)
-    assert str(caught.value) == f"max_host_bytes must be a number of bytes, or math.inf for no limit, got {limit!r}"
+    assert (
+        str(caught.value)
+        == f"max_host_bytes must be a number of bytes, or math.inf for no limit, got {limit!r}"
+    )
 
 
 def test_policy_invalid_host_copy_is_refused() -> None:

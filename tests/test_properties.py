@@ -12,7 +12,10 @@ from memory import bits, change, is_writable, overwrite, state, strides
 from strategies import Case, cases, keywords, numpy_cases, numpy_dtype, torch_cases, torch_dtype
 
 CASES = cases(of="bytes")
-pytestmark = [pytest.mark.requires("torch", "ml_dtypes"), pytest.mark.parametrize("to", ["numpy", "torch"])]
+pytestmark = [
+    pytest.mark.requires("torch", "ml_dtypes"),
+    pytest.mark.parametrize("to", ["numpy", "torch"]),
+]
 
 
 def must_copy(case: Case, to: str) -> bool:
@@ -47,7 +50,9 @@ def test_convert_keeps_values_shape_and_dtype(case: Case, to: str, kwargs: dict[
 
 @thorough
 @given(case=CASES, kwargs=keywords())
-def test_convert_and_explain_leave_the_source_unchanged(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+def test_convert_and_explain_leave_the_source_unchanged(
+    case: Case, to: str, kwargs: dict[str, Any]
+) -> None:
     before = state(case.array)
     explain(case, to, kwargs)
     assert state(case.array) == before
@@ -57,7 +62,9 @@ def test_convert_and_explain_leave_the_source_unchanged(case: Case, to: str, kwa
 
 @thorough
 @given(case=CASES, kwargs=keywords())
-def test_convert_shares_memory_exactly_when_explain_says_zero_copy(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+def test_convert_shares_memory_exactly_when_explain_says_zero_copy(
+    case: Case, to: str, kwargs: dict[str, Any]
+) -> None:
     plan, result = convert(case, to, kwargs)
     assert interop.shares_memory(result, case.array) == (plan.zero_copy and case.array.nbytes > 0)
     assert plan.bytes_copied == (0 if plan.zero_copy else case.array.nbytes)
@@ -93,14 +100,18 @@ def test_convert_shared_read_only_or_overlapping_memory_is_not_writable(
 
 @thorough
 @given(case=CASES, kwargs=keywords())
-def test_convert_shared_memory_keeps_the_strides(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+def test_convert_shared_memory_keeps_the_strides(
+    case: Case, to: str, kwargs: dict[str, Any]
+) -> None:
     plan, result = convert(case, to, kwargs)
     assert not plan.zero_copy or strides(result) == strides(case.array)
 
 
 @thorough
 @given(case=CASES, kwargs=keywords())
-def test_explain_plans_a_copy_only_when_documented(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+def test_explain_plans_a_copy_only_when_documented(
+    case: Case, to: str, kwargs: dict[str, Any]
+) -> None:
     """Nothing is copied for safety's sake, save layouts that interleave: whether they meet is hard to tell."""
     assume(case.layout.overlaps or not case.layout.interleaves)
     assume(case.array.nbytes)
@@ -125,7 +136,9 @@ def test_explain_copy_false_is_refused_exactly_when_a_copy_is_planned(
 
 @thorough
 @given(case=CASES, kwargs=keywords())
-def test_convert_copy_true_makes_one_writable_copy(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+def test_convert_copy_true_makes_one_writable_copy(
+    case: Case, to: str, kwargs: dict[str, Any]
+) -> None:
     plan, result = convert(case, to, kwargs | {"copy": True})
     assert not plan.zero_copy
     assert plan.bytes_copied == case.array.nbytes
@@ -144,10 +157,17 @@ def test_convert_to_own_framework_returns_the_array_itself(case: Case, to: str) 
 
 @thorough
 @given(case=CASES, kwargs=keywords())
-def test_explain_error_hint_leads_to_a_later_error_or_a_plan(case: Case, to: str, kwargs: dict[str, Any]) -> None:
+def test_explain_error_hint_leads_to_a_later_error_or_a_plan(
+    case: Case, to: str, kwargs: dict[str, Any]
+) -> None:
     """Whoever writes what a message says gets an array, or an error of the next kind."""
     kinds = [interop.GradientError, interop.CopyRequiredError, interop.Plan]
-    advice = {"detach=True": True, 'readonly="share"': "share", 'readonly="copy"': "copy", "copy=False out": None}
+    advice = {
+        "detach=True": True,
+        'readonly="share"': "share",
+        'readonly="copy"': "copy",
+        "copy=False out": None,
+    }
     answer = explain(case, to, kwargs)
     for words, value in advice.items():
         if isinstance(answer, interop.InteropError) and words in str(answer):

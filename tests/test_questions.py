@@ -49,7 +49,8 @@ def test_framework_of_and_device_of_accept_arrays_and_subclasses(x: Any, name: s
 
 
 @pytest.mark.parametrize(
-    "x", [b"abc", memoryview(b"abc"), foreign.DLPack(np.ones(3)), foreign.ArrayInterface(np.ones(3))]
+    "x",
+    [b"abc", memoryview(b"abc"), foreign.DLPack(np.ones(3)), foreign.ArrayInterface(np.ones(3))],
 )
 def test_device_of_accepts_a_foreign_array_but_framework_of_refuses(x: Any) -> None:
     assert interop.device_of(x) == (1, 0)
@@ -79,9 +80,13 @@ def test_shares_memory_for_any_strides_is_exact(first: Layout, second: Layout, a
 
 
 @given(first=layouts(), second=layouts(may_reverse=False), apart=st.integers(0, 3))
-def test_shares_memory_is_exact_between_frameworks(first: Layout, second: Layout, apart: int) -> None:
+def test_shares_memory_is_exact_between_frameworks(
+    first: Layout, second: Layout, apart: int
+) -> None:
     owner = torch.zeros(first.length + second.length + apart, dtype=torch.int16)
-    a = np.ndarray(first.shape, np.int16, owner.numpy(), 2 * first.offset, [2 * s for s in first.strides])
+    a = np.ndarray(
+        first.shape, np.int16, owner.numpy(), 2 * first.offset, [2 * s for s in first.strides]
+    )
     b = owner.as_strided(second.shape, second.strides, second.offset + apart)
     truth = bool(first.places & {place + apart for place in second.places})
     assert interop.shares_memory(a, b) == interop.shares_memory(b, a) == truth
@@ -96,7 +101,9 @@ def test_shares_memory_of_disjoint_interleaved_slices_is_false() -> None:
     assert interop.shares_memory(x.view(torch.int32)[:, 1], array)
 
 
-@pytest.mark.parametrize("make", [memoryview, foreign.DLPack, foreign.ArrayInterface, torch.from_numpy])
+@pytest.mark.parametrize(
+    "make", [memoryview, foreign.DLPack, foreign.ArrayInterface, torch.from_numpy]
+)
 def test_shares_memory_accepts_every_protocol(make: Any) -> None:
     x = np.ones(4)
     assert interop.shares_memory(make(x), x)

@@ -36,9 +36,9 @@ def scaled() -> foreign.Stated:
 
 
 def equal(result: Any, array: Any) -> bool:
-    return np.array_equal(interop.to_numpy(result), array, equal_nan=True) and str(result.dtype).endswith(
-        array.dtype.name
-    )
+    return np.array_equal(interop.to_numpy(result), array, equal_nan=True) and str(
+        result.dtype
+    ).endswith(array.dtype.name)
 
 
 @pytest.mark.requires("torch")
@@ -82,7 +82,10 @@ def test_convert_object_with_stated_dtype_to_dask_returns_the_values_read(name: 
 def test_convert_object_with_wrong_stated_shape_returns_the_values_read(to: str) -> None:
     x = foreign.Stated(np.arange(6).reshape(2, 3), "int64", shape=(7,))
     assert interop.convert(x, to).tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert [piece.tolist() for piece in interop.batches(x, to, size=1)] == [[[0, 1, 2]], [[3, 4, 5]]]
+    assert [piece.tolist() for piece in interop.batches(x, to, size=1)] == [
+        [[0, 1, 2]],
+        [[3, 4, 5]],
+    ]
 
 
 @pytest.mark.requires("torch")
@@ -101,7 +104,9 @@ def test_convert_object_whose_array_method_returns_a_list_is_refused() -> None:
         def __array__(self, dtype: object = None, copy: object = None) -> Any:
             return [1, 2]
 
-    with pytest.raises(interop.UnsupportedArrayError, match="its __array__ returns a list, and no ndarray"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="its __array__ returns a list, and no ndarray"
+    ):
         interop.to_numpy(Listing(np.zeros(2)))
 
 
@@ -112,17 +117,23 @@ def test_convert_object_whose_array_method_returns_a_list_is_refused() -> None:
 @TO
 def test_convert_dtype_casts_from_the_dtype_read(to: str) -> None:
     assert interop.convert(scaled(), to, dtype="float32").tolist() == pytest.approx(SCALED)
-    with pytest.raises(interop.UnsupportedArrayError, match=r'Pass casting="unsafe" to accept that'):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r'Pass casting="unsafe" to accept that'
+    ):
         interop.convert(scaled(), to, dtype="int16")
     assert interop.convert(scaled(), to, dtype="int16", casting="unsafe").tolist() == [0, 0, 2]
-    assert interop.convert(foreign.Stated(np.array([1, 2]), "float64"), to, dtype="int32").tolist() == [1, 2]
+    assert interop.convert(
+        foreign.Stated(np.array([1, 2]), "float64"), to, dtype="int32"
+    ).tolist() == [1, 2]
 
 
 @pytest.mark.requires("torch")
 @TO
 def test_convert_copy_false_refuses_before_reading(to: str) -> None:
     x = scaled()
-    with pytest.raises(interop.CopyRequiredError, match=r"it has to be read by __array__ \(stated int16"):
+    with pytest.raises(
+        interop.CopyRequiredError, match=r"it has to be read by __array__ \(stated int16"
+    ):
         interop.convert(x, to, copy=False)
     with pytest.raises(interop.CopyRequiredError):
         np.from_dlpack(interop.export(x), copy=False)
@@ -132,7 +143,9 @@ def test_convert_copy_false_refuses_before_reading(to: str) -> None:
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("copy", [None, True])
 @TO
-def test_convert_object_that_keeps_its_array_returns_an_independent_array(copy: bool | None, to: str) -> None:
+def test_convert_object_that_keeps_its_array_returns_an_independent_array(
+    copy: bool | None, to: str
+) -> None:
     array = np.arange(6.0).reshape(2, 3)
     for kept in (array, array[:1], array.T):
         result = interop.convert(foreign.Array(kept), to, copy=copy)
@@ -189,7 +202,9 @@ def test_watch_records_the_dtype_and_bytes_read() -> None:
     plans = [record.plan for record in seen.records]
     assert [plan.bytes_copied for plan in plans] == [24, 36, 24]
     assert [plan.dtype for plan in plans] == ["float64", "float32", "float64"]
-    assert [(plan.steps[0].verb, plan.steps[0].dtype) for plan in plans] == [("read", "float64")] * 3
+    assert [(plan.steps[0].verb, plan.steps[0].dtype) for plan in plans] == [
+        ("read", "float64")
+    ] * 3
     assert {plan.source for plan in plans} == {"foreign.Stated"}
 
 

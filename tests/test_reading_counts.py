@@ -87,7 +87,9 @@ def test_export_image_reads_the_pixels_at_each_dlpack_call() -> None:
 
 
 @pytest.mark.requires("torch")
-@pytest.mark.parametrize("make", [lambda: np.arange(6.0), lambda: np.arange(6.0).reshape(2, 3)], ids=["own", "view"])
+@pytest.mark.parametrize(
+    "make", [lambda: np.arange(6.0), lambda: np.arange(6.0).reshape(2, 3)], ids=["own", "view"]
+)
 def test_convert_object_that_computes_its_array_is_read_once(make: Callable[[], Any]) -> None:
     reads = []
 
@@ -104,7 +106,9 @@ def test_convert_object_that_computes_its_array_is_read_once(make: Callable[[], 
     assert len(reads) == 2
 
 
-@pytest.mark.parametrize("kept", [np.arange(6.0), np.arange(6.0).reshape(2, 3)], ids=["own", "view"])
+@pytest.mark.parametrize(
+    "kept", [np.arange(6.0), np.arange(6.0).reshape(2, 3)], ids=["own", "view"]
+)
 def test_convert_object_that_keeps_its_array_is_shared(kept: Any) -> None:
     class Keeping(foreign.Speaker):
         def __array__(self, dtype: object = None, copy: object = None) -> Any:
@@ -160,7 +164,12 @@ def test_convert_kept_interface_shares_its_data() -> None:
     class Keeping:
         def __init__(self) -> None:
             self.data = bytearray(range(6))
-            self.__array_interface__ = {"version": 3, "shape": (6,), "typestr": "|u1", "data": self.data}
+            self.__array_interface__ = {
+                "version": 3,
+                "shape": (6,),
+                "typestr": "|u1",
+                "data": self.data,
+            }
 
     x = Keeping()
     interop.to_numpy(x)[0] = 9
@@ -171,7 +180,9 @@ def test_convert_kept_interface_shares_its_data() -> None:
 
 
 @pytest.mark.requires("torch", "pandas")
-def test_convert_numpy_dtype_frame_checks_no_column_for_missing_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_numpy_dtype_frame_checks_no_column_for_missing_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pd: Any = pytest.importorskip("pandas")
     frames = [pd.DataFrame(np.ones((4, 50))), pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})]
     missing = count(monkeypatch, pd.Series, "isna")
@@ -179,11 +190,17 @@ def test_convert_numpy_dtype_frame_checks_no_column_for_missing_values(monkeypat
 
 
 @pytest.mark.requires("torch", "pandas")
-def test_convert_frame_checks_only_nullable_columns_for_missing_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_frame_checks_only_nullable_columns_for_missing_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pd: Any = pytest.importorskip("pandas")
-    x = pd.DataFrame({f"c{i}": np.arange(3.0) for i in range(20)}).assign(last=pd.array([1, None, 3]))
+    x = pd.DataFrame({f"c{i}": np.arange(3.0) for i in range(20)}).assign(
+        last=pd.array([1, None, 3])
+    )
     missing = count(monkeypatch, pd.Series, "isna")
-    with pytest.raises(interop.UnsupportedArrayError, match="its column 'last' has 1 missing value"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="its column 'last' has 1 missing value"
+    ):
         interop.to_torch(x)
     assert missing.calls == 1
 

@@ -126,9 +126,13 @@ def test_explain_impossible_stated_shape_is_ignored(shape: Any) -> None:
 def test_stack_axis_counts_the_axes_that_were_read(axis: int) -> None:
     arrays = [np.arange(4.0).reshape(2, 2), np.ones((2, 2))]
     stated = [Stated((3,), array) for array in arrays]
-    assert interop.stack(stated, "numpy", axis=axis).tolist() == np.stack(arrays, axis=axis).tolist()
+    assert (
+        interop.stack(stated, "numpy", axis=axis).tolist() == np.stack(arrays, axis=axis).tolist()
+    )
 
 
 def test_stack_axis_outside_the_shape_read_is_refused() -> None:
-    with pytest.raises(interop.InvalidOptionError, match=r"from -1 to 0 for arrays of shape \(\), got 1"):
+    with pytest.raises(
+        interop.InvalidOptionError, match=r"from -1 to 0 for arrays of shape \(\), got 1"
+    ):
         interop.stack([Stated((3,), np.zeros(()))] * 2, "numpy", axis=1)

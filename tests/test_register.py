@@ -41,7 +41,9 @@ def test_register_adapter_makes_its_arrays_convertible() -> None:
 
 
 @pytest.mark.parametrize("to", ["ledger", ledger, Ledger])
-@pytest.mark.parametrize("x", [np.arange(3.0), torch.arange(3.0), memoryview(b"abc")], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "x", [np.arange(3.0), torch.arange(3.0), memoryview(b"abc")], ids=lambda x: type(x).__name__
+)
 def test_register_adapter_is_a_target_by_name_module_and_class(x: Any, to: Any) -> None:
     interop.register(ledger.adapter)
     for _ in range(2):
@@ -56,7 +58,8 @@ def test_register_adapter_is_a_target_by_name_module_and_class(x: Any, to: Any) 
 def test_register_adapter_unsupported_dtype_is_refused_with_its_reason() -> None:
     interop.register(ledger.adapter)
     with pytest.raises(
-        interop.UnsupportedArrayError, match=r"bfloat16 \(2,\) on cpu to ledger: a ledger has no bfloat16$"
+        interop.UnsupportedArrayError,
+        match=r"bfloat16 \(2,\) on cpu to ledger: a ledger has no bfloat16$",
     ):
         interop.convert(torch.ones(2, dtype=torch.bfloat16), "ledger")
 
@@ -106,7 +109,10 @@ def test_register_two_adapter_classes_with_one_name_is_refused() -> None:
         with pytest.raises(interop.InvalidOptionError) as caught:
             interop.register(clash())
         two = f"{first} and {place}.{clash.__name__}"
-        assert str(caught.value) == f"two adapters are called {clash.name!r}: {two}. Rename or uninstall one."
+        assert (
+            str(caught.value)
+            == f"two adapters are called {clash.name!r}: {two}. Rename or uninstall one."
+        )
     assert type(interop.convert(np.ones(3), "ledger")) is Ledger
     assert interop.framework_of(np.ones(3)) == "numpy"
 
@@ -132,7 +138,9 @@ def site(tmp_path: Path) -> Path:
     for name, target in (("ledger", "ledger"), ("journal", "loud"), ("broken", "nowhere")):
         info = tmp_path / f"{name}_interop-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-interop\nVersion: 1.0\n")
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}-interop\nVersion: 1.0\n"
+        )
         (info / "entry_points.txt").write_text(f"[interop.adapters]\n{name} = {target}:adapter\n")
     return tmp_path
 

@@ -56,7 +56,9 @@ ASKED: dict[str, tuple[Callable[[], Any], str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
-def test_plan_cache_repeated_calls_reuse_the_plan(asked: tuple[Any, str, dict[str, Any]], plans: list[Any]) -> None:
+def test_plan_cache_repeated_calls_reuse_the_plan(
+    asked: tuple[Any, str, dict[str, Any]], plans: list[Any]
+) -> None:
     make, to, keywords = asked
     results = [interop.convert(make(), to, **keywords) for _ in range(5)]
     assert len(plans) == 2  # the first comes before the class is known
@@ -75,7 +77,9 @@ def look(x: Any) -> tuple[object, ...]:
         lambda t: t.to(torch.complex128), lambda t: t[:, :1].expand(2, 4), lambda t: t.real.to(torch_dtype("bfloat16")),
     ],
 )  # fmt: skip
-def test_plan_cache_separates_layouts_dtypes_and_conjugation(change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+def test_plan_cache_separates_layouts_dtypes_and_conjugation(
+    change: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
     tensor = torch.arange(8).reshape(2, 4).to(torch.complex64)
     other = change(tensor)
     for _ in range(4):
@@ -124,7 +128,9 @@ def test_plan_cache_ignores_options_of_a_block_that_ended() -> None:
         assert interop.to_torch(frozen).tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("wrong", [{"copy": 1}, {"copy": 1.0}, {"detach": 1}, {"dtype": ["f4"]}, {"device": ["cpu"]}])
+@pytest.mark.parametrize(
+    "wrong", [{"copy": 1}, {"copy": 1.0}, {"detach": 1}, {"dtype": ["f4"]}, {"device": ["cpu"]}]
+)
 def test_plan_cache_keyword_of_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
     for _ in range(3):
         interop.to_torch(np.ones(3), copy=True), interop.to_torch(np.ones(3), detach=True)

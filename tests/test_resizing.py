@@ -62,7 +62,9 @@ def test_export_source_resize_leaves_the_consumer_values_unchanged() -> None:
     assert run_child(code).split() == ["refused", "True"]
 
 
-@pytest.mark.parametrize("make", [TENSORS["plain"], lambda: torch.ones(3, dtype=torch.complex64).conj()])
+@pytest.mark.parametrize(
+    "make", [TENSORS["plain"], lambda: torch.ones(3, dtype=torch.complex64).conj()]
+)
 def test_export_copy_leaves_the_source_resizable(make: Any) -> None:
     tensor = make()
     np.from_dlpack(interop.export(tensor), copy=True)

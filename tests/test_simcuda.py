@@ -31,7 +31,9 @@ def test_simcuda_host_functions_run_in_order_and_may_not_call_cuda(rt: Runtime) 
 
     stream = rt.stream()
     rt.cuda.launchHostFunc(stream, call, 1)
-    rt.cuda.streamAddCallback(stream, lambda _stream, status, argument: seen.append((status, argument)), 2)
+    rt.cuda.streamAddCallback(
+        stream, lambda _stream, status, argument: seen.append((status, argument)), 2
+    )
     assert not seen
     rt.cuda.streamSynchronize(stream)
     assert seen == [1, 800, (0, 2)]
@@ -64,7 +66,9 @@ def test_simcuda_running_host_function_blocks_other_threads_on_its_stream(rt: Ru
 def test_simcuda_function_not_simulated_fails_with_its_name(rt: Runtime) -> None:
     assert simcuda.library().cudaGraphCreate(None, 0) == NOT_SUPPORTED
     assert str(simcuda.errors()[-1]) == "cudaErrorNotSupported in cudaGraphCreate: not simulated"
-    rt.fails(NOT_SUPPORTED, lambda: rt.cuda.streamBeginCapture(rt.stream()), "cudaStreamBeginCapture")
+    rt.fails(
+        NOT_SUPPORTED, lambda: rt.cuda.streamBeginCapture(rt.stream()), "cudaStreamBeginCapture"
+    )
 
 
 @pytest.mark.requires("torch")
@@ -112,9 +116,14 @@ def test_simcuda_library_has_every_symbol_that_torch_imports() -> None:
     import torch
 
     folder = Path(torch.__file__).parent / "lib"
-    users = [folder / f"lib{name}.so" for name in ("c10_cuda", "torch_cuda", "torch_cuda_linalg", "torch_python")]
+    users = [
+        folder / f"lib{name}.so"
+        for name in ("c10_cuda", "torch_cuda", "torch_cuda_linalg", "torch_python")
+    ]
     command = [str(shutil.which("nm")), "-D", "--undefined-only", *map(str, users)]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    names = {line.split()[-1].partition("@")[0] for line in listed.splitlines() if "@libcudart" in line}
+    names = {
+        line.split()[-1].partition("@")[0] for line in listed.splitlines() if "@libcudart" in line
+    }
     assert len(names) > 80
     assert [name for name in sorted(names) if not hasattr(simcuda.library(), name)] == []

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 import simcuda
-from simcuda.direct import D2D, D2H, H2D, ILLEGAL_ADDRESS, INVALID_VALUE, SIZE, Runtime, child, fresh
+from simcuda.direct import (
+    D2D,
+    D2H,
+    H2D,
+    ILLEGAL_ADDRESS,
+    INVALID_VALUE,
+    SIZE,
+    Runtime,
+    child,
+    fresh,
+)
 
 pytestmark = pytest.mark.requires("simcuda", "cupy")
 
@@ -46,7 +56,9 @@ def test_simcuda_memory_freed_by_free_async_is_an_error_or_poisoned(rt: Runtime)
     rt.cuda.streamSynchronize(first)
     rt.download(result, pointer, second)
     rt.cuda.freeAsync(pointer, first)
-    rt.fails(ILLEGAL_ADDRESS, lambda: rt.download(result, pointer, first), "freed by cudaFreeAsync #")
+    rt.fails(
+        ILLEGAL_ADDRESS, lambda: rt.download(result, pointer, first), "freed by cudaFreeAsync #"
+    )
     rt.fails(INVALID_VALUE, lambda: rt.cuda.freeAsync(pointer, first), "double free")
     rt.cuda.streamSynchronize(first)
     rt.cuda.streamSynchronize(second)
@@ -92,7 +104,12 @@ def test_simcuda_pointer_attributes_report_kind_and_device(rt: Runtime) -> None:
     pinned, pageable = rt.pinned().ctypes.data, np.zeros(SIZE, "u1")
     managed = rt.cuda.mallocManaged(SIZE)
     rt.cuda.hostRegister(pageable.ctypes.data, SIZE, 0)
-    memory = {"host": pinned, "device": rt.device_memory(), "managed": managed, "registered": pageable.ctypes.data}
+    memory = {
+        "host": pinned,
+        "device": rt.device_memory(),
+        "managed": managed,
+        "registered": pageable.ctypes.data,
+    }
     found = {name: rt.cuda.pointerGetAttributes(pointer + 10) for name, pointer in memory.items()}
     rt.cuda.free(managed)
     rt.cuda.hostUnregister(pageable.ctypes.data)
@@ -108,7 +125,9 @@ def test_simcuda_2d_copy_touches_only_its_columns(rt: Runtime) -> None:
     left, right = rt.stream(), rt.stream()
     source[:] = np.arange(SIZE)
     for column, stream in ((0, left), (8, right)):
-        rt.cuda.memcpy2DAsync(target + column, 16, source.ctypes.data + column, 16, 8, 16, H2D, stream)
+        rt.cuda.memcpy2DAsync(
+            target + column, 16, source.ctypes.data + column, 16, 8, 16, H2D, stream
+        )
     assert not simcuda.races()
     rt.download(result, target, left)
     assert len(simcuda.races()) == 1
@@ -126,15 +145,25 @@ def test_simcuda_copy_between_devices_counts_as_one_peer_copy(rt: Runtime) -> No
         rt.cuda.memcpyPeerAsync(there, 1, here, 0, SIZE, stream)
         rt.download(result, there, stream)
     assert (counts.copies["PtoP"], counts.copied_bytes["PtoP"]) == (1, SIZE)
-    rt.fails(INVALID_VALUE, lambda: rt.cuda.memcpyPeerAsync(there, 0, here, 0, SIZE, stream), "of device 1")
+    rt.fails(
+        INVALID_VALUE,
+        lambda: rt.cuda.memcpyPeerAsync(there, 0, here, 0, SIZE, stream),
+        "of device 1",
+    )
     rt.cuda.streamSynchronize(stream)
     assert (result == 4).all()
 
 
 def test_simcuda_memcpy_wrong_direction_is_an_error(rt: Runtime) -> None:
     pageable = np.zeros(SIZE, "u1").ctypes.data
-    rt.fails(INVALID_VALUE, lambda: rt.cuda.memcpy(rt.device_memory(), pageable, SIZE, D2H), "DeviceToHost")
-    rt.fails(INVALID_VALUE, lambda: rt.cuda.memcpy(pageable, rt.device_memory(), SIZE, D2D), "pageable")
+    rt.fails(
+        INVALID_VALUE,
+        lambda: rt.cuda.memcpy(rt.device_memory(), pageable, SIZE, D2H),
+        "DeviceToHost",
+    )
+    rt.fails(
+        INVALID_VALUE, lambda: rt.cuda.memcpy(pageable, rt.device_memory(), SIZE, D2D), "pageable"
+    )
 
 
 def test_simcuda_malloc_beyond_free_memory_is_an_error(rt: Runtime) -> None:
@@ -157,12 +186,23 @@ def another(): cuda.cudaMallocHost(ctypes.byref(ctypes.c_void_p()), 4096)
     ("program", "touched"),
     [
         ("cuda.cudaMalloc(ctypes.byref(pointer), 64); touch()", 0),
-        ("cuda.cudaMallocHost(ctypes.byref(pointer), 4096); touch(); cuda.cudaFreeHost(pointer); touch()", 1),
-        ("cuda.cudaMallocHost(ctypes.byref(pointer), 4096); another(); touch(4095); touch(4096)", 1),
-        ("cuda.cudaMallocManaged(ctypes.byref(pointer), 64); touch(); cuda.cudaFree(pointer); touch()", 1),
+        (
+            "cuda.cudaMallocHost(ctypes.byref(pointer), 4096); touch(); cuda.cudaFreeHost(pointer); touch()",
+            1,
+        ),
+        (
+            "cuda.cudaMallocHost(ctypes.byref(pointer), 4096); another(); touch(4095); touch(4096)",
+            1,
+        ),
+        (
+            "cuda.cudaMallocManaged(ctypes.byref(pointer), 64); touch(); cuda.cudaFree(pointer); touch()",
+            1,
+        ),
     ],
     ids=["device", "freed pinned", "past the end", "freed managed"],
 )
-def test_simcuda_host_access_to_forbidden_memory_is_a_segmentation_fault(program: str, touched: int) -> None:
+def test_simcuda_host_access_to_forbidden_memory_is_a_segmentation_fault(
+    program: str, touched: int
+) -> None:
     done = child(CHILD + program)
     assert (done.returncode, done.stdout.count("touched")) == (-11, touched), done.stderr

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 import simcuda
-from simcuda.direct import INVALID_HANDLE, LEGACY, NON_BLOCKING, NOT_READY, PER_THREAD, SIZE, Runtime, fresh
+from simcuda.direct import (
+    INVALID_HANDLE,
+    LEGACY,
+    NON_BLOCKING,
+    NOT_READY,
+    PER_THREAD,
+    SIZE,
+    Runtime,
+    fresh,
+)
 
 pytestmark = pytest.mark.requires("simcuda", "cupy")
 
@@ -74,7 +83,9 @@ def test_simcuda_schedule_unknown_name_or_bad_seed_is_refused(name: str, seed: i
 
 
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
-def test_simcuda_event_wait_refers_to_the_last_record_before_the_wait(rt: Runtime, schedule: str) -> None:
+def test_simcuda_event_wait_refers_to_the_last_record_before_the_wait(
+    rt: Runtime, schedule: str
+) -> None:
     simcuda.schedule(schedule)
     target, result, event = rt.device_memory(), rt.pinned(), rt.event()
     writer, reader, idle = rt.stream(), rt.stream(), rt.stream()
@@ -157,7 +168,11 @@ def test_simcuda_destroyed_or_unknown_handle_is_an_error(rt: Runtime) -> None:
     rt.cuda.eventRecord(event, stream)
     rt.cuda.eventDestroy(event)
     rt.cuda.streamDestroy(stream)
-    rt.fails(INVALID_HANDLE, lambda: rt.cuda.streamSynchronize(stream), "cudaStreamSynchronize: stream 0x")
+    rt.fails(
+        INVALID_HANDLE,
+        lambda: rt.cuda.streamSynchronize(stream),
+        "cudaStreamSynchronize: stream 0x",
+    )
     rt.fails(INVALID_HANDLE, lambda: rt.cuda.eventRecord(event, LEGACY), "was destroyed")
     rt.fails(INVALID_HANDLE, lambda: rt.cuda.streamDestroy(12345), "never created")
     assert rt.stream() != stream
@@ -188,8 +203,14 @@ def writes_then_reads(rt: Runtime, writer: int, reader: int) -> bool:
 
 @pytest.mark.parametrize("default", [0, LEGACY])
 @pytest.mark.parametrize("other", ["blocking", "per thread", "non-blocking"])
-def test_simcuda_legacy_stream_orders_with_blocking_streams_only(rt: Runtime, default: int, other: str) -> None:
-    stream = PER_THREAD if other == "per thread" else rt.stream(NON_BLOCKING if other == "non-blocking" else 0)
+def test_simcuda_legacy_stream_orders_with_blocking_streams_only(
+    rt: Runtime, default: int, other: str
+) -> None:
+    stream = (
+        PER_THREAD
+        if other == "per thread"
+        else rt.stream(NON_BLOCKING if other == "non-blocking" else 0)
+    )
     ordered = other != "non-blocking"
     assert writes_then_reads(rt, default, stream) == ordered
     assert writes_then_reads(rt, stream, default) == ordered

@@ -160,7 +160,11 @@ def cupy_releases_early(correct: bool) -> Floats:
 
 def pinned_source_freed_early(correct: bool) -> Floats:
     cupy, _ = frameworks()
-    runtime, stream, result = cupy.cuda.runtime, cupy.cuda.Stream(non_blocking=True), np.empty(SIZE, "f4")
+    runtime, stream, result = (
+        cupy.cuda.runtime,
+        cupy.cuda.Stream(non_blocking=True),
+        np.empty(SIZE, "f4"),
+    )
     target = cupy.empty(SIZE, "f4")
     source = runtime.hostAlloc(target.nbytes, 0)
     ctypes.memmove(source, np.full(SIZE, ONE, "f4").tobytes(), target.nbytes)
@@ -176,7 +180,11 @@ def pinned_source_freed_early(correct: bool) -> Floats:
 
 def stream_ordered_memory_freed_early(correct: bool) -> Floats:
     cupy, _ = frameworks()
-    runtime, owner, reader = cupy.cuda.runtime, cupy.cuda.Stream(non_blocking=True), cupy.cuda.Stream(non_blocking=True)
+    runtime, owner, reader = (
+        cupy.cuda.runtime,
+        cupy.cuda.Stream(non_blocking=True),
+        cupy.cuda.Stream(non_blocking=True),
+    )
     source, result = pinned(ONE), pinned(0)
     pointer = runtime.mallocAsync(source.nbytes, owner.ptr)
     runtime.memcpyAsync(pointer, source.ctypes.data, source.nbytes, 1, owner.ptr)
@@ -200,7 +208,9 @@ def event_recorded_after_the_wait(correct: bool) -> Floats:
         event.record(producer)
     cupy.cuda.runtime.streamWaitEvent(consumer.ptr, event.cuda_event, 0)
     event.record(producer)
-    cupy.cuda.runtime.memcpyAsync(result.ctypes.data, tensor.data_ptr(), result.nbytes, 2, consumer.ptr)
+    cupy.cuda.runtime.memcpyAsync(
+        result.ctypes.data, tensor.data_ptr(), result.nbytes, 2, consumer.ptr
+    )
     consumer.synchronize()
     return result
 
@@ -245,7 +255,10 @@ def test_simcuda_wrong_program_is_reported_as_a_race(program: Program) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_simcuda_correct_program_reports_no_race_or_error(program: Program) -> None:
-    for schedule, seed in [*((name, None) for name in FIXED), *(("random", seed) for seed in SEEDS)]:
+    for schedule, seed in [
+        *((name, None) for name in FIXED),
+        *(("random", seed) for seed in SEEDS),
+    ]:
         assert outcome(program, True, schedule, seed) == (False, [], []), (schedule, seed)
 
 

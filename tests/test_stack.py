@@ -65,12 +65,16 @@ def test_stack_all_source_types_and_axes_keep_values(make: Any, to: Any, axis: i
 def test_stack_result_is_new_and_writable(make: Any, to: Any, copy: bool | None) -> None:
     arrays = list(make())
     result = stack(arrays, to, copy=copy)
-    assert not any(interop.shares_memory(result, x) for x in arrays if not isinstance(x, foreign.Array))
+    assert not any(
+        interop.shares_memory(result, x) for x in arrays if not isinstance(x, foreign.Array)
+    )
     result[...] = 0
     assert [interop.to_numpy(x).tolist() for x in arrays] == VALUES
 
 
-@pytest.mark.parametrize("arrays", [[np.float32(1), np.float32(2)], [np.float32(1), np.array(2, "float32")]])
+@pytest.mark.parametrize(
+    "arrays", [[np.float32(1), np.float32(2)], [np.float32(1), np.array(2, "float32")]]
+)
 @everywhere
 def test_stack_scalars_gives_a_vector(arrays: Any, to: Any) -> None:
     assert stack(arrays, to).tolist() == [1, 2]
@@ -79,7 +83,9 @@ def test_stack_scalars_gives_a_vector(arrays: Any, to: Any) -> None:
 
 def test_stack_stacks_once_and_converts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("interop._verbs.stack.convert_computed", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(
+        "interop._verbs.stack.convert_computed", lambda *arguments: calls.append(arguments)
+    )
     stack(tensors(), "numpy", copy=True, detach=True)
     ((stacked, to, keywords),) = calls
     assert (type(stacked), stacked.tolist()) == (torch.Tensor, VALUES)
@@ -107,7 +113,9 @@ def test_stack_keeps_gradients_in_torch_and_needs_detach_for_numpy() -> None:
     assert [w.grad.tolist() for w in weights] == [[2.0] * 3, [1.0] * 3]
     assert stack(weights, "numpy", detach=True).tolist() == VALUES
     assert stack([*weights, *ndarrays()], "numpy", detach=True).tolist() == VALUES * 2
-    with pytest.raises(interop.GradientError, match=r"^cannot convert torch float32 \(2, 3\) on cpu to numpy"):
+    with pytest.raises(
+        interop.GradientError, match=r"^cannot convert torch float32 \(2, 3\) on cpu to numpy"
+    ):
         stack(weights, "numpy")
     with pytest.raises(interop.GradientError) as caught:
         stack([*ndarrays(), *weights], "numpy")
@@ -208,7 +216,9 @@ def test_stack_unsupported_arguments_are_refused_with_the_reason(case: Case) -> 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_stack_nested_tensor_is_refused_with_its_position() -> None:
     nested = torch.nested.nested_tensor([torch.ones(2)])
-    with pytest.raises(interop.UnsupportedArrayError, match=r"the array at 1: it is nested\. Use x\.to_padded"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"the array at 1: it is nested\. Use x\.to_padded"
+    ):
         stack([torch.ones(2), nested], "torch")
 
 

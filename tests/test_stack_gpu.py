@@ -31,7 +31,9 @@ def stack_by_copies(arrays: Any, **where: int) -> Any:
     assert set(where.values()) == {0}
     assert len({str(x.device) for x in arrays}) == 1
     if isinstance(arrays[0], torch.Tensor):
-        out = torch.empty((len(arrays), *arrays[0].shape), dtype=arrays[0].dtype, device=arrays[0].device)
+        out = torch.empty(
+            (len(arrays), *arrays[0].shape), dtype=arrays[0].dtype, device=arrays[0].device
+        )
         for row, x in zip(out, arrays, strict=True):
             row.copy_(x, non_blocking=True)
         return out
@@ -48,7 +50,9 @@ def by_copies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(name: str) -> list[Any]:
-    return [interop.convert(row, name, device=None if name == "numpy" else "cuda") for row in VALUES]
+    return [
+        interop.convert(row, name, device=None if name == "numpy" else "cuda") for row in VALUES
+    ]
 
 
 @pytest.mark.parametrize("source", ["torch", "cupy"])
@@ -72,7 +76,11 @@ def test_stack_on_gpu_by_kernels_keeps_values(source: str, to: str, axis: int) -
 
 @pytest.mark.parametrize("first", ["numpy", "torch", "cupy"])
 @pytest.mark.parametrize("to", ["numpy", "torch", "cupy"])
-def test_stack_mixed_arrays_follow_the_first_to_its_target_device(first: str, to: str, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_mixed_arrays_follow_the_first_to_its_target_device(
+    first: str,
+    to: str,
+    by_copies: None,  # noqa: ARG001
+) -> None:
     others = [row for name in ("numpy", "torch", "cupy") if name != first for row in rows(name)]
     result = stack([*rows(first), *others], to)
     on_host = to == "numpy" or (first == "numpy" and to == "torch")
@@ -95,7 +103,11 @@ def test_stack_result_stays_on_the_device_of_the_arrays(to: str, by_copies: None
 @pytest.mark.requires("simcuda")
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("mixed", [False, True])
-def test_stack_to_numpy_waits_for_the_given_stream(schedule: str, mixed: bool, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_to_numpy_waits_for_the_given_stream(
+    schedule: str,
+    mixed: bool,
+    by_copies: None,  # noqa: ARG001
+) -> None:
     import simcuda
     from handoffs.sides import CUPY, TORCH
 
@@ -107,7 +119,9 @@ def test_stack_to_numpy_waits_for_the_given_stream(schedule: str, mixed: bool, b
             for value, x in enumerate(arrays):
                 side.write(x, value)
         extra = [np.full(256, 2, "f4")] * mixed
-        result = stack([*arrays, *extra], "numpy", stream=stream if side is CUPY else stream.cuda_stream)
+        result = stack(
+            [*arrays, *extra], "numpy", stream=stream if side is CUPY else stream.cuda_stream
+        )
         assert result[:, 0].tolist() == [0, 1, 2][: 2 + mixed]
         assert not simcuda.races()
 
@@ -116,7 +130,12 @@ def test_stack_to_numpy_waits_for_the_given_stream(schedule: str, mixed: bool, b
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("source", ["torch", "cupy", "both"])
 @pytest.mark.parametrize("to", ["torch", "cupy"])
-def test_stack_given_stream_waits_for_the_source_streams(schedule: str, source: str, to: str, by_copies: None) -> None:  # noqa: ARG001
+def test_stack_given_stream_waits_for_the_source_streams(
+    schedule: str,
+    source: str,
+    to: str,
+    by_copies: None,  # noqa: ARG001
+) -> None:
     import simcuda
     from handoffs.sides import CUPY, TORCH
 

@@ -81,7 +81,13 @@ def test_stream_conversions_inside_the_block_need_no_copy_or_synchronisation() -
         with simcuda.counting() as counts:
             y = interop.to_torch(interop.to_cupy(x))
             del y
-    assert (counts.memcpys, counts.synchronisations, counts.records, counts.waits, counts.launches) == (0, 0, 0, 0, 0)
+    assert (
+        counts.memcpys,
+        counts.synchronisations,
+        counts.records,
+        counts.waits,
+        counts.launches,
+    ) == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])

@@ -21,7 +21,10 @@ THREADS, ROUNDS = 8, 250
 
 def routes(number: int) -> list[Callable[[], Any]]:
     """Conversions of arrays that hold one number everywhere, by every kind of route: eight, so 2,000 a thread."""
-    array, tensor = np.full((2, 3), number, "float32"), torch.full((2, 3), number, dtype=torch.float32)
+    array, tensor = (
+        np.full((2, 3), number, "float32"),
+        torch.full((2, 3), number, dtype=torch.float32),
+    )
     frozen = array.copy()
     frozen.flags.writeable = False
     return [
@@ -80,10 +83,14 @@ def test_convert_first_call_from_many_threads_imports_adapters_safely() -> None:
         with ThreadPoolExecutor(8) as threads:
             print(list(threads.map(work, range(8))))
     """)
-    assert said.strip() == str([(["torch", "numpy"][number % 2], [number] * 3) for number in range(8)])
+    assert said.strip() == str(
+        [(["torch", "numpy"][number % 2], [number] * 3) for number in range(8)]
+    )
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is told by Linux' procfs")
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="the size of a process is told by Linux' procfs"
+)
 def test_convert_repeated_calls_do_not_leak_memory() -> None:
     """20,000 conversions of 4 KiB, a third of them failures: a leak of one array in ten would show."""
     said = run_child("""

@@ -25,7 +25,9 @@ class Meta(TENSOR):  # type: ignore[misc]
     affine: Any = "default"
 
     @classmethod
-    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         result = super().__torch_function__(function, types, args, kwargs or {})
         if not isinstance(result, Meta):
             return result
@@ -115,7 +117,9 @@ def test_to_torch_subclass_that_loses_its_state_returns_a_plain_tensor(keywords:
 
 @changes
 def test_to_torch_subclass_without_attributes_keeps_its_class(keywords: Any) -> None:
-    result: Any = interop.to_torch(torch.arange(6.0).reshape(2, 3).as_subclass(Forgetful), **keywords)
+    result: Any = interop.to_torch(
+        torch.arange(6.0).reshape(2, 3).as_subclass(Forgetful), **keywords
+    )
     assert type(result) is Forgetful
     assert_values(result, keywords)
 
@@ -159,7 +163,16 @@ def test_to_numpy_subclass_with_raising_hooks_returns_its_values(keywords: Any) 
             raise AssertionError
 
         def __getattribute__(self, name: str) -> Any:
-            redefined = ("shape", "dtype", "device", "detach", "to", "clone", "numpy", "requires_grad")
+            redefined = (
+                "shape",
+                "dtype",
+                "device",
+                "detach",
+                "to",
+                "clone",
+                "numpy",
+                "requires_grad",
+            )
             if name in redefined:
                 raise AssertionError(name)
             return super().__getattribute__(name)
@@ -199,7 +212,9 @@ def test_to_torch_subclass_in_a_graph_keeps_state_and_gradient(keywords: Any) ->
     assert result.requires_grad == result.dtype.is_floating_point
 
 
-@pytest.mark.parametrize("keywords", [{"copy": True}, {"dtype": "float32", "casting": "unsafe"}], ids=str)
+@pytest.mark.parametrize(
+    "keywords", [{"copy": True}, {"dtype": "float32", "casting": "unsafe"}], ids=str
+)
 def test_to_torch_conjugated_subclass_is_resolved_with_its_state(keywords: Any) -> None:
     x: Any = torch.tensor([1 + 2j]).as_subclass(Meta)
     x.affine = "mine"
@@ -238,7 +253,9 @@ ODD: dict[str, Any] = {
 
 @changes
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-def test_to_torch_subclass_with_a_wrong_result_returns_a_plain_tensor(answer: Any, keywords: Any) -> None:
+def test_to_torch_subclass_with_a_wrong_result_returns_a_plain_tensor(
+    answer: Any, keywords: Any
+) -> None:
     x = torch.arange(6.0).reshape(2, 3).as_subclass(misbehaving(answer))
     result: Any = interop.to_torch(x, **keywords)
     assert type(result) is torch.Tensor
@@ -248,14 +265,20 @@ def test_to_torch_subclass_with_a_wrong_result_returns_a_plain_tensor(answer: An
 
 
 def test_to_torch_subclass_that_detaches_does_not_lose_the_gradient() -> None:
-    x = torch.ones(2, 3).as_subclass(misbehaving(lambda _, copied: copied.detach())).requires_grad_()
+    x = (
+        torch.ones(2, 3)
+        .as_subclass(misbehaving(lambda _, copied: copied.detach()))
+        .requires_grad_()
+    )
     assert interop.to_torch(x, dtype="float64").grad_fn is not None
 
 
 def test_stack_subclass_with_a_wrong_result_returns_a_plain_tensor() -> None:
     class Odd(TENSOR):  # type: ignore[misc]
         @classmethod
-        def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_function__(
+            cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
             if function is torch.stack:
                 return torch.zeros(1)
             return super().__torch_function__(function, types, args, kwargs or {})

@@ -87,7 +87,11 @@ ON_A_GPU = {"cudf": "DataFrame", "cupyx": "scipy.sparse.csr_matrix"}
 @pytest.mark.parametrize("name", INSTALLED)
 def test_hint_for_an_installed_package_runs(name: str) -> None:
     import_module("PIL.Image" if name == "PIL" else name)
-    x = np.arange(6, dtype="uint8") if name == "pyarrow" else np.arange(6, dtype="uint8").reshape(2, 3)
+    x = (
+        np.arange(6, dtype="uint8")
+        if name == "pyarrow"
+        else np.arange(6, dtype="uint8").reshape(2, 3)
+    )
     with import_module("h5py").File("unused", "w", driver="core", backing_store=False) as file:
         names = {"x": x, "interop": interop, name: sys.modules[name], "file": file}
         exec(hints.PACKAGES[name].code, names)  # noqa: S102 - our own words
@@ -129,17 +133,23 @@ def test_hint_for_every_package_is_tested() -> None:
     ],
 )  # fmt: skip
 def test_find_similar_name_asks_did_you_mean(name: str, meant: str) -> None:
-    with pytest.raises(interop.UnknownFrameworkError, match=rf"called {name!r}: did you mean '{meant}'\? Known: "):
+    with pytest.raises(
+        interop.UnknownFrameworkError, match=rf"called {name!r}: did you mean '{meant}'\? Known: "
+    ):
         interop.convert(BASE, name)
 
 
 @pytest.mark.parametrize("name", ["tf", "pd", "scipy.sparse", "tensorflow.keras"])
 def test_find_short_or_dotted_package_name_gives_the_hint_of_the_package(name: str) -> None:
-    with pytest.raises(interop.UnknownFrameworkError, match=r"^\w+ is not a target, because .* Write .* instead\.$"):
+    with pytest.raises(
+        interop.UnknownFrameworkError, match=r"^\w+ is not a target, because .* Write .* instead\.$"
+    ):
         interop.convert(BASE, name)
 
 
-@pytest.mark.parametrize(("name", "keyword"), [("float32", "dtype"), ("cuda:1", "device"), ("cpu", "device")])
+@pytest.mark.parametrize(
+    ("name", "keyword"), [("float32", "dtype"), ("cuda:1", "device"), ("cpu", "device")]
+)
 def test_find_dtype_or_device_names_the_keyword(name: str, keyword: str) -> None:
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, name)
@@ -148,28 +158,36 @@ def test_find_dtype_or_device_names_the_keyword(name: str, keyword: str) -> None
     )
 
 
-@pytest.mark.parametrize("call", [interop.convert, interop.explain, interop.convert_tree, interop.stack])
+@pytest.mark.parametrize(
+    "call", [interop.convert, interop.explain, interop.convert_tree, interop.stack]
+)
 @pytest.mark.parametrize("to", ["torch", np, np.ndarray])
 def test_convert_swapped_arguments_are_named_and_not_printed(call: Any, to: Any) -> None:
     for array in (np.ones(10_000), [np.ones(10_000)] * 100, {"a": np.ones(10_000)}):
         with pytest.raises(interop.UnknownFrameworkError) as caught:
             call(to, array)
         message = str(caught.value)
-        assert "were the arguments swapped? Pass the array first and the framework second" in message
+        assert (
+            "were the arguments swapped? Pass the array first and the framework second" in message
+        )
         assert "<numpy.ndarray of shape (10000,)>" in message
         assert len(message) < 600
 
 
 def test_find_numpy_class_other_than_ndarray_suggests_numpy() -> None:
     for to in (np.ma.MaskedArray, np.float32):
-        with pytest.raises(interop.UnknownFrameworkError, match=r'Write interop\.convert\(x, "numpy"\) instead\.$'):
+        with pytest.raises(
+            interop.UnknownFrameworkError, match=r'Write interop\.convert\(x, "numpy"\) instead\.$'
+        ):
             interop.convert(BASE, to)
 
 
 def test_find_module_with_a_bad_namespace_gives_hint_and_reason() -> None:
     """As paddle: there is `asarray`, but what it makes is not an array of the standard."""
     paddle = ModuleType("paddle")
-    vars(paddle).update(asarray=lambda x: SimpleNamespace(shape=list(x.shape), dtype=f"paddle.{x.dtype}x"))
+    vars(paddle).update(
+        asarray=lambda x: SimpleNamespace(shape=list(x.shape), dtype=f"paddle.{x.dtype}x")
+    )
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, paddle)
     assert str(caught.value) == (
@@ -183,7 +201,9 @@ def test_find_module_with_a_bad_namespace_gives_hint_and_reason() -> None:
 def test_convert_to_a_pandas_module_or_class_is_refused_with_a_hint() -> None:
     pd = import_module("pandas")
     for to in (pd, pd.Series, pd.api):
-        with pytest.raises(interop.UnknownFrameworkError, match=r"pandas is not a target, .* pandas\.DataFrame"):
+        with pytest.raises(
+            interop.UnknownFrameworkError, match=r"pandas is not a target, .* pandas\.DataFrame"
+        ):
             interop.convert(BASE, to)
 
 

@@ -52,7 +52,8 @@ ON_GPU: dict[str, Context] = {
     "with torch.device(cuda)": lambda: torch.device("cuda"),
 }
 EVERY = [pytest.param(context, id=name) for name, context in CONTEXTS.items()] + [
-    pytest.param(context, id=name, marks=pytest.mark.requires("gpu")) for name, context in ON_GPU.items()
+    pytest.param(context, id=name, marks=pytest.mark.requires("gpu"))
+    for name, context in ON_GPU.items()
 ]
 everywhere = pytest.mark.parametrize("context", EVERY)
 
@@ -106,7 +107,9 @@ HOST: dict[str, Callable[[], Any]] = {
     "share bfloat16": lambda: interop.to_numpy(tensor(dtype=torch.bfloat16)),
     "cast to NumPy": lambda: interop.to_numpy(tensor(), dtype="float64"),
     "copy within torch": lambda: interop.to_torch(tensor(), copy=True),
-    "copy something huge": lambda: interop.to_torch(torch.zeros(HUGE, dtype=torch.float32, device="cpu"), copy=True),
+    "copy something huge": lambda: interop.to_torch(
+        torch.zeros(HUGE, dtype=torch.float32, device="cpu"), copy=True
+    ),
     "cast within torch": lambda: interop.to_torch(tensor(), dtype="float64"),
     "cast a subclass": lambda: interop.to_torch(tensor().as_subclass(Image), dtype="float64"),
     "convert_like": lambda: interop.convert_like(array(), tensor()),
@@ -115,13 +118,17 @@ HOST: dict[str, Callable[[], Any]] = {
     "stack in torch": lambda: interop.stack([tensor(), tensor()], "torch"),
     "stack in NumPy": lambda: interop.stack([array(), array()], "torch"),
     "stack both": lambda: interop.stack([array(), tensor()], "torch"),
-    "stack something huge": lambda: interop.stack([torch.zeros(HUGE, dtype=torch.float32, device="cpu")] * 2, "torch"),
+    "stack something huge": lambda: interop.stack(
+        [torch.zeros(HUGE, dtype=torch.float32, device="cpu")] * 2, "torch"
+    ),
     "batches": lambda: next(iter(interop.batches(array(), "torch", size=1))),
     "implemented_in torch": lambda: in_torch(array()),
     "implemented_in numpy": lambda: in_numpy(tensor()),
     "copyto torch": lambda: copied(torch.empty(2, 3, dtype=torch.bfloat16, device="cpu"), array()),
     "copyto NumPy": lambda: copied(np.empty((2, 3)), tensor()),
-    "copyto within torch": lambda: copied(torch.empty(2, 3, dtype=torch.float64, device="cpu"), tensor()),
+    "copyto within torch": lambda: copied(
+        torch.empty(2, 3, dtype=torch.float64, device="cpu"), tensor()
+    ),
     "export": lambda: np.from_dlpack(interop.export(tensor())),
     "export to torch": lambda: from_dlpack(interop.export(array())),
     "explain": lambda: str(interop.explain(array(), "torch", dtype="float64")),
@@ -140,9 +147,13 @@ GPU: dict[str, Callable[[], Any]] = {
     "upload within torch": lambda: interop.to_torch(tensor(), device="cuda"),
     "download": lambda: interop.to_numpy(on_device()),
     "download within torch": lambda: interop.to_torch(on_device(), device="cpu"),
-    "copyto upload": lambda: copied(torch.empty(2, 3, dtype=torch.float32, device="cuda:0"), array()),
+    "copyto upload": lambda: copied(
+        torch.empty(2, 3, dtype=torch.float32, device="cuda:0"), array()
+    ),
     "copyto download": lambda: copied(np.empty((2, 3), "f4"), on_device()),
-    "copyto download to torch": lambda: copied(torch.empty(2, 3, dtype=torch.float32, device="cpu"), on_device()),
+    "copyto download to torch": lambda: copied(
+        torch.empty(2, 3, dtype=torch.float32, device="cpu"), on_device()
+    ),
     "device_of": lambda: interop.device_of(on_device()),
     "stream": lambda: interop.stream(torch.cuda.current_stream()) is None,
 }
@@ -175,7 +186,9 @@ def lazy() -> Any:
 def seen(x: Any) -> Any:
     """Return all that two results must have in common."""
     if isinstance(x, torch.Tensor):
-        values = x.shape if x.numel() > 100 or x.is_meta else x.detach().cpu().to(torch.float64).tolist()
+        values = (
+            x.shape if x.numel() > 100 or x.is_meta else x.detach().cpu().to(torch.float64).tolist()
+        )
         return type(x), x.device, x.dtype, values
     if hasattr(x, "dtype"):
         return type(x), str(interop.device_of(x)), x.dtype, x.tolist()
@@ -191,7 +204,9 @@ def assert_same(job: Callable[[], Any], context: Context) -> None:
 
 @everywhere
 @pytest.mark.parametrize("job", HOST.values(), ids=HOST)
-def test_verbs_with_changed_torch_defaults_give_the_same_results(job: Callable[[], Any], context: Context) -> None:
+def test_verbs_with_changed_torch_defaults_give_the_same_results(
+    job: Callable[[], Any], context: Context
+) -> None:
     assert_same(job, context)
 
 

@@ -52,7 +52,9 @@ def test_verbs_in_fake_tensor_mode_keep_values_of_real_tensors(verb: Callable[[A
 
 
 @pytest.mark.parametrize("verb", [verb for name, verb in REAL.items() if name not in NATIVE])
-def test_verbs_in_lenient_fake_tensor_mode_keep_values_of_real_tensors(verb: Callable[[Any], Any]) -> None:
+def test_verbs_in_lenient_fake_tensor_mode_keep_values_of_real_tensors(
+    verb: Callable[[Any], Any],
+) -> None:
     tensor = torch.tensor(WANTED)
     for _ in range(2):
         with FakeTensorMode(allow_non_fake_inputs=True):
@@ -63,20 +65,27 @@ def test_verbs_in_lenient_fake_tensor_mode_keep_values_of_real_tensors(verb: Cal
 @pytest.mark.parametrize("keywords", [{}, {"dtype": "float32"}, {"copy": True}], ids=str)
 @pytest.mark.parametrize("count", [3, BIG])
 @pytest.mark.parametrize("writeable", [True, False])
-def test_to_torch_ndarray_in_fake_tensor_mode_is_a_tensor(keywords: Any, count: int, writeable: bool) -> None:
+def test_to_torch_ndarray_in_fake_tensor_mode_is_a_tensor(
+    keywords: Any, count: int, writeable: bool
+) -> None:
     array = np.ones(count)
     array.flags.writeable = writeable
     with FakeTensorMode():
         tensor = interop.to_torch(array, **keywords)
     assert isinstance(tensor, torch.Tensor)
-    assert (tensor.shape, tensor.dtype) == ((count,), torch.float32 if "dtype" in keywords else torch.float64)
+    assert (tensor.shape, tensor.dtype) == (
+        (count,),
+        torch.float32 if "dtype" in keywords else torch.float64,
+    )
 
 
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 def test_convert_tree_fake_tensor_with_dtype_is_refused_with_its_path(to: str) -> None:
     with FakeTensorMode():
         tree = {"a": [torch.ones(3)]}
-        with pytest.raises(interop.UnsupportedArrayError, match="FakeTensor has no memory") as caught:
+        with pytest.raises(
+            interop.UnsupportedArrayError, match="FakeTensor has no memory"
+        ) as caught:
             interop.convert_tree(tree, to, dtype="float64")
     assert caught.value.__notes__ == ["at tree['a'][0]"]
 
@@ -89,7 +98,9 @@ def lazy_state() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("to", ["numpy", "torch"])
-@pytest.mark.parametrize("keywords", [{"dtype": "float64"}, {"dtype": "float64", "copy": True}], ids=str)
+@pytest.mark.parametrize(
+    "keywords", [{"dtype": "float64"}, {"dtype": "float64", "copy": True}], ids=str
+)
 def test_convert_tree_lazy_parameter_is_refused_with_its_path(keywords: Any, to: str) -> None:
     for state in (torch.nn.LazyLinear(2).state_dict(), lazy_state()):
         with pytest.raises(

@@ -56,7 +56,9 @@ def test_convert_tree_container_keeps_its_class(hold: Holder, take: Holder) -> N
     assert type(take(tree)) is torch.Tensor
 
 
-@pytest.mark.parametrize(("hold", "take"), [pair for name, pair in HOLDERS.items() if name != "result of torch"])
+@pytest.mark.parametrize(
+    ("hold", "take"), [pair for name, pair in HOLDERS.items() if name != "result of torch"]
+)
 def test_convert_tree_nested_containers_are_converted(hold: Holder, take: Holder) -> None:
     result = convert_tree([hold([hold(tensor()), "a"])], "numpy")
     assert type(take(take(result[0])[0])) is np.ndarray
@@ -67,7 +69,9 @@ def test_convert_tree_keeps_order_default_factory_and_attributes() -> None:
     ordered = OrderedDict(a=tensor(), b=1)
     ordered.move_to_end("a")
     ordered._metadata = {"version": 1}  # type: ignore[attr-defined]  # as a state dict
-    result = convert_tree([{"b": 1, "a": tensor()}, ordered, defaultdict(list, x=tensor())], "numpy")
+    result = convert_tree(
+        [{"b": 1, "a": tensor()}, ordered, defaultdict(list, x=tensor())], "numpy"
+    )
     assert [list(part) for part in result] == [["b", "a"], ["b", "a"], ["x"]]
     assert result[1]._metadata == {"version": 1}
     assert result[2]["new"] == []
@@ -130,12 +134,16 @@ def test_convert_tree_other_objects_pass_through(x: Any) -> None:
     assert result["x"] is result["y"][0] is x
 
 
-@pytest.mark.parametrize("x", [Path(__file__).stat(), torch.Size([2, 3]), Triple(1, 2)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "x", [Path(__file__).stat(), torch.Size([2, 3]), Triple(1, 2)], ids=lambda x: type(x).__name__
+)
 def test_convert_tree_tuple_subclass_without_arrays_is_the_same_object(x: Any) -> None:
     assert convert_tree([x], "torch")[0] is x
 
 
-@pytest.mark.parametrize("unwilling", [Choosy(x=tensor()), Doubling([tensor()]), Single(x=tensor())])
+@pytest.mark.parametrize(
+    "unwilling", [Choosy(x=tensor()), Doubling([tensor()]), Single(x=tensor())]
+)
 def test_convert_tree_container_that_cannot_be_rebuilt_passes_through(unwilling: Any) -> None:
     before = [*unwilling.values()] if isinstance(unwilling, dict) else [*unwilling]
     result = convert_tree([unwilling, tensor()], "numpy")
@@ -162,7 +170,13 @@ def test_convert_tree_invalid_value_of_foreign_is_refused(choice: Any) -> None:
 
 
 def test_convert_tree_foreign_arrays_are_converted_only_with_foreign_true() -> None:
-    tree = [foreign.DLPack(np.ones(2)), memoryview(b"abc"), b"abc", foreign.Array(np.ones(2)), np.ones(2)]
+    tree = [
+        foreign.DLPack(np.ones(2)),
+        memoryview(b"abc"),
+        b"abc",
+        foreign.Array(np.ones(2)),
+        np.ones(2),
+    ]
     assert [type(x) for x in convert_tree(tree, "torch")] == [*map(type, tree[:4]), torch.Tensor]
     assert {type(x) for x in convert_tree(tree, "torch", foreign=True)} == {torch.Tensor}
 
@@ -238,7 +252,9 @@ def same(before: Any, after: Any, to: Any) -> bool:
     if type(after) is not type(before):
         return False
     if isinstance(before, dict):
-        return list(before) == list(after) and all(same(before[key], after[key], to) for key in before)
+        return list(before) == list(after) and all(
+            same(before[key], after[key], to) for key in before
+        )
     if isinstance(before, (list, tuple)):
         return len(before) == len(after) and all(map(same, before, after, [to] * len(before)))
     if is_dataclass(before):

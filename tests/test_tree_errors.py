@@ -26,7 +26,11 @@ def test_convert_tree_refusal_names_the_path() -> None:
 
 @pytest.mark.parametrize(
     ("tree", "where"),
-    [(Frozen(np.array("a")), ".x"), (Triple(np.array("a")), "[0]"), (OrderedDict(k=np.array("a")), "['k']")],
+    [
+        (Frozen(np.array("a")), ".x"),
+        (Triple(np.array("a")), "[0]"),
+        (OrderedDict(k=np.array("a")), "['k']"),
+    ],
 )
 def test_convert_tree_refusal_names_the_path_in_each_container_kind(tree: Any, where: str) -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -72,7 +76,8 @@ def test_convert_tree_cycle_is_refused_with_its_path(tree: Any, who: str) -> Non
 
 def test_convert_tree_checks_arguments_before_the_tree() -> None:
     with pytest.raises(
-        interop.InvalidOptionError, match="readonly must be one of 'copy', 'share', 'error', got 'shared'"
+        interop.InvalidOptionError,
+        match="readonly must be one of 'copy', 'share', 'error', got 'shared'",
     ):
         convert_tree({}, "torch", readonly="shared")  # type: ignore[arg-type]
     with pytest.raises(interop.UnknownFrameworkError, match="did you mean 'torch'"):

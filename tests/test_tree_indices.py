@@ -45,8 +45,12 @@ def facts(container: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("enforce_sorted", [False, True])
-@pytest.mark.parametrize("keywords", [{"dtype": "float64"}, {"copy": True}, {"device": "cpu"}], ids=str)
-def test_convert_tree_packed_sequence_equals_its_own_to(keywords: Any, enforce_sorted: bool) -> None:
+@pytest.mark.parametrize(
+    "keywords", [{"dtype": "float64"}, {"copy": True}, {"device": "cpu"}], ids=str
+)
+def test_convert_tree_packed_sequence_equals_its_own_to(
+    keywords: Any, enforce_sorted: bool
+) -> None:
     sequence = packed(enforce_sorted=enforce_sorted)
     result = interop.convert_tree({"x": sequence}, "torch", **keywords)["x"]
     wanted = sequence.to(torch.float64) if "dtype" in keywords else sequence
@@ -57,7 +61,9 @@ def test_convert_tree_packed_sequence_equals_its_own_to(keywords: Any, enforce_s
 
 @pytest.mark.requires("gpu")
 @pytest.mark.parametrize("keywords", [{}, {"copy": True}], ids=str)
-def test_convert_tree_packed_sequence_on_a_device_keeps_batch_sizes_on_the_host(keywords: Any) -> None:
+def test_convert_tree_packed_sequence_on_a_device_keeps_batch_sizes_on_the_host(
+    keywords: Any,
+) -> None:
     result = interop.convert_tree([packed()], "torch", device="cuda", **keywords)[0]
     assert facts(result) == facts(packed().to("cuda"))
     back = interop.convert_tree([result], "torch", device="cpu")[0]
@@ -109,7 +115,9 @@ def test_convert_tree_refusal_in_a_packed_sequence_names_the_field() -> None:
     with pytest.raises(interop.CopyRequiredError) as caught:
         interop.convert_tree({"x": sequence}, "torch", copy=False, dtype="float64")
     assert caught.value.__notes__ == ["at tree['x'].data"]
-    broken = tuple.__new__(type(sequence), (sequence.data, sequence.batch_sizes, torch.eye(2).to_sparse(), None))
+    broken = tuple.__new__(
+        type(sequence), (sequence.data, sequence.batch_sizes, torch.eye(2).to_sparse(), None)
+    )
     with pytest.raises(interop.UnsupportedArrayError) as refused:
         interop.convert_tree({"x": broken}, "numpy")
     assert refused.value.__notes__ == ["at tree['x'].sorted_indices"]
@@ -119,7 +127,12 @@ def test_convert_tree_refusal_in_a_packed_sequence_names_the_field() -> None:
 def test_implemented_in_packed_sequence_keeps_its_indices(to: str) -> None:
     @interop.implemented_in(to, dtype="float64")
     def body(sequence: Any) -> Any:
-        assert [str(x.dtype).removeprefix("torch.") for x in sequence] == ["float64", "int64", "int64", "int64"]
+        assert [str(x.dtype).removeprefix("torch.") for x in sequence] == [
+            "float64",
+            "int64",
+            "int64",
+            "int64",
+        ]
         return sequence
 
     assert facts(body(packed())) == facts(packed().to(torch.float64))
@@ -130,12 +143,16 @@ def test_implemented_in_packed_sequence_keeps_its_indices(to: str) -> None:
 
 @pytest.mark.parametrize(("make", "fixed"), RETURN_TYPES.values(), ids=RETURN_TYPES)
 @pytest.mark.parametrize("to", ["torch", "numpy"])
-def test_convert_tree_return_type_keeps_the_dtype_of_its_indices(make: Any, fixed: set[str], to: str) -> None:
+def test_convert_tree_return_type_keeps_the_dtype_of_its_indices(
+    make: Any, fixed: set[str], to: str
+) -> None:
     result = make()
     converted = interop.convert_tree([result], to, dtype="float64", casting="unsafe")[0]
     assert type(converted) is type(result)
     for name in type(result).__match_args__:
-        before, after = (str(getattr(x, name).dtype).removeprefix("torch.") for x in (result, converted))
+        before, after = (
+            str(getattr(x, name).dtype).removeprefix("torch.") for x in (result, converted)
+        )
         assert after == (before if name in fixed else "float64")
 
 

@@ -20,7 +20,9 @@ HELD = {name: pair for name, pair in HOLDERS.items() if name != "result of torch
 
 @pytest.mark.parametrize(("hold", "take"), HELD.values(), ids=HELD)
 @pytest.mark.parametrize("to", [np, torch])
-def test_convert_tree_array_of_a_namespace_is_converted(hold: Holder, take: Holder, to: Any) -> None:
+def test_convert_tree_array_of_a_namespace_is_converted(
+    hold: Holder, take: Holder, to: Any
+) -> None:
     x = strict.reshape(strict.arange(6.0), (2, 3))
     result = convert_tree(hold(x), to)
     assert interop.framework_of(take(result)) == to.__name__

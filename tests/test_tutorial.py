@@ -32,7 +32,16 @@ def _arrow() -> Iterator[None]:
 @pytest.mark.usefixtures("_arrow")
 class TestTensor(AdapterSuite):
     framework = "pyarrow"
-    dtypes: ClassVar[tuple[str, ...]] = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+    dtypes: ClassVar[tuple[str, ...]] = (
+        "uint8",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
+    )
 
     def make(self, array: NDArray[Any]) -> Any:
         return self.adapter.array_type.from_numpy(np.array(array))

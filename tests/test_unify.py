@@ -31,7 +31,9 @@ SCALAR = np.float64(3)
         ([FOREIGN, TENSOR], "torch"), ([FOREIGN, SCALAR, NDARRAY, TENSOR], "numpy"), ([NDARRAY], "numpy"),
     ],
 )  # fmt: skip
-def test_unify_without_to_uses_the_framework_of_the_first_known_array(arrays: list[Any], framework: str) -> None:
+def test_unify_without_to_uses_the_framework_of_the_first_known_array(
+    arrays: list[Any], framework: str
+) -> None:
     results = unify(*arrays)
     assert [interop.framework_of(x) for x in results] == [framework] * len(arrays)
     assert [x.tolist() for x in results] == [interop.to_numpy(x).tolist() for x in arrays]
@@ -43,7 +45,12 @@ def test_unify_to_chooses_the_framework(to: Any) -> None:
     results = unify(NDARRAY, TENSOR, FOREIGN, SCALAR, to=to)
     assert [interop.framework_of(x) for x in results] == [name] * 4
     assert [tuple(x.shape) for x in results] == [(3,), (4,), (2,), ()]
-    assert [str(x.dtype).removeprefix("torch.") for x in results] == ["float32", "float64", "int16", "float64"]
+    assert [str(x.dtype).removeprefix("torch.") for x in results] == [
+        "float32",
+        "float64",
+        "int16",
+        "float64",
+    ]
 
 
 def test_unify_returns_target_arrays_themselves_and_shares_others() -> None:
@@ -115,7 +122,9 @@ def test_unify_invalid_arguments_are_refused_with_the_reason(case: Case) -> None
         (lambda: unify(NDARRAY, 2, to=torch), 1),
     ],
 )  # fmt: skip
-def test_unify_object_that_is_not_an_array_raises_with_its_position(call: Callable[[], Any], where: int) -> None:
+def test_unify_object_that_is_not_an_array_raises_with_its_position(
+    call: Callable[[], Any], where: int
+) -> None:
     with pytest.raises(interop.NotAnArrayError, match="is not an array") as caught:
         call()
     assert caught.value.__notes__ == [f"at arrays[{where}]"]

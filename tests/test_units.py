@@ -12,7 +12,9 @@ import interop
 import lazily
 import units
 
-MAKES: dict[str, Callable[..., Any]] = {name: make for name, (make, _) in units.SUBCLASSES.items()} | {
+MAKES: dict[str, Callable[..., Any]] = {
+    name: make for name, (make, _) in units.SUBCLASSES.items()
+} | {
     "bare": lambda: np.array([1.0, 2.0]).view(units.Bare),
     "pint": lambda: units.Pint([1, 2]),
 }
@@ -45,8 +47,12 @@ def refusal(function: Callable[[], Any]) -> str:
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @EACH
-def test_verbs_refuse_an_array_with_a_unit(make: Callable[[], Any], verb: Callable[[Any], Any]) -> None:
-    assert "it has the unit m, which would be lost. Convert its numbers: x." in refusal(partial(verb, make()))
+def test_verbs_refuse_an_array_with_a_unit(
+    make: Callable[[], Any], verb: Callable[[Any], Any]
+) -> None:
+    assert "it has the unit m, which would be lost. Convert its numbers: x." in refusal(
+        partial(verb, make())
+    )
 
 
 @pytest.mark.requires("torch")
@@ -77,7 +83,9 @@ def test_convert_dimensionless_array_gives_its_numbers(name: str, unit: str | No
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize("unit", ["%", "10", "rad", "mag"])
 def test_convert_scaled_or_angular_unit_is_refused(unit: str) -> None:
-    assert f"it has the unit {unit}" in refusal(lambda: interop.to_torch(units.Astropy([1, 2], unit)))
+    assert f"it has the unit {unit}" in refusal(
+        lambda: interop.to_torch(units.Astropy([1, 2], unit))
+    )
 
 
 @SUBCLASS
@@ -93,7 +101,9 @@ def test_to_numpy_of_a_subclass_keeps_object_and_unit(name: str) -> None:
 
 
 def test_to_numpy_of_an_object_with_units_is_refused() -> None:
-    assert refusal(lambda: interop.to_numpy(units.Pint([1, 2]))).endswith("Convert its numbers: x.magnitude.")
+    assert refusal(lambda: interop.to_numpy(units.Pint([1, 2]))).endswith(
+        "Convert its numbers: x.magnitude."
+    )
 
 
 def test_unify_array_with_unit_beside_another_class_is_refused() -> None:
@@ -114,7 +124,11 @@ def test_convert_subclass_without_a_real_unit_is_converted(tmp_path: Any) -> Non
         def unit(self) -> str:
             return "a method, and no unit"
 
-    for x in (np.zeros(2).view(Info), np.zeros((1, 2)).view(np.matrix), np.memmap(tmp_path / "x", "f8", "w+", shape=2)):
+    for x in (
+        np.zeros(2).view(Info),
+        np.zeros((1, 2)).view(np.matrix),
+        np.memmap(tmp_path / "x", "f8", "w+", shape=2),
+    ):
         assert interop.to_torch(x).tolist() == np.asarray(x).tolist()
         assert interop.unify(x, np.zeros(2))[0] is x
 

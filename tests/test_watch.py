@@ -62,7 +62,9 @@ def test_watch_records_stack_as_a_copy() -> None:
     ]
     with watch() as there:
         interop.stack([np.ones(3), torch.ones(3, dtype=torch.float64)], "torch")
-    assert [(r.source, r.bytes_copied, r.reason) for r in there.records][2:] == [("torch", 48, "to stack is to copy")]
+    assert [(r.source, r.bytes_copied, r.reason) for r in there.records][2:] == [
+        ("torch", 48, "to stack is to copy")
+    ]
     assert [(r.source, r.bytes_copied) for r in there.records][:2] == [("numpy", 0), ("torch", 0)]
 
 
@@ -77,7 +79,10 @@ def test_watch_record_has_the_plan_and_the_line_of_the_caller() -> None:
     )  # fmt: skip
     assert record.route == "numpy on cpu -> torch on cpu"
     assert record.reason == "torch has no negative strides"
-    assert record.where == f"{__file__}:{here} in test_watch_record_has_the_plan_and_the_line_of_the_caller"
+    assert (
+        record.where
+        == f"{__file__}:{here} in test_watch_record_has_the_plan_and_the_line_of_the_caller"
+    )
     assert 0 < record.seconds < 60
     assert str(record) == (
         "numpy -> torch, int16 (4,) on cpu: 8 bytes copied, because torch has no negative strides "
@@ -137,7 +142,9 @@ def test_watch_after_exit_adds_no_python_frame() -> None:
     with watch():
         interop.to_numpy(t)
     frames: list[str] = []
-    sys.setprofile(lambda frame, event, _: frames.append(frame.f_code.co_name) if event == "call" else None)
+    sys.setprofile(
+        lambda frame, event, _: frames.append(frame.f_code.co_name) if event == "call" else None
+    )
     try:
         interop.to_numpy(t)
     finally:
@@ -168,7 +175,10 @@ def test_watch_keep_limits_the_records_to_the_latest() -> None:
 def test_watch_invalid_keep_is_refused(keep: Any) -> None:
     with pytest.raises(interop.InvalidOptionError) as caught:
         watch(keep=keep)
-    assert str(caught.value) == f"keep must be an integer from 0 up, or None to keep all records, got {keep!r}"
+    assert (
+        str(caught.value)
+        == f"keep must be an integer from 0 up, or None to keep all records, got {keep!r}"
+    )
 
 
 def test_watch_records_conversions_from_all_threads() -> None:
@@ -242,7 +252,11 @@ def test_watch_summary_adds_up_records_by_line() -> None:
         16,
         0,
     )
-    assert (second.route, second.calls, second.bytes_copied) == ("torch on cpu -> numpy on cpu", 3, 0)
+    assert (second.route, second.calls, second.bytes_copied) == (
+        "torch on cpu -> numpy on cpu",
+        3,
+        0,
+    )
     assert second.where.endswith(" in busy")
     assert second.reason == "both can use the same memory on cpu"
 
@@ -250,7 +264,9 @@ def test_watch_summary_adds_up_records_by_line() -> None:
 def test_watch_summary_prints_counts_and_lines() -> None:
     lines = str(busy().summary()).splitlines()
     assert lines[0] == "4 conversions, 3 without a copy; 16 bytes copied, 0 of them host bytes"
-    assert lines[1].startswith("      1 x numpy on cpu -> torch on cpu: 16 bytes copied, 0 of them host bytes, ")
+    assert lines[1].startswith(
+        "      1 x numpy on cpu -> torch on cpu: 16 bytes copied, 0 of them host bytes, "
+    )
     assert lines[2].startswith(f"          at {__file__}:")
     assert lines[2].endswith(" in busy, because torch has no negative strides")
     assert len(lines) == 5
@@ -267,7 +283,9 @@ def test_watch_repr_html_shows_the_summary_table() -> None:
 def test_watch_summary_without_records_counts_zero() -> None:
     with watch() as seen:
         pass
-    assert str(seen.summary()) == ("0 conversions, 0 without a copy; 0 bytes copied, 0 of them host bytes")
+    assert str(seen.summary()) == (
+        "0 conversions, 0 without a copy; 0 bytes copied, 0 of them host bytes"
+    )
 
 
 @pytest.mark.requires("cupy", "gpu")

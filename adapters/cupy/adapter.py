@@ -8,7 +8,15 @@ import cupy
 import numpy as np
 
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED, Interface, Lease, Stream, release_pending
+from interop.adapter.streams import (
+    LEGACY,
+    PER_THREAD,
+    UNORDERED,
+    Interface,
+    Lease,
+    Stream,
+    release_pending,
+)
 
 from . import memory
 
@@ -41,7 +49,11 @@ class CuPyAdapter(Adapter):
         """Tell the facts of a CuPy array; managed memory is its device's."""
         dtype = x.dtype
         name = _NAMES.get(dtype)
-        problem = None if name else f"CuPy's {dtype} is no dtype of plain numbers. Convert it first: x.astype(float)."
+        problem = (
+            None
+            if name
+            else f"CuPy's {dtype} is no dtype of plain numbers. Convert it first: x.astype(float)."
+        )
         device = Device(CUDA.kind, x.device.id)
         return Facts(
             "cupy", x.shape, name or str(dtype), device, x.strides, x.nbytes,
@@ -58,14 +70,18 @@ class CuPyAdapter(Adapter):
             return "CuPy holds CUDA memory only. Convert to numpy or torch for the host."
         try:
             count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError:  # its words speak of drivers, whatever is missing
+        except (
+            cupy.cuda.runtime.CUDARuntimeError
+        ):  # its words speak of drivers, whatever is missing
             count = 0
         if not count:
             return "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
         index = cupy.cuda.runtime.getDevice() if device.id == CURRENT else device.id
         if 0 <= index < count:
             return Device(CUDA.kind, index)
-        return f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them."
+        return (
+            f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them."
+        )
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss the 8-bit floats, and bfloat16 where ml_dtypes is missing."""
@@ -80,7 +96,11 @@ class CuPyAdapter(Adapter):
 
     def parse_device(self, spec: Any, /) -> Device:
         """Read a `cupy.cuda.Device`."""
-        return Device(CUDA.kind, spec.id) if isinstance(spec, cupy.cuda.Device) else super().parse_device(spec)
+        return (
+            Device(CUDA.kind, spec.id)
+            if isinstance(spec, cupy.cuda.Device)
+            else super().parse_device(spec)
+        )
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read what CuPy takes for a dtype: NumPy's."""
@@ -129,7 +149,11 @@ class CuPyAdapter(Adapter):
         own = self.current_stream(device)
         if stream.ordered:
             self.wait_stream(own, stream, device)
-        lent = x if own.is_same(stream) or not x.size else _owned(x, Lease(x, device, stream, own, self))
+        lent = (
+            x
+            if own.is_same(stream) or not x.size
+            else _owned(x, Lease(x, device, stream, own, self))
+        )
         return (
             _OrderedManagedArray(lent, device)
             if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED
@@ -172,7 +196,9 @@ class CuPyAdapter(Adapter):
         target = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
             with target:
-                return cupy.asarray(x, order="K", blocking=memory.is_pinned(x)).astype(wanted, copy=False)
+                return cupy.asarray(x, order="K", blocking=memory.is_pinned(x)).astype(
+                    wanted, copy=False
+                )
         # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
         _order(x.device, target)
         with target:
@@ -186,7 +212,10 @@ class CuPyAdapter(Adapter):
         CuPy may copy a subclass without its attributes.
         """
         copied = self.copy(x, device, dtype)
-        lost = type(copied) is type(x) is not cupy.ndarray and not vars(x).keys() <= vars(copied).keys()
+        lost = (
+            type(copied) is type(x) is not cupy.ndarray
+            and not vars(x).keys() <= vars(copied).keys()
+        )
         return copied.view(cupy.ndarray) if lost else copied
 
     def view(self, x: Any, index: Any, /) -> Any:
@@ -207,7 +236,9 @@ class CuPyAdapter(Adapter):
             if memory.is_one_copy(x, source):
                 x.data.copy_from_device_async(source.data, source.nbytes)
             else:
-                x[...] = source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
+                x[...] = (
+                    source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
+                )
         _order(x.device, source.device)
 
     def download_into(self, x: Any, out: NDArray[Any], /) -> None:

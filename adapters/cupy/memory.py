@@ -15,7 +15,10 @@ _PINNED: Final = 1  # cudaMemoryTypeHost
 
 def is_pinned(x: NDArray[Any]) -> bool:
     """Whether an upload would read the array after it was called: then its owner must not change or free it yet."""
-    return bool(x.size) and cupy.cuda.runtime.pointerGetAttributes(x.__array_interface__["data"][0]).type == _PINNED
+    return (
+        bool(x.size)
+        and cupy.cuda.runtime.pointerGetAttributes(x.__array_interface__["data"][0]).type == _PINNED
+    )
 
 
 def why_not_shareable(x: Any) -> str | None:
@@ -29,7 +32,11 @@ def why_not_shareable(x: Any) -> str | None:
         return None
     if any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
         return f"its strides are not whole elements of {size} bytes"
-    return f"its address is not a multiple of its elements' {size} bytes" if x.data.ptr % size else None
+    return (
+        f"its address is not a multiple of its elements' {size} bytes"
+        if x.data.ptr % size
+        else None
+    )
 
 
 def aligned(x: Any) -> Any:

@@ -67,26 +67,36 @@ class DaskAdapter(LazyAdapter):
 
     def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:
         """Map by `dask.array.blockwise`, which aligns the blocks, as `map_blocks` doesn't."""
-        axes = [tuple(range(x.ndim))[::-1] for x in arrays]  # counted from the last one, as shapes are broadcast
+        axes = [
+            tuple(range(x.ndim))[::-1] for x in arrays
+        ]  # counted from the last one, as shapes are broadcast
         pairs = chain.from_iterable(zip(arrays, axes, strict=True))
         return da.blockwise(function, max(axes, key=len), *pairs, dtype=meta.dtype, meta=meta)
 
     def split(self, x: Any, cut: Callable[[Any], Any], meta: Any, chunks: Any, /) -> Any:
         """Cut now, so that a task has only its block; `from_array` copies, and makes NumPy's blocks of torch's."""
         chunks = "auto" if chunks is None else chunks
-        if da.Array is not Array:  # its new engine ("array.query-planning"), where a graph can't be given
+        if (
+            da.Array is not Array
+        ):  # its new engine ("array.query-planning"), where a graph can't be given
             return da.from_array(_Cut(x, cut, meta), chunks, name=False, asarray=False, meta=meta)
         chunks = normalize_chunks(chunks, tuple(x.shape), dtype=meta.dtype)
         name = f"interop-{uuid.uuid4().hex}"  # the memory may be written to: it is no name for what is in it
         blocks = map(cut, (index or ... for index in slices_from_chunks(chunks)))
         keys = product([name], *(range(len(sizes)) for sizes in chunks))
         graph: Any = dict(zip(keys, map(_task, blocks), strict=True))
-        return cast("Any", da).Array(HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta)
+        return cast("Any", da).Array(
+            HighLevelGraph.from_collections(name, graph), name, chunks, meta=meta
+        )
 
     def split_later(self, x: Any, chunks: Any, /) -> Any:
         """Let Dask slice it when a block is computed."""
-        meta = np.empty((0,) * len(x.shape), x.dtype)  # else Dask reads a part to learn that, and asks for `ndim`
-        return da.from_array(x, chunks="auto" if chunks is None else chunks, name=False, asarray=True, meta=meta)
+        meta = np.empty(
+            (0,) * len(x.shape), x.dtype
+        )  # else Dask reads a part to learn that, and asks for `ndim`
+        return da.from_array(
+            x, chunks="auto" if chunks is None else chunks, name=False, asarray=True, meta=meta
+        )
 
     def rechunk(self, x: Any, chunks: Any, /) -> Any:
         """Rechunk, which is lazy."""
@@ -141,7 +151,9 @@ class _Held:
         return _held, (pack, setup, *pack(block))
 
 
-def _held(pack: Pack, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Held:
+def _held(
+    pack: Pack, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> _Held:
     return _Held(wire.load_payload(None, setup, function, arguments), pack, setup)
 
 
@@ -182,7 +194,9 @@ def _index_by_wide_numbers() -> None:
 
         def take_by_wide_numbers(x: Any, index: Any) -> Any:
             number, keys = index
-            return take(x, (number, tuple(k if isinstance(k, slice) else k.astype("int64") for k in keys)))
+            return take(
+                x, (number, tuple(k if isinstance(k, slice) else k.astype("int64") for k in keys))
+            )
 
         _shuffle._getitem = take_by_wide_numbers
 
@@ -191,6 +205,10 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return array_namespace(a).tensordot(a, b, axes=axes)
 
 
-_LOOKUPS: Final = {concatenate_lookup: _concatenate, take_lookup: _take, tensordot_lookup: _tensordot}
+_LOOKUPS: Final = {
+    concatenate_lookup: _concatenate,
+    take_lookup: _take,
+    tensordot_lookup: _tensordot,
+}
 
 adapter = DaskAdapter()

@@ -36,13 +36,17 @@ class Payload:
         return self._reduced
 
 
-def load_payload(_: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def load_payload(
+    _: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> Any:
     """Make the array, in a process that has been told of its framework."""
     setup()
     return function(*arguments)
 
 
-def load_payload_or_lend(spacer: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def load_payload_or_lend(
+    spacer: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> Any:
     """Make the array that is in a payload; for a reader that knew no payloads, as what torch takes without a warning."""
     known = tuple(_registered)
     x = load_payload(spacer, setup, function, arguments)
@@ -98,7 +102,12 @@ def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Pack, setup: Setup) -> 
         device = str(x.device)
         device = device if ":" in device else f"{device}:0"
         gradient = bool(getattr(x, "requires_grad", False))
-        return {_PAYLOAD: True, "sub-header": header, "requires_grad": gradient, "device": device}, frames
+        return {
+            _PAYLOAD: True,
+            "sub-header": header,
+            "requires_grad": gradient,
+            "device": device,
+        }, frames
     if "sub-header" not in header or "grad" in header:
         return header, frames
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415

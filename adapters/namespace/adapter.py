@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from interop.adapter.streams import Stream
 
 
-_NARROWER: Final = {"float64": "float32", "complex128": "complex64", "int64": "int32", "uint64": "uint32"}
+_NARROWER: Final = {
+    "float64": "float32",
+    "complex128": "complex64",
+    "int64": "int32",
+    "uint64": "uint32",
+}
 
 
 class NamespaceAdapter(Adapter):
@@ -44,12 +49,24 @@ class NamespaceAdapter(Adapter):
         """Tell what the array says of itself, and of its memory what DLPack does; else it passes for contiguous."""
         shape, dtype, device = tuple(x.shape), trials.dtype_name(x.dtype), self._device_of(x)
         if dtype not in PLAIN_DTYPES:
-            return Facts(self.name, shape, dtype, device, unsupported=f"its dtype {x.dtype} is none of plain numbers")
+            return Facts(
+                self.name,
+                shape,
+                dtype,
+                device,
+                unsupported=f"its dtype {x.dtype} is none of plain numbers",
+            )
         view = trials.look(x) if device == CPU else None
         size = np.dtype(dtype).itemsize
-        strides = view.strides if view is not None else tuple(size * prod(shape[n + 1 :]) for n in range(len(shape)))
+        strides = (
+            view.strides
+            if view is not None
+            else tuple(size * prod(shape[n + 1 :]) for n in range(len(shape)))
+        )
         readonly = view is not None and not view.flags.writeable
-        return Facts(self.name, shape, dtype, device, strides, size * prod(shape), readonly=readonly)
+        return Facts(
+            self.name, shape, dtype, device, strides, size * prod(shape), readonly=readonly
+        )
 
     def _device_of(self, x: Any) -> Device:
         native = getattr(x, "device", None)
@@ -65,9 +82,15 @@ class NamespaceAdapter(Adapter):
         if device.is_host or (isinstance(device, LibraryDevice) and device.native == self.device):
             return CPU
         native = device.native if isinstance(device, LibraryDevice) else None
-        if native is not None and (native in listed or (not listed and type(native) is type(self.device))):
+        if native is not None and (
+            native in listed or (not listed and type(native) is type(self.device))
+        ):
             return device
-        known = f". Its devices are {', '.join(map(str, listed))}." if listed else ", it holds host memory only."
+        known = (
+            f". Its devices are {', '.join(map(str, listed))}."
+            if listed
+            else ", it holds host memory only."
+        )
         return f"{self.name} can't be on {device}{known}"
 
     def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:
@@ -76,15 +99,23 @@ class NamespaceAdapter(Adapter):
         The library is asked by ``__array_namespace_info__().dtypes(device=)``, if it has an
         answer.
         """
-        if not isinstance(device, LibraryDevice) or trials.has_on(self.namespace, device.native, dtype):
+        if not isinstance(device, LibraryDevice) or trials.has_on(
+            self.namespace, device.native, dtype
+        ):
             return None
         narrower = _NARROWER.get(dtype, "")
         able = narrower and trials.has_on(self.namespace, device.native, narrower)
-        return f"{device} has no {dtype}. " + (f'Pass dtype="{narrower}".' if able else "Convert it to another device.")
+        return f"{device} has no {dtype}. " + (
+            f'Pass dtype="{narrower}".' if able else "Convert it to another device."
+        )
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss what does not come out of the namespace as it went in."""
-        return None if trials.has_dtype(self, dtype) else f'{self.name} has no {dtype}. Pass dtype="float32".'
+        return (
+            None
+            if trials.has_dtype(self, dtype)
+            else f'{self.name} has no {dtype}. Pass dtype="float32".'
+        )
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - the same for all
         """Refuse everything where nothing is ever shared."""
@@ -138,7 +169,9 @@ class NamespaceAdapter(Adapter):
         if self._device_of(x) == CPU:
             return super().view(x, index)
         axes = index if isinstance(index, tuple) else (index,)
-        return x[axes if ... in axes else (*axes, ...)]  # the standard takes no fewer indices than axes
+        return x[
+            axes if ... in axes else (*axes, ...)
+        ]  # the standard takes no fewer indices than axes
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return a copy of a native array or an ndarray, on a given device.
@@ -154,7 +187,9 @@ class NamespaceAdapter(Adapter):
             raise
         except Exception as error:  # a namespace may raise anything
             reason = f"its library refuses that ({errors.quote(error)})"
-            msg = f"cannot copy an array of {self.name} from {here} to {device} as {dtype}: {reason}"
+            msg = (
+                f"cannot copy an array of {self.name} from {here} to {device} as {dtype}: {reason}"
+            )
             raise errors.UnsupportedArrayError(msg) from error
 
     def _copy_by_library(self, x: Any, here: Device, device: Device, dtype: str) -> Any:
@@ -163,7 +198,11 @@ class NamespaceAdapter(Adapter):
             return self.namespace.astype(x, getattr(self.namespace, dtype), copy=True)
         if here != CPU and trials.dtype_name(x.dtype) == dtype:
             return self._moved(x, device)
-        host = self._brought_in(x, dtype) if here == CPU else self._copy_on_host(self._moved(x, CPU), dtype)
+        host = (
+            self._brought_in(x, dtype)
+            if here == CPU
+            else self._copy_on_host(self._moved(x, CPU), dtype)
+        )
         return host if device == CPU else self._moved(host, device)
 
     def _moved(self, x: Any, device: Device) -> Any:
@@ -195,7 +234,11 @@ class NamespaceAdapter(Adapter):
             with suppress(BufferError):
                 return self.adopt(array, None)
         try:
-            return self.namespace.asarray(array, copy=True) if copies else self.namespace.asarray(array)
+            return (
+                self.namespace.asarray(array, copy=True)
+                if copies
+                else self.namespace.asarray(array)
+            )
         except Exception as error:  # a namespace may raise anything
             msg = f"{self.name} refuses an array of {dtype} {array.shape} ({errors.quote(error)})"
             raise errors.UnsupportedArrayError(msg) from error
@@ -207,7 +250,11 @@ def make_adapter(namespace: ModuleType) -> Adapter | None:
         adapter = _subclass(name=namespace.__name__, namespace=namespace, shares=shares)
         with suppress(Exception):  # whatever it raises, it makes no such arrays
             x = trials.made(adapter, trials.PROBE)
-            if trials.dtype_name(x.dtype) == trials.PROBE and tuple(x.shape) == (1,) and trials.is_on_host(x):
+            if (
+                trials.dtype_name(x.dtype) == trials.PROBE
+                and tuple(x.shape) == (1,)
+                and trials.is_on_host(x)
+            ):
                 return _subclass(
                     name=namespace.__name__, namespace=namespace, shares=shares, array_type=type(x),
                     device=getattr(x, "device", None), honours_readonly=shares and trials.honours_readonly(adapter),

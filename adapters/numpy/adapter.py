@@ -25,7 +25,9 @@ _DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(name) for name in PLA
 _NAME: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
 _SHARED: Final = ("r", "r+", "w+")  # modes of a `numpy.memmap`
 _ADDED: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added
-_UNVERSIONED: Final = b"numpy_dltensor"  # NumPy's name of a capsule that it has adopted, from before DLPack 1.0
+_UNVERSIONED: Final = (
+    b"numpy_dltensor"  # NumPy's name of a capsule that it has adopted, from before DLPack 1.0
+)
 _OWN: Final = frozenset(map(id, _DTYPES.values()))
 
 

@@ -31,7 +31,9 @@ def hint(x: NDArray[Any]) -> str:
         )
     if dtype.names:
         return f'Pass its fields one by one: x["{dtype.names[0]}"].'
-    if dtype.kind in _BY_KIND and (dtype.kind != "V" or dtype.type is np.void):  # "V" is ml_dtypes' int4, too
+    if dtype.kind in _BY_KIND and (
+        dtype.kind != "V" or dtype.type is np.void
+    ):  # "V" is ml_dtypes' int4, too
         return _BY_KIND[dtype.kind](x)
     if dtype.kind == "c":
         return "Convert it first: x.astype(numpy.complex128)."
@@ -72,12 +74,16 @@ def _of_objects(x: NDArray[Any]) -> str:
 
 
 def _of_scalars(elements: list[Any]) -> str:
-    if elements and all(isinstance(element, Integral) and int(element) in _INT64 for element in elements):
+    if elements and all(
+        isinstance(element, Integral) and int(element) in _INT64 for element in elements
+    ):
         return 'Convert its elements to numbers first: x.astype("int64").'
     if all(map(_is_real, elements)):
         return "Convert its elements to numbers first: x.astype(float)."
     if all(element is None or _is_real(element) for element in elements):
-        return "Convert its elements to numbers first: x.astype(float). That makes NaN of every None."
+        return (
+            "Convert its elements to numbers first: x.astype(float). That makes NaN of every None."
+        )
     if all(isinstance(element, Complex) for element in elements):
         return "Convert its elements to numbers first: x.astype(complex)."
     classes = ", ".join(dict.fromkeys(type(element).__name__ for element in elements))
@@ -99,7 +105,9 @@ def _is_sequence(element: Any) -> bool:
 
 
 def _is_real(element: Any) -> bool:
-    return isinstance(element, Real) or (hasattr(type(element), "__float__") and not isinstance(element, Complex))
+    return isinstance(element, Real) or (
+        hasattr(type(element), "__float__") and not isinstance(element, Complex)
+    )
 
 
 def _are_numbers(elements: list[Any]) -> bool:

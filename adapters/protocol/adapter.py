@@ -180,7 +180,13 @@ def _closed_cuda(x: Any) -> Closed | None:
     if interface is None:
         return None
     address, readonly = interface["data"]
-    facts = _facts(x, tuple(interface["shape"]), interface["typestr"], _device_at(address), interface.get("strides"))
+    facts = _facts(
+        x,
+        tuple(interface["shape"]),
+        interface["typestr"],
+        _device_at(address),
+        interface.get("strides"),
+    )
     facts = facts._replace(readonly=bool(readonly))
     if problem := _why_no_numbers(interface, facts):
         return Closed(x, facts._replace(unsupported=problem))

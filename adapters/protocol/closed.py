@@ -62,7 +62,9 @@ def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayErr
     said = {protocol: errors.quote(error) for protocol, error in answers.items()}
     if len(said) == 1:
         answer = next(iter(said.values()))
-        return errors.UnsupportedArrayError(f"{name} offers its memory, but asked for it, it answers {answer}")
+        return errors.UnsupportedArrayError(
+            f"{name} offers its memory, but asked for it, it answers {answer}"
+        )
     all_said = "; ".join(f"{protocol} answers {answer}" for protocol, answer in said.items())
     msg = f"{name} offers its memory by {len(said)} protocols, and none works: {all_said}"
     return errors.UnsupportedArrayError(msg)
@@ -72,7 +74,9 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     """Return the facts of an object from the stated shape and dtype."""
     name = dtype_name(dtype)
     problem = None if name else f"its dtype {dtype} is none of plain numbers"
-    if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
+    if not isinstance(shape, tuple) or not all(
+        isinstance(n, (int, np.integer)) and n >= 0 for n in shape
+    ):
         problem = problem or f"its shape {shape!r:.80} is none of an array"
     if problem:
         return Facts(type(x).__name__, (), str(dtype), device, unsupported=problem)
@@ -81,13 +85,17 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     return Facts(type(x).__name__, shape, name, device, tuple(strides), itemsize * prod(shape))
 
 
-def why_unreadable(address: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> str | None:
+def why_unreadable(
+    address: int, shape: tuple[int, ...], strides: tuple[int, ...], size: int
+) -> str | None:
     """Return why kernels cannot read elements of `size` bytes at an address, or None."""
     if 0 in shape:
         return None
     if any(stride % size for stride, n in zip(strides, shape, strict=True) if n > 1):
         return f"its strides are not whole elements of {size} bytes"
-    return f"its address is not a multiple of its elements' {size} bytes" if address % size else None
+    return (
+        f"its address is not a multiple of its elements' {size} bytes" if address % size else None
+    )
 
 
 def dtype_name(dtype: Any) -> str:

@@ -57,7 +57,9 @@ def refusal(x: Any) -> Facts | None:
     problem = _strange(x, columns) or _missing(x, columns)
     if problem is None:
         return None
-    dtypes = set(map(str, x.dtypes)) if _is_frame(x) else {str(_dtype(column)) for _, column in columns}
+    dtypes = (
+        set(map(str, x.dtypes)) if _is_frame(x) else {str(_dtype(column)) for _, column in columns}
+    )
     dtype = dtypes.pop() if len(dtypes) == 1 else "mixed"
     return Facts(type(x).__name__, _shape(x), dtype, CPU, unsupported=problem)
 
@@ -71,7 +73,11 @@ def _columns(x: Any) -> list[tuple[str, Any]]:
     if _is_frame(x):
         dtypes = list(x.dtypes)
         asked = {dtype for dtype in set(dtypes) if not _is_plain(dtype)}
-        return [(str(x.columns[i]), x.iloc[:, i]) for i, dtype in enumerate(dtypes) if asked and dtype in asked]
+        return [
+            (str(x.columns[i]), x.iloc[:, i])
+            for i, dtype in enumerate(dtypes)
+            if asked and dtype in asked
+        ]
     if hasattr(x, "iter_columns"):
         return [(column.name, column) for column in x.iter_columns()]
     if hasattr(x, "itercolumns"):
@@ -150,7 +156,9 @@ def _dialect(x: Any) -> str:
         return "polars"
     if hasattr(x, "astype"):
         return "pandas"
-    return "arrow" if hasattr(x, "dictionary_encode") and not hasattr(x, "chunks") else "chunked arrow"
+    return (
+        "arrow" if hasattr(x, "dictionary_encode") and not hasattr(x, "chunks") else "chunked arrow"
+    )
 
 
 def _are_numbers(x: Any) -> bool:
@@ -171,7 +179,9 @@ def _missing(x: Any, columns: list[tuple[str, Any]]) -> str | None:
         count, inner, path = _count(column)
         if count:
             holder, subject = (inner, "it has") if column is x else (x, f"its column {name!r} has")
-            calls = [f"x{path}.{call}" for call in _FILLS if hasattr(holder, call.partition("(")[0])]
+            calls = [
+                f"x{path}.{call}" for call in _FILLS if hasattr(holder, call.partition("(")[0])
+            ]
             values = f"{count} missing value{'s' * (count != 1)}"
             return f"{subject} {values}, and no number stands for that. Fill or drop first: {', '.join(calls)}."
     return None
@@ -180,7 +190,9 @@ def _missing(x: Any, columns: list[tuple[str, Any]]) -> str | None:
 def _count(column: Any) -> tuple[int, Any, str]:
     """Count the missing values of a column; where they are inside its elements, say how to get at them."""
     if hasattr(column, "isna"):
-        plain = isinstance(column.dtype, np.dtype)  # its NaN is a number, and nothing else is missing
+        plain = isinstance(
+            column.dtype, np.dtype
+        )  # its NaN is a number, and nothing else is missing
         return (0 if plain else int(np.asarray(column.isna()).sum())), column, ""
     path = ""
     while not (count := _nulls(column)) and (step := _way_in(column)):

@@ -54,11 +54,16 @@ def _close_elsewhere(x: Any, native: Any) -> Closed:
 
     The memory is left alone until the library has moved it.
     """
-    facts, download = stated_facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)), producers.download_of(x)
+    facts, download = (
+        stated_facts(x, tuple(x.shape), x.dtype, LibraryDevice(native)),
+        producers.download_of(x),
+    )
     reason = f"only its library can read memory on {native}"
     if facts.unsupported or download:
         return Closed(x, facts._replace(needs_read=reason), download, is_made=True)
-    return Closed(x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first."))
+    return Closed(
+        x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first.")
+    )
 
 
 def _lend_on_device(x: Any, device: Device) -> Closed:
@@ -80,7 +85,9 @@ def _look_or_believe(x: Any, device: Device) -> tuple[Facts, int | None]:
     try:
         header = producers.look(x, device)
     except Exception:
-        stated = stated_facts(x, getattr(x, "shape", None), getattr(x, "dtype", None), producers.as_fact(device))
+        stated = stated_facts(
+            x, getattr(x, "shape", None), getattr(x, "dtype", None), producers.as_fact(device)
+        )
         if stated.unsupported or has_protocol(x, "__cuda_array_interface__"):
             raise
         return stated._replace(strides=()), None

@@ -47,7 +47,9 @@ class Capsule:
         self._device = device
         self.header = capsule.read_header(lent)
         if as_fact(self.header.device) != as_fact(device):
-            raise BufferError(f"it says that it is on {device}, and its capsule says {self.header.device}")
+            raise BufferError(
+                f"it says that it is on {device}, and its capsule says {self.header.device}"
+            )
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._device.kind, self._device.id
@@ -134,7 +136,9 @@ def _check_planned(header: Header, planned: Facts) -> None:
         before, now = (f"{h.dtype} {h.shape} with strides {h.strides}" for h in (planned, header))
         raise BufferError(f"its capsule is {now}, and the plan was made for {before}")
     if header.readonly and not planned.readonly:
-        raise BufferError("its capsule is read-only, and the plan was made for memory that may be written to")
+        raise BufferError(
+            "its capsule is read-only, and the plan was made for memory that may be written to"
+        )
 
 
 def ask(x: Any, **keywords: Any) -> Any:
@@ -227,7 +231,9 @@ def download_of(x: Any) -> Callable[[], NDArray[Any]] | None:
         if host is not None:
             return lambda: _downloaded(x, lambda: _insist_on_host(x.to_device(host)))
     if elsewhere(x) is None and _names_dl_device(x):
-        return lambda: _downloaded(x, lambda: Capsule(x.__dlpack__(dl_device=CPU, max_version=(1, 0)), CPU))
+        return lambda: _downloaded(
+            x, lambda: Capsule(x.__dlpack__(dl_device=CPU, max_version=(1, 0)), CPU)
+        )
     return None
 
 

@@ -134,10 +134,14 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
     if facts := columns.refusal(x):
         return Closed(x, facts)
     if has_protocol(x, "__dlpack__"):
-        with suppress(TypeError, BufferError, NotImplementedError):  # numbers that are packed into bits
+        with suppress(
+            TypeError, BufferError, NotImplementedError
+        ):  # numbers that are packed into bits
             return np.from_dlpack(producers.Answer(x, CPU))
     opened = _open_by_reading(x, lambda: np.asanyarray(x.__array__()), "__array__")
-    if hasattr(type(x), "get_indexer") and not isinstance(opened, Closed):  # it finds its labels by a hash table
+    if hasattr(type(x), "get_indexer") and not isinstance(
+        opened, Closed
+    ):  # it finds its labels by a hash table
         opened = opened.view()
         opened.flags.writeable = False
     return opened
@@ -167,7 +171,11 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
     )
     first = np.asarray(_HeldInterface(interface))
     return _opened(
-        x, first, lambda: np.asarray(_HeldInterface(x.__array_interface__)), "__array_interface__", made=made
+        x,
+        first,
+        lambda: np.asarray(_HeldInterface(x.__array_interface__)),
+        "__array_interface__",
+        made=made,
     )
 
 
@@ -179,14 +187,22 @@ def _open_by_reading(x: Any, read: Read, protocol: str) -> NDArray[Any] | Closed
     return _opened(x, array, read, protocol, made=made)
 
 
-def _opened(x: Any, first: NDArray[Any], read: Read, protocol: str, *, made: bool) -> NDArray[Any] | Closed:
+def _opened(
+    x: Any, first: NDArray[Any], read: Read, protocol: str, *, made: bool
+) -> NDArray[Any] | Closed:
     """Tell the object's own memory from a copy that was made for us: unless nobody else holds it, by asking again."""
     facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
     if facts.unsupported or not first.nbytes or _meaning(first):
         return first
     if not made and _address(first) == _address(read()):
         return first
-    return Closed(x, facts._replace(needs_read=f"it has to be read by {protocol}"), read, is_made=made, held=[first])
+    return Closed(
+        x,
+        facts._replace(needs_read=f"it has to be read by {protocol}"),
+        read,
+        is_made=made,
+        held=[first],
+    )
 
 
 def _meaning(array: NDArray[Any]) -> str | None:
@@ -232,7 +248,5 @@ def read_later(x: Any) -> NDArray[Any] | Closed | None:
     array = np.asanyarray(x.__array__())
     if not dtype_name(array.dtype):
         return array
-    reason = (
-        f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."
-    )
+    reason = f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."
     return Closed(x, facts._replace(shape=array.shape, unsupported=reason))

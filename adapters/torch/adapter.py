@@ -57,7 +57,11 @@ class TorchAdapter(Adapter):
             return f"torch can't be on {device}. Its devices are {', '.join(KINDS)}."
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         count = torch.accelerator.device_count() if accelerator and accelerator.type == kind else 0
-        index = torch.accelerator.current_device_index() if device.id == CURRENT and count else device.id
+        index = (
+            torch.accelerator.current_device_index()
+            if device.id == CURRENT and count
+            else device.id
+        )
         if 0 <= index < count:
             return Device(device.kind, index)
         found = f"torch {torch.__version__} finds {count or 'no'} device{'s' * (count > 1)} of type {kind} here"
@@ -80,7 +84,9 @@ class TorchAdapter(Adapter):
         kind = KINDS.get(spec.type) if isinstance(spec, torch.device) else None
         if kind is None:
             return super().parse_device(spec)
-        return CPU if kind == CPU.kind else Device(kind, CURRENT if spec.index is None else spec.index)
+        return (
+            CPU if kind == CPU.kind else Device(kind, CURRENT if spec.index is None else spec.index)
+        )
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read a `torch.dtype`, or its name with torch in front: ``"torch.half"``."""
@@ -167,11 +173,15 @@ class TorchAdapter(Adapter):
         """Return a copy with the layout of `Tensor.clone`, in the same gradient graph; complete on return."""
         wanted = host.DTYPES.get(dtype)
         if type(x) is Tensor and wanted and device == CPU and host.is_simple(x) and not _is_faked():
-            return x.clone() if x.dtype is wanted else x.to(wanted)  # a negation that was pending is done, too
+            return (
+                x.clone() if x.dtype is wanted else x.to(wanted)
+            )  # a negation that was pending is done, too
         with _unseen():
             x = subclass.plain(x)
             if x.is_complex() and wanted is not None and host.is_real_number(wanted):
-                x = x.real  # what the cast does, without torch's warning: the caller has asked for it
+                x = (
+                    x.real
+                )  # what the cast does, without torch's warning: the caller has asked for it
             huge = device.is_host and host.is_huge(x) and subclass.has_own_memory(type(x))
             return host.write_huge(x, wanted) if huge else _move(x, device, wanted)
 
@@ -209,10 +219,16 @@ class TorchAdapter(Adapter):
         """Write by `Tensor.copy_`; what is uploaded is cast on the device."""
         with _unseen():
             x = subclass.plain(x).detach()
-            source = subclass.plain(source).detach() if isinstance(source, Tensor) else host.adopt_anywhere(source)
+            source = (
+                subclass.plain(source).detach()
+                if isinstance(source, Tensor)
+                else host.adopt_anywhere(source)
+            )
             if source.is_complex() and host.is_real_number(x.dtype):
                 source = source.real  # what the cast does, without torch's warning
-            source = host.resolved(source)  # with a cast, `copy_` forgets a negation, or negates in the new dtype
+            source = host.resolved(
+                source
+            )  # with a cast, `copy_` forgets a negation, or negates in the new dtype
             if source.is_cpu and not x.is_cpu and source.dtype is not x.dtype:
                 source = source.to(x.device, non_blocking=True)
             host.write(x, source)
@@ -267,11 +283,19 @@ class TorchAdapter(Adapter):
 
     def compiled_export_host(self) -> Any:
         """Let `_torch.c` do it, where it was built."""
-        return host.compiled and (host.compiled.share, host.compiled.share_detached, host.compiled.share_copy)
+        return host.compiled and (
+            host.compiled.share,
+            host.compiled.share_detached,
+            host.compiled.share_copy,
+        )
 
     def compiled_adopt_host(self) -> Any:
         """Let `_torch.c` do it, where it was built."""
-        return host.compiled and (host.compiled.adopt, host.compiled.adopt, host.compiled.adopt_copy)
+        return host.compiled and (
+            host.compiled.adopt,
+            host.compiled.adopt,
+            host.compiled.adopt_copy,
+        )
 
 
 def _torch_device(x: Tensor, device: Device) -> torch.device:

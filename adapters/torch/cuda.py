@@ -33,7 +33,9 @@ def using(named: Stream) -> Any:
 def wait_stream(first: Stream, second: Stream, device: Device) -> None:
     """Record an event on one stream, and let the other wait for it."""
     start = torch_stream(first, device)
-    with torch.cuda.stream(start):  # torch asks the current stream whether it is captured, whichever it records on
+    with torch.cuda.stream(
+        start
+    ):  # torch asks the current stream whether it is captured, whichever it records on
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(start)
         torch_stream(second, device).wait_event(event)

@@ -22,7 +22,9 @@ def read_facts(x: Tensor) -> Facts:
         shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
         shape = () if shapeless else tuple(x.shape)
         dtype = str(x.dtype).removeprefix("torch.")
-        return Facts("torch", shape, dtype, device_of(x), gradient=x.requires_grad, unsupported=problem)
+        return Facts(
+            "torch", shape, dtype, device_of(x), gradient=x.requires_grad, unsupported=problem
+        )
     size = x.element_size()
     strides = tuple([s * size for s in x.stride()])
     not_shareable = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
@@ -43,7 +45,9 @@ def device_of(x: Tensor) -> Device:
 def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why a tensor has no memory of plain numbers behind it."""
     if type(x) is not Tensor and is_lazy(x):
-        return "it is a parameter without a shape yet. Call the module once: module(x) gives it one."
+        return (
+            "it is a parameter without a shape yet. Call the module once: module(x) gives it one."
+        )
     if x.is_nested:
         return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
     if not subclass.has_own_memory(type(x)):

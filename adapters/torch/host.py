@@ -21,7 +21,9 @@ _CARRIED: Final = {
     "bfloat16": torch.int16, "float8_e4m3fn": torch.uint8, "float8_e4m3fnuz": torch.uint8,
     "float8_e5m2": torch.uint8, "float8_e5m2fnuz": torch.uint8, "float8_e8m0fnu": torch.uint8,
 }  # fmt: skip
-DTYPES: Final[dict[str, torch.dtype]] = {name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)}
+DTYPES: Final[dict[str, torch.dtype]] = {
+    name: getattr(torch, name) for name in (*PLAIN_DTYPES, *_CARRIED)
+}
 _CARRIERS: Final = {DTYPES[name]: carrier for name, carrier in _CARRIED.items()}
 NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 _BY_ML_DTYPES: Final = 2  # what `dtype.isbuiltin` says of a dtype that a package has added to NumPy
@@ -53,7 +55,14 @@ def _bind() -> Any:
     if compiled := find_compiled("interop.adapters.torch._native"):
         try:
             is_mode_enabled = torch._C._is_torch_function_mode_enabled
-            compiled.bind(Tensor, torch.nn.Parameter, torch.UntypedStorage, is_mode_enabled, torch.int8, torch.uint8)
+            compiled.bind(
+                Tensor,
+                torch.nn.Parameter,
+                torch.UntypedStorage,
+                is_mode_enabled,
+                torch.int8,
+                torch.uint8,
+            )
         except AttributeError:
             return None
     return compiled
@@ -153,13 +162,22 @@ def adopt_anywhere(array: NDArray[Any]) -> Tensor:
     if array.flags.writeable:
         try:
             return torch.from_numpy(array)
-        except (TypeError, ValueError):  # a dtype of ml_dtypes, or strides that are never stepped over
+        except (
+            TypeError,
+            ValueError,
+        ):  # a dtype of ml_dtypes, or strides that are never stepped over
             pass
     if array.dtype.isbuiltin == _BY_ML_DTYPES:
         name = array.dtype.name
-        return adopt_anywhere(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(DTYPES[name])
+        return adopt_anywhere(array.view(str(_CARRIED[name]).removeprefix("torch."))).view(
+            DTYPES[name]
+        )
     array = _with_plain_strides(array)
-    return torch.from_numpy(array) if array.flags.writeable else from_dlpack(array.__dlpack__(max_version=(1, 0)))
+    return (
+        torch.from_numpy(array)
+        if array.flags.writeable
+        else from_dlpack(array.__dlpack__(max_version=(1, 0)))
+    )
 
 
 def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
@@ -169,7 +187,9 @@ def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
         return array
     from numpy.lib.stride_tricks import as_strided  # noqa: PLC0415
 
-    strides = [s if n > 1 and array.size else size for s, n in zip(array.strides, array.shape, strict=True)]
+    strides = [
+        s if n > 1 and array.size else size for s, n in zip(array.strides, array.shape, strict=True)
+    ]
     return as_strided(array, strides=strides, writeable=array.flags.writeable)
 
 
@@ -288,4 +308,7 @@ def _empty_huge(count: int, dtype: torch.dtype) -> Tensor:
 def stood_for(cls: type) -> str:
     """Say how to get the tensor that an object of a wrapper class stands for. The classes are not imported."""
     names = (base.__name__ for base in cls.__mro__)
-    return next((_WRAPPERS[name] for name in names if name in _WRAPPERS), "Convert the tensor that it stands for.")
+    return next(
+        (_WRAPPERS[name] for name in names if name in _WRAPPERS),
+        "Convert the tensor that it stands for.",
+    )

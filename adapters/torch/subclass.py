@@ -98,7 +98,9 @@ def stack(tensors: Sequence[Any], axis: int) -> Tensor:
             return torch.stack(list(tensors), dim=axis)
     try:
         stacked: Any = torch.stack(list(tensors), dim=axis)
-        if isinstance(stacked, Tensor) and _is_stack(plain(stacked), [plain(x) for x in tensors], axis):
+        if isinstance(stacked, Tensor) and _is_stack(
+            plain(stacked), [plain(x) for x in tensors], axis
+        ):
             return _with_state(stacked, tensors[0])
     except Exception:  # noqa: BLE001, S110 - a subclass may answer anything
         pass
@@ -125,13 +127,19 @@ def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
 
 def _is_copy(copied: Tensor, x: Tensor, device: torch.device, dtype: torch.dtype) -> bool:
     with unseen():
-        likely = copied.shape == x.shape and copied.dtype == dtype and _is_same_device(copied.device, device)
+        likely = (
+            copied.shape == x.shape
+            and copied.dtype == dtype
+            and _is_same_device(copied.device, device)
+        )
         resolved = not (copied.is_conj() or copied.is_neg())
         return likely and resolved and _is_independent(copied, x) and _keeps_graph(copied, x)
 
 
 def _is_same_device(one: torch.device, other: torch.device) -> bool:
-    return one.type == other.type and (one.index or 0) == (other.index or 0)  # "cpu" has an index or none
+    return one.type == other.type and (one.index or 0) == (
+        other.index or 0
+    )  # "cpu" has an index or none
 
 
 def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
@@ -140,7 +148,11 @@ def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
     shape.insert(axis % (first.ndim + 1), len(tensors))
     with unseen():
         alike = (stacked.device, stacked.dtype) == (first.device, first.dtype)
-        return list(stacked.shape) == shape and alike and all(_keeps_graph(stacked, x) for x in tensors)
+        return (
+            list(stacked.shape) == shape
+            and alike
+            and all(_keeps_graph(stacked, x) for x in tensors)
+        )
 
 
 def _is_independent(copied: Tensor, x: Tensor) -> bool:

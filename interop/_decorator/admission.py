@@ -66,7 +66,9 @@ class Admission:
                 f"others, decorate {self.name} with per_block=True and pass the array as an argument of its own."
             )
         if reason := adapter.why_misread(x):
-            raise errors.UnsupportedArrayError(f"cannot pass {adapter.describe(x)} to {self.name}: {reason}")
+            raise errors.UnsupportedArrayError(
+                f"cannot pass {adapter.describe(x)} to {self.name}: {reason}"
+            )
 
     def check_foreign(self, x: Any) -> None:
         """Refuse a convertible object of no framework, unless such objects may pass unchanged.

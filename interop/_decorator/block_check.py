@@ -30,7 +30,10 @@ _TOLERANCE: Final = 1e-2
 
 
 def check_independence(
-    call: BlockCall, grids: Sequence[Sequence[int]], blocks: Sequence[tuple[Adapter, Any]], shapes: Sequence[Any]
+    call: BlockCall,
+    grids: Sequence[Sequence[int]],
+    blocks: Sequence[tuple[Adapter, Any]],
+    shapes: Sequence[Any],
 ) -> None:
     """Refuse a function that gives other values for a part of a small sample than for the whole.
 
@@ -52,7 +55,11 @@ def check_independence(
     UnsupportedArrayError
     """
     ndim = max(map(len, shapes))
-    axes = [axis for axis in range(-ndim, 0) if any(len(grid) >= -axis and grid[axis] > 1 for grid in grids)]
+    axes = [
+        axis
+        for axis in range(-ndim, 0)
+        if any(len(grid) >= -axis and grid[axis] > 1 for grid in grids)
+    ]
     if not axes:
         return
     samples = [_sample(block, shape, axes) for block, shape in zip(blocks, shapes, strict=True)]
@@ -64,7 +71,9 @@ def check_independence(
         raise _refusal(call.__name__, grids, wrong)
 
 
-def _find_dependent_axis(call: BlockCall, blocks: Any, samples: list[NDArray[Any]], axes: Sequence[int]) -> int | None:
+def _find_dependent_axis(
+    call: BlockCall, blocks: Any, samples: list[NDArray[Any]], axes: Sequence[int]
+) -> int | None:
     """Return an axis along which the function cannot be computed part by part, or None.
 
     The values for a part of the sample are compared with that part of the values for the whole. The axis is also None
@@ -84,8 +93,12 @@ def _sample(block: tuple[Adapter, Any], shape: Sequence[int], axes: Sequence[int
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
     adapter, meta = block
-    sides = [len(_SAMPLE) if n - len(shape) in axes and shape[n] != 1 else 1 for n in range(len(shape))]
-    numbers = np.array(_SAMPLE)[np.indices(sides).sum(axis=0) % len(_SAMPLE)]  # the sample along each axis
+    sides = [
+        len(_SAMPLE) if n - len(shape) in axes and shape[n] != 1 else 1 for n in range(len(shape))
+    ]
+    numbers = np.array(_SAMPLE)[
+        np.indices(sides).sum(axis=0) % len(_SAMPLE)
+    ]  # the sample along each axis
     dtype = adapter.describe(meta).dtype
     if dtype == "bool":
         return numbers % 2

@@ -88,7 +88,9 @@ class Converter(NamedTuple):
         facts = adapter.describe(x)
         if facts.unsupported:
             return x
-        return self.convert(adapter.copy(x, facts.device, facts.dtype))  # no plan is remembered for a scalar
+        return self.convert(
+            adapter.copy(x, facts.device, facts.dtype)
+        )  # no plan is remembered for a scalar
 
 
 class ArgumentConverter:
@@ -105,7 +107,11 @@ class ArgumentConverter:
     """
 
     def __init__(
-        self, converter: Converter, result_converter: Converter | None, parameters: Parameters, admission: Admission
+        self,
+        converter: Converter,
+        result_converter: Converter | None,
+        parameters: Parameters,
+        admission: Admission,
     ) -> None:
         self._converter = converter
         self._result_converter = result_converter
@@ -117,7 +123,12 @@ class ArgumentConverter:
 
     def __reduce__(self) -> Any:
         """Reduce to the arguments of the constructor. Ways back are found again."""
-        return ArgumentConverter, (self._converter, self._result_converter, self.parameters, self._admission)
+        return ArgumentConverter, (
+            self._converter,
+            self._result_converter,
+            self.parameters,
+            self._admission,
+        )
 
     def convert_arguments(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], /
@@ -130,22 +141,40 @@ class ArgumentConverter:
                 pass
         parameters, visitor = (
             self.parameters,
-            _ArgumentVisitor(self._converter, self._admission, has_result_converter=self._result_converter is not None),
+            _ArgumentVisitor(
+                self._converter,
+                self._admission,
+                has_result_converter=self._result_converter is not None,
+            ),
         )
         walk = visitor.make_walk()
-        out = walk.start(list(args), parameters.by_position(args), parameters.format_argument, parameters.prefix)
-        walk.start(kwargs, list(parameters.by_keyword(kwargs)), parameters.format_argument, parameters.prefix)
+        out = walk.start(
+            list(args), parameters.by_position(args), parameters.format_argument, parameters.prefix
+        )
+        walk.start(
+            kwargs,
+            list(parameters.by_keyword(kwargs)),
+            parameters.format_argument,
+            parameters.prefix,
+        )
         return (
             out,
             kwargs,
-            self._result_converter if visitor.first is None else self._find_result_converter(visitor.first),
+            self._result_converter
+            if visitor.first is None
+            else self._find_result_converter(visitor.first),
         )
 
     def _convert_plain_arguments(
         self, args: Any, kwargs: dict[str, Any]
     ) -> tuple[Any, dict[str, Any], Converter | None]:
         """Convert plain arrays among numbers and the like; an error of `_quick.REFUSED` where there is more to it."""
-        share, seen, parameters, atoms = self._converter.share, dict[int, Any](), self.parameters, self._atoms
+        share, seen, parameters, atoms = (
+            self._converter.share,
+            dict[int, Any](),
+            self.parameters,
+            self._atoms,
+        )
         out, named, result_converter = list(args), dict(kwargs), self._result_converter
         for converted, pairs in (
             (out, parameters.by_position(args)),
@@ -157,7 +186,9 @@ class ArgumentConverter:
                 if (i := id(x)) not in seen:
                     seen[i] = share(x)
                 converted[key] = seen[i]
-                result_converter = result_converter or self._find_result_converter(x, on_host=seen[i] is not x)
+                result_converter = result_converter or self._find_result_converter(
+                    x, on_host=seen[i] is not x
+                )
         return out, named, result_converter
 
     def _find_result_converter(self, x: Any, *, on_host: bool = False) -> Converter | None:
@@ -177,7 +208,12 @@ class ArgumentConverter:
 
     def _converter_to(self, to: Any, adapter: Adapter, device: Device) -> Converter:
         column = _column(self._permissions) if device.is_host else None
-        return Converter(to, {**self._permissions, "device": device}, column, keeps_native=adapter.device_kinds == HOST)
+        return Converter(
+            to,
+            {**self._permissions, "device": device},
+            column,
+            keeps_native=adapter.device_kinds == HOST,
+        )
 
     def convert_result(self, value: Any, result_converter: Converter | None, role: str, /) -> Any:
         """Convert a result."""
@@ -193,7 +229,9 @@ class ArgumentConverter:
     def convert_sent(self, value: Any, /) -> Any:
         """Convert what a generator is sent."""
         visitor = _ArgumentVisitor(
-            self._converter, self._admission, has_result_converter=self._result_converter is not None
+            self._converter,
+            self._admission,
+            has_result_converter=self._result_converter is not None,
         )
         prefix = f"in what {self.parameters.name} is sent: "
         return visitor.make_walk().start([None], [(0, value)], lambda _: "value", prefix)[0]
@@ -210,7 +248,9 @@ class _ArgumentVisitor:
         The first array that results can go back to.
     """
 
-    def __init__(self, converter: Converter, admission: Admission, *, has_result_converter: bool) -> None:
+    def __init__(
+        self, converter: Converter, admission: Admission, *, has_result_converter: bool
+    ) -> None:
         self.first: Any = None
         self._converter = converter
         self._admission = admission
@@ -270,7 +310,9 @@ class NamespaceInjector:
         names = parameters.positional
         self._index = names.index(XP) if XP in names else sys.maxsize
 
-    def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], None]:
+    def convert_arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], /
+    ) -> tuple[Any, dict[str, Any], None]:
         """Add the namespace to the arguments, unless there is one."""
         i = self._index
         if i < len(args):
@@ -298,8 +340,13 @@ class NamespaceInjector:
                 self._admission.check_foreign(x)
             return x
 
-        parameters, walk = self._parameters, Walk(None, verb, always_rebuild=False, on_foreign=on_foreign)
-        walk.start(list(args), parameters.by_position(args), parameters.format_argument, parameters.prefix)
+        parameters, walk = (
+            self._parameters,
+            Walk(None, verb, always_rebuild=False, on_foreign=on_foreign),
+        )
+        walk.start(
+            list(args), parameters.by_position(args), parameters.format_argument, parameters.prefix
+        )
         walk.start({}, parameters.by_keyword(kwargs), parameters.format_argument, parameters.prefix)
         try:
             if others and not arrays:

@@ -39,7 +39,11 @@ class Decorated(functools.partial[Any]):
     __wrapped__: Any
 
     def __new__(
-        cls, wrapper: Callable[..., Any], function: Any, decorate: Callable[[Any, Any], Any], settings: Any
+        cls,
+        wrapper: Callable[..., Any],
+        function: Any,
+        decorate: Callable[[Any, Any], Any],
+        settings: Any,
     ) -> Self:
         """Make the wrapper, with the attributes that `functools.wraps` has given to the inner one."""
         self = super().__new__(cls, wrapper)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, Un
 
 from interop import errors
 from interop._decorator.admission import Admission
-from interop._decorator.boundary import XP, ArgumentConverter, Converter, NamespaceInjector, permissions
+from interop._decorator.boundary import (
+    XP,
+    ArgumentConverter,
+    Converter,
+    NamespaceInjector,
+    permissions,
+)
 from interop._decorator.decorated import Decorated, is_being_defined
 from interop._decorator.per_block import per_block as run_per_block
 from interop._decorator.signature import Parameters
@@ -115,7 +121,11 @@ def implemented_in(
     >>> flip(torch.arange(3))
     tensor([2, 1, 0])
     """
-    only = only if only is None or isinstance(only, str) or not hasattr(only, "__iter__") else list(only)
+    only = (
+        only
+        if only is None or isinstance(only, str) or not hasattr(only, "__iter__")
+        else list(only)
+    )
     check_choice("foreign", foreign, (None, True, False))
     check_choice("per_block", per_block, (True, False))
     settings = Settings(framework, returns, only, foreign, per_block, dict(keywords))
@@ -135,7 +145,9 @@ def implemented_in(
     return functools.partial(
         _decorate,
         settings,
-        make_boundary=functools.partial(_make_argument_converter, settings, converter, result_converter),
+        make_boundary=functools.partial(
+            _make_argument_converter, settings, converter, result_converter
+        ),
     )
 
 
@@ -163,22 +175,35 @@ def _make_argument_converter(
 ) -> Boundary:
     parameters = Parameters(function, settings.only)
     return ArgumentConverter(
-        converter, result_converter, parameters, Admission(parameters.name, converter.to, settings.foreign)
+        converter,
+        result_converter,
+        parameters,
+        Admission(parameters.name, converter.to, settings.foreign),
     )
 
 
-def _decorate(settings: Settings, function: Any, *, make_boundary: Callable[[Any], Boundary]) -> Any:
+def _decorate(
+    settings: Settings, function: Any, *, make_boundary: Callable[[Any], Boundary]
+) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(_decorate(settings, function.__func__, make_boundary=make_boundary))
     if isinstance(function, type) or not callable(function):
-        what = f"the class {function.__name__}" if isinstance(function, type) else f"a {type(function).__name__}"
+        what = (
+            f"the class {function.__name__}"
+            if isinstance(function, type)
+            else f"a {type(function).__name__}"
+        )
         msg = f"implemented_in decorates functions and methods, not {what}. Write it directly above the def."
         raise TypeError(msg)
     boundary = make_boundary(function)
     wrapper = wrap(function, boundary)
     if settings.per_block:
         wrapper = run_per_block(wrapper, cast("ArgumentConverter", boundary).parameters)
-    return wrapper if is_being_defined(function) else Decorated(wrapper, function, decorate_again, settings)
+    return (
+        wrapper
+        if is_being_defined(function)
+        else Decorated(wrapper, function, decorate_again, settings)
+    )
 
 
 def decorate_again(settings: Settings, function: Any) -> Any:
@@ -189,12 +214,18 @@ def decorate_again(settings: Settings, function: Any) -> Any:
     framework, returns, only, foreign, per_block, keywords = settings
     for name in (framework, returns):
         if isinstance(name, str) and "." in name and name not in sys.modules:
-            importlib.import_module(name)  # a namespace that was passed as a module: its name alone imports nothing
+            importlib.import_module(
+                name
+            )  # a namespace that was passed as a module: its name alone imports nothing
     decorate: Any = implemented_in(
         framework, returns=returns, only=only, foreign=foreign, per_block=per_block, **keywords
     )
     wrapper = decorate(function)
-    return wrapper if isinstance(wrapper, Decorated) else Decorated(wrapper, function, decorate_again, settings)
+    return (
+        wrapper
+        if isinstance(wrapper, Decorated)
+        else Decorated(wrapper, function, decorate_again, settings)
+    )
 
 
 # -- questions ---------------------------------------------------------------------------------------------------
@@ -202,7 +233,9 @@ def decorate_again(settings: Settings, function: Any) -> Any:
 
 def _name_of(framework: Any) -> str:
     """Return the name of a framework, as `_registry.find`, but without importing one that is only named."""
-    if isinstance(framework, str) and (framework in registry.TABLE or framework in registry.known_names()):
+    if isinstance(framework, str) and (
+        framework in registry.TABLE or framework in registry.known_names()
+    ):
         return framework
     if isinstance(framework, FunctionType):
         msg = (
@@ -218,10 +251,14 @@ def _with_known_arrays(name: str) -> str:
 
     The arrays that the function returns have to be converted back.
     """
-    if name in registry.known_names() or namespaces.has_namespace(registry.adapter_named(name).array_type):
+    if name in registry.known_names() or namespaces.has_namespace(
+        registry.adapter_named(name).array_type
+    ):
         return name
     msg = f"implemented_in({name!r}) could not recognise the function's results: {name} has no adapter, and its arrays "
-    raise errors.UnknownFrameworkError(msg + "have no __array_namespace__. interop.register adds an adapter.")
+    raise errors.UnknownFrameworkError(
+        msg + "have no __array_namespace__. interop.register adds an adapter."
+    )
 
 
 def _names_framework(value: Any) -> bool:

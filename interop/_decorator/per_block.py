@@ -63,7 +63,12 @@ class BlockCall:
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], keys: Any, lazy: str
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        keys: Any,
+        lazy: str,
     ) -> None:
         self.__name__ = function.__name__  # so are the tasks called
         self._function = function
@@ -119,7 +124,9 @@ class BlockCall:
         )
 
 
-def _find(args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters) -> dict[int | str, Any]:
+def _find(
+    args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters
+) -> dict[int | str, Any]:
     """Return the lazy ones among the arguments. Where one is in a container, it is refused."""
     pairs = [*parameters.by_position(args), *parameters.by_keyword(kwargs)]
     keys = {key: x for key, x in pairs if registry.is_lazy(type(x))}

@@ -37,8 +37,12 @@ class Parameters:
         self.prefix = f"in the arguments of {self.name}: "
         self.known = _signature(function)
         kinds = {name: one.kind for name, one in self.known.items()}
-        self.positional = [name for name, kind in kinds.items() if kind <= kind.POSITIONAL_OR_KEYWORD]
-        self.rest = next((name for name, kind in kinds.items() if kind is kind.VAR_POSITIONAL), "args")
+        self.positional = [
+            name for name, kind in kinds.items() if kind <= kind.POSITIONAL_OR_KEYWORD
+        ]
+        self.rest = next(
+            (name for name, kind in kinds.items() if kind is kind.VAR_POSITIONAL), "args"
+        )
         self.others = next((name for name, kind in kinds.items() if kind is kind.VAR_KEYWORD), None)
         self._is_bound = bool(_BOUND & set(self.positional[:1]))
         self._only = None if only is None else self._parse(only)
@@ -51,9 +55,16 @@ class Parameters:
         there = ", ".join(self.known)
         if strange:
             problem = f"only={names} names {' and '.join(map(repr, strange))}, which {self.name} doesn't have"
-            hint = f"Its parameters are {there}." if there else "It has no parameters, or none that can be read."
+            hint = (
+                f"Its parameters are {there}."
+                if there
+                else "It has no parameters, or none that can be read."
+            )
         else:
-            problem, hint = f"only={only!r} names no parameter", f"Those of {self.name} are {there}."
+            problem, hint = (
+                f"only={only!r} names no parameter",
+                f"Those of {self.name} are {there}.",
+            )
         raise errors.InvalidOptionError(f"{problem}. {hint}")
 
     def by_position(self, args: tuple[Any, ...]) -> Pairs:
@@ -62,14 +73,20 @@ class Parameters:
         if only is None:
             return islice(enumerate(args), 1, None) if self._is_bound else enumerate(args)
         names = self.positional
-        return [(i, x) for i, x in enumerate(args) if (names[i] if i < len(names) else self.rest) in only]
+        return [
+            (i, x)
+            for i, x in enumerate(args)
+            if (names[i] if i < len(names) else self.rest) in only
+        ]
 
     def by_keyword(self, kwargs: dict[str, Any]) -> Pairs:
         """Return name and value of the keyword arguments that are meant."""
         only = self._only
         if only is None:
             return kwargs.items()
-        return [(k, x) for k, x in kwargs.items() if (k if k in self.known else self.others) in only]
+        return [
+            (k, x) for k, x in kwargs.items() if (k if k in self.known else self.others) in only
+        ]
 
     def format_argument(self, key: int | str) -> str:
         """Return what the function calls an argument."""
@@ -83,7 +100,9 @@ class Parameters:
         one = self.known.get(name)
         if one is None:
             return self.others is not None
-        later = self.positional[self.positional.index(name) + 1 :] if name in self.positional else []
+        later = (
+            self.positional[self.positional.index(name) + 1 :] if name in self.positional else []
+        )
         fills = any(self.known[other].default is one.empty for other in later)
         return one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD) and not fills
 

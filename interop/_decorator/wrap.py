@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class Boundary(Protocol):
     """What stands between a function and its callers."""
 
-    def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> tuple[Any, dict[str, Any], Any]:
+    def convert_arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], /
+    ) -> tuple[Any, dict[str, Any], Any]:
         """Return what the function gets in the place of its arguments, and a ticket for the way back."""
         ...
 
@@ -34,7 +36,9 @@ def wrap(function: Callable[..., Any], boundary: Boundary) -> Any:
     import inspect  # noqa: PLC0415 - takes longer to import than all of interop
 
     def is_kind(test: Callable[[Any], bool]) -> bool:
-        return test(function) or test(type(function).__call__)  # an object that is called has a method for that
+        return test(function) or test(
+            type(function).__call__
+        )  # an object that is called has a method for that
 
     if is_kind(inspect.isasyncgenfunction):
         wrapper: Any = _async_generator(function, boundary)

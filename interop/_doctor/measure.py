@@ -64,7 +64,10 @@ def _probe(info: FrameworkInfo) -> _FrameworkStatus:
         adapter = registry.adapter_named(info.name)
         found = devices(adapter)
         return _FrameworkStatus(
-            info.name, found, "" if found else str(adapter.resolve_device(adapter.default_device)), lazy=adapter.lazy
+            info.name,
+            found,
+            "" if found else str(adapter.resolve_device(adapter.default_device)),
+            lazy=adapter.lazy,
         )
     except errors.FrameworkNotInstalledError as error:
         return _FrameworkStatus(info.name, reason=str(error), failed=info.installed)
@@ -104,12 +107,18 @@ def _route(label: str, location: Location, make: Callable[[], tuple[Any, Any]]) 
         return MeasuredRoute(label, target, "broken", _describe_error(error))
     try:
         second = convert(x, location.framework, device=location.device)
-        faults = [fault for result in (first, second) for fault in _faults(x, result, plan, location, values)]
+        faults = [
+            fault
+            for result in (first, second)
+            for fault in _faults(x, result, plan, location, values)
+        ]
         kind = _kind(x, second, plan)
     except Exception as error:  # noqa: BLE001 - even a refusal: a plan said that it can be done
         return MeasuredRoute(label, target, "broken", _describe_error(error))
     if faults:
-        return MeasuredRoute(label, target, "broken", ", and ".join(dict.fromkeys(faults)), plan.bytes_copied)
+        return MeasuredRoute(
+            label, target, "broken", ", and ".join(dict.fromkeys(faults)), plan.bytes_copied
+        )
     return MeasuredRoute(label, target, kind, plan.reason, plan.bytes_copied)
 
 
@@ -203,9 +212,13 @@ _SPECIAL: Final[dict[str, Callable[[Any, Any], Any]]] = {  # of NumPy and a plai
     "every second column": lambda _, x: x[:, ::2],
     "negative strides": lambda _, x: x[::-1],
     "read-only": _protected,
-    "overlapping elements": lambda np, x: np.lib.stride_tricks.as_strided(x, strides=(0, x.itemsize)),
+    "overlapping elements": lambda np, x: np.lib.stride_tricks.as_strided(
+        x, strides=(0, x.itemsize)
+    ),
     "swapped bytes": lambda _, x: x.astype(x.dtype.newbyteorder()),
-    "not aligned": lambda np, x: np.ndarray(x.shape, x.dtype, bytearray(b"." + x.tobytes()), offset=1),
+    "not aligned": lambda np, x: np.ndarray(
+        x.shape, x.dtype, bytearray(b"." + x.tobytes()), offset=1
+    ),
     "bfloat16": lambda np, x: convert(x, np, dtype="bfloat16"),
     "a memoryview": lambda _, x: memoryview(x),
     "only __dlpack__": lambda _, x: _Foreign(x),

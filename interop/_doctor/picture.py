@@ -32,9 +32,16 @@ _COLOURS: Final = {
     "unavailable": ("#eef0f2", "#57606a", "#22282f", "#9aa3ad"),
     "broken": ("#ffe1de", "#ab1f14", "#4b1b18", "#ffb4ad"),
 }
-_PAGE: Final = ("#ffffff", "#d5dae0", "#1f2328", "#59636e"), ("#161b22", "#30363d", "#e6edf3", "#9aa3ad")
+_PAGE: Final = (
+    ("#ffffff", "#d5dae0", "#1f2328", "#59636e"),
+    ("#161b22", "#30363d", "#e6edf3", "#9aa3ad"),
+)
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
-_MARGIN, _TOP, _RULE = 28, 138, 90  # of the card; of the first row; of the line between devices and names
+_MARGIN, _TOP, _RULE = (
+    28,
+    138,
+    90,
+)  # of the card; of the first row; of the line between devices and names
 _LETTER: Final = 11  # the widest font's, of a name
 _WIDTH, _HEIGHT, _GAP, _GROUP_GAP = 107, 42, 6, 16  # of a cell; between cells, and between devices
 _LEGEND, _NARROWEST = 26, 620  # a line of the legend; the picture
@@ -72,8 +79,12 @@ def draw(cells: Mapping[tuple[Spot, Spot], str], legend: Mapping[str, str]) -> s
         *(_cell(columns[end], rows[start], word) for (start, end), word in cells.items()),
         *_explained(used, bottom + _MARGIN),
     ]
-    attributes = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="{_FONT}"'
-    start = f'<svg xmlns="http://www.w3.org/2000/svg" class="interop-routes" role="img" {attributes}'
+    attributes = (
+        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="{_FONT}"'
+    )
+    start = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="interop-routes" role="img" {attributes}'
+    )
     about = ' aria-labelledby="interop-routes-title interop-routes-text">'
     return "\n".join([start + about, *_described(cells), _style(used), *body, "</svg>", ""])
 
@@ -104,7 +115,9 @@ def _described(cells: Mapping[tuple[Spot, Spot], str]) -> list[str]:
 
 def _style(used: Iterable[str]) -> str:
     light, dark = ([*_page(_PAGE[i]), *(_fill(word, 2 * i) for word in used)] for i in range(2))
-    return "\n".join(["<style>", *light, "@media (prefers-color-scheme: dark) {", *dark, "}", "</style>"])
+    return "\n".join(
+        ["<style>", *light, "@media (prefers-color-scheme: dark) {", *dark, "}", "</style>"]
+    )
 
 
 def _page(colours: Sequence[str]) -> list[str]:

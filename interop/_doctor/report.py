@@ -56,7 +56,11 @@ def _compiled() -> str:
         return "in use"
     if find_spec("interop._engine._fastpath") is None:
         return "not built"
-    return "turned off" if os.environ.get("INTEROP_COMPILED") == "0" else "built, but it can't be imported"
+    return (
+        "turned off"
+        if os.environ.get("INTEROP_COMPILED") == "0"
+        else "built, but it can't be imported"
+    )
 
 
 def _rivals() -> list[str]:
@@ -99,7 +103,11 @@ def sections(report: dict[str, Any], matrix: Matrix) -> list[Section]:
     head = ("from \\ to", *ends)
     parts = [
         Section(f"interop {report['interop']['version']}", (), _about(report)),
-        Section("Frameworks", ("name", "version", "devices", "compiled path"), _named(report["frameworks"])),
+        Section(
+            "Frameworks",
+            ("name", "version", "devices", "compiled path"),
+            _named(report["frameworks"]),
+        ),
         Section("Routes of plain arrays", head, _grid(shown, ends)),
         Section("Routes of special arrays on the host", head, _grid(matrix.special, ends)),
         Section("What that means", (), _legend([*shown, *matrix.special])),
@@ -148,13 +156,17 @@ def _legend(routes: Iterable[MeasuredRoute]) -> list[tuple[str, ...]]:
 
 def _refusals(matrix: Matrix) -> list[tuple[str, ...]]:
     """Return why routes are unavailable: of an absent framework once, else route by route."""
-    routes = [route for route in (*matrix.routes, *matrix.special) if route.target not in matrix.absent]
+    routes = [
+        route for route in (*matrix.routes, *matrix.special) if route.target not in matrix.absent
+    ]
     refused = [(f"{r.source} -> {r.target}", r.reason) for r in routes if r.kind == "unavailable"]
     return [*matrix.absent.items(), *refused]
 
 
 def _hidden(matrix: Matrix) -> list[tuple[str, ...]]:
-    hidden = ", ".join(str(location) for location in matrix.locations if location not in matrix.shown)
+    hidden = ", ".join(
+        str(location) for location in matrix.locations if location not in matrix.shown
+    )
     return [(f"{hidden}: measured as well, and listed by --json",)] if hidden else []
 
 
@@ -195,7 +207,9 @@ def _fitting(part: Section, width: int) -> list[Section]:
         groups[-1].append(column)
         room -= _width(column)
     tables = [list(zip(*group, strict=True)) for group in groups]
-    return [Section(part.title if i == 0 else "", table[0], table[1:]) for i, table in enumerate(tables)]
+    return [
+        Section(part.title if i == 0 else "", table[0], table[1:]) for i, table in enumerate(tables)
+    ]
 
 
 def _width(column: tuple[str, ...]) -> int:
@@ -213,7 +227,11 @@ def _rich(part: Section) -> Any:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(
-        box=box.SIMPLE_HEAD, title=part.title, title_justify="left", title_style="bold", show_header=bool(part.head)
+        box=box.SIMPLE_HEAD,
+        title=part.title,
+        title_justify="left",
+        title_style="bold",
+        show_header=bool(part.head),
     )
     for name in part.head or part.rows[0]:
         table.add_column(Text(name), overflow="fold")

@@ -84,7 +84,9 @@ class Matrix(NamedTuple):
     @property
     def shown(self) -> tuple[Location, ...]:
         """Return the places on the first two devices of each kind: what is on more of them only repeats."""
-        return tuple(location for location in self.locations if Device.parse(location.device).id < _FEW)
+        return tuple(
+            location for location in self.locations if Device.parse(location.device).id < _FEW
+        )
 
     @property
     def cells(self) -> dict[tuple[tuple[str, str], tuple[str, str]], str]:

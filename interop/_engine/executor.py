@@ -39,11 +39,17 @@ def make_calls(plan: Plan, conversion: Conversion) -> tuple[Call, ...]:
         asked = None
     calls: list[Call] = []
     if asked and plan.device.is_host and not here.is_host:
-        reader = conversion.source if here.kind in conversion.source.device_kinds else conversion.target
+        reader = (
+            conversion.source if here.kind in conversion.source.device_kinds else conversion.target
+        )
         calls.append(_order_before(asked, here, reader))
     for step in plan.steps:
         if step.verb == "share":
-            calls += _share_host(plan, conversion) if step.device.is_host else [_share_device(plan, step, conversion)]
+            calls += (
+                _share_host(plan, conversion)
+                if step.device.is_host
+                else [_share_device(plan, step, conversion)]
+            )
         elif step.writes:
             calls.append(_write(step, conversion))
     if asked and plan.steps[-1].writes and not plan.device.is_host:
@@ -54,7 +60,9 @@ def make_calls(plan: Plan, conversion: Conversion) -> tuple[Call, ...]:
 def _write(step: Step, conversion: Conversion) -> Call:
     if step.side == "target":
         copy = conversion.target.copy
-    elif conversion.facts.framework == conversion.target.name:  # what crosses loses its subclass anyway
+    elif (
+        conversion.facts.framework == conversion.target.name
+    ):  # what crosses loses its subclass anyway
         copy = conversion.source.copy_within
     else:
         copy = conversion.source.copy

@@ -63,7 +63,9 @@ def verb(to: str | None = None) -> Callable[[F], F]:
 
 def is_compiled(adapter: Adapter | None) -> bool:
     """Whether plain arrays of an adapter are converted without a Python frame in between."""
-    return bool(compiled_module and adapter and (adapter.ndarray_native or adapter.compiled_export_host()))
+    return bool(
+        compiled_module and adapter and (adapter.ndarray_native or adapter.compiled_export_host())
+    )
 
 
 def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:

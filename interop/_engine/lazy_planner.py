@@ -69,17 +69,26 @@ def make_lazy_conversion(conversion: Conversion, x: Any, array: Any) -> LazyConv
     request = conversion.request._replace(chunks=None, compute=False)
     if not conversion.source.lazy:
         within = (
-            conversion.source if conversion.source.name in registry.known_names() else registry.adapter_named("numpy")
+            conversion.source
+            if conversion.source.name in registry.known_names()
+            else registry.adapter_named("numpy")
         )
-        return LazyConversion(conversion, conversion._replace(target=within, request=request), origin=x)
+        return LazyConversion(
+            conversion, conversion._replace(target=within, request=request), origin=x
+        )
     inner, meta = block_of(cast("LazyAdapter", conversion.source), array)
     target = inner if conversion.target.lazy else conversion.target
     facts = _as_computed(inner.describe(meta), conversion.facts)
     lazy = cast("LazyAdapter", conversion.source)
-    if lost := inner.describe(lazy.meta(array)).unsupported:  # a subclass may have a unit, which `view` drops
+    if lost := inner.describe(
+        lazy.meta(array)
+    ).unsupported:  # a subclass may have a unit, which `view` drops
         facts = facts._replace(unsupported=lost)
     return LazyConversion(
-        conversion, conversion._replace(facts=facts, source=inner, target=target, request=request), meta, x
+        conversion,
+        conversion._replace(facts=facts, source=inner, target=target, request=request),
+        meta,
+        x,
     )
 
 
@@ -105,11 +114,19 @@ def _as_computed(meta: Facts, whole: Facts) -> Facts:
     if meta.unsupported:
         return meta._replace(shape=whole.shape)
     if not is_known(whole):
-        return meta._replace(shape=whole.shape, strides=(), nbytes=0, readonly=False, not_shareable=None)
+        return meta._replace(
+            shape=whole.shape, strides=(), nbytes=0, readonly=False, not_shareable=None
+        )
     size = dtypes.itemsize(meta.dtype)
-    strides = tuple(accumulate(reversed((*whole.shape[1:], size)), lambda a, b: a * b))[::-1] if whole.shape else ()
+    strides = (
+        tuple(accumulate(reversed((*whole.shape[1:], size)), lambda a, b: a * b))[::-1]
+        if whole.shape
+        else ()
+    )
     nbytes = math.prod(whole.shape) * size
-    return meta._replace(shape=whole.shape, strides=strides, nbytes=nbytes, readonly=False, not_shareable=None)
+    return meta._replace(
+        shape=whole.shape, strides=strides, nbytes=nbytes, readonly=False, not_shareable=None
+    )
 
 
 def is_known(facts: Facts) -> bool:
@@ -149,7 +166,9 @@ def plan_lazy(conversion: LazyConversion) -> Plan:
     if whole.request.compute and not whole.target.lazy:
         return _plan_computed(conversion)
     later = planner.make_plan(block)
-    plan = later._replace(source=whole.source.name, target=whole.target.name, readonly=False, later=later)
+    plan = later._replace(
+        source=whole.source.name, target=whole.target.name, readonly=False, later=later
+    )
     if not (whole.target.lazy and later.steps[-1].verb == "keep"):
         step = Step("map", "source", later.device, later.dtype)
         return plan._replace(steps=(step,), reason="it is lazy, and stays so")
@@ -162,14 +181,20 @@ def _plan_split(conversion: LazyConversion) -> Plan:
     whole, block, facts = conversion.whole, conversion.block, conversion.whole.facts
     planner.check_numbers(whole)
     if facts.device.kind not in block.target.device_kinds:
-        hint = "Move it to the host first: interop.to_numpy(x)." if facts.needs_read else "Convert it to one first."
+        hint = (
+            "Move it to the host first: interop.to_numpy(x)."
+            if facts.needs_read
+            else "Convert it to one first."
+        )
         reason = f"blocks of it need a framework of {facts.device}. {hint}"
         raise whole.refusal(errors.UnsupportedArrayError, reason)
     planner.check_gradient(whole)
     plan = reading.plan_with_read(block)
     share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
     if facts.needs_read and is_dataset(conversion.origin):
-        return plan._replace(target=target, steps=(share,), reason="it is read block by block", later=plan)
+        return plan._replace(
+            target=target, steps=(share,), reason="it is read block by block", later=plan
+        )
     writing = [step for step in plan.steps if step.writes]
     reason = plan.reason if writing else "its blocks are parts of its memory"
     if block.target.immutable and not writing:  # such share all of an array, but not parts of it
@@ -208,12 +233,18 @@ def request_after_computing(conversion: LazyConversion) -> Request:
 # -- execute -------------------------------------------------------------------------------------------------------
 
 
-def execute_lazy(conversion: LazyConversion, plan: Plan, x: Any, convert: Convert, now: ConvertNow) -> tuple[Any, Plan]:
+def execute_lazy(
+    conversion: LazyConversion, plan: Plan, x: Any, convert: Convert, now: ConvertNow
+) -> tuple[Any, Plan]:
     """Execute a plan that computes nothing now; return the result and the plan as executed.
 
     `convert` is pickled, to be called for each block; `now` converts as a part of this, and returns its plan, too.
     """
-    whole, chunks, target = conversion.whole, conversion.whole.request.chunks, conversion.block.target
+    whole, chunks, target = (
+        conversion.whole,
+        conversion.whole.request.chunks,
+        conversion.block.target,
+    )
     request = conversion.block.request
     request = (
         request._replace(host_copy="allow") if request.host_copy == "warn" else request
@@ -222,15 +253,25 @@ def execute_lazy(conversion: LazyConversion, plan: Plan, x: Any, convert: Conver
     register_blocks(lazy.name, target.name, convert)
     if not whole.source.lazy:
         if plan.later:
-            return _checked(lazy.split_later, Sliced(conversion.origin, whole.target.name), chunks), plan
-        foreign_class = None if whole.facts.framework == whole.source.name else whole.facts.framework
+            return _checked(
+                lazy.split_later, Sliced(conversion.origin, whole.target.name), chunks
+            ), plan
+        foreign_class = (
+            None if whole.facts.framework == whole.source.name else whole.facts.framework
+        )
         array, done = now(Operand(whole.source, x, foreign_class), target.name, request)
-        result = _checked(lazy.split, array, partial(target.view, array), meta_of(target, array), chunks)
+        result = _checked(
+            lazy.split, array, partial(target.view, array), meta_of(target, array), chunks
+        )
         if whole.facts.needs_read:
-            plan = done._replace(target=plan.target)  # what was read counts, and not what was stated
+            plan = done._replace(
+                target=plan.target
+            )  # what was read counts, and not what was stated
         return result, plan
     if plan.steps[-1].verb == "map":
-        function = partial(convert_block, convert=convert, lazy=lazy.name, to=target.name, request=request)
+        function = partial(
+            convert_block, convert=convert, lazy=lazy.name, to=target.name, request=request
+        )
         x = lazy.map(function, [x], meta_of(target, now(conversion.meta, target.name, request)[0]))
     return (x if chunks is None else _checked(lazy.rechunk, x, chunks)), plan
 
@@ -244,12 +285,16 @@ def convert_block(block: Any, *, convert: Convert, lazy: str, to: str, request: 
 def register_blocks(lazy: str, to: str, convert: Convert) -> None:
     """Tell a lazy framework, in this process, of one that blocks are of."""
     host, adapter = cast("LazyAdapter", registry.adapter_named(lazy)), registry.adapter_named(to)
-    host.register_block_type(adapter, partial(pack, convert=convert), partial(register_blocks, lazy, to, convert))
+    host.register_block_type(
+        adapter, partial(pack, convert=convert), partial(register_blocks, lazy, to, convert)
+    )
 
 
 def meta_of(adapter: Adapter, x: Any) -> Any:
     """Return an array without elements (without axes, it has one), with NumPy's dtype, as lazy frameworks want it."""
-    return adapter.with_numpy_dtype(adapter.view(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...))
+    return adapter.with_numpy_dtype(
+        adapter.view(x, (slice(0, 0),) * len(adapter.describe(x).shape) or ...)
+    )
 
 
 def _checked(function: Callable[..., Any], *args: Any) -> Any:

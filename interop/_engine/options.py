@@ -109,8 +109,15 @@ def options(
     ...     interop.to_torch(np.arange(3))  # it stays on the host
     tensor([0, 1, 2])
     """
-    given = {"host_copy": host_copy, "max_host_bytes": max_host_bytes, "detach": detach, "readonly": readonly}
-    return scope(_defaults.get()._replace(**_checked({k: v for k, v in given.items() if v is not None})))
+    given = {
+        "host_copy": host_copy,
+        "max_host_bytes": max_host_bytes,
+        "detach": detach,
+        "readonly": readonly,
+    }
+    return scope(
+        _defaults.get()._replace(**_checked({k: v for k, v in given.items() if v is not None}))
+    )
 
 
 @contextmanager
@@ -123,7 +130,9 @@ def scope(request: Request) -> Iterator[None]:
         _defaults.reset(token)
 
 
-def parse_request(keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE) -> Request:
+def parse_request(
+    keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE
+) -> Request:
     """Check the keywords of a call and lay them over the context's defaults.
 
     Parameters
@@ -154,7 +163,9 @@ def _keyword_hint(name: str, value: object, verb_keywords: Mapping[str, tuple[st
     if name in Request._fields:
         return f"It is set for all calls by interop.options({name}={text.short_repr(value)})."
     known = (*_KEYWORDS, *verb_keywords)
-    meant = next((key for key, others in verb_keywords.items() if name in others), None) or text.nearest(name, known)
+    meant = next(
+        (key for key, others in verb_keywords.items() if name in others), None
+    ) or text.nearest(name, known)
     question = f"Did you mean {meant}=? " if meant else ""
     return f"{question}The keywords are {', '.join(known)}."
 
@@ -179,7 +190,9 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     ------
     InvalidOptionError
     """
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+    if not any(
+        value is choice or (isinstance(value, str) and value == choice) for choice in choices
+    ):
         raise invalid(name, value, "one of " + ", ".join(map(repr, choices)))
 
 
@@ -200,15 +213,21 @@ def _parse_device(spec: Any) -> Device:
 def _parse_dtype(spec: Any) -> str:
     if isinstance(spec, str) and spec in dtypes.NAMES:
         return spec
-    if text.is_like_array(type(spec)) or isinstance(spec, list):  # NumPy would print the arrays in its error
+    if text.is_like_array(type(spec)) or isinstance(
+        spec, list
+    ):  # NumPy would print the arrays in its error
         raise invalid("dtype", spec, "a name or a framework's dtype object")
     try:
         # NumPy's names are everybody's, Python's own float and int included.
         name = (registry.adapter_of_spec(spec) or registry.adapter_named("numpy")).parse_dtype(spec)
     except (TypeError, ValueError, AttributeError) as error:
-        raise invalid("dtype", spec, "a name or a framework's dtype object", dtypes.NAMES) from error
+        raise invalid(
+            "dtype", spec, "a name or a framework's dtype object", dtypes.NAMES
+        ) from error
     if name not in dtypes.NAMES:
-        raise invalid("dtype", spec, "a dtype of plain numbers (" + ", ".join(sorted(dtypes.NAMES)) + ")")
+        raise invalid(
+            "dtype", spec, "a dtype of plain numbers (" + ", ".join(sorted(dtypes.NAMES)) + ")"
+        )
     return name
 
 
@@ -218,7 +237,9 @@ def parse_stream(spec: Any) -> Stream:
         return Stream(int(spec.__cuda_stream__()[1]), spec)
     if is_integer(spec, UNORDERED):
         return Stream(spec)
-    raise invalid("stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order")
+    raise invalid(
+        "stream", spec, "an int handle, an object with __cuda_stream__, or -1 for no order"
+    )
 
 
 def _parse_limit(spec: Any) -> float:
@@ -241,7 +262,9 @@ def is_integer(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def invalid(name: str, value: object, wanted: str, choices: Iterable[object] = ()) -> errors.InvalidOptionError:
+def invalid(
+    name: str, value: object, wanted: str, choices: Iterable[object] = ()
+) -> errors.InvalidOptionError:
     """Return the error for a keyword with an invalid value.
 
     The message states the valid values, the given value and, if one of `choices` is similar, that choice.
@@ -250,7 +273,9 @@ def invalid(name: str, value: object, wanted: str, choices: Iterable[object] = (
     near = text.nearest(value, names) if isinstance(value, str) else None
     question = f". Did you mean {near!r}?" if near else ""
     wanted, stop, hint = wanted.partition(". ")  # the value goes into the first sentence
-    return errors.InvalidOptionError(f"{name} must be {wanted}, got {text.short_repr(value)}{question}{stop}{hint}")
+    return errors.InvalidOptionError(
+        f"{name} must be {wanted}, got {text.short_repr(value)}{question}{stop}{hint}"
+    )
 
 
 _PARSERS: Final = {

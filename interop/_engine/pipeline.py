@@ -54,7 +54,10 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
         result = x
         for call in _calls[key]:
             result = call(result)
-    except (*_REFUSED, BufferError):  # asked for the first time, not hashable, or sharing failed this time
+    except (
+        *_REFUSED,
+        BufferError,
+    ):  # asked for the first time, not hashable, or sharing failed this time
         pass
     else:
         return result
@@ -69,7 +72,9 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
     if isinstance(conversion, lazy_planner.LazyConversion):
         return _convert_lazily(plan, array, conversion)
     if reading.is_read_first(conversion.source, conversion.facts):
-        return _convert_when_read(conversion, array, reading.request_after_reading(conversion.request))
+        return _convert_when_read(
+            conversion, array, reading.request_after_reading(conversion.request)
+        )
     policy.warn(plan, conversion.request)
     calls = make_calls(plan, conversion)
     if type(x) in conversion.source.plain_types:
@@ -89,7 +94,9 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
     return result, plan
 
 
-def _convert_lazily(plan: Plan, x: Any, conversion: lazy_planner.LazyConversion) -> tuple[Any, Plan]:
+def _convert_lazily(
+    plan: Plan, x: Any, conversion: lazy_planner.LazyConversion
+) -> tuple[Any, Plan]:
     """Convert now, what is computed now; else see that each block is converted when it is computed."""
     whole = conversion.whole
     policy.warn(plan, whole.request)
@@ -109,7 +116,9 @@ def _convert_when_read(conversion: Conversion, x: Any, request: Request) -> tupl
     operand = reading.read(conversion.source, x, conversion.facts.framework, conversion.target)
     facts = operand.describe()
     result, rest = _unwatched(operand, conversion.target.name, request)
-    return result, reading.join(conversion.facts, rest, facts, "compute" if conversion.source.lazy else "read")
+    return result, reading.join(
+        conversion.facts, rest, facts, "compute" if conversion.source.lazy else "read"
+    )
 
 
 def convert_by_request(x: Any, to: str, request: Request) -> Any:
@@ -135,10 +144,17 @@ def _is_lasting(key: Any, plan: Plan, conversion: Conversion) -> bool:
         conversion.facts
     ):  # no fingerprint tells an address
         return False
-    return known and conversion.request.stream is None and conversion.facts.device.is_host and plan.device.is_host
+    return (
+        known
+        and conversion.request.stream is None
+        and conversion.facts.device.is_host
+        and plan.device.is_host
+    )
 
 
-def _shortened(calls: tuple[Any, ...], plan: Plan, conversion: Conversion, x: Any) -> tuple[Any, ...]:
+def _shortened(
+    calls: tuple[Any, ...], plan: Plan, conversion: Conversion, x: Any
+) -> tuple[Any, ...]:
     """Share by the framework's own call, where it takes such an array: tried once, on a small one."""
     native, facts = fastpath.native_call(conversion.source, conversion.target), conversion.facts
     # The native call minds neither read-only memory nor an address.

@@ -12,7 +12,16 @@ from interop import errors
 from interop._engine import policy
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step, Verb
-from interop._model.reasons import NO_COPY, asks_copy, casts, copy_hint, join, misalignment, moves, protects
+from interop._model.reasons import (
+    NO_COPY,
+    asks_copy,
+    casts,
+    copy_hint,
+    join,
+    misalignment,
+    moves,
+    protects,
+)
 from interop.adapter import CPU, LIBRARY, Device
 from interop.adapter.streams import UNORDERED
 
@@ -65,12 +74,16 @@ def _resolve_device(conversion: Conversion) -> Device:
     asked, here, target = conversion.request.device, conversion.facts.device, conversion.target
     if asked in (None, here) and conversion.facts.framework == target.name:
         return here  # even a device that the adapter has no number for
-    placed = target.resolve_device(asked or (here if here.kind in target.device_kinds else target.default_device))
+    placed = target.resolve_device(
+        asked or (here if here.kind in target.device_kinds else target.default_device)
+    )
     if isinstance(placed, str) and asked is None:
         placed = target.resolve_device(target.default_device)
     if isinstance(placed, str):
         known = asked is None or asked.kind in target.device_kinds
-        raise conversion.refusal(errors.DeviceUnavailableError if known else errors.InvalidOptionError, placed)
+        raise conversion.refusal(
+            errors.DeviceUnavailableError if known else errors.InvalidOptionError, placed
+        )
     return placed
 
 
@@ -78,7 +91,12 @@ def _plan_within(conversion: Conversion, device: Device) -> Plan:
     """Plan for an array that is native already: the same object, unless something has to change."""
     facts = conversion.facts
     dtype = _result_dtype(conversion) if conversion.request.dtype else facts.dtype
-    reason = facts.needs_read or moves(facts.device, device) or casts(facts.dtype, dtype) or asks_copy(conversion)
+    reason = (
+        facts.needs_read
+        or moves(facts.device, device)
+        or casts(facts.dtype, dtype)
+        or asks_copy(conversion)
+    )
     reason = reason or (
         facts.not_shareable if conversion.request.dtype else None
     )  # a dtype that is asked for is a native one
@@ -93,11 +111,15 @@ def _plan_across(conversion: Conversion, device: Device) -> Plan:
     dtype = _check(conversion)
     meet = _meeting_point(conversion, device, dtype)
     before = facts.needs_read, facts.not_shareable, moves(facts.device, meet)
-    refused = conversion.refused or conversion.target.why_not_adoptable(facts) or misalignment(conversion)
+    refused = (
+        conversion.refused or conversion.target.why_not_adoptable(facts) or misalignment(conversion)
+    )
     unwilling, unable = (None, refused) if conversion.target.copies_ndarrays else (refused, None)
     writes_first = any((*before, unwilling))
     shared_dtype = (
-        facts.dtype if unable else _dtype_to_share(conversion, meet, device, dtype, writes_first=writes_first)
+        facts.dtype
+        if unable
+        else _dtype_to_share(conversion, meet, device, dtype, writes_first=writes_first)
     )
     first = join(*before, casts(facts.dtype, shared_dtype), unwilling)
     last = join(moves(meet, device), casts(shared_dtype, dtype), unable)
@@ -117,7 +139,11 @@ def _check_device(conversion: Conversion, plan: Plan) -> None:
     reason = conversion.target.why_no_dtype_on(plan.device, plan.dtype)
     here, stream = conversion.facts.device, conversion.request.stream
     by_library = plan.steps[0].writes and here.kind not in conversion.source.device_kinds
-    if stream and stream.handle != UNORDERED and (by_library or LIBRARY in (here.kind, plan.device.kind)):
+    if (
+        stream
+        and stream.handle != UNORDERED
+        and (by_library or LIBRARY in (here.kind, plan.device.kind))
+    ):
         reason = "stream= cannot order a copy that only the library of the array can make. Leave stream= out."
     if reason:
         raise conversion.refusal(errors.UnsupportedArrayError, reason)
@@ -140,9 +166,7 @@ def check_numbers(conversion: Conversion) -> None:
 def check_gradient(conversion: Conversion) -> None:
     """Insist on a gradient that is not lost unasked."""
     if conversion.facts.gradient and not conversion.request.detach:
-        reason = (
-            f"it requires grad, and {conversion.target.name} would cut it off its graph. Pass detach=True to allow it."
-        )
+        reason = f"it requires grad, and {conversion.target.name} would cut it off its graph. Pass detach=True to allow it."
         raise conversion.refusal(errors.GradientError, reason)
 
 
@@ -150,7 +174,11 @@ def _at_either_side(conversion: Conversion, reason: str | None) -> tuple[str | N
     """Let one side do what either could: the faster one, unless it is an object that nobody can ask for a copy."""
     able = conversion.facts.device.kind in conversion.source.device_kinds
     here = conversion.facts.nbytes < _LARGE and not _must_be_at_target(conversion)
-    return (reason, None) if able and (here or not _is_better_at_target(conversion)) else (None, reason)
+    return (
+        (reason, None)
+        if able and (here or not _is_better_at_target(conversion))
+        else (None, reason)
+    )
 
 
 def _is_better_at_target(conversion: Conversion) -> bool:
@@ -163,12 +191,16 @@ def _must_be_at_target(conversion: Conversion) -> bool:
     return conversion.target.copies_ndarrays or conversion.source.immutable
 
 
-def _source_steps(conversion: Conversion, reason: str | None, meet: Device, dtype: str) -> list[Step]:
+def _source_steps(
+    conversion: Conversion, reason: str | None, meet: Device, dtype: str
+) -> list[Step]:
     facts, here = conversion.facts, conversion.facts.device
     if reason is None:
         return [Step("detach", "source", here, dtype)] if facts.gradient else []
     if not _can_write(conversion, meet):
-        raise conversion.refusal(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}")
+        raise conversion.refusal(
+            errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}"
+        )
     return [Step(_writing_verb(facts, meet), "source", meet, dtype, _size(facts, dtype))]
 
 
@@ -178,16 +210,30 @@ def _writing_verb(facts: Facts, device: Device) -> Verb:
     return "read" if facts.needs_read else "copy"
 
 
-def _target_steps(conversion: Conversion, reason: str | None, meet: Device, device: Device, dtype: str) -> list[Step]:
+def _target_steps(
+    conversion: Conversion, reason: str | None, meet: Device, device: Device, dtype: str
+) -> list[Step]:
     if reason is None:
         return []
-    return [Step("move" if meet != device else "copy", "target", device, dtype, _size(conversion.facts, dtype))]
+    return [
+        Step(
+            "move" if meet != device else "copy",
+            "target",
+            device,
+            dtype,
+            _size(conversion.facts, dtype),
+        )
+    ]
 
 
 def _finish(conversion: Conversion, steps: list[Step], reason: str | None) -> Plan:
     """Put the plan together; with no reason to copy, the result is the source's memory and as read-only as it."""
     facts, target, end = conversion.facts, conversion.target, steps[-1]
-    free = f"it is {target.name}'s already" if end.verb == "keep" else f"both can use the same memory on {end.device}"
+    free = (
+        f"it is {target.name}'s already"
+        if end.verb == "keep"
+        else f"both can use the same memory on {end.device}"
+    )
     protected = end.verb == "share" and reason is None and target.honours_readonly
     readonly = protected and (facts.readonly or layout.overlaps(facts))
     return Plan(
@@ -235,7 +281,9 @@ def _can_write(conversion: Conversion, device: Device) -> bool:
     return facts.device.kind in conversion.source.device_kinds or (by_library and device.is_host)
 
 
-def _dtype_to_share(conversion: Conversion, meet: Device, device: Device, dtype: str, *, writes_first: bool) -> str:
+def _dtype_to_share(
+    conversion: Conversion, meet: Device, device: Device, dtype: str, *, writes_first: bool
+) -> str:
     """Choose the dtype that travels: the one with fewer bytes, among those that both sides have.
 
     Where it is all the same, the side casts that writes anyway, and on the host the faster one.
@@ -263,7 +311,11 @@ def _result_dtype(conversion: Conversion) -> str:
     reason = conversion.target.why_no_dtype(dtype)
     if facts.unsupported and dtype != facts.dtype:
         reason = facts.unsupported
-    elif not reason and request.casting == "same_kind" and (lost := dtypes.lost_kind(facts.dtype, dtype)):
+    elif (
+        not reason
+        and request.casting == "same_kind"
+        and (lost := dtypes.lost_kind(facts.dtype, dtype))
+    ):
         reason = f'{lost}. Pass casting="unsafe" to accept that.'
     if reason:
         raise conversion.refusal(errors.UnsupportedArrayError, reason)

@@ -32,7 +32,10 @@ def check(plan: Plan, request: Request) -> None:
     if request.host_copy == "error":
         rule, hint = 'host_copy="error" forbids that', 'host_copy="allow"'
     else:
-        rule, hint = f"max_host_bytes={limit:,} forbids that many", f"max_host_bytes={plan.host_bytes}"
+        rule, hint = (
+            f"max_host_bytes={limit:,} forbids that many",
+            f"max_host_bytes={plan.host_bytes}",
+        )
     ends = f"{plan.source} on {plan.source_device} to {plan.target} on {plan.device}"
     msg = (
         f"cannot convert from {ends}: {_travel(plan)}, and {rule}. Leave the array where it is, or allow the copy: "

@@ -27,7 +27,9 @@ def is_read_first(source: Adapter, facts: Facts) -> bool:
     """Return whether an array exists only after a read, so that the known facts are only stated."""
     if facts.needs_read is None or not isinstance(source, ReadAdapter):
         return False
-    return source.lazy or facts.device.is_host  # memory on a device that only a library can read is moved, not read
+    return (
+        source.lazy or facts.device.is_host
+    )  # memory on a device that only a library can read is moved, not read
 
 
 def read(source: Adapter, x: Any, foreign_class: str, target: Adapter | None = None) -> Operand:
@@ -55,7 +57,9 @@ def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
     request = request_after_reading(conversion.request)
     if not strict:
         request = request._replace(casting="unsafe")
-    expected = conversion._replace(facts=conversion.facts._replace(needs_read=None), request=request)
+    expected = conversion._replace(
+        facts=conversion.facts._replace(needs_read=None), request=request
+    )
     plan = join(conversion.facts, planner.make_plan(expected), conversion.facts)
     check_copy(conversion)
     return plan
@@ -83,4 +87,6 @@ def join(stated: Facts, rest: Plan, facts: Facts, verb: Verb = "read") -> Plan:
     reason = str(stated.needs_read)
     if not rest.zero_copy:
         reason = f"{reason}, and {rest.reason}"
-    return rest._replace(source=stated.framework, source_device=facts.device, steps=steps, reason=reason)
+    return rest._replace(
+        source=stated.framework, source_device=facts.device, steps=steps, reason=reason
+    )

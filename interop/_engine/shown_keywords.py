@@ -35,7 +35,9 @@ def _parameters(function: str) -> Iterator[Parameter]:
     defaults = dict(_DEFAULTS)
     defaults["compute"] = function in _COMPUTING
     for name, annotation in Keywords.__annotations__.items():
-        yield Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=_text_of(annotation))
+        yield Parameter(
+            name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=_text_of(annotation)
+        )
 
 
 def _text_of(annotation: Any) -> Any:

@@ -7,7 +7,12 @@ from typing import Any, Final
 
 _IN_MEMORY: Final = ("iloc", "isna", "null_count")
 """What columns have, whose slices may go by labels."""
-_MEMORY_PROTOCOLS: Final = ("__dlpack__", "__cuda_array_interface__", "__array_interface__", "__array_struct__")
+_MEMORY_PROTOCOLS: Final = (
+    "__dlpack__",
+    "__cuda_array_interface__",
+    "__array_interface__",
+    "__array_struct__",
+)
 
 
 def is_dataset(x: Any) -> bool:
@@ -15,10 +20,18 @@ def is_dataset(x: Any) -> bool:
 
     What lends memory need not be read, nor do columns, and slices of those (pandas) may mean labels.
     """
-    has_memory = isinstance(x, type) or any(getattr_static(x, name, None) is not None for name in _MEMORY_PROTOCOLS)
-    if has_memory or any(hasattr(x, name) for name in _IN_MEMORY) or not hasattr(type(x), "__getitem__"):
+    has_memory = isinstance(x, type) or any(
+        getattr_static(x, name, None) is not None for name in _MEMORY_PROTOCOLS
+    )
+    if (
+        has_memory
+        or any(hasattr(x, name) for name in _IN_MEMORY)
+        or not hasattr(type(x), "__getitem__")
+    ):
         return False
-    return isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype") and not _has_buffer(x)
+    return (
+        isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype") and not _has_buffer(x)
+    )
 
 
 def _has_buffer(x: Any) -> bool:

@@ -29,15 +29,21 @@ PACKAGES: Final = {
     "SimpleITK": PackageHint("it holds images", "SimpleITK.GetImageFromArray(interop.to_numpy(x))"),
     "awkward": PackageHint("it holds ragged arrays", "awkward.from_numpy(interop.to_numpy(x))"),
     "cudf": PackageHint("it holds data frames", "cudf.DataFrame(interop.to_cupy(x))"),
-    "cupyx": PackageHint("it holds sparse matrices", "cupyx.scipy.sparse.csr_matrix(interop.to_cupy(x))"),
+    "cupyx": PackageHint(
+        "it holds sparse matrices", "cupyx.scipy.sparse.csr_matrix(interop.to_cupy(x))"
+    ),
     "cv2": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
-    "datasets": PackageHint("it holds tables", 'datasets.Dataset.from_dict({"name": interop.to_numpy(x)})'),
+    "datasets": PackageHint(
+        "it holds tables", 'datasets.Dataset.from_dict({"name": interop.to_numpy(x)})'
+    ),
     "h5py": PackageHint("it holds files", 'file["name"] = interop.to_numpy(x)'),
     "keras": PackageHint(_ARRAYS, "keras.ops.convert_to_tensor(interop.to_numpy(x))"),
     "mlx": PackageHint(_ARRAYS, "mlx.core.array(interop.to_numpy(x))"),
     "mxnet": PackageHint(_ARRAYS, "mxnet.np.array(interop.to_numpy(x))"),
     "numba": PackageHint(_FUNCTIONS, "interop.to_numpy(x)"),
-    "onnxruntime": PackageHint("it holds values", "onnxruntime.OrtValue.ortvalue_from_numpy(interop.to_numpy(x))"),
+    "onnxruntime": PackageHint(
+        "it holds values", "onnxruntime.OrtValue.ortvalue_from_numpy(interop.to_numpy(x))"
+    ),
     "paddle": PackageHint(_ARRAYS, "paddle.to_tensor(interop.to_numpy(x))"),
     "pandas": PackageHint("it holds data frames", "pandas.DataFrame(interop.to_numpy(x))"),
     "polars": PackageHint("it holds data frames", "polars.from_numpy(interop.to_numpy(x))"),
@@ -52,7 +58,14 @@ PACKAGES: Final = {
     "zarr": PackageHint("it holds files", "zarr.array(interop.to_numpy(x))"),
 }
 """Packages that users name as targets, though interop makes no arrays of them."""
-_FRAMEWORKS: Final = {"np": "numpy", "cp": "cupy", "jnp": "jax", "da": "dask", "pt": "torch", "pytorch": "torch"}
+_FRAMEWORKS: Final = {
+    "np": "numpy",
+    "cp": "cupy",
+    "jnp": "jax",
+    "da": "dask",
+    "pt": "torch",
+    "pytorch": "torch",
+}
 _PACKAGES: Final = {
     "tf": "tensorflow",
     "pd": "pandas",

@@ -66,7 +66,9 @@ def has_namespace(cls: type) -> bool:
     """Whether instances of a class are arrays by the array API standard."""
     if not hasattr(cls, _METHOD):
         return False
-    return any(_METHOD in vars(base) for base in cls.__mro__)  # a metaclass may answer to every name
+    return any(
+        _METHOD in vars(base) for base in cls.__mro__
+    )  # a metaclass may answer to every name
 
 
 def why_not(module: ModuleType) -> str:
@@ -97,6 +99,12 @@ def _says_so(name: str) -> bool:
     try:
         spec = find_spec(name)
         source = spec.loader.get_source(name) if spec and spec.loader else None  # type: ignore[attr-defined]
-    except (AttributeError, ImportError, OSError, SyntaxError, ValueError):  # it has none that could be read
+    except (
+        AttributeError,
+        ImportError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ):  # it has none that could be read
         return False
     return _MARK in (source or "")

@@ -32,13 +32,16 @@ CLASSES: Final = {
     "sparse.SparseArray": ClassHint("is sparse", "x.todense()"),
     "SimpleITK.Image": ClassHint("is an image", "SimpleITK.GetArrayFromImage(x)"),
     "multiprocessing.SynchronizedBase": ClassHint("has its memory behind a lock", "x.get_obj()"),
-    "datasets.Column": ClassHint("is a column of a data set, which is read by slices", "numpy.asarray(x[:])"),
+    "datasets.Column": ClassHint(
+        "is a column of a data set, which is read by slices", "numpy.asarray(x[:])"
+    ),
     "datasets.Dataset": ClassHint("is a data set", 'x.with_format({to})["name"][:]'),
     "torch.Module": ClassHint(
         "is a model, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"
     ),
     "torch.Optimizer": ClassHint(
-        "is an optimizer, and its arrays are in its state", "interop.convert_tree(x.state_dict(), {to})"
+        "is an optimizer, and its arrays are in its state",
+        "interop.convert_tree(x.state_dict(), {to})",
     ),
     "torch.DataLoader": ClassHint(
         "gives its arrays one after another", "[interop.convert_tree(batch, {to}) for batch in x]"
@@ -46,10 +49,16 @@ CLASSES: Final = {
     "torch.IterableDataset": ClassHint(
         "gives its arrays one after another", "[interop.convert_tree(item, {to}) for item in x]"
     ),
-    "torch.Dataset": ClassHint("is a data set, which is read by index", "interop.convert_tree(x[0], {to})"),
+    "torch.Dataset": ClassHint(
+        "is a data set, which is read by index", "interop.convert_tree(x[0], {to})"
+    ),
     "torch.TypedStorage": ClassHint("is memory without a shape", "torch.tensor(x)"),
-    "torch.UntypedStorage": ClassHint("is memory without a shape", "torch.tensor(x, dtype=torch.uint8)"),
-    "numpy.NpzFile": ClassHint("holds several arrays by name", "interop.convert_tree(dict(x), {to})"),
+    "torch.UntypedStorage": ClassHint(
+        "is memory without a shape", "torch.tensor(x, dtype=torch.uint8)"
+    ),
+    "numpy.NpzFile": ClassHint(
+        "holds several arrays by name", "interop.convert_tree(dict(x), {to})"
+    ),
     "h5py.Group": ClassHint("holds several data sets by name", 'x["name"]'),
     "zarr.Group": ClassHint("holds several arrays by name", 'x["name"]'),
     "polars.LazyFrame": ClassHint("is not computed yet", "x.collect()"),
@@ -108,11 +117,11 @@ def _of_stranger(class_name: str) -> str:
 # -- objects of Python itself --------------------------------------------------------------------------------------
 
 _NUMBERS: Final = "Create one first, for example with numpy.asarray(x) or torch.tensor(x)."
-_FILE: Final = (
-    "Read the file first: numpy.load(x) if NumPy has written it, else numpy.frombuffer(x.read(), numpy.uint8)."
-)
+_FILE: Final = "Read the file first: numpy.load(x) if NumPy has written it, else numpy.frombuffer(x.read(), numpy.uint8)."
 _NONE: Final = "Check the call that should have returned one: a function without a return statement returns None."
-_PATH: Final = "Read the file first: numpy.load(x), or numpy.asarray(PIL.Image.open(x)) for an image."
+_PATH: Final = (
+    "Read the file first: numpy.load(x), or numpy.asarray(PIL.Image.open(x)) for an image."
+)
 _TEXT: Final = (
     "If it is the path of a file, read the file: numpy.load(x), or numpy.asarray(PIL.Image.open(x)) for an image. "
     "If it is a list of numbers, parse it: numpy.asarray(x.split(), float)."

@@ -26,7 +26,9 @@ class Operand(NamedTuple):
         facts = self.adapter.describe(self.array)
         if self.foreign_class is None:
             return facts
-        if facts.unsupported and self.adapter.ndarray_native:  # the hint is for the ndarray, and not for the object
+        if (
+            facts.unsupported and self.adapter.ndarray_native
+        ):  # the hint is for the ndarray, and not for the object
             facts = facts._replace(unsupported=f"{facts.unsupported} {_READ}")
         return facts._replace(framework=self.foreign_class)
 

@@ -34,9 +34,15 @@ class ShippedAdapter(NamedTuple):
 
 
 TABLE: Final[dict[str, ShippedAdapter]] = {
-    "numpy": ShippedAdapter("interop.adapters.numpy.adapter", ("numpy.ndarray", "numpy.generic"), "numpy"),
-    "torch": ShippedAdapter("interop.adapters.torch.adapter", ("torch.Tensor",), "array-interop[torch]"),
-    "cupy": ShippedAdapter("interop.adapters.cupy.adapter", ("cupy.ndarray",), "array-interop[cupy]"),
+    "numpy": ShippedAdapter(
+        "interop.adapters.numpy.adapter", ("numpy.ndarray", "numpy.generic"), "numpy"
+    ),
+    "torch": ShippedAdapter(
+        "interop.adapters.torch.adapter", ("torch.Tensor",), "array-interop[torch]"
+    ),
+    "cupy": ShippedAdapter(
+        "interop.adapters.cupy.adapter", ("cupy.ndarray",), "array-interop[cupy]"
+    ),
     "jax": ShippedAdapter(
         "interop.adapters.jax",
         ("jax.Array", "jax.jaxlib._jax.Array", "jax._src.core.Tracer"),
@@ -52,7 +58,9 @@ TABLE: Final[dict[str, ShippedAdapter]] = {
 _PROTOCOL: Final = "interop.adapters.protocol.adapter"
 
 _loaded: Final[dict[str, Adapter]] = {}
-_packages: Final = {package: name for name, shipped in TABLE.items() for package in shipped.packages}
+_packages: Final = {
+    package: name for name, shipped in TABLE.items() for package in shipped.packages
+}
 _names: Final = {full: name for name, shipped in TABLE.items() for full in shipped.classes}
 _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 _lock: Final = threading.RLock()
@@ -141,7 +149,9 @@ def find(to: Any) -> Adapter:
     if isinstance(to, ModuleType):
         return _of_module(to)
     adapter = adapter_of(to if isinstance(to, type) else type(to))
-    if adapter is None or adapter.array_type is not to:  # a subclass would be a promise that is not kept
+    if (
+        adapter is None or adapter.array_type is not to
+    ):  # a subclass would be a promise that is not kept
         framework = adapter.name if adapter else None
         raise errors.UnknownFrameworkError(hints.of_target(to, _all_names(), framework))
     return adapter
@@ -159,13 +169,19 @@ def adapter_of_spec(spec: Any) -> Adapter | None:
     root = _packages.get(root, root)
     if _is_name(root):
         return adapter_named(root)
-    return None if isinstance(spec, str) or root not in sys.modules else _in_namespace(sys.modules[root])
+    return (
+        None
+        if isinstance(spec, str) or root not in sys.modules
+        else _in_namespace(sys.modules[root])
+    )
 
 
 def adapter_of_package(root: str) -> Adapter | None:
     """Return the adapter for a top-level package, or None if no array can belong to the package."""
     name = _packages.get(root, root)
-    return adapter_named(name) if name in _loaded or (name in TABLE and root in sys.modules) else None
+    return (
+        adapter_named(name) if name in _loaded or (name in TABLE and root in sys.modules) else None
+    )
 
 
 def adapter_named(name: str) -> Adapter:
@@ -222,8 +238,15 @@ def loaded(name: str) -> Adapter | None:
 
 def loaded_adapters() -> list[Adapter]:
     """Return the adapters of shipped frameworks that this process has imported, NumPy among them; else none."""
-    modules = {name: sys.modules.get(shipped.classes[0].rpartition(".")[0]) for name, shipped in TABLE.items()}
-    ready = [n for n, module in modules.items() if module and not getattr(module.__spec__, "_initializing", False)]
+    modules = {
+        name: sys.modules.get(shipped.classes[0].rpartition(".")[0])
+        for name, shipped in TABLE.items()
+    }
+    ready = [
+        n
+        for n, module in modules.items()
+        if module and not getattr(module.__spec__, "_initializing", False)
+    ]
     return [adapter_named(name) for name in ready] if "numpy" in ready else []
 
 
@@ -239,9 +262,13 @@ def _of_module(to: ModuleType) -> Adapter:
     """Return the adapter of a framework's module, of a namespace, or of the package that a module is in."""
     parts = to.__name__.split(".")
     name = parts[0] if _is_name(parts[0]) else parts[-1]
-    adapter = adapter_named(name) if _is_name(name) else _in_namespace(to) or _in_namespace(parts[0])
+    adapter = (
+        adapter_named(name) if _is_name(name) else _in_namespace(to) or _in_namespace(parts[0])
+    )
     if adapter is None:
-        raise errors.UnknownFrameworkError(hints.of_module(to.__name__, namespaces.why_not(to), _all_names()))
+        raise errors.UnknownFrameworkError(
+            hints.of_module(to.__name__, namespaces.why_not(to), _all_names())
+        )
     return adapter
 
 
@@ -304,5 +331,7 @@ def _open_foreign(x: Any, target: Adapter | None) -> Operand:
         raise errors.UnsupportedArrayError(msg) from error
     if array is None:
         wanted = target.name if target else "numpy"
-        raise errors.NotAnArrayError(object_hints.of_object(x, wanted, lambda item: is_array(type(item))))
+        raise errors.NotAnArrayError(
+            object_hints.of_object(x, wanted, lambda item: is_array(type(item)))
+        )
     return Operand(adapter_of(type(array)) or protocol.adapter, array, class_name)

@@ -42,7 +42,13 @@ class Step(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """Say it in a row of a table."""
-        return self.verb, "both" if self.verb == "share" else self.side, str(self.device), self.dtype, f"{self.bytes:,}"
+        return (
+            self.verb,
+            "both" if self.verb == "share" else self.side,
+            str(self.device),
+            self.dtype,
+            f"{self.bytes:,}",
+        )
 
 
 class Plan(NamedTuple):
@@ -84,7 +90,9 @@ class Plan(NamedTuple):
     @property
     def zero_copy(self) -> bool:
         """Whether the result is the source's memory; of a lazy one: whether its blocks will be."""
-        return not any(step.writes for step in self.steps) and (self.later is None or self.later.zero_copy)
+        return not any(step.writes for step in self.steps) and (
+            self.later is None or self.later.zero_copy
+        )
 
     @property
     def bytes_copied(self) -> int:
@@ -107,8 +115,16 @@ class Plan(NamedTuple):
 
     def __str__(self) -> str:
         """Say it for a terminal: a headline, then a line a step."""
-        lines = [f"{self.title}: {self.cost}, because {self.reason}", *(f"  {s}" for s in self.steps)]
-        return "\n".join([*lines, *(["  its blocks, when they are computed:", str(self.later)] if self.later else [])])
+        lines = [
+            f"{self.title}: {self.cost}, because {self.reason}",
+            *(f"  {s}" for s in self.steps),
+        ]
+        return "\n".join(
+            [
+                *lines,
+                *(["  its blocks, when they are computed:", str(self.later)] if self.later else []),
+            ]
+        )
 
     def _repr_html_(self) -> str:
         title = f"{self.title}: {self.cost}, because {self.reason}"
@@ -126,7 +142,9 @@ class Plan(NamedTuple):
         """What it costs: ``zero-copy``, or ``48 bytes copied``; ``lazy`` where it costs nothing yet."""
         if self.later:
             return "lazy"
-        size = "some bytes" if any(map(isnan, self.shape)) else _bytes(self.bytes_copied)  # its shape is not known yet
+        size = (
+            "some bytes" if any(map(isnan, self.shape)) else _bytes(self.bytes_copied)
+        )  # its shape is not known yet
         cost = "zero-copy" if self.zero_copy else f"{size} copied"
         return f"{cost}, read-only" if self.readonly else cost
 

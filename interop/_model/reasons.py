@@ -59,13 +59,17 @@ def protects(conversion: Conversion) -> str | None:
     reason = f"{facts.readonly_reason or 'it is read-only'}, and {target.name} would write to it all the same"
     if conversion.request.readonly == "error":
         copy = "" if conversion.request.copy is False else 'readonly="copy", or '
-        raise conversion.refusal(errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}")
+        raise conversion.refusal(
+            errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}"
+        )
     return reason
 
 
 def _share_if(facts: Facts) -> str:
     """Return the keyword that shares read-only memory, with the condition for safe use."""
-    condition = "the memory may be written to" if facts.readonly_reason else "nobody writes to the result"
+    condition = (
+        "the memory may be written to" if facts.readonly_reason else "nobody writes to the result"
+    )
     return f'readonly="share" if {condition}.'
 
 

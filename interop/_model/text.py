@@ -39,7 +39,11 @@ def with_article(noun: str) -> str:
 
 def is_like_array(cls: type) -> bool:
     """Whether a class speaks a protocol of arrays. No property is evaluated."""
-    return hasattr(cls, "__array__") or hasattr(cls, "__dlpack__") or hasattr(cls, "__cuda_array_interface__")
+    return (
+        hasattr(cls, "__array__")
+        or hasattr(cls, "__dlpack__")
+        or hasattr(cls, "__cuda_array_interface__")
+    )
 
 
 class _Short(Repr):

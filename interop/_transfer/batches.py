@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from interop.adapter import Facts
 
 T = TypeVar("T")
-_KEYWORDS: Final = {"size": ("batch_size", "batch", "chunk_size"), "axis": ("dim",), "progress": ("verbose",)}
+_KEYWORDS: Final = {
+    "size": ("batch_size", "batch", "chunk_size"),
+    "axis": ("dim",),
+    "progress": ("verbose",),
+}
 """The keywords of `batches`, each with the names that users try."""
 
 
@@ -59,7 +63,14 @@ def batches(
     **keywords: Unpack[Keywords],
 ) -> Batches[T]: ...  # fmt: skip
 def batches(
-    x: Any, to: Any, /, *, size: int | None = None, axis: int = 0, progress: Progress = False, **keywords: Any
+    x: Any,
+    to: Any,
+    /,
+    *,
+    size: int | None = None,
+    axis: int = 0,
+    progress: Progress = False,
+    **keywords: Any,
 ) -> Batches[Any]:
     """Cut an array into pieces along an axis, and convert each of them when its turn comes.
 
@@ -115,7 +126,9 @@ def batches(
 class Batches(Generic[T]):
     """What `batches` returns: `len` tells the number of pieces, and each iteration starts anew."""
 
-    def __init__(self, convert_slice: Callable[[Any], T], starts: range, axis: int, progress: Progress) -> None:
+    def __init__(
+        self, convert_slice: Callable[[Any], T], starts: range, axis: int, progress: Progress
+    ) -> None:
         self._convert_slice = convert_slice
         self._starts = starts
         self._axis = axis
@@ -138,7 +151,9 @@ class Batches(Generic[T]):
             raise
 
 
-def _open(x: Any, to: Any, keywords: dict[str, Any]) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
+def _open(
+    x: Any, to: Any, keywords: dict[str, Any]
+) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
     """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
     x = registry.unwrap(x)
     if registry.adapter_of(type(x)) is None and is_dataset(x):
@@ -158,9 +173,13 @@ def _slicer(x: Any, operand: Operand, facts: Facts) -> Callable[[Any], Any] | No
     """Return a function that takes slices of an array in memory; None if nobody here can."""
     if hasattr(operand.array, "__getitem__") and registry.adapter_of(type(operand.array)):
         return operand.array.__getitem__
-    if operand.foreign_class and facts.device.kind == LIBRARY:  # the standard takes no fewer indices than axes
+    if (
+        operand.foreign_class and facts.device.kind == LIBRARY
+    ):  # the standard takes no fewer indices than axes
         return lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    if operand.foreign_class and hasattr(x, "__getitem__"):  # its slices speak the same protocol as it does
+    if operand.foreign_class and hasattr(
+        x, "__getitem__"
+    ):  # its slices speak the same protocol as it does
         return x.__getitem__
     if facts.device.kind in operand.adapter.device_kinds:
         return lambda index: operand.adapter.view(operand.array, index)
@@ -173,7 +192,9 @@ def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
     The slices of the target are the pieces. What changes an array (dtype, device, a copy) is done to each piece when
     its turn comes.
     """
-    kept: dict[str, Any] = {name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords}
+    kept: dict[str, Any] = {
+        name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords
+    }
     if keywords.get("copy") is False:
         kept["copy"] = False
     return convert_computed(x, to, kept)

@@ -45,7 +45,10 @@ def iter_chunks(shape: tuple[int, ...], limit: int) -> Iterator[Chunk]:
     for position in product(*map(range, shape[:axis])):
         before = tuple(slice(i, i + 1) for i in position)
         for cut in iter_slices(shape[axis], rows):
-            yield Chunk((*before, cut) if before else cut, (*(1 for _ in before), cut.stop - cut.start, *rest))
+            yield Chunk(
+                (*before, cut) if before else cut,
+                (*(1 for _ in before), cut.stop - cut.start, *rest),
+            )
 
 
 def iter_slices(length: int, size: int) -> Iterator[slice]:

@@ -109,7 +109,10 @@ def copyto(  # noqa: PLR0913 - keywords
 
 
 def _write(
-    destination: Destination, parts: Iterator[Part], copier: StagedCopier, report: Callable[[int], object]
+    destination: Destination,
+    parts: Iterator[Part],
+    copier: StagedCopier,
+    report: Callable[[int], object],
 ) -> None:
     """Write part after part; if something comes between, wait for what is under way, and say how far it came."""
     done = 0
@@ -201,11 +204,15 @@ def _lay(destination: Destination, arrays: Iterable[Any], name: str) -> Iterator
     """Lay arrays one after the other along axis 0."""
     destination.check(name)
     if not (shape := destination.facts.shape):
-        raise destination.refusal(errors.ShapeError, name, "dst has no axis along which arrays could be laid.")
+        raise destination.refusal(
+            errors.ShapeError, name, "dst has no axis along which arrays could be laid."
+        )
     return _lay_rows(destination, arrays, name, shape)
 
 
-def _lay_rows(destination: Destination, arrays: Iterable[Any], name: str, shape: tuple[int, ...]) -> Iterator[Part]:
+def _lay_rows(
+    destination: Destination, arrays: Iterable[Any], name: str, shape: tuple[int, ...]
+) -> Iterator[Part]:
     row, rows = 0, shape[0]
     for x in arrays:
         operand = registry.identify(x)

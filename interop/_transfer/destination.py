@@ -55,7 +55,9 @@ class Destination:
         """Return a part of it by basic slices."""
         return self._target.at(index)
 
-    def refusal(self, error: type[errors.InteropError], source: Facts | str, reason: str) -> errors.InteropError:
+    def refusal(
+        self, error: type[errors.InteropError], source: Facts | str, reason: str
+    ) -> errors.InteropError:
         """Return the error that names source, target, reason and cure."""
         return error(f"cannot copy {source} into {self.facts}: {reason}")
 
@@ -76,7 +78,9 @@ class Destination:
             self._check(opened, target.facts.shape)
         if _are_entangled(opened, target):
             reason = "both share memory in different layouts, and writing would change what is still to be read."
-            hint = f'Copy the source first: interop.convert(src, "{opened.adapter.name}", copy=True).'
+            hint = (
+                f'Copy the source first: interop.convert(src, "{opened.adapter.name}", copy=True).'
+            )
             raise self.refusal(errors.UnsupportedArrayError, source.facts, f"{reason} {hint}")
         return opened
 
@@ -101,7 +105,9 @@ class Destination:
         numpy, class_name = registry.adapter_named("numpy"), type(x).__name__
         dtype, problem = _dtype_name(x.dtype), None
         if dtype not in dtypes.NAMES:
-            problem = f"its dtype {x.dtype} is none of plain numbers. Convert it first, and pass pieces."
+            problem = (
+                f"its dtype {x.dtype} is none of plain numbers. Convert it first, and pass pieces."
+            )
         facts = Facts(class_name, x.shape, dtype, CPU, unsupported=problem)
         source = DescribedOperand(numpy, None, facts)
         self._check(source, self.facts.shape)
@@ -127,7 +133,9 @@ class Destination:
         """
         if not lazy_planner.is_known(source):
             reason = f"its shape {source.shape} is not known before it is computed."
-            raise self.refusal(errors.ShapeError, source, f"{reason} Call its compute_chunk_sizes() first.")
+            raise self.refusal(
+                errors.ShapeError, source, f"{reason} Call its compute_chunk_sizes() first."
+            )
 
     # -- one array -----------------------------------------------------------------------------------------------
 
@@ -156,7 +164,9 @@ class Destination:
             return f'{lost}. Pass casting="unsafe" to accept that.'
         if source.is_in_same_memory(self._target) or not (source.is_host or self._target.is_host):
             return None
-        numpy = registry.adapter_named("numpy")  # the form in which all that touches the host crosses
+        numpy = registry.adapter_named(
+            "numpy"
+        )  # the form in which all that touches the host crosses
         return numpy.why_no_dtype(start) or numpy.why_no_dtype(end)
 
     def _enforce_policy(self, source: DescribedOperand) -> None:
@@ -168,10 +178,22 @@ class Destination:
 
     def _plan_for(self, source: DescribedOperand) -> Plan:
         start, here = source.facts, self.facts
-        dtype = here.dtype if source.is_host == self._target.is_host else transfer_dtype(source, self._target)
+        dtype = (
+            here.dtype
+            if source.is_host == self._target.is_host
+            else transfer_dtype(source, self._target)
+        )
         size = layout.count(here) * dtypes.itemsize(dtype)
-        step = Step("move" if start.device != here.device else "copy", "target", here.device, here.dtype, size)
-        computed = [Step("compute", "source", start.device, start.dtype, start.nbytes)] * source.adapter.lazy
+        step = Step(
+            "move" if start.device != here.device else "copy",
+            "target",
+            here.device,
+            here.dtype,
+            size,
+        )
+        computed = [
+            Step("compute", "source", start.device, start.dtype, start.nbytes)
+        ] * source.adapter.lazy
         names, steps = (start.framework, here.framework), (*computed, step)
         return Plan(*names, here.shape, start.device, here.device, here.dtype, steps, _REASON)
 
@@ -180,7 +202,9 @@ class Destination:
         if reading.is_read_first(source.adapter, source.facts):
             return _described(reading.read(source.adapter, source.array, source.facts.framework))
         if source.facts.needs_read:
-            return _described(registry.identify(source.adapter.copy(source.array, CPU, source.facts.dtype)))
+            return _described(
+                registry.identify(source.adapter.copy(source.array, CPU, source.facts.dtype))
+            )
         if source.facts.device.kind in source.adapter.device_kinds:
             return source
         return _described(registry.identify(shared(source, self._target)))
@@ -195,15 +219,15 @@ def _why_unwritable(target: DescribedOperand) -> str | None:  # noqa: PLR0911 - 
     if facts.unsupported:
         return f"dst has no plain numbers: {facts.unsupported}"
     if facts.device.kind == LIBRARY:
-        return (
-            f"only its library can write to memory on {facts.device}. Make a new array: interop.convert_like(src, dst)."
-        )
+        return f"only its library can write to memory on {facts.device}. Make a new array: interop.convert_like(src, dst)."
     if facts.needs_read:
         return f"{facts.needs_read}, so dst has no memory to write to. Pass an array that has."
     if facts.device.kind not in target.adapter.device_kinds:
         return f"{facts.framework} can't be asked to write. Convert dst to a framework of {facts.device} first."
     if facts.readonly_reason:
-        return f"dst may be read-only: {facts.readonly_reason}. Pass an array that can be written to."
+        return (
+            f"dst may be read-only: {facts.readonly_reason}. Pass an array that can be written to."
+        )
     if facts.readonly:
         return "dst is read-only. Pass an array that can be written to."
     if layout.overlaps(facts):

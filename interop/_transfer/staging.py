@@ -63,8 +63,17 @@ def transfer_dtype(source: DescribedOperand, target: DescribedOperand) -> str:
     """
     start, end = source.facts.dtype, target.facts.dtype
     if target.is_host:
-        return end if dtypes.itemsize(end) < dtypes.itemsize(start) and not source.adapter.why_no_dtype(end) else start
-    return start if dtypes.itemsize(start) < dtypes.itemsize(end) and not target.adapter.why_no_dtype(start) else end
+        return (
+            end
+            if dtypes.itemsize(end) < dtypes.itemsize(start)
+            and not source.adapter.why_no_dtype(end)
+            else start
+        )
+    return (
+        start
+        if dtypes.itemsize(start) < dtypes.itemsize(end) and not target.adapter.why_no_dtype(start)
+        else end
+    )
 
 
 class PinnedBuffers:
@@ -197,7 +206,9 @@ class StagedCopier:
             return self._copy(target, source, cut)
         dtype, device_operand = transfer_dtype(source, target), source if target.is_host else target
         buffers = self._buffers_for(device_operand.adapter, device_operand.facts.device)
-        return (self._download if target.is_host else self._upload)(target, source, dtype, cut, buffers)
+        return (self._download if target.is_host else self._upload)(
+            target, source, dtype, cut, buffers
+        )
 
     def drain(self) -> None:
         """Wait for all that is pending, and give the buffers back."""
@@ -212,7 +223,9 @@ class StagedCopier:
             self._buffers = buffers = PinnedBuffers(adapter, device)
         return buffers
 
-    def _copy(self, target: DescribedOperand, source: DescribedOperand, cut: Iterator[Chunk]) -> Iterator[int]:
+    def _copy(
+        self, target: DescribedOperand, source: DescribedOperand, cut: Iterator[Chunk]
+    ) -> Iterator[int]:
         """Copy within the host, or from device to device in the order of the target framework's current stream."""
         same_memory = source.is_in_same_memory(target)
         if not same_memory and target.is_host:
@@ -221,7 +234,11 @@ class StagedCopier:
         for chunk in cut:
             out, part = target.view(chunk.index), source.view(chunk.index)
             if not same_memory:
-                part = _on_host(source, part) if target.is_host else shared(source.at(chunk.index), target)
+                part = (
+                    _on_host(source, part)
+                    if target.is_host
+                    else shared(source.at(chunk.index), target)
+                )
             self.begun += chunk.elements
             target.adapter.assign(out, part)
             target.adapter.page_out(out)
@@ -252,7 +269,12 @@ class StagedCopier:
             yield self._write_out(target, buffers, *before)
 
     def _write_out(
-        self, target: DescribedOperand, buffers: PinnedBuffers, number: int, buffer: NDArray[Any], chunk: Chunk
+        self,
+        target: DescribedOperand,
+        buffers: PinnedBuffers,
+        number: int,
+        buffer: NDArray[Any],
+        chunk: Chunk,
     ) -> int:
         buffers.synchronize(number)
         out = target.view(chunk.index)
@@ -272,7 +294,10 @@ class StagedCopier:
         """Fill a buffer while the other one is uploaded."""
         source = source.on_host()
         for chunk in cut:
-            buffer, part = buffers.next(chunk.shape, dtype), _on_host(source, source.view(chunk.index))
+            buffer, part = (
+                buffers.next(chunk.shape, dtype),
+                _on_host(source, source.view(chunk.index)),
+            )
             _numpy().assign(buffer, part)
             out = target.view(chunk.index)
             self.begun += chunk.elements
@@ -292,7 +317,9 @@ def _on_host(source: DescribedOperand, part: Any) -> NDArray[Any]:
 def shared(source: DescribedOperand, target: DescribedOperand) -> Any:
     """Return another framework's device memory as an array of the target's; shared where that can be."""
     dtype = target.facts.dtype if target.adapter.why_no_dtype(source.facts.dtype) else None
-    request = Request(dtype=dtype, detach=True, readonly="share", casting="unsafe")  # the policy has been asked already
+    request = Request(
+        dtype=dtype, detach=True, readonly="share", casting="unsafe"
+    )  # the policy has been asked already
     conversion = Conversion(source.facts, source.adapter, target.adapter, request)
     return execute(make_calls(make_plan(conversion), conversion), source.array)
 

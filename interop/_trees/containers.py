@@ -52,7 +52,9 @@ def field_names(tree: Any) -> list[Any]:
     The fields of tuples written in C have names, too.
     """
     names = getattr(type(tree), "__match_args__", ())
-    return [names[entry.key] if entry.key in range(len(names)) else entry.key for entry in entries(tree)]
+    return [
+        names[entry.key] if entry.key in range(len(names)) else entry.key for entry in entries(tree)
+    ]
 
 
 def rebuild(tree: Any, values: list[Any]) -> Any:
@@ -74,7 +76,9 @@ def _build(tree: Any, values: Iterator[Any]) -> Any:
     if getattr(tree, "__dict__", None) is tree:  # a dict whose keys are its attributes
         new.__dict__ = new
     if isinstance(tree, (dict, list)):
-        for key, value in zip(tree.keys() if isinstance(tree, dict) else range(len(tree)), values, strict=False):
+        for key, value in zip(
+            tree.keys() if isinstance(tree, dict) else range(len(tree)), values, strict=False
+        ):
             new[key] = value
     for name, value in zip(_fields(tree), values, strict=True):
         object.__setattr__(new, name, value)
@@ -85,7 +89,9 @@ def _build(tree: Any, values: Iterator[Any]) -> Any:
 
 def _build_tuple(tree: Any, values: list[Any]) -> Any:
     cls = type(tree)
-    if hasattr(cls, "n_sequence_fields"):  # written in C, like `os.stat_result`: some fields have a name and no index
+    if hasattr(
+        cls, "n_sequence_fields"
+    ):  # written in C, like `os.stat_result`: some fields have a name and no index
         return cls(values, tree.__reduce__()[1][1])
     new = tuple.__new__(cls, values)
     if hasattr(tree, "__dict__"):

@@ -32,7 +32,12 @@ class _CycleError(errors.InteropError):
 
 
 def convert_tree(
-    tree: Any, to: str | ModuleType | type, /, *, foreign: bool = False, **keywords: Unpack[Keywords]
+    tree: Any,
+    to: str | ModuleType | type,
+    /,
+    *,
+    foreign: bool = False,
+    **keywords: Unpack[Keywords],
 ) -> Any:
     """Convert every array in a tree of containers, and let everything else pass through.
 
@@ -91,7 +96,9 @@ def convert_tree(
             return dict(zip(tree, map(verb, tree.values(), repeat(to)), strict=True))
         except errors.InteropError:  # the walk meets it again, and says where
             pass
-    walk = Walk(to, verb, on_foreign=_try_foreign if foreign else None, verb_for_fixed=verb_for_fixed)
+    walk = Walk(
+        to, verb, on_foreign=_try_foreign if foreign else None, verb_for_fixed=verb_for_fixed
+    )
     return walk.start([None], [(0, tree)], lambda _: "tree")[0]
 
 
@@ -140,12 +147,20 @@ class Walk:
         self.kinds.on_scalar = on_scalar
         self.kinds.on_foreign = on_foreign
         self.results: dict[int, Any] = {}
-        self.keepalive: list[Any] = []  # what only this walk holds: an id is taken again when its object is gone
+        self.keepalive: list[
+            Any
+        ] = []  # what only this walk holds: an id is taken again when its object is gone
         self.path: list[str] = []
-        self.others: dict[Any, Walk] = {}  # one array may be an index in one place, and values in another
+        self.others: dict[
+            Any, Walk
+        ] = {}  # one array may be an index in one place, and values in another
 
     def start(
-        self, out: Any, pairs: Iterable[tuple[Any, Any]], format_key: Callable[[Any], str], prefix: str = ""
+        self,
+        out: Any,
+        pairs: Iterable[tuple[Any, Any]],
+        format_key: Callable[[Any], str],
+        prefix: str = "",
     ) -> Any:
         """Do as `fill`, from outside: a refusal gets a note that says where, and `whose` in front of that."""
         try:
@@ -164,7 +179,10 @@ class Walk:
             raise
 
     def fill(
-        self, out: Any, pairs: Iterable[tuple[Any, Any]], format_key: Callable[[Any], str] = containers.INDEX
+        self,
+        out: Any,
+        pairs: Iterable[tuple[Any, Any]],
+        format_key: Callable[[Any], str] = containers.INDEX,
     ) -> Any:
         """Set each key of `out` to what becomes of its child. One loop, since every array of a tree passes here."""
         kinds, results, to, verb = self.kinds, self.results, self.to, self.verb
@@ -282,7 +300,9 @@ def _other(walk: Walk, tree: Any) -> Any:
     entries = list(containers.entries(tree))
     children = [entry.child for entry in entries]
     walk.keepalive.append(children)
-    values = walk.fill(list(children), enumerate(children), lambda i: entries[i].format_key(entries[i].key))
+    values = walk.fill(
+        list(children), enumerate(children), lambda i: entries[i].format_key(entries[i].key)
+    )
     may_stay = isinstance(tree, tuple) or not walk.always_rebuild
     return tree if may_stay and not _differ(values, children) else containers.rebuild(tree, values)
 

@@ -43,10 +43,14 @@ def common_facts(items: list[Any], request: Request) -> CommonFacts:
     operands = list(annotate_each(registry.identify, items))
     facts = [one.describe() for one in operands]
     _check_numbers(facts)
-    _check_alike({i: fact for i, fact in enumerate(facts) if not _is_stated(operands[i], fact)}, request)
+    _check_alike(
+        {i: fact for i, fact in enumerate(facts) if not _is_stated(operands[i], fact)}, request
+    )
     kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
     alike = len(kinds) == 1 and not any(one.foreign_class for one in operands)
-    return CommonFacts(facts[0], alike, [one if one.foreign_class else one.array for one in operands])
+    return CommonFacts(
+        facts[0], alike, [one if one.foreign_class else one.array for one in operands]
+    )
 
 
 def check_results(arrays: list[Any], request: Request) -> Facts:
@@ -78,7 +82,12 @@ def _check_alike(facts: Mapping[int, Facts], request: Request) -> None:
     _insist_on_one("shape", shapes, "Pad or crop them first.", errors.ShapeError)
     if request.dtype is None:
         dtypes = {i: fact.dtype for i, fact in facts.items()}
-        _insist_on_one("dtype", dtypes, "Pass dtype=, and each is converted to it.", errors.UnsupportedArrayError)
+        _insist_on_one(
+            "dtype",
+            dtypes,
+            "Pass dtype=, and each is converted to it.",
+            errors.UnsupportedArrayError,
+        )
 
 
 def _are_plain(items: list[Any], adapter: Adapter) -> bool:
@@ -87,12 +96,17 @@ def _are_plain(items: list[Any], adapter: Adapter) -> bool:
         return False
     try:
         likeness = list(map(_likeness, items))
-    except (AttributeError, RuntimeError):  # no such attribute, or a nested array, which has no shape
+    except (
+        AttributeError,
+        RuntimeError,
+    ):  # no such attribute, or a nested array, which has no shape
         return False
     return likeness.count(likeness[0]) == len(items)
 
 
-def _insist_on_one(what: str, values: Mapping[int, Any], hint: str, error: type[errors.InteropError]) -> None:
+def _insist_on_one(
+    what: str, values: Mapping[int, Any], hint: str, error: type[errors.InteropError]
+) -> None:
     first: dict[Any, int] = {}
     for i, value in values.items():
         first.setdefault(value, i)

@@ -25,7 +25,9 @@ def find_stream(handle: int, device: Device) -> Stream:
 def holders(device: Device) -> Iterator[Adapter]:
     """Yield the imported frameworks that can have memory on a device in this process."""
     for adapter in registry.loaded_adapters():
-        if device.kind in adapter.device_kinds and not isinstance(adapter.resolve_device(device), str):
+        if device.kind in adapter.device_kinds and not isinstance(
+            adapter.resolve_device(device), str
+        ):
             yield adapter
 
 

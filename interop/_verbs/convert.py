@@ -168,7 +168,9 @@ def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
     """
     namespace = registry.namespace_of(ref)
     adapter = registry.find(namespace) if namespace else identify_native(ref).adapter
-    return convert_any(x, namespace or adapter.name, {"device": adapter.describe(ref).device, **keywords})
+    return convert_any(
+        x, namespace or adapter.name, {"device": adapter.describe(ref).device, **keywords}
+    )
 
 
 def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]) -> Plan:

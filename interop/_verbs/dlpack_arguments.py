@@ -58,11 +58,15 @@ def parse_stream(spec: Any, device: Device) -> int | None:
     if device.kind in _CUDA:
         if handle is None or handle < UNORDERED or handle == 0:
             known = f"None or {LEGACY} (the legacy default stream), {PER_THREAD} (the per-thread default stream)"
-            raise _refuse_stream(spec, f"a stream of {device}. Pass {known}, {UNORDERED} (no order) or a handle")
+            raise _refuse_stream(
+                spec, f"a stream of {device}. Pass {known}, {UNORDERED} (no order) or a handle"
+            )
         return handle
     if device.kind == _ROCM:
         if handle is None or handle < UNORDERED or handle in (LEGACY, PER_THREAD):
-            raise _refuse_stream(spec, f"a stream of {device}. Pass None or 0 (the default stream), -1 or a handle")
+            raise _refuse_stream(
+                spec, f"a stream of {device}. Pass None or 0 (the default stream), -1 or a handle"
+            )
         return handle
     if handle != UNORDERED:
         raise _refuse_stream(spec, f"a stream of {device} that interop knows. Leave it out")

@@ -89,7 +89,10 @@ class Exported:
             self._refuse(errors.UnsupportedArrayError, reason)
         if facts.gradient and not parse_request({}).detach:
             reason = "it requires grad, and the consumer would cut it off its graph."
-            self._refuse(errors.GradientError, f"{reason} Export it within interop.options(detach=True) to allow that.")
+            self._refuse(
+                errors.GradientError,
+                f"{reason} Export it within interop.options(detach=True) to allow that.",
+            )
 
     def __repr__(self) -> str:
         """Name the array."""
@@ -179,7 +182,9 @@ class Exported:
             self._refuse(errors.HostCopyError, f"{reason} {hint}, by its from_dlpack.")
         if dtype is None:
             return convert_computed(self._origin, "numpy", {"copy": copy, "detach": True})
-        array = convert_computed(self._origin, "numpy", {"copy": False if copy is False else None, "detach": True})
+        array = convert_computed(
+            self._origin, "numpy", {"copy": False if copy is False else None, "detach": True}
+        )
         if copy is False and array.dtype != dtype:
             reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}. Leave copy=False out."
             self._refuse(errors.CopyRequiredError, reason)
@@ -190,9 +195,20 @@ class Exported:
     def _note_cast(self, dtype: str, start: float) -> None:
         """Report a copy to `interop.watch`, because NumPy has asked for another dtype."""
         facts = self._facts
-        size = layout.count(facts) * dtypes.itemsize(dtype) if dtype in dtypes.NAMES else facts.nbytes
+        size = (
+            layout.count(facts) * dtypes.itemsize(dtype) if dtype in dtypes.NAMES else facts.nbytes
+        )
         step = Step("copy", "source", CPU, dtype, size)
-        plan = Plan("numpy", "numpy", facts.shape, CPU, CPU, dtype, (step,), f"numpy.asarray asks for {dtype}")
+        plan = Plan(
+            "numpy",
+            "numpy",
+            facts.shape,
+            CPU,
+            CPU,
+            dtype,
+            (step,),
+            f"numpy.asarray asks for {dtype}",
+        )
         watch.note(plan, perf_counter() - start)
 
     def _resolve_device(self, wanted: Device | None) -> Device:
@@ -230,7 +246,9 @@ class Exported:
             msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, msg)
         reason = reason or ("copy=True asks for an independent array" if copy else None)
-        verb: Verb = "share" if not reason else "move" if travels else "read" if facts.needs_read else "copy"
+        verb: Verb = (
+            "share" if not reason else "move" if travels else "read" if facts.needs_read else "copy"
+        )
         step = Step(verb, "source", device, facts.dtype, facts.nbytes if reason else 0)
         why = reason or f"the consumer can use the same memory on {device}"
         return Plan(
@@ -238,7 +256,9 @@ class Exported:
             readonly=readonly and not reason,
         )  # fmt: skip
 
-    def _capsule(self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None) -> tuple[Any, Plan]:
+    def _capsule(
+        self, plan: Plan, stream: int | None, max_version: tuple[int, int] | None
+    ) -> tuple[Any, Plan]:
         """Return a capsule, and the plan that was carried out.
 
         The plan for an object that was read is made again.
@@ -246,9 +266,15 @@ class Exported:
         if reading.is_read_first(self._source, self._facts):
             x, plan = self._read(plan)
         else:
-            x = self._array if plan.zero_copy else self._source.copy(self._array, plan.device, plan.dtype)
+            x = (
+                self._array
+                if plan.zero_copy
+                else self._source.copy(self._array, plan.device, plan.dtype)
+            )
         try:
-            lent = self._lend(x, stream) if plan.zero_copy or not plan.device.is_host else lend_copy(x)
+            lent = (
+                self._lend(x, stream) if plan.zero_copy or not plan.device.is_host else lend_copy(x)
+            )
             # An older version has no use for the keyword, and JAX refuses to read 0.x of it.
             version = {} if max_version is None else {"max_version": max_version}
             return lent.__dlpack__(**version), plan
@@ -268,7 +294,9 @@ class Exported:
             raise errors.UnsupportedArrayError(msg)
         x, steps = operand.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
         unfit = (
-            facts.not_shareable or layout.why_unusual(facts) or why_misaligned(operand.adapter, operand.array, facts)
+            facts.not_shareable
+            or layout.why_unusual(facts)
+            or why_misaligned(operand.adapter, operand.array, facts)
         )
         if unfit or not made:
             x = operand.adapter.copy(x, facts.device, facts.dtype)
@@ -282,9 +310,15 @@ class Exported:
             return source.export(x, None)
         own = source.current_stream(here) if here.kind in source.device_kinds else Stream(UNORDERED)
         unordered = own._replace(ordered=False)
-        lent = source.export(x, unordered if stream == UNORDERED else find_stream(stream or LEGACY, here))
+        lent = source.export(
+            x, unordered if stream == UNORDERED else find_stream(stream or LEGACY, here)
+        )
         if isinstance(lent, Interface):
-            return lent if hasattr(lent, "__dlpack__") else self._lend_through_framework(lent, stream, here)
+            return (
+                lent
+                if hasattr(lent, "__dlpack__")
+                else self._lend_through_framework(lent, stream, here)
+            )
         lease = getattr(lent, "lease", None)
         return lent if lease is None else source.export(source.owned(x, lease), unordered)
 
@@ -298,8 +332,12 @@ class Exported:
             reason = "it has no DLPack, and no framework with such memory is imported. Import torch or cupy first."
             self._refuse(errors.UnsupportedArrayError, reason)
         own = adapter.current_stream(here)._replace(ordered=False)
-        adopted = adapter.adopt(lent, own if stream == UNORDERED else find_stream(stream or LEGACY, here))
+        adopted = adapter.adopt(
+            lent, own if stream == UNORDERED else find_stream(stream or LEGACY, here)
+        )
         return adapter.export(adopted, own)
 
-    def _refuse(self, error: type[errors.InteropError], reason: str, cause: Exception | None = None) -> NoReturn:
+    def _refuse(
+        self, error: type[errors.InteropError], reason: str, cause: Exception | None = None
+    ) -> NoReturn:
         raise error(f"cannot export {self._facts}: {reason}") from cause

@@ -50,7 +50,9 @@ class FrameworkInfo(NamedTuple):
     def cells(self) -> tuple[str, ...]:
         """Say it in a row of a table."""
         version = (self.version or "unknown") if self.installed else "not installed"
-        devices = ", ".join(self.devices) or ("-" if self.loaded or not self.installed else "not loaded")
+        devices = ", ".join(self.devices) or (
+            "-" if self.loaded or not self.installed else "not loaded"
+        )
         return self.name, version, devices, "on" if self.compiled else "off"
 
 
@@ -86,7 +88,9 @@ def frameworks() -> Frameworks:
 
 def devices(adapter: Adapter) -> tuple[Device, ...]:
     """Return where a framework can have arrays here: it is asked for each kind it holds, number after number."""
-    return tuple(device for kind in sorted(adapter.device_kinds) for device in _of_kind(adapter, kind))
+    return tuple(
+        device for kind in sorted(adapter.device_kinds) for device in _of_kind(adapter, kind)
+    )
 
 
 def align(rows: list[tuple[str, ...]]) -> list[str]:
@@ -108,7 +112,12 @@ def _info(name: str) -> FrameworkInfo:
     installed = module is not None or importlib.util.find_spec(name) is not None
     known = getattr(module, "__version__", None) or _version(name)
     return FrameworkInfo(
-        name, installed, module is not None, known, fastpath.is_compiled(adapter), _device_names(adapter)
+        name,
+        installed,
+        module is not None,
+        known,
+        fastpath.is_compiled(adapter),
+        _device_names(adapter),
     )
 
 

@@ -63,7 +63,9 @@ def shares_memory(a: object, b: object, /) -> bool:
     if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
         msg = f"{first.facts} and {second.facts}: only their library knows where they are. Compare copies on the host."
         raise errors.UnsupportedArrayError(msg)
-    if first.facts.device != second.facts.device or not (first.facts.nbytes and second.facts.nbytes):
+    if first.facts.device != second.facts.device or not (
+        first.facts.nbytes and second.facts.nbytes
+    ):
         return False
     (low, high), (other_low, other_high) = layout.bounds(*first), layout.bounds(*second)
     if high <= other_low or other_high <= low:
@@ -93,7 +95,9 @@ def namespace(*arrays: Any) -> Any:
     """
     names = sorted({_namespace_name(x) or framework_of(x) for x in arrays})
     if len(names) != 1:
-        problem = f"not of {' and '.join(names)}. Convert them first." if names else "and none was given."
+        problem = (
+            f"not of {' and '.join(names)}. Convert them first." if names else "and none was given."
+        )
         msg = f"one namespace needs arrays of one framework, {problem}"
         raise errors.UnsupportedArrayError(msg)
     from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
@@ -128,11 +132,15 @@ def _extent(x: object) -> _Extent:
     """Find where an array lies. What has to be read first has no memory yet."""
     operand = registry.identify(x)
     adapter, array, facts = operand.adapter, operand.array, operand.describe()
-    if facts.unsupported and not facts.strides:  # sparse, meta; strings and dates have memory like all others
+    if (
+        facts.unsupported and not facts.strides
+    ):  # sparse, meta; strings and dates have memory like all others
         msg = f"{facts} has no memory to compare: {facts.unsupported}"
         raise errors.UnsupportedArrayError(msg)
     nowhere = facts.needs_read or facts.device.kind == LIBRARY
-    return _Extent(facts._replace(nbytes=0), 0) if nowhere else _Extent(facts, adapter.address(array))
+    return (
+        _Extent(facts._replace(nbytes=0), 0) if nowhere else _Extent(facts, adapter.address(array))
+    )
 
 
 class _AddressOnly:

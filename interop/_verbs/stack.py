@@ -45,11 +45,17 @@ def stack(
     arrays: Iterable[Any], to: Literal["cupy"], /, axis: int = 0, **keywords: Unpack[Keywords]
 ) -> cupy.ndarray: ...
 @overload
-def stack(arrays: Iterable[Any], to: Literal["jax"], /, axis: int = 0, **keywords: Unpack[Keywords]) -> jax.Array: ...
+def stack(
+    arrays: Iterable[Any], to: Literal["jax"], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> jax.Array: ...
 @overload
-def stack(arrays: Iterable[Any], to: str | ModuleType, /, axis: int = 0, **keywords: Unpack[Keywords]) -> Any: ...
+def stack(
+    arrays: Iterable[Any], to: str | ModuleType, /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> Any: ...
 @overload
-def stack(arrays: Iterable[Any], to: type[T], /, axis: int = 0, **keywords: Unpack[Keywords]) -> T: ...
+def stack(
+    arrays: Iterable[Any], to: type[T], /, axis: int = 0, **keywords: Unpack[Keywords]
+) -> T: ...
 def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> Any:
     """Stack arrays of one shape along a new axis, into one new array of a framework.
 
@@ -93,7 +99,12 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
             [1, 1],
             [2, 1]])
     """
-    job = _Job(to, registry.find(to), parse_request(keywords), {k: v for k, v in keywords.items() if k != "copy"})
+    job = _Job(
+        to,
+        registry.find(to),
+        parse_request(keywords),
+        {k: v for k, v in keywords.items() if k != "copy"},
+    )
     facts, alike, items = common_facts(_listed(arrays, job.target), job.request)
     if not _is_any_read(items):
         axis = _parse_axis(axis, facts)
@@ -125,7 +136,8 @@ class _Job(NamedTuple):
     def ends_on_host(self, here: Device) -> bool:
         """Whether the result of arrays that are `here` is on the host."""
         return (
-            self.request.device or (here if here.kind in self.target.device_kinds else self.target.default_device)
+            self.request.device
+            or (here if here.kind in self.target.device_kinds else self.target.default_device)
         ).is_host
 
 
@@ -145,7 +157,9 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
     """Convert each array to where the first one goes, and stack there."""
     keywords = {**job.keywords, "readonly": "share"}  # nobody writes to what is only stacked
     if not job.ends_on_host(here):
-        keywords.pop("stream", None)  # the target's current one stacks, and the one asked for waits for that
+        keywords.pop(
+            "stream", None
+        )  # the target's current one stacks, and the one asked for waits for that
 
     def verb(x: Any) -> Any:
         result = convert_computed(x, job.to, keywords)

@@ -93,7 +93,12 @@ class Sum(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """Say it in a row of a table."""
-        numbers = f"{self.calls:,}", f"{self.host_bytes:,}", f"{self.bytes_copied:,}", f"{self.seconds * 1e3:.2f}"
+        numbers = (
+            f"{self.calls:,}",
+            f"{self.host_bytes:,}",
+            f"{self.bytes_copied:,}",
+            f"{self.seconds * 1e3:.2f}",
+        )
         return *numbers, self.route, self.reason, self.where
 
 
@@ -112,13 +117,19 @@ class Summary(tuple[Sum, ...]):
         for record in records:
             key = record.route, record.reason, record.where
             sums[key] = sums.get(key, Sum(*key)).plus(record)
-        return cls(sorted(sums.values(), key=lambda s: (s.host_bytes, s.bytes_copied, s.calls), reverse=True))
+        return cls(
+            sorted(
+                sums.values(), key=lambda s: (s.host_bytes, s.bytes_copied, s.calls), reverse=True
+            )
+        )
 
     def __str__(self) -> str:
         """Say it for a terminal: a headline, then two lines for each sum."""
         lines = [self._title()]
         for calls, host, copied, ms, route, reason, where in (one.cells() for one in self):
-            lines.append(f"{calls:>7} x {route}: {copied} bytes copied, {host} of them host bytes, {ms} ms")
+            lines.append(
+                f"{calls:>7} x {route}: {copied} bytes copied, {host} of them host bytes, {ms} ms"
+            )
             lines.append(f"{'':9} at {where}, because {reason}")
         return "\n".join(lines)
 

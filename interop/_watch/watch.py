@@ -146,7 +146,9 @@ def is_open() -> bool:
 
 def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Any]:
     for adapter in _tracers:
-        if adapter.is_tracing():  # there is no conversion yet, and what is compiled will call interop no more
+        if (
+            adapter.is_tracing()
+        ):  # there is no conversion yet, and what is compiled will call interop no more
             return fastpath.TRACEABLE[to][type(x)][1](x), None
     start = perf_counter()
     result, plan = pipeline.convert_by_plan(x, to, keywords, key)
@@ -167,10 +169,20 @@ def _log(record: Record, frame: FrameType) -> None:
     """Log it as if the caller had done so: the formatter's file, line and function are the user's."""
     import logging  # noqa: PLC0415 - importing interop loads next to nothing
 
-    logger, level = logging.getLogger("interop"), logging.DEBUG if record.zero_copy else logging.INFO
+    logger, level = (
+        logging.getLogger("interop"),
+        logging.DEBUG if record.zero_copy else logging.INFO,
+    )
     if logger.isEnabledFor(level):
         code = frame.f_code
         entry = logger.makeRecord(
-            logger.name, level, code.co_filename, frame.f_lineno, "%s", (record,), None, code.co_name
+            logger.name,
+            level,
+            code.co_filename,
+            frame.f_lineno,
+            "%s",
+            (record,),
+            None,
+            code.co_name,
         )
         logger.handle(entry)

@@ -45,7 +45,11 @@ def _nothing_to_wait_for() -> None:
     pass
 
 
-_INDICES: Final = ("counts", "indices", "inverse_indices")  # of `unique_all` and its kin in the array API
+_INDICES: Final = (
+    "counts",
+    "indices",
+    "inverse_indices",
+)  # of `unique_all` and its kin in the array API
 INDEX: Final[Mapping[str, Any]] = {"dtype": None}
 """Keywords for arrays of indices, which no `dtype=` is meant for."""
 
@@ -170,7 +174,9 @@ class Adapter:
     def adopt_host(self, array: NDArray[Any], /) -> Any:
         """Return a native array over the memory of an ndarray, a read-only one included. Never a copy."""
         needed = self.alignment(array.dtype.name)
-        if needed > 1 and array.size and array.ctypes.data % needed:  # a remembered plan does not know the address
+        if (
+            needed > 1 and array.size and array.ctypes.data % needed
+        ):  # a remembered plan does not know the address
             msg = f"{self.name} needs {needed} bytes of alignment"
             raise BufferError(msg)
         return self.adopt(array, None)

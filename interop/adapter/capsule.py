@@ -13,7 +13,16 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from interop.adapter.device import Device
 
-__all__ = ["IS_COPIED", "LEGACY_NAME", "READ_ONLY", "VERSIONED_NAME", "Header", "add_flags", "is_named", "read_header"]
+__all__ = [
+    "IS_COPIED",
+    "LEGACY_NAME",
+    "READ_ONLY",
+    "VERSIONED_NAME",
+    "Header",
+    "add_flags",
+    "is_named",
+    "read_header",
+]
 
 READ_ONLY: Final = 1
 IS_COPIED: Final = 2
@@ -131,7 +140,9 @@ def read_header(capsule: Any) -> Header:
     nbytes = prod(shape) * itemsize
     _check_extent(shape, strides, nbytes, itemsize)
     if nbytes and not tensor.data:
-        raise BufferError(f"its capsule has the shape {shape} and a null pointer in the place of its memory")
+        raise BufferError(
+            f"its capsule has the shape {shape} and a null pointer in the place of its memory"
+        )
     return Header(
         Device(tensor.device_type, tensor.device_id), dtype, shape, strides, nbytes,
         address=(tensor.data or 0) + tensor.byte_offset,
@@ -145,10 +156,14 @@ def _open(capsule: Any) -> tuple[_Tensor, int | None]:
     if is_named(capsule, LEGACY_NAME):
         return _Tensor.from_address(_find(capsule, LEGACY_NAME)), None
     if not is_named(capsule, VERSIONED_NAME):
-        raise BufferError(f"its __dlpack__() returned {type(capsule).__name__} {capsule!r:.80}, no unused capsule")
+        raise BufferError(
+            f"its __dlpack__() returned {type(capsule).__name__} {capsule!r:.80}, no unused capsule"
+        )
     managed = _Versioned.from_address(_find(capsule, VERSIONED_NAME))
     if managed.major != _MAJOR:  # DLPack 1.0: then nothing else of the structure may be read
-        raise BufferError(f"its capsule is of DLPack {managed.major}.{managed.minor}, and interop reads DLPack 1")
+        raise BufferError(
+            f"its capsule is of DLPack {managed.major}.{managed.minor}, and interop reads DLPack 1"
+        )
     return managed.tensor, managed.flags
 
 
@@ -166,7 +181,9 @@ def _read_shape(tensor: _Tensor) -> tuple[int, ...]:
     if not 0 <= ndim <= _MOST_AXES:
         raise BufferError(f"its capsule has {ndim} axes, and an array has 0 to {_MOST_AXES}")
     if ndim and not tensor.shape:
-        raise BufferError(f"its capsule has {ndim} axes and a null pointer in the place of its shape")
+        raise BufferError(
+            f"its capsule has {ndim} axes and a null pointer in the place of its shape"
+        )
     shape = tuple(tensor.shape[:ndim]) if ndim else ()
     if min(shape, default=0) < 0:
         raise BufferError(f"its capsule has the negative shape {shape}")
@@ -180,9 +197,13 @@ def _read_strides(tensor: _Tensor, shape: tuple[int, ...], itemsize: int) -> tup
     return tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
-def _check_extent(shape: tuple[int, ...], strides: tuple[int, ...], nbytes: int, itemsize: int) -> None:
+def _check_extent(
+    shape: tuple[int, ...], strides: tuple[int, ...], nbytes: int, itemsize: int
+) -> None:
     """Insist on a size and on distances that a signed 64-bit number can hold."""
     lengths = prod(max(n, 1) for n in shape) * itemsize
     reach = sum(abs(stride) * (n - 1) for stride, n in zip(strides, shape, strict=True) if n > 1)
     if lengths > _MOST_BYTES or (nbytes and reach > _MOST_BYTES):
-        raise BufferError(f"its capsule has the shape {shape} and the strides {strides} in bytes, beyond any memory")
+        raise BufferError(
+            f"its capsule has the shape {shape} and the strides {strides} in bytes, beyond any memory"
+        )

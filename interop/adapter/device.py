@@ -13,7 +13,12 @@ _KINDS: Final = {
     10: "rocm", 11: "rocm_host", 12: "ext_dev", 13: "cuda_managed", 14: "oneapi", 15: "webgpu", 16: "hexagon",
     17: "maia", 18: "trn",
 }  # fmt: skip
-_NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {"mps": 8, "xpu": 14, "gpu": 2, "hip": 10}
+_NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {
+    "mps": 8,
+    "xpu": 14,
+    "gpu": 2,
+    "hip": 10,
+}
 NAMES: Final = tuple(_NUMBERS)
 """The names that `Device.parse` reads, in lower case."""
 

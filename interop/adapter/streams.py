@@ -58,7 +58,9 @@ class Lease:
         The producer's, which orders the two; or waits for the device, where that fails.
     """
 
-    def __init__(self, memory: Any, device: Device, used_on: Stream, back_to: Stream, lender: Adapter) -> None:
+    def __init__(
+        self, memory: Any, device: Device, used_on: Stream, back_to: Stream, lender: Adapter
+    ) -> None:
         self._memory = memory
         self._device = device
         self._used_on = used_on
@@ -68,7 +70,9 @@ class Lease:
     def __del__(self) -> None:
         """Order the release. At interpreter exit nothing is reused any more, and CUDA may be gone."""
         if not sys.is_finalizing():
-            _parked.append(_Release(self._memory, self._device, self._used_on, self._back_to, self._lender))
+            _parked.append(
+                _Release(self._memory, self._device, self._used_on, self._back_to, self._lender)
+            )
             release_pending()
 
 
@@ -86,7 +90,9 @@ class _Release(NamedTuple):
         first = self.used_on.of_any_thread() if self.used_on.lasts else Stream(LEGACY)
         second = self.back_to.of_any_thread()
         try:
-            if self.lender.is_capturing(first, self.device) or self.lender.is_capturing(second, self.device):
+            if self.lender.is_capturing(first, self.device) or self.lender.is_capturing(
+                second, self.device
+            ):
                 return False
             if self.used_on.lasts:
                 self.lender.wait_stream(first, second, self.device)

@@ -98,7 +98,9 @@ class LazyAdapterSuite:
     def split(self, array: NDArray[Any], block_framework: str = "numpy", **keywords: Any) -> Any:
         """Cut an array of another framework into blocks."""
         return interop.convert(
-            interop.convert(array, block_framework), self.framework, **{"chunks": self.chunks, **keywords}
+            interop.convert(array, block_framework),
+            self.framework,
+            **{"chunks": self.chunks, **keywords},
         )
 
     # -- who and what -------------------------------------------------------------------------------------------
@@ -123,7 +125,10 @@ class LazyAdapterSuite:
             inner = registry.find(block_framework)
             for dtype in self.dtypes:
                 array = _TABLE.astype(dtype)
-                for x in (interop.convert(self.make(array), block_framework), self.split(array, block_framework)):
+                for x in (
+                    interop.convert(self.make(array), block_framework),
+                    self.split(array, block_framework),
+                ):
                     meta = self.adapter.meta(x)
                     empty = inner.view(meta, ...)
                     for block in self.computed(x):
@@ -178,7 +183,9 @@ class LazyAdapterSuite:
             for block_framework in self.block_frameworks:
                 y = interop.convert(x, block_framework)
                 for to in (block_framework, "numpy"):
-                    with pytest.raises(interop.HostCopyError, match=f"{_TABLE.nbytes} bytes travel"):
+                    with pytest.raises(
+                        interop.HostCopyError, match=f"{_TABLE.nbytes} bytes travel"
+                    ):
                         interop.convert(y, to, compute=True)
         assert computed() == 0
         with interop.options(max_host_bytes=_TABLE.nbytes):
@@ -205,9 +212,14 @@ class LazyAdapterSuite:
         """Cut, mapped or computed: the values are right for any strides."""
         array = LAYOUTS[layout]
         for block_framework in self.block_frameworks:
-            for x in (self.split(array, block_framework), interop.convert(self.make(array), block_framework)):
+            for x in (
+                self.split(array, block_framework),
+                interop.convert(self.make(array), block_framework),
+            ):
                 np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
-                np.testing.assert_array_equal(interop.to_numpy(interop.convert(x, "numpy")), array, strict=True)
+                np.testing.assert_array_equal(
+                    interop.to_numpy(interop.convert(x, "numpy")), array, strict=True
+                )
                 computed = interop.convert(x, block_framework, compute=True)
                 assert interop.framework_of(computed) == block_framework
                 np.testing.assert_array_equal(interop.to_numpy(computed), array, strict=True)
@@ -219,15 +231,22 @@ class LazyAdapterSuite:
             for block_framework in self.block_frameworks:
                 x = interop.convert(self.make(array), block_framework)
                 np.testing.assert_array_equal(interop.to_numpy(x), array, strict=True)
-                cast = interop.to_numpy(interop.convert(x, block_framework, dtype="float32", casting="unsafe"))
+                cast = interop.to_numpy(
+                    interop.convert(x, block_framework, dtype="float32", casting="unsafe")
+                )
                 np.testing.assert_array_equal(cast, np.real(array).astype("float32"), strict=True)
 
     def test_compute_joins_blocks_of_every_framework(self) -> None:
         """Of every framework, and into an array of that framework; it may be told of them as often as one likes."""
         for block_framework in self.block_frameworks:
-            x, inner = interop.convert(self.make(_TABLE), block_framework), registry.find(block_framework)
+            x, inner = (
+                interop.convert(self.make(_TABLE), block_framework),
+                registry.find(block_framework),
+            )
             for _ in range(2):
-                lazy_planner.register_blocks(self.framework, block_framework, pipeline.convert_by_request)
+                lazy_planner.register_blocks(
+                    self.framework, block_framework, pipeline.convert_by_request
+                )
                 for array in (x, self.adapter.rechunk(x, self.one_chunk)):
                     computed = self.adapter.compute(array)
                     assert isinstance(computed, inner.array_type)
@@ -237,9 +256,13 @@ class LazyAdapterSuite:
         """What is sent is a function and its arguments, for processes that have never heard of a framework."""
         for block_framework in self.block_frameworks:
             block = interop.convert(_TABLE, block_framework)
-            function, arguments = pickle.loads(pickle.dumps(lazy_planner.pack(block, pipeline.convert_by_request)))  # noqa: S301
+            function, arguments = pickle.loads(  # noqa: S301
+                pickle.dumps(lazy_planner.pack(block, pipeline.convert_by_request))
+            )
             assert isinstance(function(*arguments), registry.find(block_framework).array_type)
-            np.testing.assert_array_equal(interop.to_numpy(function(*arguments)), _TABLE, strict=True)
+            np.testing.assert_array_equal(
+                interop.to_numpy(function(*arguments)), _TABLE, strict=True
+            )
 
     # -- copies -------------------------------------------------------------------------------------------------
 
@@ -252,7 +275,9 @@ class LazyAdapterSuite:
             shares = not registry.find(block_framework).immutable
             for chunks in (self.chunks, self.one_chunk):
                 array = interop.convert(_TABLE.copy(), block_framework)
-                x = interop.convert(array, self.framework, chunks=chunks, copy=False if shares else None)
+                x = interop.convert(
+                    array, self.framework, chunks=chunks, copy=False if shares else None
+                )
                 independent = interop.convert(array, self.framework, chunks=chunks, copy=True)
                 taken = interop.to_numpy(x, copy=True)
                 if shares:
@@ -267,7 +292,10 @@ class LazyAdapterSuite:
         array = aligned(_TABLE)
         x = self.split(array, chunks=self.one_chunk)
         for block_framework in self.block_frameworks:
-            for copy, shared in ((True, False), (None, interop.explain(array, block_framework).zero_copy)):
+            for copy, shared in (
+                (True, False),
+                (None, interop.explain(array, block_framework).zero_copy),
+            ):
                 (block,) = self.computed(interop.convert(x, block_framework, copy=copy))
                 assert interop.shares_memory(block, array) == shared
 
@@ -293,7 +321,9 @@ class LazyAdapterSuite:
         with pytest.raises(interop.InvalidOptionError, match="chunks="):
             interop.convert(self.make(_TABLE), "numpy", chunks=self.chunks)
 
-    @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")])
+    @pytest.mark.parametrize(
+        "array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")]
+    )
     def test_convert_text_object_and_date_arrays_are_refused(self, array: NDArray[Any]) -> None:
         """No array of text, objects or dates is cut into blocks."""
         with pytest.raises(interop.UnsupportedArrayError, match=str(array.dtype)[:3]):

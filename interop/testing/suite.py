@@ -34,9 +34,22 @@ if TYPE_CHECKING:
 
 __all__ = ["AdapterSuite"]
 
-DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64")
+DTYPES = (
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+)
 BASE = aligned(np.arange(24, dtype="float32").reshape(2, 3, 4))
-_UNTIL_REMEMBERED = 4  # conversions: the first learns the class, the second plans, the third is the first by heart
+_UNTIL_REMEMBERED = (
+    4  # conversions: the first learns the class, the second plans, the third is the first by heart
+)
 LAYOUTS = {
     "contiguous": BASE,
     "fortran": aligned(np.asfortranarray(BASE)),
@@ -117,14 +130,18 @@ class AdapterSuite:
         """`resolve_device` answers for every device, and an impossible one becomes a clear error."""
         nowhere = Device(16, 99)
         assert isinstance(self.adapter.resolve_device(nowhere), str)
-        with pytest.raises((interop.InvalidOptionError, interop.DeviceUnavailableError), match=self.framework):
+        with pytest.raises(
+            (interop.InvalidOptionError, interop.DeviceUnavailableError), match=self.framework
+        ):
             interop.convert(self.make(BASE), self.framework, device=nowhere)
 
     def test_adapter_unsupported_dtypes_have_a_reason(self) -> None:
         """`why_no_dtype` is None for what there is, and words for what there isn't."""
         answers = {name: self.adapter.why_no_dtype(name) for name in dtypes.NAMES}
         assert all(answers[name] is None for name in self.dtypes)
-        assert all(answer is None or len(answer) > len(self.framework) for answer in answers.values())
+        assert all(
+            answer is None or len(answer) > len(self.framework) for answer in answers.values()
+        )
 
     # -- values -------------------------------------------------------------------------------------------------
 
@@ -178,7 +195,11 @@ class AdapterSuite:
     def test_convert_dtype_casts_and_is_planned_as_a_copy(self) -> None:
         """`dtype` changes the dtype, both ways, and the plan says that it costs a copy."""
         x = self.make(BASE)
-        other = next(name for name in ("float64", "float16", *self.dtypes) if name in self.dtypes and name != "float32")
+        other = next(
+            name
+            for name in ("float64", "float16", *self.dtypes)
+            if name in self.dtypes and name != "float32"
+        )
         for target, name in ((x, "numpy"), (BASE, self.framework)):
             plan = interop.explain(target, name, dtype=other, casting="unsafe")
             assert not plan.zero_copy
@@ -217,7 +238,10 @@ class AdapterSuite:
     @pytest.mark.parametrize("layout", LAYOUTS)
     def test_convert_copy_false_never_copies(self, layout: str) -> None:
         """Either the memory is shared, or it is an error."""
-        for source, to in ((LAYOUTS[layout], self.framework), (self.make(LAYOUTS[layout]), "numpy")):
+        for source, to in (
+            (LAYOUTS[layout], self.framework),
+            (self.make(LAYOUTS[layout]), "numpy"),
+        ):
             if interop.explain(source, to).zero_copy:
                 result = interop.convert(source, to, copy=False)
                 assert interop.shares_memory(source, result) == bool(LAYOUTS[layout].size)
@@ -236,7 +260,9 @@ class AdapterSuite:
             return
         assert not interop.shares_memory(x, array)
         if CPU.kind in self.adapter.device_kinds:
-            assert interop.shares_memory(interop.convert(array, self.framework, readonly="share"), array)
+            assert interop.shares_memory(
+                interop.convert(array, self.framework, readonly="share"), array
+            )
             with pytest.raises(interop.CopyRequiredError):
                 interop.convert(array, self.framework, readonly="error")
 
@@ -244,11 +270,16 @@ class AdapterSuite:
 
     @pytest.mark.parametrize("batch_bytes", [None, 8])
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_copyto_every_layout_keeps_values_in_both_directions(self, layout: str, batch_bytes: int | None) -> None:
+    def test_copyto_every_layout_keeps_values_in_both_directions(
+        self, layout: str, batch_bytes: int | None
+    ) -> None:
         """`interop.copyto` brings all values, whole or in pieces; also from one of its arrays to another."""
         array = LAYOUTS[layout]
         out = np.zeros_like(array)
-        first, second = self.written(array, batch_bytes=batch_bytes), self.make(np.zeros_like(array))
+        first, second = (
+            self.written(array, batch_bytes=batch_bytes),
+            self.make(np.zeros_like(array)),
+        )
         if not self.adapter.immutable:
             interop.copyto(second, first, batch_bytes=batch_bytes)
         interop.copyto(out, first if self.adapter.immutable else second, batch_bytes=batch_bytes)
@@ -285,8 +316,12 @@ class AdapterSuite:
 
     # -- refusals -----------------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")])
-    def test_convert_text_object_and_date_arrays_are_refused_or_kept(self, array: NDArray[Any]) -> None:
+    @pytest.mark.parametrize(
+        "array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")]
+    )
+    def test_convert_text_object_and_date_arrays_are_refused_or_kept(
+        self, array: NDArray[Any]
+    ) -> None:
         """No array of text, objects or dates comes out as something else."""
         if self.adapter.ndarray_native:
             assert interop.convert(array, self.framework) is array

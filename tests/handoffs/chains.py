@@ -57,7 +57,11 @@ class Chain:
         side.synchronize(stream)
 
 
-ORDERS = {"from the first": [0, 1, 2, 3], "from the last": [3, 2, 1, 0], "the middle first": [1, 2, 0, 3]}
+ORDERS = {
+    "from the first": [0, 1, 2, 3],
+    "from the last": [3, 2, 1, 0],
+    "the middle first": [1, 2, 0, 3],
+}
 
 
 @scenario(dropped=tuple(ORDERS))

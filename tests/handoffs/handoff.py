@@ -16,7 +16,9 @@ def open_stream(side: Side, kind: str, device: int = 0) -> Any:
 def check(result: Array, value: float = ONE) -> None:
     """Compare what was read; the stream that read it is synchronised."""
     wrong = result != result.dtype.type(value)
-    assert not wrong.any(), f"{wrong.sum()} of {result.size} are not {value}: {result[wrong].flat[0]}"
+    assert not wrong.any(), (
+        f"{wrong.sum()} of {result.size} are not {value}: {result[wrong].flat[0]}"
+    )
 
 
 class Handoff:

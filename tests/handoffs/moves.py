@@ -123,7 +123,9 @@ def an_independent_copy(convert: Convert, source: Side, target: Side) -> None:
 
 
 @scenario(shape=((), (0,), (3, 0), (1,)), dtype=("float32", "bfloat16"))
-def next_to_nothing(convert: Convert, source: Side, target: Side, shape: tuple[int, ...], dtype: str) -> None:
+def next_to_nothing(
+    convert: Convert, source: Side, target: Side, shape: tuple[int, ...], dtype: str
+) -> None:
     """Scalars, empty arrays, and a dtype that NumPy lacks."""
     import ml_dtypes
 

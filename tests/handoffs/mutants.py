@@ -69,7 +69,11 @@ def blunt(x: Any, to: str, /, **_keywords: Any) -> Any:
     synchronize()
     array = unordered(x, CUPY.name) if isinstance(x, torch.Tensor) else x
     if array.size:
-        span = array.itemsize + sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True))
+        span = array.itemsize + sum(
+            (n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)
+        )
         memory = cupy.cuda.UnownedMemory(array.data.ptr, span, _Owner((x, array)), array.device.id)
-        array = cupy.ndarray(array.shape, array.dtype, cupy.cuda.MemoryPointer(memory, 0), array.strides)
+        array = cupy.ndarray(
+            array.shape, array.dtype, cupy.cuda.MemoryPointer(memory, 0), array.strides
+        )
     return unordered(array, TORCH.name) if to == TORCH.name else array

@@ -11,7 +11,9 @@ from .sides import NEW, ONE, SIZE, TORCH, Handle, Side
 
 
 @scenario(producer=("default", "side"), consumer=("default", "side", "the producer's"))
-def the_read_follows_the_write(convert: Convert, source: Side, target: Side, producer: str, consumer: str) -> None:
+def the_read_follows_the_write(
+    convert: Convert, source: Side, target: Side, producer: str, consumer: str
+) -> None:
     if (producer, consumer) == ("default", "the producer's"):
         consumer = "default"
     handoff = Handoff(convert, source, target, producer, consumer)
@@ -20,14 +22,18 @@ def the_read_follows_the_write(convert: Convert, source: Side, target: Side, pro
 
 
 @scenario(producer=("default", "side", "per-thread"), consumer=("per-thread",))
-def per_thread_consumer(convert: Convert, source: Side, target: Side, producer: str, consumer: str) -> None:
+def per_thread_consumer(
+    convert: Convert, source: Side, target: Side, producer: str, consumer: str
+) -> None:
     handoff = Handoff(convert, source, target, producer, consumer)
     handoff.read()
     handoff.check()
 
 
 @scenario(producer=("per-thread",), consumer=("default", "side"))
-def per_thread_producer(convert: Convert, source: Side, target: Side, producer: str, consumer: str) -> None:
+def per_thread_producer(
+    convert: Convert, source: Side, target: Side, producer: str, consumer: str
+) -> None:
     handoff = Handoff(convert, source, target, producer, consumer)
     handoff.read()
     handoff.check()

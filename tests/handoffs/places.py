@@ -13,7 +13,10 @@ from .sides import TORCH, Handle, Side, current_device
 def current() -> tuple[Any, ...]:
     """Return what a considerate call leaves as it is: the current device and every current stream."""
     devices = range(cupy.cuda.runtime.getDeviceCount())
-    streams = [(torch.cuda.current_stream(i).cuda_stream, cupy.cuda.get_current_stream(i).ptr) for i in devices]
+    streams = [
+        (torch.cuda.current_stream(i).cuda_stream, cupy.cuda.get_current_stream(i).ptr)
+        for i in devices
+    ]
     return cupy.cuda.runtime.getDevice(), torch.cuda.current_device(), streams
 
 
@@ -39,7 +42,9 @@ def on_device_1_for(convert: Convert, source: Side, target: Side, consumer: str)
 @scenario()
 def on_device_1_with_a_stream_given(convert: Convert, source: Side, target: Side) -> None:
     stream = target.stream(device=1)
-    handoff = Handoff(convert, source, target, "side", "default", device=1, stream=Handle(target.handle(stream)))
+    handoff = Handoff(
+        convert, source, target, "side", "default", device=1, stream=Handle(target.handle(stream))
+    )
     handoff.consumer = stream
     handoff.read()
     handoff.drop("y", "x")
@@ -83,7 +88,9 @@ def everything_current_stays(convert: Convert, source: Side, target: Side, devic
 
 
 @scenario(FROM_CUPY, raw=False, device=(0, 1))  # raw: torch ends the process
-def everything_current_stays_after_an_error(convert: Convert, source: Side, target: Side, device: int) -> None:
+def everything_current_stays_after_an_error(
+    convert: Convert, source: Side, target: Side, device: int
+) -> None:
     import interop
 
     with source.on(source.stream(device), device):
@@ -91,7 +98,11 @@ def everything_current_stays_after_an_error(convert: Convert, source: Side, targ
         source.write(x, 1.0)
     with torch.cuda.stream(TORCH.stream()), cupy.cuda.Stream(non_blocking=True):
         before = current()
-        for keywords in ({"copy": False}, {"copy": False, "stream": target.stream(device)}, {"device": "cuda:7"}):
+        for keywords in (
+            {"copy": False},
+            {"copy": False, "stream": target.stream(device)},
+            {"device": "cuda:7"},
+        ):
             try:
                 convert(x[::-1], target.name, **keywords)
             except interop.InteropError:

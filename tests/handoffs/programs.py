@@ -7,7 +7,9 @@ from .handoff import check
 from .sides import CUPY, PER_THREAD, TORCH, Array, Side
 
 DEVICES: Final = 2
-Step = tuple[str, int, int]  # a verb, and two numbers that choose, modulo what there is to choose from
+Step = tuple[
+    str, int, int
+]  # a verb, and two numbers that choose, modulo what there is to choose from
 VERBS: Final = ("new", "new", "give", "give", "give", "read", "read", "drop", "forget", "forget")
 
 

@@ -86,7 +86,9 @@ def reuse_waits(convert: Convert, source: Side, target: Side, dropped: str) -> N
 
 
 @scenario(producer=("default", "side"), consumer=("default", "side", "the producer's"))
-def reuse_waits_on(convert: Convert, source: Side, target: Side, producer: str, consumer: str) -> None:
+def reuse_waits_on(
+    convert: Convert, source: Side, target: Side, producer: str, consumer: str
+) -> None:
     if (producer, consumer) == ("default", "the producer's"):
         consumer = "default"
     handoff = Handoff(convert, source, target, producer, consumer)
@@ -97,7 +99,9 @@ def reuse_waits_on(convert: Convert, source: Side, target: Side, producer: str, 
 
 
 @scenario(thread=("this", "another"))
-def a_per_thread_stream_is_dropped_by(convert: Convert, source: Side, target: Side, thread: str) -> None:
+def a_per_thread_stream_is_dropped_by(
+    convert: Convert, source: Side, target: Side, thread: str
+) -> None:
     """On another thread the same handle means another stream."""
     handoff = Handoff(convert, source, target, "side", "per-thread")
     handoff.read()
@@ -107,7 +111,9 @@ def a_per_thread_stream_is_dropped_by(convert: Convert, source: Side, target: Si
 
 
 @scenario(thread=("this", "another"))
-def memory_of_a_per_thread_stream_is_dropped_by(convert: Convert, source: Side, target: Side, thread: str) -> None:
+def memory_of_a_per_thread_stream_is_dropped_by(
+    convert: Convert, source: Side, target: Side, thread: str
+) -> None:
     handoff = Handoff(convert, source, target, "per-thread", "side")
     handoff.read()
     DROPS["on another thread" if thread == "another" else "the source first"](handoff)
@@ -116,7 +122,9 @@ def memory_of_a_per_thread_stream_is_dropped_by(convert: Convert, source: Side, 
 
 
 @scenario()
-def the_result_is_dropped_and_the_source_is_kept(convert: Convert, source: Side, target: Side) -> None:
+def the_result_is_dropped_and_the_source_is_kept(
+    convert: Convert, source: Side, target: Side
+) -> None:
     """Later the source goes too, and its memory is used again."""
     handoff = Handoff(convert, source, target)
     handoff.read()
@@ -130,7 +138,9 @@ def the_result_is_dropped_and_the_source_is_kept(convert: Convert, source: Side,
 
 
 @scenario()
-def the_source_is_refilled_in_an_order_of_its_own(convert: Convert, source: Side, target: Side) -> None:
+def the_source_is_refilled_in_an_order_of_its_own(
+    convert: Convert, source: Side, target: Side
+) -> None:
     """Rewriting a buffer that the producer kept is ordered by the caller, here by a synchronisation."""
     handoff = Handoff(convert, source, target)
     handoff.read()
@@ -142,7 +152,9 @@ def the_source_is_refilled_in_an_order_of_its_own(convert: Convert, source: Side
 
 
 @scenario(FROM_CUPY)
-def the_source_is_refilled_once_the_result_is_dropped(convert: Convert, source: Side, target: Side) -> None:
+def the_source_is_refilled_once_the_result_is_dropped(
+    convert: Convert, source: Side, target: Side
+) -> None:
     """CuPy's stream waits at the release, so it may write what it kept."""
     handoff = Handoff(convert, source, target)
     handoff.read()
@@ -153,7 +165,9 @@ def the_source_is_refilled_once_the_result_is_dropped(convert: Convert, source: 
 
 
 @scenario(FROM_TORCH, given=(False, True))
-def the_consumers_stream_object_goes_first(convert: Convert, source: Side, target: Side, given: bool) -> None:
+def the_consumers_stream_object_goes_first(
+    convert: Convert, source: Side, target: Side, given: bool
+) -> None:
     """CuPy destroys a stream with its object; what is pending on it still runs."""
     stream = cupy.cuda.Stream(non_blocking=True)
     if given:

@@ -91,4 +91,6 @@ def run(scenario: Scenario, convert: Convert, schedule: str, seed: int | None = 
         torch.cuda.synchronize()
         return Outcome(wrong, refused)
     simcuda.drain()
-    return Outcome(wrong, refused, tuple(map(str, simcuda.races())), tuple(map(str, simcuda.errors())))
+    return Outcome(
+        wrong, refused, tuple(map(str, simcuda.races())), tuple(map(str, simcuda.errors()))
+    )

@@ -100,7 +100,11 @@ class CuPy:
 
     def external(self, handle: int, device: int = 0) -> Any:
         with cupy.cuda.Device(device):
-            return cupy.cuda.Stream.ptds if handle == PER_THREAD else cupy.cuda.Stream.from_external(Handle(handle))
+            return (
+                cupy.cuda.Stream.ptds
+                if handle == PER_THREAD
+                else cupy.cuda.Stream.from_external(Handle(handle))
+            )
 
     def handle(self, stream: Any) -> int:
         return 0 if stream is None else int(stream.ptr)

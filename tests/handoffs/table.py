@@ -35,7 +35,12 @@ def tally(scenario: Scenario, convert: Convert, seeds: int) -> Tally:
 def table(seeds: int = 20) -> list[Row]:
     """Run each scenario under the fixed schedules and some random ones, both ways."""
     rows = [
-        Row(scenario.name, scenario.group, tally(scenario, raw, seeds), tally(scenario, considerate, seeds))
+        Row(
+            scenario.name,
+            scenario.group,
+            tally(scenario, raw, seeds),
+            tally(scenario, considerate, seeds),
+        )
         for scenario in SCENARIOS
         if scenario.raw
     ]

@@ -19,14 +19,24 @@ pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
 
 both_ways = pytest.mark.parametrize(("source", "target"), WAYS, ids=lambda side: side.name)
 devices = pytest.mark.parametrize("device", [0, 1])
-SAME = pytest.mark.parametrize(("producer", "consumer"), [("default", "default"), ("side", "the producer's")])
+SAME = pytest.mark.parametrize(
+    ("producer", "consumer"), [("default", "default"), ("side", "the producer's")]
+)
 OTHER = pytest.mark.parametrize(
     ("producer", "consumer"),
-    [("default", "side"), ("side", "default"), ("side", "side"), ("side", "per-thread"), ("per-thread", "side")],
+    [
+        ("default", "side"),
+        ("side", "default"),
+        ("side", "side"),
+        ("side", "per-thread"),
+        ("per-thread", "side"),
+    ],
 )
 
 
-def counted(source: Side, target: Side, producer: str, consumer: str, device: int) -> tuple[Any, Any, Any]:
+def counted(
+    source: Side, target: Side, producer: str, consumer: str, device: int
+) -> tuple[Any, Any, Any]:
     """Count the handover, the drop of the result and that of the source; the second time, when pools are filled."""
     for _ in range(2):
         handoff = Handoff(interop.convert, source, target, producer, consumer, device)
@@ -81,7 +91,9 @@ def test_handoff_to_another_stream_costs_one_event_each_way(
     assert work(handover) == work(release) == work(free) == (0, 0, 0, 0)
     assert order(handover) == (1, 1)
     assert release.waits + free.waits <= 1
-    freed_by_torch = int(source is TORCH)  # its allocator records an event where another stream has used a block
+    freed_by_torch = int(
+        source is TORCH
+    )  # its allocator records an event where another stream has used a block
     assert release.records + free.records <= 1 + freed_by_torch
 
 
@@ -111,7 +123,9 @@ def test_release_of_torch_source_adds_no_wait_to_torch_stream() -> None:
 
 
 @both_ways
-def test_release_after_reads_are_done_ignores_later_consumer_work(source: Side, target: Side) -> None:
+def test_release_after_reads_are_done_ignores_later_consumer_work(
+    source: Side, target: Side
+) -> None:
     """Work that the consumer begins after the release is none of the producer's business."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, source, target)

@@ -33,7 +33,11 @@ def outcomes(scenario: Scenario, convert: Any) -> dict[str, Outcome]:
 
 def caught(scenario: Scenario, convert: Any) -> set[str]:
     """Return the schedules that show it, by a value or by a race."""
-    return {name for name, outcome in outcomes(scenario, convert).items() if outcome.wrong or outcome.races}
+    return {
+        name
+        for name, outcome in outcomes(scenario, convert).items()
+        if outcome.wrong or outcome.races
+    }
 
 
 @pytest.mark.parametrize("scenario", HANDOFFS, ids=str)

@@ -36,9 +36,16 @@ class Producer:
         self._x = x
 
     def __dlpack__(
-        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+        self,
+        *,
+        stream: Any = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: Any = None,
     ) -> Any:
-        return self._x.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+        return self._x.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
 
     def __dlpack_device__(self) -> Any:
         return self._x.__dlpack_device__()

@@ -51,9 +51,13 @@ def _from_dlpack(x: Any, **keywords: Any) -> Any:
     return cupy.from_dlpack(export(_plain(x)) if isinstance(x, Exporting) else x, **keywords)
 
 
-_STAND_IN = StandIn(cupy, from_dlpack=_from_dlpack, empty=lambda shape: _exporting(cupy.empty(shape)))
+_STAND_IN = StandIn(
+    cupy, from_dlpack=_from_dlpack, empty=lambda shape: _exporting(cupy.empty(shape))
+)
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Replace names in the test module."""
-    cupy_arrays.replace(collector, cupy=_STAND_IN, _gen_array=lambda dtype: _exporting(cupy_arrays.upload(dtype)))
+    cupy_arrays.replace(
+        collector, cupy=_STAND_IN, _gen_array=lambda dtype: _exporting(cupy_arrays.upload(dtype))
+    )

@@ -43,7 +43,9 @@ def counted(function: Callable[..., Any]) -> Callable[..., Any]:
 def replace_everywhere(old: Any, new: Any) -> None:
     """Replace a function in every module that has imported the function by name."""
     for module in list(sys.modules.values()):
-        for name in [name for name, value in getattr(module, "__dict__", {}).items() if value is old]:
+        for name in [
+            name for name, value in getattr(module, "__dict__", {}).items() if value is old
+        ]:
             setattr(module, name, new)
 
 
@@ -70,7 +72,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that the tables of the module name."""
-    _mark(items, _peer().DIFFERENCES, "differ", lambda reason: pytest.mark.xfail(reason=reason, strict=True))
+    _mark(
+        items,
+        _peer().DIFFERENCES,
+        "differ",
+        lambda reason: pytest.mark.xfail(reason=reason, strict=True),
+    )
     _mark(items, _peer().NOT_HERE, "not here", lambda reason: pytest.mark.skip(reason=reason))
 
 
@@ -106,7 +113,10 @@ def _peer() -> Any:
 
 
 def _mark(
-    items: list[pytest.Item], table: Mapping[str, str], outcome: str, mark: Callable[[str], pytest.MarkDecorator]
+    items: list[pytest.Item],
+    table: Mapping[str, str],
+    outcome: str,
+    mark: Callable[[str], pytest.MarkDecorator],
 ) -> None:
     """Mark the tests whose id fits a pattern, in which only ``*`` is special; a pattern that fits none is an error."""
     for pattern, reason in table.items():

@@ -51,7 +51,9 @@ SUITES: Final = {
     "cupy_export": Suite("CuPy, DLPack by export", CUPY, SIMULATED),
     "cupy_convert": Suite("CuPy, DLPack by convert", CUPY, SIMULATED),
     "sklearn_arrays": Suite(
-        "scikit-learn, array API", ("--pyargs", "sklearn.utils.tests.test_array_api"), {"SCIPY_ARRAY_API": "1"}
+        "scikit-learn, array API",
+        ("--pyargs", "sklearn.utils.tests.test_array_api"),
+        {"SCIPY_ARRAY_API": "1"},
     ),
     "einops_backends": Suite(
         "einops, all",
@@ -59,14 +61,20 @@ SUITES: Final = {
         # The tests make float64, which JAX has with this setting only, and interop does not narrow unasked.
         {"EINOPS_TEST_BACKENDS": "numpy,torch,jax", "JAX_ENABLE_X64": "1"},
     ),
-    "xarray_arrays": Suite("xarray, duck arrays", ("--pyargs", *(f"xarray.tests.{name}" for name in XARRAY))),
+    "xarray_arrays": Suite(
+        "xarray, duck arrays", ("--pyargs", *(f"xarray.tests.{name}" for name in XARRAY))
+    ),
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the suites; return 1 if one of them has failed."""
-    parser = argparse.ArgumentParser(description="Run the test suites of other projects on interop.")
-    parser.add_argument("names", nargs="*", choices=[[], *SUITES], metavar="name", help=", ".join(SUITES))
+    parser = argparse.ArgumentParser(
+        description="Run the test suites of other projects on interop."
+    )
+    parser.add_argument(
+        "names", nargs="*", choices=[[], *SUITES], metavar="name", help=", ".join(SUITES)
+    )
     names = parser.parse_args(arguments).names or list(SUITES)
     rows: list[tuple[str, ...]] = [HEAD]
     problems = []
@@ -88,7 +96,16 @@ def run(name: str) -> tuple[dict[str, str | int], str]:
     suite = SUITES[name]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "counts.json"
-        command = [sys.executable, "-m", "pytest", "-q", "-c", str(HERE / "pytest.ini"), "-p", "peers.harness"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            str(HERE / "pytest.ini"),
+            "-p",
+            "peers.harness",
+        ]
         start = perf_counter()
         child = subprocess.run(
             [*command, *suite.arguments],
@@ -98,13 +115,23 @@ def run(name: str) -> tuple[dict[str, str | int], str]:
         seconds = round(perf_counter() - start)
         counts = json.loads(report.read_text()) if report.exists() else {}
     row = {title: counts.get(title, 0) for title in HEAD[1:-1]}
-    return {"suite": suite.title, **row, "seconds": seconds}, f"{child.stdout}\npytest returned {child.returncode}"
+    return {
+        "suite": suite.title,
+        **row,
+        "seconds": seconds,
+    }, f"{child.stdout}\npytest returned {child.returncode}"
 
 
 def environment(name: str, report: Path) -> dict[str, str]:
     """Return what the plugin has to know, and the paths of the projects and of this Python."""
-    paths = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": f"{HERE.parent}{os.pathsep}{INSTALLED}"}
-    found = {key: os.pathsep.join(filter(None, (path, os.environ.get(key)))) for key, path in paths.items()}
+    paths = {
+        "PATH": str(Path(sys.executable).parent),
+        "PYTHONPATH": f"{HERE.parent}{os.pathsep}{INSTALLED}",
+    }
+    found = {
+        key: os.pathsep.join(filter(None, (path, os.environ.get(key))))
+        for key, path in paths.items()
+    }
     return {"PEER": f"peers.{name}", "PEER_COUNTS": str(report), **found}
 
 

@@ -30,7 +30,10 @@ def pytest_configure() -> None:
             msg = "Sparse arrays are only accepted (and passed through) when the target namespace is Numpy"
             raise TypeError(msg)
         narrow = arrays._max_precision_float_dtype(xp, device) == xp.float32
-        moved = [x if x is None or sparse.issparse(x) else _moved(x, xp, device, narrow=narrow) for x in arrays_]
+        moved = [
+            x if x is None or sparse.issparse(x) else _moved(x, xp, device, narrow=narrow)
+            for x in arrays_
+        ]
         return moved[0] if len(moved) == 1 else tuple(moved)
 
     replace_everywhere(arrays.move_to, move_to)

@@ -112,7 +112,9 @@ def taken(x: Any, **keywords: Any) -> Any:
 
 
 def taken_with_namespace(x: Any, **keywords: Any) -> Any:
-    return interop.implemented_in("array_api", **keywords)(lambda y, z, *, xp=None: (y, z, xp))(np.ones(2), x)
+    return interop.implemented_in("array_api", **keywords)(lambda y, z, *, xp=None: (y, z, xp))(
+        np.ones(2), x
+    )
 
 
 def leaf() -> Any:

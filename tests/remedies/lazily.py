@@ -54,7 +54,9 @@ def ordered(x: Any, stream: Any = 7) -> Any:
 
 
 def first(x: Any, per_block: bool = True) -> Any:
-    return interop.implemented_in("numpy", per_block=per_block)(lambda block: block[:1])(x).compute()
+    return interop.implemented_in("numpy", per_block=per_block)(lambda block: block[:1])(
+        x
+    ).compute()
 
 
 def listed(x: Any, per_block: bool = True) -> Any:
@@ -134,7 +136,9 @@ def on_devices(*platforms: str) -> Callable[[Any], Any]:
 
     def call(x: Any) -> Any:
         adapter: Any = importlib.import_module("interop.adapters.jax")
-        sharding = SimpleNamespace(device_set=[SimpleNamespace(platform=platform) for platform in platforms])
+        sharding = SimpleNamespace(
+            device_set=[SimpleNamespace(platform=platform) for platform in platforms]
+        )
         stand_in: Any = SimpleNamespace(dtype=x.dtype, sharding=sharding, is_deleted=lambda: False)
         raise interop.UnsupportedArrayError(adapter._no_numbers(stand_in, "float32"))
 

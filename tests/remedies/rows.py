@@ -62,7 +62,8 @@ def row(name: str, make: Callable[[], Any], *remedies: str, **more: Any) -> Row:
 def params(rows: list[Row]) -> pytest.MarkDecorator:
     """Parametrise a test with rows, each with the packages that it requires."""
     return pytest.mark.parametrize(
-        "case", [pytest.param(one, id=one.name, marks=pytest.mark.requires(*one.requires)) for one in rows]
+        "case",
+        [pytest.param(one, id=one.name, marks=pytest.mark.requires(*one.requires)) for one in rows],
     )
 
 
@@ -87,7 +88,10 @@ def run(case: Row, x: Any, code: Code) -> None:
     if code.startswith("pip install"):
         check_extra(code)
     elif code.startswith("@"):
-        exec(f"import numpy\n{code}\ndef f(x): return x\nassert f(numpy.ones(3)).shape == (3,)", names)  # noqa: S102
+        exec(  # noqa: S102
+            f"import numpy\n{code}\ndef f(x): return x\nassert f(numpy.ones(3)).shape == (3,)",
+            names,
+        )
     elif _KEYWORD.fullmatch(code):
         case.call(x, **eval(f"dict({code})", names))  # noqa: S307 - our own words
     else:
@@ -122,4 +126,6 @@ def check_extra(command: str) -> None:
     pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     package = command.removeprefix("pip install ").strip("'")
     extra = re.fullmatch(r"array-interop\[([\w-]+)\]", package)
-    assert re.search(rf"^{extra[1]} = \[" if extra else rf'"{package}\b', pyproject, re.MULTILINE), command
+    assert re.search(
+        rf"^{extra[1]} = \[" if extra else rf'"{package}\b', pyproject, re.MULTILINE
+    ), command

@@ -10,18 +10,34 @@ import interop
 
 HOLE: Final = "\N{DOTTED CIRCLE}"
 """What stands for a value that an f-string or `str.format` fills in."""
-ROOTS: Final = "x|src|dst|file|interop|numpy|torch|cupy|jax|dask|PIL|SimpleITK|pandas|polars|pyarrow"
+ROOTS: Final = (
+    "x|src|dst|file|interop|numpy|torch|cupy|jax|dask|PIL|SimpleITK|pandas|polars|pyarrow"
+)
 KEYWORDS: Final = (
     "casting", "chunks", "compute", "copy", "detach", "device", "dtype", "foreign", "host_copy", "max_host_bytes",
     "meta", "per_block", "readonly", "returns", "size", "stream",
 )  # fmt: skip
 _START: Final = re.compile(rf"(?<![-\w.@/])(?:{ROOTS})(?=[.[]\w)|(?<![-\w.@/])x(?=\[)")
-_NAME: Final = re.compile(rf"\.(?:\w[\w{HOLE}]*|{HOLE}(?=\())")  # a full stop before a hole ends a sentence
-_KEYWORD: Final = re.compile(rf"(?<![\w.(])(?:{'|'.join(KEYWORDS)})=(?:\"[^\"]*\"|'[^']*'|[\w{HOLE}]*)")
+_NAME: Final = re.compile(
+    rf"\.(?:\w[\w{HOLE}]*|{HOLE}(?=\())"
+)  # a full stop before a hole ends a sentence
+_KEYWORD: Final = re.compile(
+    rf"(?<![\w.(])(?:{'|'.join(KEYWORDS)})=(?:\"[^\"]*\"|'[^']*'|[\w{HOLE}]*)"
+)
 _COMMAND: Final = re.compile(r"pip install '?[-\w[\]]+'?")
-_OURS: Final = ("x", "src", "dst", "interop")  # of other packages' names, only calls are code: classes are named, too
+_OURS: Final = (
+    "x",
+    "src",
+    "dst",
+    "interop",
+)  # of other packages' names, only calls are code: classes are named, too
 _PAIRS: Final = {"(": ")", "[": "]"}
-_NOT_MESSAGES: Final = {"_model/html.py", "_doctor/picture.py", "testing/suite.py", "testing/lazy.py"}
+_NOT_MESSAGES: Final = {
+    "_model/html.py",
+    "_doctor/picture.py",
+    "testing/suite.py",
+    "testing/lazy.py",
+}
 """Files of drawings, and of the suites with their own assertions."""
 
 
@@ -33,7 +49,10 @@ class Fragment(NamedTuple):
 
     def is_in(self, text: str) -> bool:
         """Whether a text contains the code, with any values in its holes."""
-        return re.search(re.escape(self.code).replace(re.escape(HOLE), ".+?"), text, re.DOTALL) is not None
+        return (
+            re.search(re.escape(self.code).replace(re.escape(HOLE), ".+?"), text, re.DOTALL)
+            is not None
+        )
 
 
 def fragments() -> Iterator[Fragment]:
@@ -44,7 +63,10 @@ def fragments() -> Iterator[Fragment]:
         if f"{path.parent.name}/{path.name}" not in _NOT_MESSAGES:
             for line, text in _strings(ast.parse(path.read_text(encoding="utf-8"))):
                 if any(sign in text for sign in " ([="):  # not the name of a class or a module
-                    yield from (Fragment(f"{path.parent.name}/{path.name}:{line}", code) for code in codes(text))
+                    yield from (
+                        Fragment(f"{path.parent.name}/{path.name}:{line}", code)
+                        for code in codes(text)
+                    )
 
 
 def codes(text: str) -> Iterator[str]:
@@ -85,7 +107,12 @@ def _closing(text: str, at: int) -> int:
 
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield line and text of each string, an f-string as a whole, without docstrings."""
-    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    inner = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if id(node) in inner or id(node) in docs:

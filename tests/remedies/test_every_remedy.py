@@ -43,12 +43,16 @@ FRAGMENTS: Final = list(fragments())
 
 
 def is_known(fragment: Fragment) -> bool:
-    return any(fragment.is_in(text) for text in EXECUTED) or any(fragment.code.startswith(code) for code in DESCRIBES)
+    return any(fragment.is_in(text) for text in EXECUTED) or any(
+        fragment.code.startswith(code) for code in DESCRIBES
+    )
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=str)
 def test_messages_with_code_have_a_test_that_runs_the_code(fragment: Fragment) -> None:
-    assert is_known(fragment), f"{fragment}: add a row to tests/remedies that provokes the message and runs the code"
+    assert is_known(fragment), (
+        f"{fragment}: add a row to tests/remedies that provokes the message and runs the code"
+    )
 
 
 def test_describes_lists_only_code_that_messages_contain() -> None:
@@ -57,6 +61,11 @@ def test_describes_lists_only_code_that_messages_contain() -> None:
 
 
 def test_is_known_for_untested_code_is_false() -> None:
-    for code in ("x.cast(int)", "interop.stack(x, to=3)", 'readonly="never"', "numpy.load(x, mmap_mode=None)"):
+    for code in (
+        "x.cast(int)",
+        "interop.stack(x, to=3)",
+        'readonly="never"',
+        "numpy.load(x, mmap_mode=None)",
+    ):
         assert list(codes(f"It is wrong. Use {code} instead.")) == [code]
         assert not is_known(Fragment("nowhere", code))

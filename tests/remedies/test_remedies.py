@@ -32,7 +32,9 @@ def made(case: Row) -> Iterator[Any]:
 
 
 @params(ROWS)
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
 def test_message_code_runs_and_gives_an_array(case: Row) -> None:
     with made(case) as x:
         check_spelling(case, x)

@@ -24,7 +24,16 @@ SOURCES: Final = Path(__file__).parent / "src"
 CUPY_RUNTIME: Final = "cupy_backends.cuda.api.runtime"
 CUDART, CUDA = "libcudart.so.13", "libcuda.so.1"
 _STRICT: Final = ("-Wall", "-Wextra", "-Werror")
-_CC: Final = ("gcc", "-std=gnu11", "-O1", "-g", *_STRICT, "-fPIC", "-fvisibility=hidden", "-pthread")
+_CC: Final = (
+    "gcc",
+    "-std=gnu11",
+    "-O1",
+    "-g",
+    *_STRICT,
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-pthread",
+)
 _FIX: Final = 'Run: pip install nvidia-cuda-runtime "nvidia-cuda-crt==13.0.*" "nvidia-cuda-profiler-api==13.0.*"'
 
 
@@ -70,7 +79,10 @@ def find_headers() -> Path:
     if not version_of("nvidia-cuda-runtime"):
         raise SimcudaError(f"CUDA's headers are missing. {_FIX}")
     files = importlib.metadata.files("nvidia-cuda-runtime") or []
-    folder = next((Path(str(file.locate())).parent for file in files if file.name == "cuda_runtime_api.h"), Path())
+    folder = next(
+        (Path(str(file.locate())).parent for file in files if file.name == "cuda_runtime_api.h"),
+        Path(),
+    )
     for name in ("cuda_runtime_api.h", "cuda.h", "crt/host_defines.h", "cuda_profiler_api.h"):
         if not (folder / name).exists():
             raise SimcudaError(f"the header {name} is missing. {_FIX}")
@@ -122,7 +134,9 @@ def _build_libraries(folder: Path, include: Path) -> None:
     result.mkdir()
     types = (include / "driver_types.h").read_text()
     errors = re.findall(r"^\s*(cudaSuccess|cudaError\w+)\s*=\s*(\d+)", types, re.MULTILINE)
-    (folder / "errors.inc").write_text("".join(f"NAME({name}, {number})\n" for name, number in errors))
+    (folder / "errors.inc").write_text(
+        "".join(f"NAME({name}, {number})\n" for name, number in errors)
+    )
     compiler = (*_CC, f"-I{include}", f"-I{folder}")
     runtime = sorted(file for file in SOURCES.glob("*.c") if file.name != "driver.c")
     _run(*compiler, "-c", *runtime, cwd=folder)
@@ -133,10 +147,22 @@ def _build_libraries(folder: Path, include: Path) -> None:
     stubs.write_text(_stubs(_declared(include, "cuda_runtime_api.h", "cuda") - _defined(*objects)))
     names = _declared(include, "cuda.h", "cu")
     defined = _defined(folder / "driver.o")
-    driver_stubs.write_text(_stubs(names - defined) + _entries(names | (defined & names), names & defined))
+    driver_stubs.write_text(
+        _stubs(names - defined) + _entries(names | (defined & names), names & defined)
+    )
     (folder / "map").write_text(f"{CUDART} {{ global: *; }};")
     script = f"-Wl,--version-script={folder / 'map'}"
-    _run(*_CC, "-shared", "-o", result / CUDART, *objects, stubs, f"-Wl,-soname,{CUDART}", script, "-ldl")
+    _run(
+        *_CC,
+        "-shared",
+        "-o",
+        result / CUDART,
+        *objects,
+        stubs,
+        f"-Wl,-soname,{CUDART}",
+        script,
+        "-ldl",
+    )
     cuda = (folder / "driver.o", driver_stubs, result / CUDART)
     _run(*_CC, "-shared", "-o", result / CUDA, *cuda, f"-Wl,-soname,{CUDA}")
 
@@ -151,7 +177,11 @@ def _declared(include: Path, header: str, prefix: str) -> set[str]:
 
 
 def _defined(*objects: Path) -> set[str]:
-    return {line.split()[-1] for line in _run("nm", "-g", "--defined-only", *objects).splitlines() if " T " in line}
+    return {
+        line.split()[-1]
+        for line in _run("nm", "-g", "--defined-only", *objects).splitlines()
+        if " T " in line
+    }
 
 
 def _stubs(names: set[str]) -> str:
@@ -209,7 +239,16 @@ def _build_cupy(folder: Path, include: Path) -> None:
         archive.extractall(folder, wanted, filter="data")
     source = folder / sdist.name.removesuffix(".tar.gz")
     _run(sys.executable, "-c", _CYTHONIZE, CUPY_RUNTIME, cwd=source)
-    flags = ("-O1", "-w", "-shared", "-fPIC", "-std=c++17", "-D_FORCE_INLINES=1", "-DCUPY_CUDA_VERSION=13000", "-I.")
+    flags = (
+        "-O1",
+        "-w",
+        "-shared",
+        "-fPIC",
+        "-std=c++17",
+        "-D_FORCE_INLINES=1",
+        "-DCUPY_CUDA_VERSION=13000",
+        "-I.",
+    )
     headers = (f"-I{include}", f"-I{sysconfig.get_paths()['include']}")
     module = (f"{CUPY_RUNTIME.replace('.', '/')}.cpp", "-o", folder / "result" / "cupy_runtime.so")
     _run("g++", *flags, *headers, *module, folder / "result" / CUDART, cwd=source)

@@ -19,8 +19,20 @@ from .builder import CUPY_RUNTIME, SimcudaError, build
 
 SCHEDULES: Final = ("eager", "lazy", "greedy", "adversary", "random")
 _SYNCHRONISE: Final = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize")
-_ALLOCATE: Final = ("cudaMalloc", "cudaMallocAsync", "cudaMallocManaged", "cudaHostAlloc", "cudaMallocHost")
-_LAUNCH: Final = ("cudaLaunchKernel", "__cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
+_ALLOCATE: Final = (
+    "cudaMalloc",
+    "cudaMallocAsync",
+    "cudaMallocManaged",
+    "cudaHostAlloc",
+    "cudaMallocHost",
+)
+_LAUNCH: Final = (
+    "cudaLaunchKernel",
+    "__cudaLaunchKernel",
+    "cudaLaunchKernelExC",
+    "cuLaunchKernel",
+    "cuLaunchKernelEx",
+)
 _library: ctypes.CDLL | None = None
 
 
@@ -127,7 +139,9 @@ def load(cache: Path | None = None, devices: int = 2) -> None:
     if _library is not None:
         return
     if early := [name for name in ("torch", "cupy", "cupy_backends") if name in sys.modules]:
-        raise SimcudaError(f"{early[0]} has been imported before simcuda.load(): it has looked for CUDA already")
+        raise SimcudaError(
+            f"{early[0]} has been imported before simcuda.load(): it has looked for CUDA already"
+        )
     paths = build(cache or Path(sys.prefix) / "simcuda")
     os.environ["SIMCUDA_DEVICES"] = str(devices)
     library = ctypes.CDLL(str(paths.cudart), mode=ctypes.RTLD_GLOBAL)
@@ -152,7 +166,11 @@ class _CuPyRuntime(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
     ) -> importlib.machinery.ModuleSpec | None:
         del path, target
-        return importlib.util.spec_from_file_location(fullname, self._path) if fullname == CUPY_RUNTIME else None
+        return (
+            importlib.util.spec_from_file_location(fullname, self._path)
+            if fullname == CUPY_RUNTIME
+            else None
+        )
 
 
 def library() -> ctypes.CDLL:
@@ -205,7 +223,9 @@ def counts() -> Counts:
     """Return the counts since the library was loaded."""
     answer = _ask("counts")
     copies = answer["copies"].items()
-    return Counts(Counter(answer["calls"]), *(Counter({key: pair[i] for key, pair in copies}) for i in (0, 1)))
+    return Counts(
+        Counter(answer["calls"]), *(Counter({key: pair[i] for key, pair in copies}) for i in (0, 1))
+    )
 
 
 @contextmanager

@@ -11,7 +11,13 @@ import io
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-ZERO, GUARDED, COPIED, READ, REFUSED = "zero-copy", "zero-copy, read-only", "copy", "read, a copy", "refused"
+ZERO, GUARDED, COPIED, READ, REFUSED = (
+    "zero-copy",
+    "zero-copy, read-only",
+    "copy",
+    "read, a copy",
+    "refused",
+)
 TARGETS: Final = ("numpy", "torch")
 GRID: Final = [[0, 1, 2], [3, 4, 5]]
 DAY: Final = dt.date(2020, 1, 2)
@@ -34,7 +40,11 @@ class Case(NamedTuple):
     @property
     def missing(self) -> list[str]:
         """Return the packages that are not installed."""
-        return [name for name in self.packages if importlib.util.find_spec(name.partition(".")[0]) is None]
+        return [
+            name
+            for name in self.packages
+            if importlib.util.find_spec(name.partition(".")[0]) is None
+        ]
 
     @property
     def outcomes(self) -> dict[str, str]:
@@ -74,7 +84,9 @@ def frozen(np: Any) -> Any:
 
 def nested(pa: Any, values: list[float | None]) -> Any:
     kind = pa.fixed_shape_tensor(pa.float64(), [2])
-    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(pa.array(values, pa.float64()), 2))
+    return pa.ExtensionArray.from_storage(
+        kind, pa.FixedSizeListArray.from_arrays(pa.array(values, pa.float64()), 2)
+    )
 
 
 COLUMNS: Final = [

@@ -47,15 +47,24 @@ def set_device(kind: int, index: int) -> Change:
 
 
 BROKEN: Final[dict[str, tuple[Change, str]]] = {
-    "fewer axes than none": (set_field("ndim", -1), "its capsule has -1 axes, and an array has 0 to 64"),
+    "fewer axes than none": (
+        set_field("ndim", -1),
+        "its capsule has -1 axes, and an array has 0 to 64",
+    ),
     "too many axes": (set_field("ndim", 65), "its capsule has 65 axes, and an array has 0 to 64"),
-    "no shape": (set_field("shape", None), "its capsule has 2 axes and a null pointer in the place of its shape"),
+    "no shape": (
+        set_field("shape", None),
+        "its capsule has 2 axes and a null pointer in the place of its shape",
+    ),
     "a negative length": (set_shape(-2, 3), r"its capsule has the negative shape \(-2, 3\)"),
     "an overflowing size": (set_shape(2**40, 2**40), "beyond any memory"),
     "an overflowing size of an empty array": (set_shape(0, 2**61), "beyond any memory"),
     "overflowing strides": (set_strides(2**60, 1), "beyond any memory"),
     "the most negative stride": (set_strides(-(2**63), 1), "beyond any memory"),
-    "no memory": (set_field("data", None), r"its capsule has the shape \(2, 3\) and a null pointer"),
+    "no memory": (
+        set_field("data", None),
+        r"its capsule has the shape \(2, 3\) and a null pointer",
+    ),
     "an unknown dtype": (set_dtype(3, 64), r"a dtype \(code 3, 64 bits, 1 lanes\)"),
     "a dtype of four bits": (set_dtype(17, 4), r"a dtype \(code 17, 4 bits, 1 lanes\)"),
     "a dtype of odd size": (set_dtype(2, 24), r"a dtype \(code 2, 24 bits, 1 lanes\)"),
@@ -96,7 +105,9 @@ def test_open_invalid_header_is_refused_and_frees_the_memory(
     for call in (interop.explain, interop.convert):
         source = lend(change, base)
         memory = weakref.ref(source._array)
-        with pytest.raises(interop.UnsupportedArrayError, match=f"BufferError: .*{reason}") as caught:
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=f"BufferError: .*{reason}"
+        ) as caught:
             call(source, to)
         assert type(caught.value.__cause__) is BufferError
         del source, caught
@@ -127,18 +138,24 @@ def test_open_next_major_dlpack_version_is_refused_before_other_fields() -> None
         tensor_in(lent).ndim = -1
 
     with pytest.raises(
-        interop.UnsupportedArrayError, match=r"its capsule is of DLPack 2\.0, and interop reads DLPack 1"
+        interop.UnsupportedArrayError,
+        match=r"its capsule is of DLPack 2\.0, and interop reads DLPack 1",
     ):
         interop.to_numpy(lend(change))
 
 
-@pytest.mark.parametrize("answer", [None, b"dltensor", np.ones(3)], ids=["None", "bytes", "an array"])
+@pytest.mark.parametrize(
+    "answer", [None, b"dltensor", np.ones(3)], ids=["None", "bytes", "an array"]
+)
 def test_open_dlpack_result_other_than_a_capsule_is_refused(answer: Any) -> None:
     class Producer(DLPack):
         def __dlpack__(self, **_: Any) -> Any:
             return answer
 
-    with pytest.raises(interop.UnsupportedArrayError, match=rf"returned {type(answer).__name__} .*, no unused capsule"):
+    with pytest.raises(
+        interop.UnsupportedArrayError,
+        match=rf"returned {type(answer).__name__} .*, no unused capsule",
+    ):
         interop.to_numpy(Producer(np.ones(3)))
 
 
@@ -159,17 +176,25 @@ def test_open_used_capsule_is_refused() -> None:
         def __dlpack__(self, **_: Any) -> Any:
             return self.lent
 
-    with pytest.raises(interop.UnsupportedArrayError, match=r"used_dltensor_versioned.*, no unused capsule"):
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"used_dltensor_versioned.*, no unused capsule"
+    ):
         interop.to_numpy(Producer(np.ones(3)))
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint64", "float16", "float32", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int8", "uint64", "float16", "float32", "complex64", "complex128"]
+)
 @pytest.mark.parametrize("max_version", [None, (1, 0)])
 def test_read_header_of_numpy_capsule_matches_the_array(dtype: str, max_version: Any) -> None:
     array = np.zeros((4, 6), dtype)[::-2, 1::2]
     header = capsule.read_header(array.__dlpack__(max_version=max_version))
     assert (header.dtype, header.shape, header.strides) == (dtype, array.shape, array.strides)
-    assert (header.address, header.nbytes, header.device) == (array.ctypes.data, array.nbytes, (1, 0))
+    assert (header.address, header.nbytes, header.device) == (
+        array.ctypes.data,
+        array.nbytes,
+        (1, 0),
+    )
     assert (header.readonly, header.copied) == (None if max_version is None else False, False)
 
 

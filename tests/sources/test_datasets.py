@@ -44,7 +44,9 @@ def dataset(tmp_path: Path) -> Any:
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_convert_h5py_dataset_reads_once_and_explain_never(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convert_h5py_dataset_reads_once_and_explain_never(
+    dataset: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads: list[int] = []
     get = type(dataset).__array__
 
@@ -75,14 +77,18 @@ def test_batches_of_h5py_dataset_read_one_batch_at_a_time(dataset: Any, ledger: 
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_batches_of_h5py_dataset_along_axis_1_read_one_column_at_a_time(dataset: Any, ledger: list[int]) -> None:
+def test_batches_of_h5py_dataset_along_axis_1_read_one_column_at_a_time(
+    dataset: Any, ledger: list[int]
+) -> None:
     pieces = [piece.tolist() for piece in interop.batches(dataset, "torch", size=1, axis=1)]
     assert ledger == [ROWS, ROWS]
     assert pieces == [rows()[:, :1].tolist(), rows()[:, 1:].tolist()]
 
 
 @pytest.mark.requires("torch", "h5py")
-def test_copyto_from_h5py_dataset_reads_at_most_batch_bytes_at_once(dataset: Any, ledger: list[int]) -> None:
+def test_copyto_from_h5py_dataset_reads_at_most_batch_bytes_at_once(
+    dataset: Any, ledger: list[int]
+) -> None:
     import torch
 
     dst = torch.zeros(ROWS, 2, dtype=torch.float64)
@@ -113,7 +119,10 @@ def test_to_torch_from_corrupt_h5py_file_raises_the_h5py_error(tmp_path: Path) -
     with (tmp_path / "x.h5").open("r+b") as raw:
         raw.seek(offset)
         raw.write(b"\xff" * 8)
-    with h5py.File(tmp_path / "x.h5") as file, pytest.raises(OSError, match="Can't synchronously read data"):
+    with (
+        h5py.File(tmp_path / "x.h5") as file,
+        pytest.raises(OSError, match="Can't synchronously read data"),
+    ):
         interop.to_torch(file["x"])
 
 

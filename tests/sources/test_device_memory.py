@@ -81,11 +81,18 @@ def test_convert_object_with_dlpack_only_shares_memory(name: str, to: str, lende
     x = on_device(name).T
     source = lender(x)
     plan = interop.explain(source, to)
-    assert (plan.zero_copy, plan.shape, plan.dtype, str(plan.source_device)) == (True, (3, 2), "float32", "cuda:0")
+    assert (plan.zero_copy, plan.shape, plan.dtype, str(plan.source_device)) == (
+        True,
+        (3, 2),
+        "float32",
+        "cuda:0",
+    )
     result = interop.convert(source, to, copy=False)
     assert interop.shares_memory(result, x)
     assert read(result) == VALUES.T.tolist()
-    assert source.streams == [-1, -1, 1], "the header is looked at without an order, and the consumer's stream waits"
+    assert source.streams == [-1, -1, 1], (
+        "the header is looked at without an order, and the consumer's stream waits"
+    )
 
 
 @NAMES
@@ -170,7 +177,9 @@ def test_convert_when_second_dlpack_call_fails_makes_no_third_call(error: type[E
             return lent
 
     source = Failing(on_device("cupy"))
-    with pytest.raises(interop.UnsupportedArrayError, match=f"{error.__name__}: not on this stream") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=f"{error.__name__}: not on this stream"
+    ) as caught:
         interop.to_torch(source)
     assert type(caught.value.__cause__) is error
     assert source.streams == [-1, 1]
@@ -208,7 +217,10 @@ def test_convert_managed_memory_with_dlpack_only_shares_memory(to: str) -> None:
 def test_convert_readonly_device_capsule_follows_copy_and_readonly_keywords(to: str) -> None:
     x = on_device("cupy")
     source = Frozen(x)
-    assert interop.explain(source, to).reason == f"it is read-only, and {to} would write to it all the same"
+    assert (
+        interop.explain(source, to).reason
+        == f"it is read-only, and {to} would write to it all the same"
+    )
     copied = interop.convert(source, to)
     assert not interop.shares_memory(copied, x)
     assert read(copied) == VALUES.tolist()
@@ -220,7 +232,9 @@ def test_convert_readonly_device_capsule_follows_copy_and_readonly_keywords(to: 
 
 
 @pytest.mark.parametrize("readonly", [False, True])
-def test_explain_unversioned_device_capsule_takes_readonly_from_cuda_interface(readonly: bool) -> None:
+def test_explain_unversioned_device_capsule_takes_readonly_from_cuda_interface(
+    readonly: bool,
+) -> None:
     class Both(Old, CudaInterface):
         pass
 
@@ -252,7 +266,9 @@ def test_convert_when_device_dlpack_fails_uses_the_cuda_array_interface(name: st
 @NAMES
 @pytest.mark.parametrize("consumer", ["torch", "cupy"])
 @pytest.mark.parametrize("stream", [None, -1, "another"])
-def test_export_object_with_cuda_array_interface_only_gives_a_capsule(name: str, consumer: str, stream: Any) -> None:
+def test_export_object_with_cuda_array_interface_only_gives_a_capsule(
+    name: str, consumer: str, stream: Any
+) -> None:
     import cupy
     import torch
 
@@ -264,7 +280,9 @@ def test_export_object_with_cuda_array_interface_only_gives_a_capsule(name: str,
     assert interop.shares_memory(result, x)
     assert read(result) == VALUES.tolist()
     other = cupy.cuda.Stream(non_blocking=True)
-    header = capsule.read_header(lent.__dlpack__(stream=other.ptr if stream == "another" else stream))
+    header = capsule.read_header(
+        lent.__dlpack__(stream=other.ptr if stream == "another" else stream)
+    )
     assert (header.shape, header.dtype, header.device) == ((2, 3), "float32", (2, 0))
 
 

@@ -56,7 +56,9 @@ def test_to_numpy_when_array_protocol_raises_chains_the_cause() -> None:
         def __array__(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("its file is closed")
 
-    with pytest.raises(interop.UnsupportedArrayError, match=r"Refusing can't be read: .* RuntimeError") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=r"Refusing can't be read: .* RuntimeError"
+    ) as caught:
         interop.to_numpy(Refusing())
     assert type(caught.value.__cause__) is RuntimeError
 
@@ -100,11 +102,22 @@ def test_copyto_into_dataframe_is_refused(library: str) -> None:
 
 
 @pytest.mark.requires("pandas")
-@pytest.mark.parametrize("labels", [[3.0, 2.0, 1.0, 0.0], ["a", "b", "c", "d"], [9, 8, 7, 6]], ids=str)
+@pytest.mark.parametrize(
+    "labels", [[3.0, 2.0, 1.0, 0.0], ["a", "b", "c", "d"], [9, 8, 7, 6]], ids=str
+)
 def test_batches_of_labelled_pandas_data_slice_by_position(labels: list[Any]) -> None:
     pd: Any = pytest.importorskip("pandas")
-    for x in (pd.Series([1, 2, 3, 4], index=labels), pd.Series([1, 2, 3, 4], index=labels, dtype="Int64")):
+    for x in (
+        pd.Series([1, 2, 3, 4], index=labels),
+        pd.Series([1, 2, 3, 4], index=labels, dtype="Int64"),
+    ):
         assert [piece.tolist() for piece in interop.batches(x, "numpy", size=2)] == [[1, 2], [3, 4]]
     table = pd.DataFrame({"a": [1, 2, 3, 4], "b": [0.5] * 4}, index=labels)
-    assert [piece.tolist() for piece in interop.batches(table[["a"]], "numpy", size=2)] == [[[1], [2]], [[3], [4]]]
-    assert [piece.shape for piece in interop.batches(table, "numpy", size=1, axis=1)] == [(4, 1), (4, 1)]
+    assert [piece.tolist() for piece in interop.batches(table[["a"]], "numpy", size=2)] == [
+        [[1], [2]],
+        [[3], [4]],
+    ]
+    assert [piece.shape for piece in interop.batches(table, "numpy", size=1, axis=1)] == [
+        (4, 1),
+        (4, 1),
+    ]

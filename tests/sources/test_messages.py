@@ -77,9 +77,16 @@ NAMED: Final = {case.name: case for case in CASES}
 
 def cases(names: Iterable[str]) -> pytest.MarkDecorator:
     chosen = [NAMED[name] for name in names]
-    marks = [pytest.mark.requires("torch", *(p.partition(".")[0] for p in case.packages)) for case in chosen]
+    marks = [
+        pytest.mark.requires("torch", *(p.partition(".")[0] for p in case.packages))
+        for case in chosen
+    ]
     return pytest.mark.parametrize(
-        "case", [pytest.param(case, id=case.name, marks=mark) for case, mark in zip(chosen, marks, strict=True)]
+        "case",
+        [
+            pytest.param(case, id=case.name, marks=mark)
+            for case, mark in zip(chosen, marks, strict=True)
+        ],
     )
 
 

@@ -21,7 +21,9 @@ ARROW = {"int64": "int64", "uint8": "uint8", "float64": "double", "bool": "bool"
 POLARS = {"int64": "Int64", "uint8": "UInt8", "float64": "Float64", "bool": "Boolean"}
 Column = tuple[str, list[Any]]
 COLUMNS = st.sampled_from(sorted(NUMBERS)).flatmap(
-    lambda name: st.tuples(st.just(name), st.lists(st.none() | NUMBERS[name], min_size=1, max_size=6))
+    lambda name: st.tuples(
+        st.just(name), st.lists(st.none() | NUMBERS[name], min_size=1, max_size=6)
+    )
 )
 
 
@@ -64,7 +66,10 @@ def test_convert_polars_column_refuses_only_missing_values(column: Column, cut: 
     name, values = column
     dtype = getattr(pl, POLARS[name])
     check(column, lambda: pl.Series(values, dtype=dtype))
-    check(column, lambda: pl.Series(values[:cut], dtype=dtype).append(pl.Series(values[cut:], dtype=dtype)))
+    check(
+        column,
+        lambda: pl.Series(values[:cut], dtype=dtype).append(pl.Series(values[cut:], dtype=dtype)),
+    )
     check(column, lambda: pl.DataFrame({"a": pl.Series(values, dtype=dtype)}), table=True)
 
 
@@ -81,7 +86,9 @@ def test_convert_arrow_column_refuses_only_missing_values(column: Column, cut: i
 
 @pytest.mark.requires("torch", "polars")
 @pytest.mark.parametrize("shape", [(4,), (2, 2), (1, 2, 2), (2, 1, 2), (1, 2, 1, 2)], ids=str)
-def test_to_torch_from_nested_polars_arrays_refuses_only_missing_values(shape: tuple[int, ...]) -> None:
+def test_to_torch_from_nested_polars_arrays_refuses_only_missing_values(
+    shape: tuple[int, ...],
+) -> None:
     pl: Any = pytest.importorskip("polars")
     full = pl.Series([1.0, 2.0, 3.0, 4.0]).reshape(shape)
     assert interop.to_torch(full).shape == shape

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.requires("numba", "torch", "cupy", "simcuda")
 
 def run(code: str) -> str:
     """Return what a process with numba says."""
-    return run_child(SETUP.format(tests=str(ROOT / "tests")) + code, path=ROOT / ".venv" / "numba", sees_gpu=True)
+    return run_child(
+        SETUP.format(tests=str(ROOT / "tests")) + code, path=ROOT / ".venv" / "numba", sees_gpu=True
+    )
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
@@ -70,4 +72,7 @@ def test_to_numpy_from_numba_device_array_is_refused_with_a_hint() -> None:
     except interop.UnsupportedArrayError as error:
         print(str(error).partition(" on cuda:0 to ")[2])
     """)
-    assert said == "numpy: numpy reads no memory on cuda:0. Convert it to a framework of that device first.\n"
+    assert (
+        said
+        == "numpy: numpy reads no memory on cuda:0. Convert it to a framework of that device first.\n"
+    )

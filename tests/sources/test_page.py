@@ -17,10 +17,16 @@ def page() -> ModuleType:
 
 
 @pytest.mark.requires("torch")
-def test_sources_page_has_a_row_with_outcomes_for_every_case(page: ModuleType, tmp_path: Path) -> None:
+def test_sources_page_has_a_row_with_outcomes_for_every_case(
+    page: ModuleType, tmp_path: Path
+) -> None:
     page.write(tmp_path / "sources.md")
     lines = (tmp_path / "sources.md").read_text().splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ") and "to NumPy" not in line]
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in lines
+        if line.startswith("| ") and "to NumPy" not in line
+    ]
     assert [row[0] for row in rows] == [case.name for case in CASES]
     for case, row in zip(CASES, rows, strict=True):
         assert row[1:3] == (["-", "-"] if case.missing else [case.numpy, case.torch])

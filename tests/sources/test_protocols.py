@@ -61,12 +61,21 @@ class IntKind(enum.IntEnum):
 
 # -- one protocol fails ----------------------------------------------------------------------------------------------
 
-ERRORS: Final = [BufferError, NotImplementedError, TypeError, ValueError, RuntimeError, AttributeError]
+ERRORS: Final = [
+    BufferError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+]
 
 
 @TARGETS
 @pytest.mark.parametrize("error", ERRORS)
-def test_open_when_dlpack_fails_shares_by_the_next_protocol(error: type[Exception], to: str) -> None:
+def test_open_when_dlpack_fails_shares_by_the_next_protocol(
+    error: type[Exception], to: str
+) -> None:
     source = WithInterface(error("not today"))
     result = interop.convert(source, to, copy=False)
     result[0] = 7
@@ -78,7 +87,10 @@ def test_open_when_dlpack_fails_shares_by_the_next_protocol(error: type[Exceptio
 def test_open_when_only_the_array_method_works_plans_a_read(to: str) -> None:
     source = WithArray(BufferError("not today"))
     plan = interop.explain(source, to)
-    assert (plan.zero_copy, plan.reason) == (False, "it has to be read by __array__ (stated float64, read to find out)")
+    assert (plan.zero_copy, plan.reason) == (
+        False,
+        "it has to be read by __array__ (stated float64, read to find out)",
+    )
     assert source.asked == ["__dlpack__"]
     assert interop.convert(source, to).tolist() == VALUES
     with pytest.raises(interop.CopyRequiredError, match="read by __array__"):
@@ -129,7 +141,13 @@ def test_open_memory_error_of_dlpack_is_raised() -> None:
 
 @pytest.mark.parametrize(
     "protocol",
-    ["__dlpack__", "__dlpack_device__", "__cuda_array_interface__", "__array_interface__", "__array_struct__"],
+    [
+        "__dlpack__",
+        "__dlpack_device__",
+        "__cuda_array_interface__",
+        "__array_interface__",
+        "__array_struct__",
+    ],
 )
 def test_open_when_a_property_raises_attribute_error_asks_the_next_protocol(protocol: str) -> None:
     def silent(_: Any) -> Any:
@@ -176,7 +194,14 @@ def test_open_when_device_dlpack_fails_asks_no_host_protocol() -> None:
 @TARGETS
 @pytest.mark.parametrize(
     "device",
-    [(1, None), [1, 0], (Kind.CPU, 0), (IntKind.CPU, 0), (np.int32(1), np.int64(0)), (np.array(1), 0)],
+    [
+        (1, None),
+        [1, 0],
+        (Kind.CPU, 0),
+        (IntKind.CPU, 0),
+        (np.int32(1), np.int64(0)),
+        (np.array(1), 0),
+    ],
     ids=repr,
 )
 def test_dlpack_device_of_any_integer_type_is_accepted(device: Any, to: str) -> None:
@@ -190,7 +215,9 @@ def test_dlpack_device_of_any_integer_type_is_accepted(device: Any, to: str) -> 
     assert source.array[0] == 7
 
 
-@pytest.mark.parametrize("device", [None, (1,), (1, 0, 0), ("cpu", 0), (None, 0), (1.5, 0), 1], ids=repr)
+@pytest.mark.parametrize(
+    "device", [None, (1,), (1, 0, 0), ("cpu", 0), (None, 0), (1.5, 0), 1], ids=repr
+)
 def test_dlpack_device_other_than_two_integers_is_refused(device: Any) -> None:
     class Producer(Speaker):
         def __dlpack_device__(self) -> Any:
@@ -198,7 +225,10 @@ def test_dlpack_device_other_than_two_integers_is_refused(device: Any) -> None:
 
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         interop.to_torch(Producer())
-    assert f"its __dlpack_device__() returned {device!r}, which is not a device type and a number" in str(caught.value)
+    assert (
+        f"its __dlpack_device__() returned {device!r}, which is not a device type and a number"
+        in str(caught.value)
+    )
 
 
 # -- a capsule from before DLPack 1.0 ----------------------------------------------------------------------------------
@@ -261,7 +291,9 @@ def test_unversioned_memory_adopted_by_numpy_is_reported_as_maybe_readonly() -> 
     """By whoever asked: the array that `numpy.from_dlpack` gives, and its views."""
     array = np.from_dlpack(OldDLPack(np.array(VALUES)))
     for x in (array, array[1:], array[::2][:1], array.reshape(3, 1)):
-        with pytest.raises(interop.CopyRequiredError, match=rf'{UNSAID}, .* readonly="share" if the memory may be'):
+        with pytest.raises(
+            interop.CopyRequiredError, match=rf'{UNSAID}, .* readonly="share" if the memory may be'
+        ):
             interop.to_torch(x, copy=False)
     with pytest.raises(interop.CopyRequiredError, match=UNSAID):
         interop.to_torch(array, readonly="error")
@@ -299,7 +331,9 @@ def test_capsule_flagged_as_copy_counts_as_a_copy_in_the_plan(to: str) -> None:
 
 @TARGETS
 @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
-def test_capsule_flagged_as_copy_is_requested_once_per_convert(to: str, keywords: dict[str, Any]) -> None:
+def test_capsule_flagged_as_copy_is_requested_once_per_convert(
+    to: str, keywords: dict[str, Any]
+) -> None:
     class Copies(Speaker):
         def __dlpack__(self, **keywords: Any) -> Any:
             return super().__dlpack__(**keywords, copy=True)

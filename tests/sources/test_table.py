@@ -8,7 +8,13 @@ import interop
 
 from .cases import CASES, COPIED, READ, REFUSED, TARGETS, ZERO, Case
 
-KEYWORDS: list[dict[str, Any]] = [{}, {"copy": True}, {"copy": False}, {"dtype": "float32"}, {"readonly": "share"}]
+KEYWORDS: list[dict[str, Any]] = [
+    {},
+    {"copy": True},
+    {"copy": False},
+    {"dtype": "float32"},
+    {"readonly": "share"},
+]
 
 
 def having(*, numbers: bool) -> pytest.MarkDecorator:
@@ -79,7 +85,9 @@ def test_convert_copy_true_gives_an_independent_writable_array(case: Case) -> No
 @having(numbers=False)
 @pytest.mark.parametrize("keywords", KEYWORDS, ids=str)
 @pytest.mark.parametrize("to", TARGETS)
-def test_convert_unsupported_source_is_refused_with_any_keywords(case: Case, to: str, keywords: Any) -> None:
+def test_convert_unsupported_source_is_refused_with_any_keywords(
+    case: Case, to: str, keywords: Any
+) -> None:
     x = case.source()
     for verb in (interop.explain, interop.convert):
         with pytest.raises(interop.UnsupportedArrayError):

@@ -152,7 +152,9 @@ def test_convert_wrapped_array_with_a_unit_is_refused_with_a_hint_that_runs(to: 
         x = wrap(inner) if isinstance(inner, units.Duck) else hold(inner)
         with pytest.raises(interop.UnsupportedArrayError, match="it has the unit m") as caught:
             interop.convert(x, to)
-        assert str(caught.value).endswith(f"Convert its numbers: x.{numbers}. Unwrap it before that: x = x.data.")
+        assert str(caught.value).endswith(
+            f"Convert its numbers: x.{numbers}. Unwrap it before that: x = x.data."
+        )
         assert interop.convert(getattr(x.data, numbers), to).tolist() == [1, 2]
 
 
@@ -191,7 +193,10 @@ def test_convert_named_axes_object_reads_by_the_array_method() -> None:
 def test_convert_dataset_is_refused_with_a_hint_that_runs() -> None:
     xr: Any = pytest.importorskip("xarray")
     x = xr.Dataset({"name": ("x", np.arange(3))})
-    with pytest.raises(interop.UnsupportedArrayError, match=r'x\["name"\], or all in one array: x\.to_dataarray\(\)'):
+    with pytest.raises(
+        interop.UnsupportedArrayError,
+        match=r'x\["name"\], or all in one array: x\.to_dataarray\(\)',
+    ):
         interop.to_torch(x)
     assert interop.to_torch(x["name"]).tolist() == [0, 1, 2]
     assert interop.to_torch(x.to_dataarray()).tolist() == [[0, 1, 2]]

@@ -35,7 +35,11 @@ def make(framework: str, layout: str) -> Any:
 
 def strides(x: Any) -> tuple[int, ...]:
     """In elements."""
-    return tuple(x.stride()) if isinstance(x, torch.Tensor) else tuple(s // x.itemsize for s in x.strides)
+    return (
+        tuple(x.stride())
+        if isinstance(x, torch.Tensor)
+        else tuple(s // x.itemsize for s in x.strides)
+    )
 
 
 def add(x: Any, number: int) -> None:
@@ -44,7 +48,9 @@ def add(x: Any, number: int) -> None:
 
 @BOTH_WAYS
 @EVERY_LAYOUT
-@pytest.mark.parametrize("keywords", [{}, {"copy": False}, {"device": "cpu"}, {"dtype": "float32"}], ids=str)
+@pytest.mark.parametrize(
+    "keywords", [{}, {"copy": False}, {"device": "cpu"}, {"dtype": "float32"}], ids=str
+)
 def test_convert_between_numpy_and_torch_shares_memory_and_keeps_strides(
     source: str, target: str, layout: str, keywords: Any
 ) -> None:
@@ -80,7 +86,9 @@ def test_convert_copy_true_is_independent(source: str, target: str, layout: str)
 
 @BOTH_WAYS
 @pytest.mark.parametrize("keywords", [{"dtype": "float64"}, {"dtype": "float16"}], ids=str)
-def test_convert_copy_false_with_another_dtype_is_refused(source: str, target: str, keywords: Any) -> None:
+def test_convert_copy_false_with_another_dtype_is_refused(
+    source: str, target: str, keywords: Any
+) -> None:
     x = make(source, "C")
     with pytest.raises(interop.CopyRequiredError, match="the dtype changes"):
         interop.convert(x, target, copy=False, **keywords)
@@ -124,7 +132,9 @@ NATIVES: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize(("framework", "make_native"), NATIVES.values(), ids=NATIVES)
-@pytest.mark.parametrize("keywords", [{}, {"copy": False}, {"detach": True}, {"readonly": "error"}], ids=str)
+@pytest.mark.parametrize(
+    "keywords", [{}, {"copy": False}, {"detach": True}, {"readonly": "error"}], ids=str
+)
 def test_convert_without_a_change_returns_the_object_itself(
     framework: str, make_native: Callable[[], Any], keywords: Any
 ) -> None:
@@ -136,7 +146,9 @@ def test_convert_without_a_change_returns_the_object_itself(
 
 @pytest.mark.parametrize("target", ["numpy", "torch"])
 def test_convert_subclass_to_another_framework_returns_the_base_class(target: str) -> None:
-    x: Any = torch.arange(3.0).as_subclass(Image) if target == "numpy" else np.arange(3.0).view(Signal)
+    x: Any = (
+        torch.arange(3.0).as_subclass(Image) if target == "numpy" else np.arange(3.0).view(Signal)
+    )
     result = interop.convert(x, target, copy=False)
     assert type(result) is CLASSES[target]
     assert address(result) == address(x)

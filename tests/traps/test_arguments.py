@@ -39,9 +39,15 @@ class TestScalars:
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}], ids=str)
-    def test_to_torch_numpy_scalar_returns_a_0d_tensor(self, dtype: str, scalar: Any, keywords: Any) -> None:
+    def test_to_torch_numpy_scalar_returns_a_0d_tensor(
+        self, dtype: str, scalar: Any, keywords: Any
+    ) -> None:
         tensor = interop.to_torch(scalar, **keywords)
-        assert (tensor.shape, tensor.dtype, tensor.item()) == ((), getattr(torch, dtype), scalar.item())
+        assert (tensor.shape, tensor.dtype, tensor.item()) == (
+            (),
+            getattr(torch, dtype),
+            scalar.item(),
+        )
 
     @EVERY
     def test_to_numpy_scalar_returns_a_writable_0d_array(self, dtype: str, scalar: Any) -> None:
@@ -55,7 +61,9 @@ class TestScalars:
         plan = interop.explain(np.float64(3), to)
         assert (plan.zero_copy, plan.bytes_copied) == (False, 8)
         assert plan.reason == "a NumPy scalar has no memory to share"
-        with pytest.raises(interop.CopyRequiredError, match="a NumPy scalar has no memory to share"):
+        with pytest.raises(
+            interop.CopyRequiredError, match="a NumPy scalar has no memory to share"
+        ):
             interop.convert(np.float64(3), to, copy=False)
 
     def test_to_torch_numpy_scalar_with_dtype_is_cast(self) -> None:
@@ -68,7 +76,9 @@ class TestScalars:
         tensor = interop.to_torch(ml_dtypes.bfloat16(1.5))
         assert (tensor.shape, tensor.dtype, tensor.item()) == ((), torch.bfloat16, 1.5)
 
-    @pytest.mark.parametrize("scalar", [np.str_("a"), np.datetime64("2020-01-01"), np.longdouble(1)], ids=repr)
+    @pytest.mark.parametrize(
+        "scalar", [np.str_("a"), np.datetime64("2020-01-01"), np.longdouble(1)], ids=repr
+    )
     def test_to_torch_scalar_of_unsupported_dtype_is_refused(self, scalar: Any) -> None:
         with pytest.raises(interop.UnsupportedArrayError, match="no dtype of plain numbers"):
             interop.to_torch(scalar)
@@ -76,7 +86,10 @@ class TestScalars:
 
 NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
     "list": (lambda: [1, 2], r"a list is not an array.*numpy\.asarray\(x\) or torch\.tensor\(x\)"),
-    "tuple": (lambda: (1, 2), r"a tuple is not an array.*numpy\.asarray\(x\) or torch\.tensor\(x\)"),
+    "tuple": (
+        lambda: (1, 2),
+        r"a tuple is not an array.*numpy\.asarray\(x\) or torch\.tensor\(x\)",
+    ),
     "nested": (lambda: [[torch.ones(2)]], "a list is not an array"),
     "str": (lambda: "1, 2", "str is not an array"),
     "None": (lambda: None, "None is not an array"),
@@ -85,8 +98,14 @@ NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
     "dict": (lambda: {"a": np.ones(3)}, "dict is not an array"),
     "generator": (lambda: (i for i in range(3)), "generator is not an array"),
     "object": (object, "object is not an array.*__dlpack__.*buffer protocol"),
-    "capsule": (lambda: np.ones(3).__dlpack__(), "a raw capsule can be used only once.*the array that made it"),
-    "versioned": (lambda: torch.ones(3).__dlpack__(max_version=(1, 0)), "a raw capsule can be used only once"),
+    "capsule": (
+        lambda: np.ones(3).__dlpack__(),
+        "a raw capsule can be used only once.*the array that made it",
+    ),
+    "versioned": (
+        lambda: torch.ones(3).__dlpack__(max_version=(1, 0)),
+        "a raw capsule can be used only once",
+    ),
     "module": (lambda: torch, "module is not an array"),
     "class": (lambda: np.ndarray, "is not an array"),
     "Tensor": (lambda: torch.Tensor, "is not an array"),

@@ -28,7 +28,9 @@ class TestByteOrder:
     interop copies them to this machine's byte order.
     """
 
-    SWAPPED = pytest.mark.parametrize("dtype", ["int16", "uint32", "int64", "float16", "float32", "complex64"])
+    SWAPPED = pytest.mark.parametrize(
+        "dtype", ["int16", "uint32", "int64", "float16", "float32", "complex64"]
+    )
 
     @staticmethod
     def swapped(dtype: str) -> Array:
@@ -36,7 +38,11 @@ class TestByteOrder:
 
     def test_plain_torch_frombuffer_may_misread_swapped_bytes(self) -> None:
         array = np.array([1, 2], dtype=np.dtype("int16").newbyteorder("S"))
-        may_go_wrong(lambda: torch.frombuffer(array, dtype=torch.int16).tolist(), wrong=[256, 512], right=[1, 2])
+        may_go_wrong(
+            lambda: torch.frombuffer(array, dtype=torch.int16).tolist(),
+            wrong=[256, 512],
+            right=[1, 2],
+        )
 
     @SWAPPED
     @pytest.mark.parametrize("lend", ["numpy", "array interface", "array struct", "buffer"])
@@ -73,7 +79,9 @@ class TestByteOrder:
         ],
         ids=["one byte", "swapped back", "with metadata"],
     )
-    def test_to_torch_any_spelling_of_native_byte_order_is_shared(self, dtype: np.dtype[Any]) -> None:
+    def test_to_torch_any_spelling_of_native_byte_order_is_shared(
+        self, dtype: np.dtype[Any]
+    ) -> None:
         array = np.zeros(4, dtype)
         tensor = interop.to_torch(array, copy=False)
         tensor += 1
@@ -97,7 +105,9 @@ class TestAlignment:
         return records["value"]
 
     def test_plain_torch_from_numpy_may_share_unaligned_memory(self) -> None:
-        may_go_wrong(lambda: torch.from_numpy(self.unaligned()).data_ptr() % 4 == 0, wrong=False, right=True)
+        may_go_wrong(
+            lambda: torch.from_numpy(self.unaligned()).data_ptr() % 4 == 0, wrong=False, right=True
+        )
 
     @pytest.mark.parametrize("name", ["unaligned", "packed"])
     @pytest.mark.parametrize("lend", ["numpy", "array interface", "buffer"])

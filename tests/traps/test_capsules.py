@@ -101,7 +101,9 @@ class TestDeviceTypes:
         for call in (interop.convert, interop.explain):
             with pytest.raises(interop.InteropError, match="cuda:0"):
                 call(source, to)
-        assert {keywords["stream"] for keywords in source.asked} == {-1}, "only the header was looked at"
+        assert {keywords["stream"] for keywords in source.asked} == {-1}, (
+            "only the header was looked at"
+        )
 
     @pytest.mark.requires("gpu")
     def test_to_numpy_pinned_tensor_is_shared(self) -> None:
@@ -117,7 +119,11 @@ class TestDeviceTypes:
             source = cupy.empty(3)
             source.set(np.arange(3.0))
         tensor = interop.to_torch(source, copy=False)
-        assert (tensor.device.type, tensor.tolist(), tensor.data_ptr()) == ("cuda", [0, 1, 2], source.data.ptr)
+        assert (tensor.device.type, tensor.tolist(), tensor.data_ptr()) == (
+            "cuda",
+            [0, 1, 2],
+            source.data.ptr,
+        )
 
 
 class Watched(np.ndarray[Any, Any]):
@@ -138,7 +144,9 @@ class TestCapsules:
 
     @TARGETS
     @pytest.mark.parametrize("producer", [DLPack, LegacyDLPack])
-    def test_convert_same_producer_again_shares_the_same_memory(self, to: str, producer: type[Any]) -> None:
+    def test_convert_same_producer_again_shares_the_same_memory(
+        self, to: str, producer: type[Any]
+    ) -> None:
         source = producer(np.arange(3.0))
         results = [interop.convert(source, to, readonly="share") for _ in range(3)]
         assert {address(result) for result in results} == {source.array.ctypes.data}
@@ -193,15 +201,23 @@ class TestHeaders:
     shapes, sizes, pointers, dtypes and devices.
     """
 
-    CHANGES = pytest.mark.parametrize(("field", "value"), [("data", None), ("ndim", -1), ("ndim", 65), ("shape", None)])
+    CHANGES = pytest.mark.parametrize(
+        ("field", "value"), [("data", None), ("ndim", -1), ("ndim", 65), ("shape", None)]
+    )
 
     def test_plain_numpy_from_dlpack_may_accept_a_null_pointer(self) -> None:
         array = np.zeros(3)
-        may_go_wrong(lambda: np.from_dlpack(Broken(array, "data", None)).ctypes.data != 0, wrong=True, right="an error")
+        may_go_wrong(
+            lambda: np.from_dlpack(Broken(array, "data", None)).ctypes.data != 0,
+            wrong=True,
+            right="an error",
+        )
 
     @TARGETS
     @CHANGES
-    def test_convert_capsule_with_invalid_header_is_refused(self, to: str, field: str, value: Any) -> None:
+    def test_convert_capsule_with_invalid_header_is_refused(
+        self, to: str, field: str, value: Any
+    ) -> None:
         for call in (interop.convert, interop.explain):
             with pytest.raises(interop.UnsupportedArrayError, match="its capsule has"):
                 call(Broken(np.zeros(3), field, value), to)

@@ -23,7 +23,9 @@ class TestPackedIntegers:
     interop refuses them.
     """
 
-    EVERY = pytest.mark.parametrize("dtype", [f"{kind}{bits}" for kind in ("int", "uint") for bits in range(1, 8)])
+    EVERY = pytest.mark.parametrize(
+        "dtype", [f"{kind}{bits}" for kind in ("int", "uint") for bits in range(1, 8)]
+    )
 
     @EVERY
     def test_plain_numpy_from_dlpack_may_widen_sub_byte_integers(self, dtype: str) -> None:
@@ -67,7 +69,9 @@ class TestUnsigned:
 
     @EVERY
     def test_to_numpy_unsigned_dtype_is_kept_and_shared(self, dtype: str) -> None:
-        tensor = torch.tensor([0, torch.iinfo(getattr(torch, dtype)).max], dtype=getattr(torch, dtype))
+        tensor = torch.tensor(
+            [0, torch.iinfo(getattr(torch, dtype)).max], dtype=getattr(torch, dtype)
+        )
         array = interop.to_numpy(tensor, copy=False)
         assert (array.dtype, array.tolist()) == (np.dtype(dtype), tensor.tolist())
         assert array.ctypes.data == tensor.data_ptr()
@@ -94,12 +98,32 @@ WITHOUT_COUNTERPART: dict[str, tuple[Array, str, str]] = {
     "object": (np.array([1, 2], dtype=object), "object", 'x.astype("int64")'),
     "str": (np.array(["1", "2"]), "<U1", "x.astype(float)"),
     "bytes": (np.array([b"1", b"2"]), r"\|S1", "numpy.frombuffer(x.tobytes(), numpy.uint8)"),
-    "variable strings": (np.array(["1", "2"], dtype=np.dtypes.StringDType()), "StringDType", "x.astype(float)"),
-    "datetime64": (np.array(["2020-01-01"], dtype="datetime64[D]"), r"datetime64\[D\]", 'x.view("int64")'),
-    "timedelta64": (np.array([1, 2], dtype="timedelta64[s]"), r"timedelta64\[s\]", 'x.view("int64")'),
+    "variable strings": (
+        np.array(["1", "2"], dtype=np.dtypes.StringDType()),
+        "StringDType",
+        "x.astype(float)",
+    ),
+    "datetime64": (
+        np.array(["2020-01-01"], dtype="datetime64[D]"),
+        r"datetime64\[D\]",
+        'x.view("int64")',
+    ),
+    "timedelta64": (
+        np.array([1, 2], dtype="timedelta64[s]"),
+        r"timedelta64\[s\]",
+        'x.view("int64")',
+    ),
     "structured": (RECORDS, "float32|<f4", 'x["x"]'),
-    "longdouble": (np.arange(2, dtype=np.longdouble), np.dtype(np.longdouble).name, "x.astype(numpy.float64)"),
-    "clongdouble": (np.array([1 + 2j], np.clongdouble), np.dtype(np.clongdouble).name, "x.astype(numpy.complex128)"),
+    "longdouble": (
+        np.arange(2, dtype=np.longdouble),
+        np.dtype(np.longdouble).name,
+        "x.astype(numpy.float64)",
+    ),
+    "clongdouble": (
+        np.array([1 + 2j], np.clongdouble),
+        np.dtype(np.clongdouble).name,
+        "x.astype(numpy.complex128)",
+    ),
 }
 
 
@@ -111,7 +135,9 @@ class TestWithoutCounterpart:
     interop raises `UnsupportedArrayError`, which names the dtype and the likely fix.
     """
 
-    EVERY = pytest.mark.parametrize(("array", "name", "remedy"), WITHOUT_COUNTERPART.values(), ids=WITHOUT_COUNTERPART)
+    EVERY = pytest.mark.parametrize(
+        ("array", "name", "remedy"), WITHOUT_COUNTERPART.values(), ids=WITHOUT_COUNTERPART
+    )
 
     @EVERY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float64"}], ids=str)
@@ -133,12 +159,22 @@ class TestWithoutCounterpart:
         assert remedy in str(caught.value)
 
     @EVERY
-    def test_to_torch_hint_for_a_dtype_without_counterpart_works(self, array: Array, name: str, remedy: str) -> None:  # noqa: ARG002 - of EVERY
+    def test_to_torch_hint_for_a_dtype_without_counterpart_works(
+        self,
+        array: Array,
+        name: str,  # noqa: ARG002
+        remedy: str,  # noqa: ARG002, RUF100
+    ) -> None:
         cured = eval(remedy, {"x": array, "numpy": np})  # noqa: S307 - our own words
         assert interop.to_torch(cured).tolist() == cured.tolist()
 
     @EVERY
-    def test_to_numpy_dtype_without_counterpart_is_kept(self, array: Array, name: str, remedy: str) -> None:  # noqa: ARG002
+    def test_to_numpy_dtype_without_counterpart_is_kept(
+        self,
+        array: Array,
+        name: str,  # noqa: ARG002
+        remedy: str,  # noqa: ARG002
+    ) -> None:
         assert interop.to_numpy(array) is array
         copy = interop.to_numpy(array, copy=True)
         assert (copy.dtype, copy.tolist()) == (array.dtype, array.tolist())
@@ -147,6 +183,8 @@ class TestWithoutCounterpart:
     def test_to_numpy_complex32_is_refused_with_a_hint(self) -> None:
         with warnings.catch_warnings(action="ignore"):  # torch's own, once a process
             tensor = torch.ones(3).to(torch.complex32)
-        with pytest.raises(interop.UnsupportedArrayError, match=r"complex32.*x\.to\(torch\.complex64\)"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r"complex32.*x\.to\(torch\.complex64\)"
+        ):
             interop.to_numpy(tensor)
         assert interop.to_numpy(tensor.to(torch.complex64)).tolist() == [1, 1, 1]

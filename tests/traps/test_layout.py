@@ -40,7 +40,9 @@ class TestNegativeStrides:
 
     @pytest.mark.parametrize("lend", LENDERS.values(), ids=LENDERS)
     @pytest.mark.parametrize(
-        "reverse", [np.flip, np.flipud, np.fliplr, lambda a: a[::-2, 1:], lambda a: a.T[:, ::-1]], ids=range(5)
+        "reverse",
+        [np.flip, np.flipud, np.fliplr, lambda a: a[::-2, 1:], lambda a: a.T[:, ::-1]],
+        ids=range(5),
     )
     def test_to_torch_negative_strides_of_every_producer_are_copied(
         self, lend: Callable[[Array], Any], reverse: Callable[[Array], Array]
@@ -63,9 +65,15 @@ class TestNegativeStrides:
     def test_explain_negative_strides_reports_a_copy(self) -> None:
         source = DLPack(small(3)[::-1])
         plan = interop.explain(source, "torch")
-        assert (plan.zero_copy, plan.bytes_copied, plan.reason) == (False, 12, "torch has no negative strides")
+        assert (plan.zero_copy, plan.bytes_copied, plan.reason) == (
+            False,
+            12,
+            "torch has no negative strides",
+        )
 
-    @pytest.mark.parametrize("array", [small(3)[::-1][:1], small(4, 3)[::-1, :0], small(4, 3)[1:2, ::-1][:, :1]])
+    @pytest.mark.parametrize(
+        "array", [small(3)[::-1][:1], small(4, 3)[::-1, :0], small(4, 3)[1:2, ::-1][:, :1]]
+    )
     def test_to_torch_negative_strides_of_unit_or_empty_axes_are_shared(self, array: Array) -> None:
         tensor = interop.to_torch(array, copy=False)
         assert tuple(tensor.shape) == array.shape
@@ -106,7 +114,9 @@ class TestOverlap:
         assert interop.explain(tensor, "numpy").readonly
 
     @OVERLAPPING
-    def test_to_numpy_overlapping_tensor_without_keywords_is_read_only(self, tensor: torch.Tensor) -> None:
+    def test_to_numpy_overlapping_tensor_without_keywords_is_read_only(
+        self, tensor: torch.Tensor
+    ) -> None:
         assert not interop.to_numpy(tensor).flags.writeable
 
     @OVERLAPPING
@@ -114,11 +124,16 @@ class TestOverlap:
         before = tensor.tolist()
         array = interop.to_numpy(tensor, copy=True)
         array += np.arange(array.size).reshape(array.shape)
-        assert array.tolist() == (np.array(before) + np.arange(array.size).reshape(array.shape)).tolist()
+        assert (
+            array.tolist()
+            == (np.array(before) + np.arange(array.size).reshape(array.shape)).tolist()
+        )
         assert tensor.tolist() == before
 
     @pytest.mark.parametrize("readonly", ["copy", "share", "error"])
-    def test_to_torch_overlapping_array_is_copied_for_every_readonly_value(self, readonly: Any) -> None:
+    def test_to_torch_overlapping_array_is_copied_for_every_readonly_value(
+        self, readonly: Any
+    ) -> None:
         array = as_strided(np.arange(5.0), (3, 3), (8, 8))
         tensor = interop.to_torch(array, readonly=readonly)
         tensor += torch.arange(9).reshape(3, 3)

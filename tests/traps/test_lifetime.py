@@ -56,7 +56,9 @@ class TestSwappedStorage:
         self, size: int, swap: Callable[[torch.Tensor], None], grad: bool
     ) -> None:
         tensor = torch.arange(float(size), requires_grad=grad)
-        view = interop.to_numpy(tensor, copy=False, detach=True) if grad else interop.to_numpy(tensor)
+        view = (
+            interop.to_numpy(tensor, copy=False, detach=True) if grad else interop.to_numpy(tensor)
+        )
         assert view.ctypes.data == tensor.data_ptr()
         swap(tensor)
         others = churn(size)
@@ -83,7 +85,9 @@ class TestSwappedStorage:
 
     @SIZES
     @pytest.mark.parametrize("to", ["numpy", "torch"])
-    def test_convert_result_keeps_values_after_the_source_is_deleted(self, size: int, to: str) -> None:
+    def test_convert_result_keeps_values_after_the_source_is_deleted(
+        self, size: int, to: str
+    ) -> None:
         source: Any = torch.arange(float(size)) if to == "numpy" else np.arange(float(size))
         view = interop.convert(source, to)
         del source
@@ -116,7 +120,12 @@ class TestResizedStorage:
     RESIZES = pytest.mark.parametrize("change", [resize, resize_storage, grow_out])
 
     @pytest.mark.parametrize(
-        "change", ["t.resize_(10**7)", "t.untyped_storage().resize_(0)", "torch.add(torch.ones(10**7), 1, out=t)"]
+        "change",
+        [
+            "t.resize_(10**7)",
+            "t.untyped_storage().resize_(0)",
+            "torch.add(torch.ones(10**7), 1, out=t)",
+        ],
     )
     def test_to_numpy_forbids_resizing_where_plain_dlpack_may_dangle(self, change: str) -> None:
         code = f"""

@@ -26,7 +26,9 @@ def test_traps_page_every_trap_has_one_class_with_tests(page: ModuleType) -> Non
 
 
 def test_traps_page_reads_every_test_class(page: ModuleType) -> None:
-    classes = [line for file in page.TESTS.glob("test_*.py") for line in file.read_text().splitlines()]
+    classes = [
+        line for file in page.TESTS.glob("test_*.py") for line in file.read_text().splitlines()
+    ]
     assert len(page.read(page.TESTS)) == sum(line.startswith("class Test") for line in classes)
 
 
@@ -37,9 +39,16 @@ def test_traps_page_has_one_row_for_each_trap(page: ModuleType, tmp_path: Path) 
     traps = page.read(page.TESTS)
     assert len(rows) == len(traps)
     for trap in traps:
-        (row,) = [row for row in rows if row.startswith((f"| {trap.number} |", f"| {trap.number}<"))]
-        assert row == f"| {trap.number}{'<br>**silent**' if trap.silent else ''} | {trap.wrong} | {trap.instead} |"
-    assert {trap.section for trap in traps} == {line.removeprefix("## ") for line in lines if line.startswith("## ")}
+        (row,) = [
+            row for row in rows if row.startswith((f"| {trap.number} |", f"| {trap.number}<"))
+        ]
+        assert (
+            row
+            == f"| {trap.number}{'<br>**silent**' if trap.silent else ''} | {trap.wrong} | {trap.instead} |"
+        )
+    assert {trap.section for trap in traps} == {
+        line.removeprefix("## ") for line in lines if line.startswith("## ")
+    }
 
 
 def test_traps_page_texts_are_sentences(page: ModuleType) -> None:

@@ -57,12 +57,17 @@ class TestForeign:
 
     @TARGETS
     @pytest.mark.parametrize("lend", LENDERS.values(), ids=LENDERS)
-    def test_convert_memory_of_every_protocol_is_shared(self, lend: Callable[[Any], Any], to: str) -> None:
+    def test_convert_memory_of_every_protocol_is_shared(
+        self, lend: Callable[[Any], Any], to: str
+    ) -> None:
         memory = np.arange(12.0).reshape(3, 4)[:, ::2]
         result = interop.convert(lend(memory), to, copy=False, readonly="share")
         assert result.tolist() == memory.tolist()
         assert address(result) == memory.ctypes.data
-        assert tuple(result.stride() if to == "torch" else (s // 8 for s in result.strides)) == (4, 2)
+        assert tuple(result.stride() if to == "torch" else (s // 8 for s in result.strides)) == (
+            4,
+            2,
+        )
 
     @TARGETS
     def test_convert_object_with_only_array_method_is_read_once(self, to: str) -> None:
@@ -109,8 +114,12 @@ class TestLegacyProducers:
         assert source.asked
 
     @TARGETS
-    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}, {"readonly": "share"}], ids=str)
-    def test_convert_old_producer_is_called_once_with_known_keywords(self, to: str, keywords: Any) -> None:
+    @pytest.mark.parametrize(
+        "keywords", [{}, {"copy": True}, {"dtype": "float32"}, {"readonly": "share"}], ids=str
+    )
+    def test_convert_old_producer_is_called_once_with_known_keywords(
+        self, to: str, keywords: Any
+    ) -> None:
         for values in ([0, 1, 2], [3, 4, 5]):
             source = LegacyDLPack(np.array(values, dtype="float64"))
             assert interop.convert(source, to, **keywords).tolist() == values
@@ -124,9 +133,13 @@ class TestLegacyProducers:
 
     @TARGETS
     @pytest.mark.parametrize("producer", [Failing, FailingLegacy])
-    def test_convert_producer_error_is_the_cause_after_one_call(self, to: str, producer: type[Any]) -> None:
+    def test_convert_producer_error_is_the_cause_after_one_call(
+        self, to: str, producer: type[Any]
+    ) -> None:
         source = producer(np.ones(3))
-        with pytest.raises(interop.UnsupportedArrayError, match="TypeError: three is no device") as caught:
+        with pytest.raises(
+            interop.UnsupportedArrayError, match="TypeError: three is no device"
+        ) as caught:
             interop.convert(source, to)
         assert type(caught.value.__cause__) is TypeError
         assert (source.calls if producer is FailingLegacy else len(source.asked)) == 1

@@ -41,7 +41,11 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "bytes": lambda: bytes(range(4)),
     "frombuffer": lambda: np.frombuffer(bytes(range(4)), dtype="uint8"),
     "memoryview": lambda: memoryview(bytearray(range(4))).toreadonly(),
-    **{name: partial(lambda lend: lend(frozen()), lend) for name, lend in LENDERS.items() if name != "legacy dlpack"},
+    **{
+        name: partial(lambda lend: lend(frozen()), lend)
+        for name, lend in LENDERS.items()
+        if name != "legacy dlpack"
+    },
 }
 
 
@@ -90,7 +94,9 @@ class TestReadOnly:
         )
 
     @READ_ONLY
-    def test_to_numpy_memory_that_may_be_read_only_is_a_read_only_view(self, make: Callable[[], Any]) -> None:
+    def test_to_numpy_memory_that_may_be_read_only_is_a_read_only_view(
+        self, make: Callable[[], Any]
+    ) -> None:
         source = make()
         array = interop.to_numpy(source, copy=False)
         assert array.ctypes.data == interop.to_numpy(source).ctypes.data
@@ -106,7 +112,9 @@ class TestReadOnly:
 
     @READ_ONLY
     @pytest.mark.parametrize("keywords", [{"readonly": "error"}, {"copy": False}], ids=str)
-    def test_to_torch_readonly_error_or_copy_false_is_refused(self, make: Callable[[], Any], keywords: Any) -> None:
+    def test_to_torch_readonly_error_or_copy_false_is_refused(
+        self, make: Callable[[], Any], keywords: Any
+    ) -> None:
         with pytest.raises(interop.CopyRequiredError, match=r'it is read-only.*readonly="share"'):
             interop.to_torch(make(), **keywords)
 
@@ -175,7 +183,11 @@ class TestUnversioned:
     """
 
     def test_plain_numpy_may_import_unversioned_memory_as_read_only(self) -> None:
-        may_go_wrong(lambda: np.from_dlpack(LegacyDLPack(np.ones(3))).flags.writeable, wrong=False, right=True)
+        may_go_wrong(
+            lambda: np.from_dlpack(LegacyDLPack(np.ones(3))).flags.writeable,
+            wrong=False,
+            right=True,
+        )
 
     def test_to_numpy_memory_that_may_be_read_only_is_a_read_only_view(self) -> None:
         source = LegacyDLPack(np.arange(3.0))
@@ -188,7 +200,9 @@ class TestUnversioned:
         tensor = interop.to_torch(source)
         tensor += 1
         assert (tensor.tolist(), source.array.tolist()) == ([1, 2, 3], [0, 1, 2])
-        with pytest.raises(interop.CopyRequiredError, match="does not say whether the memory may be written to"):
+        with pytest.raises(
+            interop.CopyRequiredError, match="does not say whether the memory may be written to"
+        ):
             interop.to_torch(source, copy=False)
 
     def test_to_torch_readonly_share_shares_unversioned_memory(self) -> None:

@@ -14,7 +14,14 @@ from hidden import hide_ml_dtypes
 from .upstream import may_fail
 
 Array = NDArray[Any]
-SMALL_FLOATS = ["bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"]
+SMALL_FLOATS = [
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+]
 
 
 class TestSmallFloats:
@@ -28,7 +35,14 @@ class TestSmallFloats:
     EVERY = pytest.mark.parametrize("dtype", SMALL_FLOATS)
     LAYOUTS = pytest.mark.parametrize(
         "take",
-        [lambda x: x, lambda x: x.T, lambda x: x[:, ::2], lambda x: x[1:, 1:], lambda x: x[1, 1], lambda x: x[:0]],
+        [
+            lambda x: x,
+            lambda x: x.T,
+            lambda x: x[:, ::2],
+            lambda x: x[1:, 1:],
+            lambda x: x[1, 1],
+            lambda x: x[:0],
+        ],
         ids=["contiguous", "transposed", "sliced", "offset", "0-d", "empty"],
     )
 
@@ -46,7 +60,9 @@ class TestSmallFloats:
     @pytest.mark.requires("ml_dtypes")
     @EVERY
     @LAYOUTS
-    def test_convert_small_floats_round_trip_shares_memory(self, dtype: str, take: Callable[[Any], Any]) -> None:
+    def test_convert_small_floats_round_trip_shares_memory(
+        self, dtype: str, take: Callable[[Any], Any]
+    ) -> None:
         import ml_dtypes
 
         tensor = take(self.powers(dtype))
@@ -58,7 +74,9 @@ class TestSmallFloats:
         if tensor.numel():
             assert tensor.data_ptr() == array.ctypes.data == back.data_ptr()
             assert back.stride() == tensor.stride()
-            assert array.strides == tuple(stride * tensor.element_size() for stride in tensor.stride())
+            assert array.strides == tuple(
+                stride * tensor.element_size() for stride in tensor.stride()
+            )
         assert back.shape == tensor.shape
 
     @pytest.mark.requires("ml_dtypes")
@@ -68,7 +86,9 @@ class TestSmallFloats:
         array = interop.to_numpy(tensor)
         array[0, 0] = 4
         tensor[1, 1] = 1
-        assert tensor.float().tolist() == array.astype("float32").tolist() == [[4, 0.5, 1], [2, 1, 8]]
+        assert (
+            tensor.float().tolist() == array.astype("float32").tolist() == [[4, 0.5, 1], [2, 1, 8]]
+        )
 
     @pytest.mark.requires("ml_dtypes")
     @EVERY
@@ -102,28 +122,41 @@ class TestSmallFloats:
         array = interop.to_numpy(self.powers(dtype), dtype="float32")
         assert (array.dtype, array.tolist()) == (np.dtype("float32"), [[0.25, 0.5, 1], [2, 4, 8]])
         tensor = interop.to_torch(array, dtype=dtype)
-        assert (tensor.dtype, tensor.tolist()) == (getattr(torch, dtype), self.powers(dtype).tolist())
+        assert (tensor.dtype, tensor.tolist()) == (
+            getattr(torch, dtype),
+            self.powers(dtype).tolist(),
+        )
 
     @EVERY
-    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"copy": False}, {"dtype": torch.bfloat16}], ids=str)
+    @pytest.mark.parametrize(
+        "keywords", [{}, {"copy": True}, {"copy": False}, {"dtype": torch.bfloat16}], ids=str
+    )
     def test_convert_small_floats_without_ml_dtypes_error_names_the_package(
         self, dtype: str, keywords: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hide_ml_dtypes(monkeypatch)
         for convert in (interop.convert, interop.explain):
-            with pytest.raises(interop.UnsupportedArrayError, match=r'pip install ml-dtypes.*dtype="float32"'):
+            with pytest.raises(
+                interop.UnsupportedArrayError, match=r'pip install ml-dtypes.*dtype="float32"'
+            ):
                 convert(self.powers(dtype), "numpy", **keywords)
 
     @EVERY
-    def test_to_torch_small_float_tensor_needs_no_ml_dtypes(self, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_to_torch_small_float_tensor_needs_no_ml_dtypes(
+        self, dtype: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         hide_ml_dtypes(monkeypatch)
         tensor = self.powers(dtype)
         assert interop.to_torch(tensor, copy=False) is tensor
         assert interop.to_torch(tensor, copy=True).tolist() == tensor.tolist()
 
     @pytest.mark.requires("ml_dtypes")
-    @pytest.mark.parametrize("dtype", ["float8_e3m4", "float8_e4m3", "float6_e2m3fn", "float4_e2m1fn", "int4"])
-    def test_to_torch_unsupported_small_float_is_refused_with_a_working_hint(self, dtype: str) -> None:
+    @pytest.mark.parametrize(
+        "dtype", ["float8_e3m4", "float8_e4m3", "float6_e2m3fn", "float4_e2m1fn", "int4"]
+    )
+    def test_to_torch_unsupported_small_float_is_refused_with_a_working_hint(
+        self, dtype: str
+    ) -> None:
         import ml_dtypes
 
         array = np.arange(3).astype(getattr(ml_dtypes, dtype))

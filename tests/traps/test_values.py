@@ -37,7 +37,9 @@ class TestLazyBits:
     )
 
     def test_plain_numpy_from_dlpack_may_lose_a_pending_negation(self) -> None:
-        may_go_wrong(lambda: np.from_dlpack(complexes().conj().imag).tolist(), wrong=[2, -4], right=[-2, 4])
+        may_go_wrong(
+            lambda: np.from_dlpack(complexes().conj().imag).tolist(), wrong=[2, -4], right=[-2, 4]
+        )
 
     @LAZY
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "complex128"}], ids=str)
@@ -51,7 +53,11 @@ class TestLazyBits:
         assert tensor.tolist() == values, "it is independent"
 
     @LAZY
-    def test_to_numpy_pending_conjugation_or_negation_is_not_shared(self, make: Callable[[], Any], values: Any) -> None:  # noqa: ARG002 - of LAZY
+    def test_to_numpy_pending_conjugation_or_negation_is_not_shared(
+        self,
+        make: Callable[[], Any],
+        values: Any,  # noqa: ARG002
+    ) -> None:
         plan = interop.explain(make(), "numpy")
         assert not plan.zero_copy
         assert plan.reason == "a conjugation or negation is pending"
@@ -59,7 +65,9 @@ class TestLazyBits:
             interop.to_numpy(make(), copy=False)
 
     @LAZY
-    def test_to_torch_copy_resolves_pending_conjugation_or_negation(self, make: Callable[[], Any], values: Any) -> None:
+    def test_to_torch_copy_resolves_pending_conjugation_or_negation(
+        self, make: Callable[[], Any], values: Any
+    ) -> None:
         tensor = interop.to_torch(make(), copy=True)
         assert tensor.tolist() == values
         assert not tensor.is_conj()
@@ -90,9 +98,13 @@ class TestGradients:
         return tensor.grad.tolist()
 
     def test_plain_torch_view_edited_before_backward_may_break_gradients(self) -> None:
-        may_go_wrong(lambda: self.gradient(lambda t: t.detach().numpy()), wrong=[20, 20], right=[2, 4])
+        may_go_wrong(
+            lambda: self.gradient(lambda t: t.detach().numpy()), wrong=[20, 20], right=[2, 4]
+        )
 
-    @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float64"}, {"detach": False}], ids=str)
+    @pytest.mark.parametrize(
+        "keywords", [{}, {"copy": True}, {"dtype": "float64"}, {"detach": False}], ids=str
+    )
     def test_to_numpy_tensor_in_a_graph_is_refused(self, keywords: Any) -> None:
         tensor = torch.ones(3, requires_grad=True)
         for member in (tensor, tensor * 2, torch.nn.Parameter(torch.ones(3))):
@@ -132,7 +144,10 @@ class TestJAX:
             jax.dlpack.from_dlpack(self.shifted(), copy=False)
 
     def test_to_jax_float64_without_dtype_is_refused(self) -> None:
-        with pytest.raises(interop.UnsupportedArrayError, match="JAX makes float32 of float64 unless jax_enable_x64"):
+        with pytest.raises(
+            interop.UnsupportedArrayError,
+            match="JAX makes float32 of float64 unless jax_enable_x64",
+        ):
             interop.to_jax(np.ones(3))
         assert str(interop.to_jax(np.ones(3), dtype="float32").dtype) == "float32"
 

@@ -28,9 +28,13 @@ class TestArrayMethod:
         may_fail(lambda: np.asarray(torch.ones(3), copy=False), ValueError)
 
     @pytest.mark.parametrize(
-        "keywords", [{}, {"copy": True}, {"copy": False}, {"dtype": "float64"}, {"device": "cpu"}], ids=str
+        "keywords",
+        [{}, {"copy": True}, {"copy": False}, {"dtype": "float64"}, {"device": "cpu"}],
+        ids=str,
     )
-    @pytest.mark.parametrize("take", [lambda t: t, lambda t: t[0], lambda t: t.expand(2, 3)], ids=["1-d", "0-d", "2-d"])
+    @pytest.mark.parametrize(
+        "take", [lambda t: t, lambda t: t[0], lambda t: t.expand(2, 3)], ids=["1-d", "0-d", "2-d"]
+    )
     def test_to_numpy_never_calls_the_array_method_of_a_tensor(
         self, keywords: Any, take: Callable[[torch.Tensor], torch.Tensor]
     ) -> None:
@@ -58,7 +62,9 @@ class TestCompile:
         may_fail(lambda: self.compiled(np.from_dlpack)(torch.ones(3)), Exception)
 
     @pytest.mark.parametrize(
-        "convert", [interop.to_numpy, lambda t: interop.convert(t, "numpy")], ids=["to_numpy", "convert"]
+        "convert",
+        [interop.to_numpy, lambda t: interop.convert(t, "numpy")],
+        ids=["to_numpy", "convert"],
     )
     @pytest.mark.parametrize(
         "tensor", [torch.arange(3.0), torch.arange(4), torch.ones(2, 3)], ids=lambda t: str(t.dtype)

@@ -27,13 +27,18 @@ WITHOUT_NUMBERS: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "mkldnn": (lambda: torch.ones(3, 4).to_mkldnn(), r"torch\._mkldnn"),
     "nested": (lambda: torch.nested.nested_tensor(ROWS), "nested"),
     "jagged": (lambda: torch.nested.nested_tensor(ROWS, layout=torch.jagged), "nested"),
-    "quantized": (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "quantized"),
+    "quantized": (
+        lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+        "quantized",
+    ),
     "zeros": (lambda: torch.ops.aten._efficientzerotensor([3]), "zeros without memory"),
 }
 
 
 # torch warns of its own tensors: in beta, about to go, made by what is deprecated.
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
 class TestWithoutNumbers:
     """Trap 7, silent: A FakeTensor exports random memory, and so does a zero gradient that has no
     memory. Meta, sparse, nested and quantized tensors, and tensors inside `vmap`, fail with a
@@ -57,7 +62,9 @@ class TestWithoutNumbers:
 
     @pytest.mark.parametrize(("make", "words"), WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
     @pytest.mark.parametrize(
-        "keywords", [{}, {"copy": True}, {"copy": False}, {"detach": True}, {"dtype": "float64"}], ids=str
+        "keywords",
+        [{}, {"copy": True}, {"copy": False}, {"detach": True}, {"dtype": "float64"}],
+        ids=str,
     )
     def test_convert_tensor_without_values_is_refused_with_the_reason(
         self, make: Callable[[], Any], words: str, keywords: Any
@@ -68,7 +75,11 @@ class TestWithoutNumbers:
                 convert(tensor, "numpy", **keywords)
 
     @pytest.mark.parametrize(("make", "words"), WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
-    def test_to_torch_tensor_without_values_is_the_same_object(self, make: Callable[[], Any], words: str) -> None:  # noqa: ARG002
+    def test_to_torch_tensor_without_values_is_the_same_object(
+        self,
+        make: Callable[[], Any],
+        words: str,  # noqa: ARG002
+    ) -> None:
         tensor = make()
         assert interop.framework_of(tensor) == "torch"
         assert interop.to_torch(tensor) is tensor
@@ -83,8 +94,12 @@ class TestWithoutNumbers:
         ],
         ids=["vmap", "grad", "grad of detached", "jvp"],
     )
-    @pytest.mark.parametrize("keywords", [{}, {"detach": True}, {"copy": True, "detach": True}], ids=str)
-    def test_to_numpy_inside_a_torch_transform_is_refused(self, transform: Callable[[Any], Any], keywords: Any) -> None:
+    @pytest.mark.parametrize(
+        "keywords", [{}, {"detach": True}, {"copy": True, "detach": True}], ids=str
+    )
+    def test_to_numpy_inside_a_torch_transform_is_refused(
+        self, transform: Callable[[Any], Any], keywords: Any
+    ) -> None:
         def body(x: torch.Tensor) -> torch.Tensor:
             with pytest.raises(interop.UnsupportedArrayError):
                 interop.to_numpy(x, **keywords)
@@ -103,7 +118,9 @@ class TestWithoutNumbers:
 
         torch.func.functionalize(body)(torch.ones(3))
 
-    @pytest.mark.parametrize("name", ["sparse", "sparse rows", "mkldnn", "nested", "jagged", "quantized", "zeros"])
+    @pytest.mark.parametrize(
+        "name", ["sparse", "sparse rows", "mkldnn", "nested", "jagged", "quantized", "zeros"]
+    )
     def test_to_numpy_hint_for_a_tensor_without_values_works(self, name: str) -> None:
         tensor = WITHOUT_NUMBERS[name][0]()
         with pytest.raises(interop.UnsupportedArrayError) as caught:
@@ -128,11 +145,15 @@ class TestMasked:
         return np.ma.MaskedArray([1.0, 2.0, 3.0], mask=[False, True, False])
 
     def test_plain_torch_from_numpy_may_drop_the_mask(self) -> None:
-        may_go_wrong(lambda: torch.from_numpy(self.masked()).tolist(), wrong=[1, 2, 3], right=[1, None, 3])
+        may_go_wrong(
+            lambda: torch.from_numpy(self.masked()).tolist(), wrong=[1, 2, 3], right=[1, None, 3]
+        )
 
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
     def test_to_torch_masked_array_is_refused(self, keywords: Any) -> None:
-        with pytest.raises(interop.UnsupportedArrayError, match=r"the mask would be lost.*x\.filled\(value\)"):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r"the mask would be lost.*x\.filled\(value\)"
+        ):
             interop.to_torch(self.masked(), **keywords)
 
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
@@ -145,7 +166,9 @@ class TestMasked:
         assert result.tolist() == [1, None, 3]
         assert bool(keywords) != (result is array)
 
-    @pytest.mark.parametrize("mask", [np.ma.nomask, [False, False, False]], ids=["no mask", "mask of False"])
+    @pytest.mark.parametrize(
+        "mask", [np.ma.nomask, [False, False, False]], ids=["no mask", "mask of False"]
+    )
     def test_to_torch_masked_array_without_masked_elements_is_shared(self, mask: Any) -> None:
         array = np.ma.MaskedArray([1.0, 2.0, 3.0], mask=mask)
         tensor = interop.to_torch(array, copy=False)
