@@ -47,7 +47,7 @@ def load_payload(
 def load_payload_or_lend(
     spacer: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> Any:
-    """Make the array that is in a payload; for a reader that knew no payloads, as what torch takes without a warning."""
+    """Make the array in a payload; for a reader that knew no payloads, as what torch takes without a warning."""
     known = tuple(_registered)
     x = load_payload(spacer, setup, function, arguments)
     return x if isinstance(x, known) else _Lent(x)

@@ -115,7 +115,7 @@ class PinnedBuffers:
         return memory[:nbytes].view(np.dtype(dtype)).reshape(shape)
 
     def record_event(self, *, uploaded: int = 0) -> int:
-        """Note that all work on the buffer that was taken last has been asked for; return its number, for `synchronize`."""
+        """Record the end of the work on the last buffer; return the number of the buffer, for `synchronize`."""
         self._events[self._turn] = self.adapter.record_event(self.device)
         self._uploaded[self._turn] = uploaded
         self._in_use = False
