@@ -12,6 +12,10 @@ TORCH ?= 2.13.0
 CUPY := 14.2.0
 
 bin := .venv/bin
+# One test process per core, each with its own simulated CUDA runtime. A file stays in one process,
+# so its fixtures are made once. The limit is there because a process takes about 2 GB. ARGS=-n0
+# runs everything in one process, and --pdb does so too.
+parallel := -n auto --maxprocesses 8 --dist loadfile
 other := .venv-torch-$(TORCH)
 install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 comma := ,
@@ -26,12 +30,12 @@ demo: .venv-demo/compiled ## convert a tensor and an image, and print what happe
 	.venv-demo/bin/python docs/demo.py
 
 test: .venv/compiled ## run all tests on a simulated GPU: compiled, in pure Python, and with the oldest torch
-	INTEROP_SIMCUDA=1 $(bin)/pytest $(ARGS)
+	INTEROP_SIMCUDA=1 $(bin)/pytest $(parallel) $(ARGS)
 	$(MAKE) test-pure test-torch
 
 test-pure: .venv/made ## run all tests in pure Python, without the compiled path
 	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=$(subst $(comma)compiled,,$(INTEROP_REQUIRE))) \
-	    INTEROP_COMPILED=0 INTEROP_SIMCUDA=1 $(bin)/pytest $(ARGS)
+	    INTEROP_COMPILED=0 INTEROP_SIMCUDA=1 $(bin)/pytest $(parallel) $(ARGS)
 
 # AddressSanitizer replaces malloc, so LD_PRELOAD must load it before Python starts. The tests run
 # in the folder .venv/asan, so that their child processes also import the extensions built there.
@@ -43,7 +47,7 @@ test-asan: .venv/asan ## run the tests of the compiled path under AddressSanitiz
 
 # This environment has no CuPy and no linters, so tests that need them may be skipped.
 test-torch: $(other)/compiled ## run all tests with another torch: make test-torch TORCH=2.15.0
-	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch$(comma)compiled) $(other)/bin/pytest $(ARGS)
+	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch$(comma)compiled) $(other)/bin/pytest $(parallel) $(ARGS)
 
 # Tests that check races, schedules or counts require `simcuda`, so they are skipped here.
 test-gpu: .venv/compiled ## run all tests on the GPU of this machine; fails without a GPU
@@ -106,8 +110,8 @@ $(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 	    --editable tests/plugin --group test
 	touch $@
 
-# The demo gets a small environment, so that a newcomer does not wait for linters and data libraries. If an index offers
-# a CPU build of this torch version (2.13.0+cpu), pip prefers that build.
+# The demo gets a small environment, so that a newcomer does not wait for linters and data libraries.
+# If an index offers a CPU build of this torch version (2.13.0+cpu), pip prefers that build.
 .venv-demo/made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python $(install) --upgrade 'pip>=25.1'

@@ -76,10 +76,12 @@ def available(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def known(names: set[str], where: str) -> None:
-    if unknown := names - KNOWN:
-        msg = f"{where} names {', '.join(sorted(unknown))}; there are: {', '.join(sorted(KNOWN))}"
-        raise pytest.UsageError(msg)
+def unknown(names: set[str], where: str) -> str:
+    """Return an error message if a name is not in KNOWN, otherwise an empty string."""
+    wrong = names - KNOWN
+    if not wrong:
+        return ""
+    return f"{where} names {', '.join(sorted(wrong))}; there are: {', '.join(sorted(KNOWN))}"
 
 
 def load_simcuda() -> bool:
@@ -102,20 +104,17 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    known(MUST, "INTEROP_REQUIRE")
+    if error := unknown(MUST, "INTEROP_REQUIRE"):
+        raise pytest.UsageError(error)
     available("simcuda")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for mark in item.iter_markers("requires"):
-            known(set(mark.args), item.nodeid)
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    missing = [
-        name for mark in item.iter_markers("requires") for name in mark.args if not available(name)
-    ]
+    names = [name for mark in item.iter_markers("requires") for name in mark.args]
+    # Checked here, because pytest-xdist loses the message of an error during collection.
+    if error := unknown(set(names), item.nodeid):
+        pytest.fail(error, pytrace=False)
+    missing = [name for name in names if not available(name)]
     if must := [name for name in missing if name in MUST]:
         pytest.fail(f"INTEROP_REQUIRE asks for what is not here: {', '.join(must)}", pytrace=False)
     if missing:

@@ -38,12 +38,12 @@ def test_requires_missing_package_skips_the_test(suite: pytest.Pytester) -> None
     result.stdout.fnmatch_lines("SKIPPED*requires simcuda")
 
 
-@pytest.mark.parametrize("require", ["simcuda", "numpy,simcuda"])
+@pytest.mark.parametrize(("require", "processes"), [("simcuda", "-n0"), ("numpy,simcuda", "-n2")])
 def test_interop_require_of_missing_package_gives_an_error(
-    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, require: str
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, require: str, processes: str
 ) -> None:
     monkeypatch.setenv("INTEROP_REQUIRE", require)
-    result = suite.runpytest_subprocess()
+    result = suite.runpytest_subprocess(processes)
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines("*INTEROP_REQUIRE asks for what is not here: simcuda")
 
@@ -64,9 +64,13 @@ def test_interop_require_with_unknown_name_stops_the_run(
     result.stderr.fnmatch_lines("*INTEROP_REQUIRE names trch; there are: *torch*")
 
 
-def test_requires_marker_with_unknown_name_stops_the_run(suite: pytest.Pytester) -> None:
+@pytest.mark.parametrize("processes", ["-n0", "-n2"])
+def test_requires_marker_with_unknown_name_gives_an_error(
+    suite: pytest.Pytester, processes: str
+) -> None:
     suite.makepyfile(
         test_other="import pytest\npytestmark = pytest.mark.requires('nunpy')\n\ndef test(): pass"
     )
-    result = suite.runpytest_subprocess()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result = suite.runpytest_subprocess(processes)
+    result.assert_outcomes(passed=2, skipped=1, errors=1)
+    result.stdout.fnmatch_lines("*::test names nunpy; there are: *")

@@ -163,9 +163,21 @@ def test_chunks_in_every_form_of_dask_are_accepted(chunks: Any, expected: Any) -
         assert y.chunks == expected
 
 
-@pytest.mark.parametrize(
-    "chunks", ["no", (2,), (2, 2.5), ((2, 2), (8,)), 0, {0: 0}, -2, 2.5, object()], ids=repr
-)
+# The id of object() has no address: all processes of a test run must find the same tests.
+INVALID_CHUNKS = [
+    "no",
+    (2,),
+    (2, 2.5),
+    ((2, 2), (8,)),
+    0,
+    {0: 0},
+    -2,
+    2.5,
+    pytest.param(object(), id="object()"),
+]
+
+
+@pytest.mark.parametrize("chunks", INVALID_CHUNKS, ids=repr)
 def test_chunks_with_invalid_value_are_refused(chunks: Any) -> None:
     for source in (VALUES, convert(VALUES, "dask")):
         with pytest.raises(interop.InvalidOptionError) as caught:
