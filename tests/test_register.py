@@ -105,7 +105,7 @@ def test_register_two_adapter_classes_with_one_name_is_refused() -> None:
 
     interop.register(ledger.adapter)
     place = f"{__name__}.test_register_two_adapter_classes_with_one_name_is_refused.<locals>"
-    for clash, first in ((Other, "ledger.LedgerAdapter"), (Numeric, "interop.adapters.numpy")):
+    for clash, first in ((Other, "ledger.LedgerAdapter"), (Numeric, "interop.adapters.numpy.adapter")):
         with pytest.raises(interop.InvalidOptionError) as caught:
             interop.register(clash())
         two = f"{first} and {place}.{clash.__name__}"
