@@ -21,7 +21,8 @@ install := -m pip install --quiet --disable-pip-version-check --constraint const
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure test-asan test-torch test-gpu test-peers lint bench docs clean
+.PHONY: help demo test test-quick test-pure test-asan test-torch test-gpu test-peers
+.PHONY: lint bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -32,6 +33,9 @@ demo: .venv-demo/compiled ## convert a tensor and an image, and print what happe
 test: .venv/compiled ## run all tests on a simulated GPU: compiled, in pure Python, and with the oldest torch
 	INTEROP_SIMCUDA=1 $(bin)/pytest $(parallel) $(ARGS)
 	$(MAKE) test-pure test-torch
+
+test-quick: .venv/compiled ## run most tests, compiled only, in a few minutes; see the marker `slow`
+	INTEROP_SIMCUDA=1 $(bin)/pytest $(parallel) -m 'not slow' $(ARGS)
 
 test-pure: .venv/made ## run all tests in pure Python, without the compiled path
 	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=$(subst $(comma)compiled,,$(INTEROP_REQUIRE))) \

@@ -25,6 +25,7 @@ COMPLEX = ["complex64", "complex128"]
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
 
+@pytest.mark.slow
 @pytest.mark.requires("dask")
 @pytest.mark.parametrize("compiled", ["0", "1"])
 @pytest.mark.parametrize("check", ["arrays", "tensors", "plans", "huge"])

@@ -392,6 +392,7 @@ ROUTES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
 def test_convert_repeated_a_million_times_leaks_no_memory(route: tuple[str, str]) -> None:
     make, call = route

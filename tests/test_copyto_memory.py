@@ -77,6 +77,7 @@ assert not dst[1001].any()
 """
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.requires("torch")
 @pytest.mark.parametrize(

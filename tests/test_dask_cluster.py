@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import interop
 
-pytestmark = pytest.mark.requires("dask", "distributed", "torch", "ml_dtypes")
+pytestmark = [pytest.mark.slow, pytest.mark.requires("dask", "distributed", "torch", "ml_dtypes")]
 
 MIB = 1024 * 1024
 

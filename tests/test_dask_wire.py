@@ -231,6 +231,7 @@ PARCELS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["float32", "bfloat16", "gradient"])
 def test_deserialize_in_process_without_interop_restores_the_tensors(
     first: str, tmp_path: Path

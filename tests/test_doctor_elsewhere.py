@@ -10,6 +10,8 @@ import pytest
 
 from child import run_child
 
+pytestmark = pytest.mark.slow
+
 HIDDEN = """
     import importlib.abc, sys
     class Hidden(importlib.abc.MetaPathFinder):

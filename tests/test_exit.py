@@ -4,7 +4,7 @@ import pytest
 
 from child import run_child
 
-pytestmark = pytest.mark.requires("torch", "ml_dtypes")
+pytestmark = [pytest.mark.slow, pytest.mark.requires("torch", "ml_dtypes")]
 
 VIEWS = """
 import atexit, threading

@@ -17,9 +17,10 @@ import pytest
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 ROOT = Path(__file__).resolve().parents[1]
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / ".git").exists(), reason="no git checkout to compare with"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no git checkout to compare with"),
+]
 
 
 def run(*command: object, cwd: Path, fails: bool = False) -> str:

@@ -59,6 +59,7 @@ def attempt(call: Callable[[Any], object], x: Any) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SUCCESSES + FAILURES)
 def test_convert_success_or_failure_releases_all_references(case: Call) -> None:
     make, call = case

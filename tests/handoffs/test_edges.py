@@ -71,6 +71,7 @@ EXIT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["lazy", "greedy"])
 def test_release_at_interpreter_exit_prints_no_error(schedule: str) -> None:
     """As globals, in a cycle, in a finaliser: no error, no word on stderr, and no hang."""

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
 SEEDS = 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_handoff_scenario_under_every_schedule_gives_right_values(scenario: Scenario) -> None:
     for schedule, seed in schedules(SEEDS):

@@ -96,6 +96,7 @@ class Watched(np.ndarray[Any, Any]):
     """An ndarray that can be referred to weakly."""
 
 
+@pytest.mark.slow
 @TARGETS
 @pytest.mark.parametrize("base", [DLPack, OldDLPack])
 @pytest.mark.parametrize(("change", "reason"), BROKEN.values(), ids=BROKEN)

@@ -21,7 +21,7 @@ SETUP = """
     values = np.arange(6, dtype="float32").reshape(2, 3)
 """
 
-pytestmark = pytest.mark.requires("numba", "torch", "cupy", "simcuda")
+pytestmark = [pytest.mark.slow, pytest.mark.requires("numba", "torch", "cupy", "simcuda")]
 
 
 def run(code: str) -> str:
