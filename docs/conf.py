@@ -48,7 +48,6 @@ myst_heading_anchors = 3
 # Signatures show names only. The docstrings describe the types, and the overloads are for type checkers.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autosummary_generate = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
