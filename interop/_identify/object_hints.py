@@ -31,6 +31,8 @@ CLASSES: Final = {
     "cupyx.spmatrix": ClassHint("is sparse", "x.toarray()"),
     "sparse.SparseArray": ClassHint("is sparse", "x.todense()"),
     "SimpleITK.Image": ClassHint("is an image", "SimpleITK.GetArrayFromImage(x)"),
+    "concurrent.Future": ClassHint("is a future", "interop.convert(x.result(), {to})"),
+    "distributed.Future": ClassHint("is a future", "interop.convert(x.result(), {to})"),
     "multiprocessing.SynchronizedBase": ClassHint("has its memory behind a lock", "x.get_obj()"),
     "datasets.Column": ClassHint(
         "is a column of a data set, which is read by slices", "numpy.asarray(x[:])"

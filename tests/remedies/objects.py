@@ -1,5 +1,6 @@
 """Objects that are not arrays: containers, files, models and what other libraries have."""
 
+import concurrent.futures
 import importlib
 import io
 import multiprocessing
@@ -51,6 +52,12 @@ def optimizer() -> Any:
     model(torch.ones(2)).sum().backward()
     made.step()
     return made
+
+
+def finished() -> concurrent.futures.Future[NDArray[Any]]:
+    future: concurrent.futures.Future[NDArray[Any]] = concurrent.futures.Future()
+    future.set_result(ones(2))
+    return future
 
 
 def typed_storage() -> Any:
@@ -113,6 +120,13 @@ class Dataset:
     def with_format(self, kind: str) -> Any:
         assert kind in ("numpy", "torch")
         return {"name": ones(3)}
+
+
+class Future:
+    """distributed.Future: `result` waits for the task, and gets its value from the cluster."""
+
+    def result(self) -> NDArray[Any]:
+        return ones(2)
 
 
 class SparseArray:
@@ -180,6 +194,8 @@ ROWS: Final[list[Row]] = [
         more=lambda: {"SimpleITK": SimpleITK}),
     row("a shared array", lambda: multiprocessing.Array("d", 3), "x.get_obj()"),
     row("a shared value", lambda: multiprocessing.Value("d", 3), "x.get_obj()"),
+    row("a future", finished, 'interop.convert(x.result(), "torch")'),
+    row("a future of Dask", lambda: module("distributed.client", Future), 'interop.convert(x.result(), "torch")'),
     row("a column of datasets", lambda: module("datasets.arrow_dataset", Column), "numpy.asarray(x[:])"),
     row("a table of datasets", lambda: module("datasets.arrow_dataset", Dataset), 'x.with_format("torch")["name"][:]'),
     row("a group of h5py", lambda: group("h5py"), 'x["name"]', requires=("torch", "h5py")),
