@@ -3,7 +3,7 @@
 from interop._decorator.implemented_in import implemented_in
 from interop._engine.options import options
 from interop._engine.shown_keywords import show_keywords
-from interop._identify.registry import register
+from interop._identify.registration import register
 from interop._model.plan import Plan, Step
 from interop._transfer.batches import batches
 from interop._transfer.copyto import copyto

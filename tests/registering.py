@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from interop._engine import fastpath
-from interop._identify import registry
+from interop._identify import registration, registry
 from interop.adapter import Adapter
 
 
@@ -15,9 +15,9 @@ def registered(*adapters: Adapter) -> Iterator[None]:
     """Register adapters, and afterwards forget them, and what was registered meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
-            patch.setattr(registry, table, dict(getattr(registry, table)))
+            patch.setattr(registration, table, dict(getattr(registration, table)))
         for adapter in adapters:
-            registry.register(adapter)
+            registration.register(adapter)
         yield
     registry._classes.clear()
     fastpath.clear()

@@ -108,10 +108,10 @@ def test_batches_accept_dtype_and_detach_like_convert() -> None:
 def test_batches_of_framework_without_slicing_use_the_adapter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from interop._identify import registry
+    from interop._identify import registration, registry
 
     for table in ("_loaded", "_names"):
-        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
+        monkeypatch.setattr(registration, table, dict(getattr(registration, table)))
     interop.register(ledger.adapter)
     try:
         x = ledger.Ledger(VALUES.copy())

@@ -12,7 +12,7 @@ import torch
 import interop
 import ledger
 from child import run_child
-from interop._identify import registry
+from interop._identify import registration, registry
 from ledger import Journal, JournalAdapter, Ledger, LedgerAdapter
 from registering import registered
 
@@ -105,7 +105,10 @@ def test_register_two_adapter_classes_with_one_name_is_refused() -> None:
 
     interop.register(ledger.adapter)
     place = f"{__name__}.test_register_two_adapter_classes_with_one_name_is_refused.<locals>"
-    for clash, first in ((Other, "ledger.LedgerAdapter"), (Numeric, "interop.adapters.numpy.adapter")):
+    for clash, first in (
+        (Other, "ledger.LedgerAdapter"),
+        (Numeric, "interop.adapters.numpy.adapter"),
+    ):
         with pytest.raises(interop.InvalidOptionError) as caught:
             interop.register(clash())
         two = f"{first} and {place}.{clash.__name__}"
@@ -170,7 +173,7 @@ def test_entry_point_adapter_is_loaded_by_its_name(site: Path) -> None:
         """,
         path=site,
     )
-    names = sorted({*registry.known_names(), "broken", "journal", "ledger"})
+    names = sorted({*registration.known_names(), "broken", "journal", "ledger"})
     assert said == f"Ledger {names}\nloud was loaded\nJournal\n"
 
 

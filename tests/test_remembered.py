@@ -10,7 +10,7 @@ import torch
 import interop
 from interop._engine import fastpath
 from interop._engine.planner import make_plan
-from interop._identify import registry
+from interop._identify import registration, registry
 from ledger import Ledger, LedgerAdapter
 from strategies import torch_dtype
 
@@ -177,7 +177,7 @@ def test_plan_cache_buffer_error_during_adoption_makes_a_copy_each_time() -> Non
 
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
-            patch.setattr(registry, table, dict(getattr(registry, table)))
+            patch.setattr(registration, table, dict(getattr(registration, table)))
         interop.register(Picky())
         root = np.array([1.0, 2.0])
         for number in (1, 1, 1, 13, 13, 1):

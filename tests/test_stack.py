@@ -10,7 +10,7 @@ import foreign
 import interop
 import ledger
 from interop import stack
-from interop._identify import registry
+from interop._identify import registration, registry
 from test_errors import Case
 
 pytestmark = pytest.mark.requires("torch")
@@ -132,7 +132,7 @@ def test_stack_read_only_sources_are_accepted_with_readonly_error() -> None:
 def test_stack_within_a_framework_without_namespace_is_refused() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
-            patch.setattr(registry, table, dict(getattr(registry, table)))
+            patch.setattr(registration, table, dict(getattr(registration, table)))
         interop.register(ledger.adapter)
         ledgers = [ledger.Ledger(x) for x in ndarrays()]
         assert stack(ledgers, "torch").tolist() == VALUES

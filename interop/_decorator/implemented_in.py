@@ -22,7 +22,7 @@ from interop._decorator.per_block import per_block as run_per_block
 from interop._decorator.signature import Parameters
 from interop._decorator.wrap import wrap
 from interop._engine.options import check_choice, parse_request
-from interop._identify import namespaces, registry
+from interop._identify import namespaces, registration, registry
 from interop._model import text
 
 if TYPE_CHECKING:
@@ -232,10 +232,8 @@ def decorate_again(settings: Settings, function: Any) -> Any:
 
 
 def _name_of(framework: Any) -> str:
-    """Return the name of a framework, as `_registry.find`, but without importing one that is only named."""
-    if isinstance(framework, str) and (
-        framework in registry.TABLE or framework in registry.known_names()
-    ):
+    """Return the name of a framework, as `registry.find`, but without importing one that is only named."""
+    if isinstance(framework, str) and registration.is_known(framework):
         return framework
     if isinstance(framework, FunctionType):
         msg = (
@@ -251,7 +249,7 @@ def _with_known_arrays(name: str) -> str:
 
     The arrays that the function returns have to be converted back.
     """
-    if name in registry.known_names() or namespaces.has_namespace(
+    if registration.is_known(name) or namespaces.has_namespace(
         registry.adapter_named(name).array_type
     ):
         return name
@@ -275,7 +273,7 @@ def _result_converter(returns: Any, keywords: Mapping[str, Any]) -> Converter | 
     try:
         return Converter.of(_name_of(returns), keywords)
     except errors.UnknownFrameworkError:
-        known = ", ".join(registry.known_names())
+        known = ", ".join(registration.known_names())
         msg = f"returns={text.short_repr(returns)} is not {_CALLER!r}, None or a framework: {known}"
         raise errors.InvalidOptionError(msg) from None
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from interop._identify import registry
+from interop._identify import registration
 from interop.adapter import find_compiled
 
 if TYPE_CHECKING:
@@ -147,4 +147,4 @@ def clear() -> None:
         compiled_module.clear()
 
 
-registry.on_change.append(clear)
+registration.on_change.append(clear)

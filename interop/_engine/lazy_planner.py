@@ -15,7 +15,7 @@ from interop import errors
 from interop._engine import planner, policy, reading
 from interop._engine.options import Request
 from interop._engine.sliced import Sliced
-from interop._identify import registry
+from interop._identify import registration, registry
 from interop._identify.datasets import is_dataset
 from interop._identify.operand import Operand
 from interop._model import dtypes, text
@@ -70,7 +70,7 @@ def make_lazy_conversion(conversion: Conversion, x: Any, array: Any) -> LazyConv
     if not conversion.source.lazy:
         within = (
             conversion.source
-            if conversion.source.name in registry.known_names()
+            if conversion.source.name in registration.known_names()
             else registry.adapter_named("numpy")
         )
         return LazyConversion(

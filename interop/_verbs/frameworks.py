@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interop._engine import fastpath
-from interop._identify import registry
+from interop._identify import registration
 from interop._model import html
 from interop.adapter import Device
 
@@ -83,7 +83,7 @@ def frameworks() -> Frameworks:
     >>> [info.devices for info in interop.frameworks() if info.name == "numpy"]
     [('cpu',)]
     """
-    return Frameworks(_info(name) for name in registry.known_names())
+    return Frameworks(_info(name) for name in registration.known_names())
 
 
 def devices(adapter: Adapter) -> tuple[Device, ...]:
@@ -108,7 +108,7 @@ def _of_kind(adapter: Adapter, kind: int) -> Iterator[Device]:
 
 
 def _info(name: str) -> FrameworkInfo:
-    module, adapter = sys.modules.get(name), registry.loaded(name)
+    module, adapter = sys.modules.get(name), registration.loaded(name)
     installed = module is not None or importlib.util.find_spec(name) is not None
     known = getattr(module, "__version__", None) or _version(name)
     return FrameworkInfo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interop import errors
-from interop._identify import namespaces, registry
+from interop._identify import namespaces, registration, registry
 from interop._model import layout
 from interop.adapter import LIBRARY
 
@@ -117,7 +117,7 @@ def identify_native(x: object) -> Operand:
     """Identify an array, and insist on a framework that has an adapter."""
     operand = registry.identify(x)
     if registry.adapter_of(type(x)) is None:
-        class_name, known = registry.class_name_of(x), ", ".join(registry.known_names())
+        class_name, known = registry.class_name_of(x), ", ".join(registration.known_names())
         msg = f"{class_name} can be converted, but is of none of the frameworks {known}. interop.register adds one."
         raise errors.UnknownFrameworkError(msg)
     return operand

@@ -1,0 +1,124 @@
+"""The adapters that this process knows, and the registration of new ones."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, cast
+
+from interop import errors
+from interop._identify import plugins, shipped
+from interop._model import text
+from interop.adapter import Adapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_loaded: Final[dict[str, Adapter]] = {}
+_names: Final = {
+    class_name: name for name, row in shipped.TABLE.items() for class_name in row.classes
+}
+"""Names of frameworks, by the full name of a class of arrays."""
+_lock: Final = threading.RLock()
+
+on_change: Final[list[Callable[[], object]]] = []
+"""Functions to call after an adapter was registered: they clear caches."""
+
+
+def register(adapter: Adapter) -> None:
+    """Add a framework for this process.
+
+    To add a framework for every process, name the adapter in an entry point of the group ``interop.adapters``.
+
+    Parameters
+    ----------
+    adapter : interop.adapter.Adapter
+        An instance. Arrays of its `array_type` and of all subclasses belong to it from now on.
+
+    Raises
+    ------
+    InvalidOptionError
+        The object is not an adapter, or another adapter has the name.
+    """
+    if not isinstance(cast("object", adapter), Adapter):
+        got = text.short_repr(adapter)
+        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {got}"
+        raise errors.InvalidOptionError(msg)
+    with _lock:
+        _check_name_is_free(adapter)
+        _loaded[adapter.name] = adapter
+        _names[text.full_name(adapter.array_type)] = adapter.name
+        for listener in on_change:
+            listener()
+
+
+def _check_name_is_free(adapter: Adapter) -> None:
+    new = text.full_name(type(adapter))
+    old = _registered_class(adapter.name)
+    if old not in (None, new):
+        msg = f"two adapters are called {adapter.name!r}: {old} and {new}. Rename or uninstall one."
+        raise errors.InvalidOptionError(msg)
+
+
+def _registered_class(name: str) -> str | None:
+    """Return the class of the adapter that has a name, or the module of a shipped adapter."""
+    if name in shipped.TABLE:
+        return shipped.TABLE[name].module
+    if name in _loaded:
+        return text.full_name(type(_loaded[name]))
+    return None
+
+
+def loaded(name: str) -> Adapter | None:
+    """Return the adapter of a framework, if the adapter has been used or registered."""
+    return _loaded.get(name)
+
+
+def load(name: str) -> Adapter | None:
+    """Return the adapter of a framework, or None for an unknown name. The adapter is imported if necessary.
+
+    Raises
+    ------
+    FrameworkNotInstalledError, InvalidOptionError
+        The adapter cannot be imported, or another adapter has the name.
+    """
+    if name in _loaded:
+        return _loaded[name]
+    if name in shipped.TABLE:
+        return _loaded.setdefault(name, shipped.import_adapter(name))
+    if name in plugins.names():
+        register(plugins.load(name))
+    return _loaded.get(name)
+
+
+def is_known(name: str) -> bool:
+    """Whether a framework of that name has an adapter, loaded or not."""
+    # The order matters: the installed distributions are searched only for a name that is not known.
+    return name in shipped.TABLE or name in _loaded or name in plugins.names()
+
+
+def known_names() -> list[str]:
+    """Return the names of all frameworks that have an adapter, loaded or not."""
+    return sorted({*shipped.TABLE, *_loaded, *plugins.names()})
+
+
+def framework_of_class(cls: type) -> str | None:
+    """Return the name of the framework whose arrays have a class, or None.
+
+    A class of no known name may be known after the plugins named after a package of the class were loaded. No other
+    plugin is loaded: each may import a large package.
+    """
+    name = _name_of(cls)
+    if name:
+        return name
+    packages = {base.__module__.partition(".")[0] for base in cls.__mro__} - {"builtins"}
+    if packages:
+        for plugin in packages & plugins.names():
+            register(plugins.load(plugin))
+    return _name_of(cls)
+
+
+def _name_of(cls: type) -> str | None:
+    for class_name in map(text.full_name, cls.__mro__):
+        if class_name in _names:
+            return _names[class_name]
+    return None
