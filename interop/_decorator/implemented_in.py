@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar, Un
 
 from interop import errors
 from interop._decorator.admission import Admission
-from interop._decorator.boundary import (
-    XP,
-    ArgumentConverter,
-    Converter,
-    NamespaceInjector,
-    permissions,
-)
+from interop._decorator.argument_converter import ArgumentConverter
+from interop._decorator.converter import Converter, permissions
 from interop._decorator.decorated import Decorated, is_being_defined
+from interop._decorator.namespace_injector import XP, NamespaceInjector
 from interop._decorator.per_block import per_block as run_per_block
 from interop._decorator.signature import Parameters
 from interop._decorator.wrap import wrap

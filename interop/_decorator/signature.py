@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from inspect import Parameter
 
+    from interop._trees.convert_tree import Walk
+
     Pairs = Iterable[tuple[Any, Any]]
 
 _BOUND: Final = frozenset({"self", "cls"})
@@ -87,6 +89,21 @@ class Parameters:
         return [
             (k, x) for k, x in kwargs.items() if (k if k in self.known else self.others) in only
         ]
+
+    def walk(
+        self,
+        walk: Walk,
+        out: list[Any],
+        named: dict[str, Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Walk over the arguments that are meant, and set those of `out` and `named`."""
+        by_position = self.by_position(args)
+        walk.start(out, by_position, self.format_argument, self.prefix)
+        # A list, because `named` may be `kwargs`, which the walk changes.
+        by_keyword = list(self.by_keyword(kwargs))
+        walk.start(named, by_keyword, self.format_argument, self.prefix)
 
     def format_argument(self, key: int | str) -> str:
         """Return what the function calls an argument."""

@@ -1,0 +1,163 @@
+"""The boundary of a function that is written for one framework and called with arrays of any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from interop._decorator.argument_visitor import ArgumentVisitor
+from interop._decorator.converter import Converter, find_column, permissions
+from interop._engine import fastpath
+from interop._identify import registry
+from interop.adapter import CPU, HOST
+
+if TYPE_CHECKING:
+    from interop._decorator.admission import Admission
+    from interop._decorator.signature import Pairs, Parameters
+    from interop.adapter import Adapter, Device
+
+    Arguments = tuple[Any, dict[str, Any], Converter | None]
+
+_ROLES: Final = {"result": "in the result of {}: ", "value": "in what {} yields: "}
+_ATOMS: Final = frozenset({int, float, complex, bool, str, bytes, type(None)})
+"""Classes of objects that pass through without a look at them."""
+
+
+class ArgumentConverter:
+    """The boundary that converts the arguments to one framework, and the results back.
+
+    Parameters
+    ----------
+    converter : Converter
+        Converts the arrays among the arguments.
+    result_converter : Converter, optional
+        Converts the results. None converts them to the framework and device of the first array of each call.
+    parameters : Parameters
+        Parameters of the function.
+    admission : Admission
+        Rules for the arguments.
+    """
+
+    def __init__(
+        self,
+        converter: Converter,
+        result_converter: Converter | None,
+        parameters: Parameters,
+        admission: Admission,
+    ) -> None:
+        self._converter = converter
+        self._result_converter = result_converter
+        self.parameters = parameters
+        self._admission = admission
+        self._atoms = _ATOMS - {bytes} if admission.foreign else _ATOMS
+        self._permissions = permissions(converter.keywords)
+        self._to_host: dict[Adapter, Converter] = {}
+
+    def __reduce__(self) -> Any:
+        """Reduce to the arguments of the constructor, without the cached converters to the host."""
+        parts = self._converter, self._result_converter, self.parameters, self._admission
+        return ArgumentConverter, parts
+
+    def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Arguments:
+        """Convert the arguments, and find the converter of the results."""
+        if self._converter.column:
+            try:
+                return self._convert_plain_arguments(args, kwargs)
+            except fastpath.REFUSED:
+                pass
+        visitor = self._make_visitor()
+        # One walk, so that an object that is passed twice is converted once.
+        out = list(args)
+        self.parameters.walk(visitor.make_walk(), out, kwargs, args, kwargs)
+        result_converter = self._result_converter
+        if visitor.first is not None:
+            result_converter = self._find_result_converter(visitor.first)
+        return out, kwargs, result_converter
+
+    def convert_result(self, value: Any, result_converter: Converter | None, role: str, /) -> Any:
+        """Convert a result, or a value that a generator yields."""
+        if result_converter is None or result_converter.to is None or type(value) in _ATOMS:
+            return value
+        if result_converter.column:
+            try:
+                return result_converter.share(value)
+            except fastpath.REFUSED:
+                pass
+        return result_converter.walk(value, role, _ROLES[role].format(self.parameters.name))
+
+    def convert_sent(self, value: Any, /) -> Any:
+        """Convert a value that is sent to a generator."""
+        walk = self._make_visitor().make_walk()
+        prefix = f"in what {self.parameters.name} is sent: "
+        return walk.start([None], [(0, value)], lambda _: "value", prefix)[0]
+
+    def _make_visitor(self) -> ArgumentVisitor:
+        return ArgumentVisitor(
+            self._converter,
+            self._admission,
+            has_result_converter=self._result_converter is not None,
+        )
+
+    def _convert_plain_arguments(self, args: Any, kwargs: dict[str, Any]) -> Arguments:
+        """Convert plain arrays among numbers and strings.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, RuntimeError, AssertionError
+            Those of `fastpath.REFUSED`: an argument is neither a plain array nor a number or string.
+        """
+        out = list(args)
+        converted: dict[int, Any] = {}
+        by_position = self.parameters.by_position(args)
+        result_converter = self._share_all(by_position, out, converted, self._result_converter)
+        if not kwargs:
+            return out, kwargs, result_converter
+        # A copy, because the walk starts from the original if this raises.
+        named = dict(kwargs)
+        by_keyword = self.parameters.by_keyword(kwargs)
+        result_converter = self._share_all(by_keyword, named, converted, result_converter)
+        return out, named, result_converter
+
+    def _share_all(
+        self, pairs: Pairs, out: Any, converted: dict[int, Any], result_converter: Converter | None
+    ) -> Converter | None:
+        """Set each key of `out` to the converted array, and return the converter of the results.
+
+        `converted` has the arrays so far by `id`. This loop is dense, because all arguments of all calls pass it.
+        """
+        share = self._converter.share
+        atoms = self._atoms
+        for key, x in pairs:
+            if type(x) in atoms:
+                continue
+            if (i := id(x)) not in converted:
+                converted[i] = share(x)
+            out[key] = converted[i]
+            if result_converter is None:
+                on_host = converted[i] is not x
+                result_converter = self._find_result_converter(x, on_host=on_host)
+        return result_converter
+
+    def _find_result_converter(self, x: Any, *, on_host: bool = False) -> Converter | None:
+        """Find the converter to the framework and device of the caller's first array."""
+        if self._result_converter:
+            return self._result_converter
+        adapter = registry.adapter_of(type(x))
+        if adapter is None:
+            namespace = registry.namespace_of(x)
+            adapter = registry.find(namespace)
+            return self._converter_to(namespace, adapter, adapter.describe(x).device)
+        if not on_host and adapter.device_kinds != HOST:
+            return self._converter_to(adapter.name, adapter, adapter.describe(x).device)
+        cached = self._to_host.get(adapter)
+        if cached is None:
+            cached = self._to_host[adapter] = self._converter_to(adapter.name, adapter, CPU)
+        return cached
+
+    def _converter_to(self, to: Any, adapter: Adapter, device: Device) -> Converter:
+        """Make the converter to a framework on one device."""
+        keywords = {**self._permissions, "device": device}
+        # Native calls end in host memory. They ignore `device`, which is the host here.
+        column = find_column(self._permissions) if device.is_host else None
+        # Of a framework with one device only, no array can be on another device.
+        keeps_native = adapter.device_kinds == HOST
+        return Converter(to, keywords, column, keeps_native)

@@ -1,0 +1,82 @@
+"""The treatment of each argument of a call that is not plain: admission, conversion, and the first array."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from interop import errors
+from interop._decorator.admission import has_protocol
+from interop._identify import registry
+from interop._trees.convert_tree import Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from interop._decorator.admission import Admission
+    from interop._decorator.converter import Converter
+
+
+class ArgumentVisitor:
+    """A visitor that converts the arrays of one call and records the first one.
+
+    The walk refers to this object and not the reverse: a reference cycle would keep the arrays alive until the garbage
+    collector runs.
+
+    Attributes
+    ----------
+    first : array or None
+        The first array whose framework can receive the results.
+    """
+
+    def __init__(
+        self, converter: Converter, admission: Admission, *, has_result_converter: bool
+    ) -> None:
+        self.first: Any = None
+        self._converter = converter
+        self._admission = admission
+        self._has_result_converter = has_result_converter
+
+    def make_walk(self) -> Walk:
+        """Make a walk over the arguments of a call."""
+        on_foreign = None if self._admission.foreign is False else self._convert_foreign
+        return Walk(
+            None,
+            self._convert_argument,
+            always_rebuild=False,
+            on_foreign=on_foreign,
+            verb_for_fixed=self._verb_with_fixed_keywords,
+        )
+
+    def _verb_with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Any:
+        return partial(self._convert_argument, converter=self._converter.with_fixed_keywords(fixed))
+
+    def _convert_argument(self, x: Any, _: object, converter: Converter | None = None) -> Any:
+        """Admit and convert one array, and record the first one."""
+        adapter = registry.adapter_of(type(x))
+        if adapter is not None:
+            self._admission.check(x, adapter)
+        elif not self._has_result_converter and registry.namespace_of(x) is None:
+            return self._convert_unregistered(x)
+        if self.first is None:
+            self.first = x
+        return (converter or self._converter).convert(x)
+
+    def _convert_unregistered(self, x: Any) -> Any:
+        """Convert, refuse or pass an array of a class that the array's namespace does not make."""
+        if self._admission.foreign is False:
+            return x
+        if has_protocol(x):
+            self._admission.check_foreign(x)
+        return self._converter.convert(x)  # refuses an object without a protocol
+
+    def _convert_foreign(self, _: object, x: Any) -> Any:
+        """Convert, refuse or pass an object that may have an array protocol."""
+        if self._admission.foreign:
+            try:
+                return self._converter.convert(x)
+            except errors.NotAnArrayError:
+                return x
+        if has_protocol(x):
+            self._admission.check_foreign(x)
+        return x

@@ -1,0 +1,112 @@
+"""The conversion of arrays to one target framework, with a fast path for plain arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from interop._engine import fastpath
+from interop._identify import registry
+from interop._trees import fixed_keywords
+from interop._trees.convert_tree import Walk
+from interop._verbs.convert import convert_computed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from interop.adapter import Adapter
+
+_PERMISSIONS: Final = ("detach", "readonly")
+
+
+class Converter(NamedTuple):
+    """A target framework with the keywords of `convert`, and the fast path for plain arrays."""
+
+    to: Any
+    """Name of the target framework, or the module of a namespace. None leaves a result unchanged."""
+    keywords: Mapping[str, Any]
+    column: int | None = None
+    """Column of `fastpath.TABLE` with the native call for these keywords; None if there is none."""
+    keeps_native: bool = False
+    """Whether an array of the target framework is returned unchanged on every device."""
+
+    @classmethod
+    def of(cls, to: str | None, keywords: Mapping[str, Any]) -> Converter:
+        """Make the converter to a framework on any device."""
+        return cls(to, keywords, find_column(keywords), keeps_native=True)
+
+    def convert(self, x: Any, _: object = None) -> Any:
+        """Convert one array, by the fast path if possible."""
+        # Without keywords, `convert_computed` tries the fast path itself.
+        if self.column and self.keywords:
+            try:
+                return self.share(x)
+            except fastpath.REFUSED:
+                pass
+        return convert_computed(x, self.to, self.keywords)
+
+    def share(self, x: Any) -> Any:
+        """Convert a plain array in host memory by a native call, without a copy.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, RuntimeError, AssertionError
+            Those of `fastpath.REFUSED`: the array is not plain, or the native call refused it.
+        """
+        row = fastpath.TABLE[self.to][type(x)]
+        if row[0] is None and self.keeps_native:
+            return x
+        if row[0](x):
+            return row[self.column](x)
+        raise KeyError
+
+    def walk(self, value: Any, name: str, prefix: str) -> Any:
+        """Convert all arrays and NumPy scalars in a tree.
+
+        Parameters
+        ----------
+        value : object
+            The tree.
+        name, prefix : str
+            Name of the tree and start of the note in a refusal.
+        """
+        walk = Walk(
+            None,
+            self.convert,
+            always_rebuild=False,
+            on_scalar=self._convert_scalar,
+            verb_for_fixed=self._verb_with_fixed_keywords,
+        )
+        return walk.start([None], [(0, value)], lambda _: name, prefix)[0]
+
+    def with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Converter:
+        """Return the converter for a field of a container that fixes some keywords."""
+        keywords = fixed_keywords.merge_fixed(self.keywords, fixed, self.to)
+        return Converter(self.to, keywords)
+
+    def _verb_with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Any:
+        return self.with_fixed_keywords(fixed).convert
+
+    def _convert_scalar(self, _: object, x: Any) -> Any:
+        """Convert a NumPy scalar to an array without dimensions; text and dates stay unchanged."""
+        adapter = cast("Adapter", registry.adapter_of(type(x)))
+        if adapter.name == self.to:
+            return x
+        facts = adapter.describe(x)
+        if facts.unsupported:
+            return x
+        # An array instead of the scalar, because the plan cache has no keys for scalars.
+        return self.convert(adapter.copy(x, facts.device, facts.dtype))
+
+
+def permissions(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords that apply to arguments and to results."""
+    return {name: keywords[name] for name in _PERMISSIONS if name in keywords}
+
+
+def find_column(keywords: Mapping[str, Any]) -> int | None:
+    """Return the column of `fastpath.TABLE` with the native call for keywords, or None."""
+    if not keywords:
+        return 1
+    if len(keywords) == 1 and keywords.get("detach") is True:
+        return 2
+    return None

@@ -1,0 +1,85 @@
+"""The boundary of a function that takes arrays of any framework with their array-API namespace."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from interop import errors
+from interop._decorator.admission import has_protocol
+from interop._identify import registry
+from interop._trees.convert_tree import Walk
+from interop._verbs.inspection import namespace
+
+if TYPE_CHECKING:
+    from interop._decorator.admission import Admission
+    from interop._decorator.signature import Parameters
+
+XP: Final = "xp"
+"""Name of the parameter that receives the namespace."""
+
+
+class NamespaceInjector:
+    """The boundary that passes the namespace of the arguments as ``xp`` and converts nothing."""
+
+    def __init__(self, parameters: Parameters, admission: Admission) -> None:
+        self._parameters = parameters
+        self._admission = admission
+        names = parameters.positional
+        # A keyword-only `xp` has no index: no call has `sys.maxsize` positional arguments.
+        self._index = names.index(XP) if XP in names else sys.maxsize
+
+    def convert_arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], /
+    ) -> tuple[Any, dict[str, Any], None]:
+        """Add the namespace to the arguments, unless the caller has passed one."""
+        i = self._index
+        if i < len(args):
+            if args[i] is None:
+                args = (*args[:i], self._find(args, kwargs), *args[i + 1 :])
+        elif kwargs.get(XP) is None:
+            kwargs[XP] = self._find(args, kwargs)
+        return args, kwargs, None
+
+    def convert_result(self, value: Any, _context: None, _role: str, /) -> Any:
+        """Return a result unchanged."""
+        return value
+
+    def convert_sent(self, value: Any, /) -> Any:
+        """Return a value that was sent to a generator unchanged."""
+        return value
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the common namespace of all arrays among the arguments."""
+        arrays, others = self._collect(args, kwargs)
+        try:
+            if others and not arrays:
+                raise self._admission.refusal(others[0])
+            return namespace(*arrays)
+        except errors.InteropError as error:
+            error.add_note(self._parameters.prefix.removesuffix(": "))
+            raise
+
+    def _collect(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Collect the arrays among the arguments, and the objects that only have a protocol."""
+        arrays: list[Any] = []
+        others: list[Any] = []
+
+        def on_array(x: Any, _: object) -> Any:
+            adapter = registry.adapter_of(type(x))
+            if adapter is not None:
+                self._admission.check(x, adapter)
+            arrays.append(x)
+            return x
+
+        def on_foreign(_: object, x: Any) -> Any:
+            if has_protocol(x):
+                others.append(x)
+                self._admission.check_foreign(x)
+            return x
+
+        walk = Walk(None, on_array, always_rebuild=False, on_foreign=on_foreign)
+        self._parameters.walk(walk, list(args), {}, args, kwargs)
+        return arrays, others
