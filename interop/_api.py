@@ -1,7 +1,6 @@
 """The public names. `interop.__getattr__` loads this module when the first of the names is used."""
 
 from interop._decorator.implemented_in import implemented_in
-from interop._engine.options import options
 from interop._engine.shown_keywords import show_keywords
 from interop._identify.registration import register
 from interop._model.plan import Plan, Step
@@ -20,6 +19,7 @@ from interop._verbs.convert import (
 from interop._verbs.export import export
 from interop._verbs.frameworks import FrameworkInfo, frameworks
 from interop._verbs.inspection import device_of, framework_of, namespace, shares_memory
+from interop._verbs.options import options
 from interop._verbs.stack import stack
 from interop._verbs.stream import stream
 from interop._verbs.unify import unify

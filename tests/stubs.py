@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from interop import InteropError, Plan
-from interop._engine.options import Request
 from interop._engine.planner import Conversion, make_plan
+from interop._model.request import Request
 from interop.adapter import CPU, Adapter, Device, Facts
 
 CUDA0, CUDA1, ROCM, METAL = Device(2, 0), Device(2, 1), Device(10, 0), Device(8, 0)

@@ -9,7 +9,7 @@ import pytest
 
 import interop
 from child import run_child
-from interop._engine.options import Keywords, Request
+from interop._model.request import Keywords, Request
 
 PUBLIC = [getattr(interop, name) for name in interop.__all__ if name != "__version__"]
 CONVERTING = [

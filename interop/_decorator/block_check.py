@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._engine.options import Request
 from interop._engine.pipeline import convert_by_request
+from interop._model.request import Request
 from interop.adapter.device import CPU
 
 if TYPE_CHECKING:

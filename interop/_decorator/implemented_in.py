@@ -17,7 +17,7 @@ from interop._decorator.namespace_injector import XP, NamespaceInjector
 from interop._decorator.per_block import per_block as run_per_block
 from interop._decorator.signature import Parameters
 from interop._decorator.wrap import wrap
-from interop._engine.options import check_choice, parse_request
+from interop._engine.parse import check_choice, parse_request
 from interop._identify import namespaces, registration, registry
 from interop._model import text
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from interop._decorator.wrap import Boundary
-    from interop._engine.options import Keywords
+    from interop._model.request import Keywords
 
 P = ParamSpec("P")
 R = TypeVar("R")

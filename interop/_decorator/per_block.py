@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from interop import errors
 from interop._decorator.block_check import check_independence
 from interop._engine import lazy_planner
-from interop._engine.options import Request, defaults, scope
+from interop._engine.context import defaults, scope
 from interop._engine.pipeline import convert_by_request
 from interop._identify import registry
+from interop._model.request import Request
 from interop._trees.convert_tree import Walk
 
 if TYPE_CHECKING:

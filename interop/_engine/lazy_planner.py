@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from interop import errors
 from interop._engine import planner, policy, reading
-from interop._engine.options import Request
 from interop._engine.sliced import Sliced
 from interop._identify import registration, registry
 from interop._identify.datasets import is_dataset
 from interop._identify.operand import Operand
 from interop._model import dtypes, text
 from interop._model.plan import Plan, Step
+from interop._model.request import Request
 from interop.adapter.device import Device
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
 from interop._engine import fastpath, lazy_planner, policy, reading
+from interop._engine.context import defaults, scope
 from interop._engine.executor import execute, make_calls
-from interop._engine.options import defaults, parse_request, scope
+from interop._engine.parse import parse_request
 from interop._engine.planner import Conversion, make_plan
 from interop._identify import registry
 from interop._model.reasons import misalignment
@@ -21,8 +22,8 @@ from interop._model.reasons import misalignment
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from interop._engine.options import Request
     from interop._model.plan import Plan
+    from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
 _table: Final = fastpath.TABLE

@@ -26,7 +26,7 @@ from interop.adapter import CPU, LIBRARY, Device
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
-    from interop._engine.options import Request
+    from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
 

@@ -14,8 +14,8 @@ from interop import errors
 from interop._model import caller
 
 if TYPE_CHECKING:
-    from interop._engine.options import Request
     from interop._model.plan import Plan
+    from interop._model.request import Request
 
 
 def enforce(plan: Plan, request: Request) -> None:

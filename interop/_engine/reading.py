@@ -16,10 +16,10 @@ from interop._model.plan import Step
 from interop.adapter.lazy import ReadAdapter
 
 if TYPE_CHECKING:
-    from interop._engine.options import Request
     from interop._engine.planner import Conversion
     from interop._identify.operand import Operand
     from interop._model.plan import Plan, Verb
+    from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
 

@@ -6,7 +6,7 @@ import inspect
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, Final
 
-from interop._engine.options import Keywords, Request
+from interop._model.request import Keywords, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

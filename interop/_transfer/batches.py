@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, Unpack,
 
 from interop import errors
 from interop._engine import reading
-from interop._engine.options import invalid, is_integer, parse_axis, parse_request
+from interop._engine.parse import invalid, is_integer, parse_axis, parse_request
 from interop._identify import registry
 from interop._identify.datasets import is_dataset
 from interop._transfer.chunks import format_index, iter_slices
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from interop._engine.options import Keywords
     from interop._identify.operand import Operand
+    from interop._model.request import Keywords
     from interop._transfer.progress import Progress
     from interop.adapter import Facts
 

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from interop import errors
-from interop._engine.options import invalid, is_integer, parse_request
+from interop._engine.parse import invalid, is_integer, parse_request
 from interop._identify import registry
 from interop._identify.datasets import is_dataset
 from interop._model import dtypes, layout
@@ -20,7 +20,7 @@ from interop._watch import watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from interop._engine.options import Casting
+    from interop._model.request import Casting
     from interop._transfer.progress import Progress
     from interop.adapter import Facts
     from interop.adapter.lazy import LazyAdapter

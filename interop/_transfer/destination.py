@@ -14,8 +14,8 @@ from interop._verbs.inspection import shares_memory
 from interop.adapter import CPU, LIBRARY, Facts
 
 if TYPE_CHECKING:
-    from interop._engine.options import Request
     from interop._identify.operand import Operand
+    from interop._model.request import Request
 
 _REASON = "copyto writes to memory that is there"
 

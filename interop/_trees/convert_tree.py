@@ -9,7 +9,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from interop import errors
-from interop._engine.options import check_choice, parse_request
+from interop._engine.parse import check_choice, parse_request
 from interop._identify import namespaces, registry
 from interop._trees import containers, fixed_keywords
 from interop._verbs.convert import convert
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from types import ModuleType
 
-    from interop._engine.options import Keywords
+    from interop._model.request import Keywords
 
     OnLeaf = Callable[[Any, Any], Any]
 

@@ -11,8 +11,8 @@ from interop._identify import registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from interop._engine.options import Request
     from interop._identify.operand import Operand
+    from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
 _SHOWN: Final = 5  # of the shapes or dtypes that differ

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from interop._engine.options import Keywords
     from interop._model.plan import Plan
+    from interop._model.request import Keywords
 
 T = TypeVar("T")
 _table: Final = fastpath.TABLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Final
 
-from interop._engine.options import invalid
+from interop._engine.parse import invalid
 from interop.adapter.device import Device
 from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED
 

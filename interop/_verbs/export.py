@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from interop import errors
 from interop._engine import policy, reading
-from interop._engine.options import parse_request
+from interop._engine.parse import parse_request
 from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
@@ -25,8 +25,8 @@ from interop.adapter import CPU, LIBRARY, Device, capsule
 from interop.adapter.streams import LEGACY, UNORDERED, Interface, Stream
 
 if TYPE_CHECKING:
-    from interop._engine.options import Request
     from interop._model.plan import Verb
+    from interop._model.request import Request
 
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
 _UNVERSIONED: Final = "a consumer before DLPack 1.0 would write to it all the same"

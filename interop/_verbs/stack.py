@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
 
 from interop import errors
-from interop._engine.options import parse_axis, parse_request
+from interop._engine.parse import parse_axis, parse_request
 from interop._identify import registry
 from interop._identify.operand import Operand
 from interop._model.plan import Plan, Step
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from interop._engine.options import Keywords, Request
+    from interop._model.request import Keywords, Request
     from interop.adapter import Adapter, Device, Facts
 
 T = TypeVar("T")

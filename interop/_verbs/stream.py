@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from interop._engine.options import parse_stream
+from interop._engine.parse import parse_stream
 from interop._identify import registry
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from interop import errors
-from interop._engine.options import parse_request
+from interop._engine.parse import parse_request
 from interop._identify import registry
 from interop._verbs.common_facts import annotate, annotate_each
 from interop._verbs.convert import convert_computed
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from interop._engine.options import Keywords
+    from interop._model.request import Keywords
     from interop.adapter import Adapter
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from interop._engine import fastpath, pipeline
-from interop._engine.options import invalid, is_integer
+from interop._engine.parse import invalid, is_integer
 from interop._identify import registry
 from interop._model import caller
 from interop._watch.records import Record, Summary

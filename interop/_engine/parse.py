@@ -1,0 +1,217 @@
+"""Checking and parsing of keywords: the values that a caller writes become a `Request`."""
+
+from __future__ import annotations
+
+import math
+import operator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from interop import errors
+from interop._engine.context import defaults
+from interop._identify import registry
+from interop._model import dtypes, text
+from interop._model.request import Casting, HostCopy, Keywords, ReadOnly, Request
+from interop.adapter import Device
+from interop.adapter.device import NAMES as DEVICE_NAMES
+from interop.adapter.streams import UNORDERED, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_KEYWORDS: Final = tuple(Keywords.__annotations__)
+_NO_MORE: Final[Mapping[str, tuple[str, ...]]] = {}
+_CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
+    "copy": (None, True, False),
+    "detach": (True, False),
+    "readonly": get_args(ReadOnly),
+    "casting": get_args(Casting),
+    "compute": (True, False),
+    "host_copy": get_args(HostCopy),
+}
+_DEVICE: Final = 'a name such as "cpu" or "cuda:1", a framework\'s device object, or a DLPack pair'
+_DTYPE: Final = "a name or a framework's dtype object"
+_PLAIN_DTYPE: Final = f"a dtype of plain numbers ({', '.join(sorted(dtypes.NAMES))})"
+_STREAM: Final = "an int handle, an object with __cuda_stream__, or -1 for no order"
+_LIMIT: Final = "a number of bytes, or math.inf for no limit"
+
+
+def parse_request(
+    keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE
+) -> Request:
+    """Check the keywords of a call and lay them over the defaults of the context.
+
+    Parameters
+    ----------
+    keywords : mapping
+        The keywords that the caller passed, by name.
+    verb_keywords : mapping
+        Further keywords of the called function, each with other names that users try for that
+        keyword. Only the hint in the error needs them.
+
+    Raises
+    ------
+    InvalidOptionError
+        A value is not valid for its keyword.
+    TypeError
+        A keyword does not exist.
+    """
+    if not keywords:
+        return defaults()
+    for name in keywords:
+        if name not in _KEYWORDS:
+            hint = _keyword_hint(name, keywords[name], verb_keywords)
+            msg = f"there is no keyword {name!r}. {hint}"
+            raise TypeError(msg)
+    return defaults()._replace(**parse_values(keywords))
+
+
+def _keyword_hint(name: str, value: object, verb_keywords: Mapping[str, tuple[str, ...]]) -> str:
+    """Suggest the keyword that a caller most likely meant, and list the existing keywords."""
+    if name in Request._fields:
+        return f"It is set for all calls by interop.options({name}={text.short_repr(value)})."
+    known = (*_KEYWORDS, *verb_keywords)
+    meant = next((key for key, others in verb_keywords.items() if name in others), None)
+    meant = meant or text.nearest(name, known)
+    question = f"Did you mean {meant}=? " if meant else ""
+    return f"{question}The keywords are {', '.join(known)}."
+
+
+def parse_values(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Check and parse the value of each keyword. The names must be fields of `Request`.
+
+    Raises
+    ------
+    InvalidOptionError
+        A value is not valid for its keyword.
+    """
+    return {name: _parse_value(name, value) for name, value in keywords.items()}
+
+
+def _parse_value(name: str, value: Any) -> Any:
+    if name == "chunks":
+        return value  # only the lazy framework can tell which values are valid
+    if name in _CHOICES:
+        check_choice(name, value, _CHOICES[name])
+        return value
+    if value is None:
+        return None
+    return _PARSERS[name](value)
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise an error unless a value is one of the choices: True, False, None or strings.
+
+    True and False are compared by identity, because 1 == True.
+
+    Raises
+    ------
+    InvalidOptionError
+        The value is not one of the choices.
+    """
+    for choice in choices:
+        if value is choice or (isinstance(value, str) and value == choice):
+            return
+    raise invalid(name, value, "one of " + ", ".join(map(repr, choices)))
+
+
+def _parse_device(spec: Any) -> Device:
+    try:
+        if isinstance(spec, Device):
+            return spec
+        if isinstance(spec, (str, tuple)):
+            return Device.parse(spec)
+        if adapter := registry.adapter_of_spec(spec):
+            return adapter.parse_device(spec)
+    except (TypeError, ValueError) as error:
+        raise invalid("device", spec, _DEVICE, DEVICE_NAMES) from error
+    raise invalid("device", spec, _DEVICE)
+
+
+def _parse_dtype(spec: Any) -> str:
+    if isinstance(spec, str) and spec in dtypes.NAMES:
+        return spec
+    if isinstance(spec, list) or text.is_like_array(type(spec)):
+        # NumPy would print all elements in its error.
+        raise invalid("dtype", spec, _DTYPE)
+    # NumPy knows the names that several frameworks share, and the types float and int of Python.
+    adapter = registry.adapter_of_spec(spec) or registry.adapter_named("numpy")
+    try:
+        name = adapter.parse_dtype(spec)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise invalid("dtype", spec, _DTYPE, dtypes.NAMES) from error
+    if name not in dtypes.NAMES:
+        raise invalid("dtype", spec, _PLAIN_DTYPE)
+    return name
+
+
+def parse_stream(spec: Any) -> Stream:
+    """Parse a stream: an int handle, or an object with `__cuda_stream__`.
+
+    `__cuda_stream__` returns a protocol version and a handle.
+
+    Raises
+    ------
+    InvalidOptionError
+        The value is neither of the two.
+    """
+    if hasattr(spec, "__cuda_stream__"):
+        return Stream(int(spec.__cuda_stream__()[1]), spec)
+    if is_integer(spec, UNORDERED):
+        return Stream(spec)
+    raise invalid("stream", spec, _STREAM)
+
+
+def _parse_limit(spec: Any) -> float:
+    is_infinite = isinstance(spec, float) and spec == math.inf
+    if is_infinite or is_integer(spec, 0):
+        return spec
+    raise invalid("max_host_bytes", spec, _LIMIT)
+
+
+def parse_axis(axis: Any, axes: range, of: str) -> int:
+    """Parse an axis, which may be counted from the end. `of` names the array in the error.
+
+    Raises
+    ------
+    InvalidOptionError
+        The value is not an integer in `axes`.
+    """
+    with suppress(TypeError):
+        index = operator.index(axis)
+        if index in axes:
+            return index
+    raise invalid("axis", axis, f"an integer from {axes[0]} to {axes[-1]} for {of}")
+
+
+def is_integer(value: Any, least: int) -> bool:
+    """Whether a value is an integer of at least `least`. True and False do not count as integers."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def invalid(
+    name: str, value: object, wanted: str, choices: Iterable[object] = ()
+) -> errors.InvalidOptionError:
+    """Return the error for a keyword with an invalid value.
+
+    The message states the valid values, the given value and, if one of `choices` is similar, that
+    choice.
+    """
+    question = ""
+    if isinstance(value, str):
+        near = text.nearest(value, [choice for choice in choices if isinstance(choice, str)])
+        if near:
+            question = f". Did you mean {near!r}?"
+    # The given value belongs to the first sentence, and a hint may follow.
+    wanted, stop, hint = wanted.partition(". ")
+    return errors.InvalidOptionError(
+        f"{name} must be {wanted}, got {text.short_repr(value)}{question}{stop}{hint}"
+    )
+
+
+_PARSERS: Final = {
+    "device": _parse_device,
+    "dtype": _parse_dtype,
+    "stream": parse_stream,
+    "max_host_bytes": _parse_limit,
+}

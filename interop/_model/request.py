@@ -1,0 +1,56 @@
+"""The checked keywords of one conversion, and the types of the values of keywords."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from interop.adapter import Device
+    from interop.adapter.streams import Stream
+
+ReadOnly = Literal["copy", "share", "error"]
+Casting = Literal["same_kind", "unsafe"]
+HostCopy = Literal["allow", "warn", "error"]
+
+
+class Keywords(TypedDict, total=False):
+    """Keywords of every function that converts arrays, as `interop.convert` documents them."""
+
+    device: object
+    dtype: object
+    copy: bool | None
+    stream: object
+    detach: bool
+    readonly: ReadOnly
+    casting: Casting
+    compute: bool
+    chunks: object
+
+
+class Request(NamedTuple):
+    """Checked keywords of one conversion, with the policy that `interop.options` sets.
+
+    Attributes
+    ----------
+    device, dtype, stream
+        Parsed. None if the caller does not ask for one.
+    copy, detach, readonly, casting, compute
+        As in `interop.convert`.
+    chunks
+        As the caller wrote them. Only the lazy framework can read them.
+    host_copy, max_host_bytes
+        The policy on bytes that travel between the host and a device. No keyword of a call sets it.
+    """
+
+    device: Device | None = None
+    dtype: str | None = None
+    copy: bool | None = None
+    stream: Stream | None = None
+    detach: bool = False
+    readonly: ReadOnly = "copy"
+    casting: Casting = "same_kind"
+    compute: bool = False
+    chunks: Any = None
+    host_copy: HostCopy = "allow"
+    max_host_bytes: float = math.inf
