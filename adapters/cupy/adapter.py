@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import cupy
 import numpy as np
 
-from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts, Lease, Stream
+from interop.adapter.lease import release_pending
 from interop.adapter.streams import (
     LEGACY,
     PER_THREAD,
     UNORDERED,
     Interface,
-    Lease,
-    Stream,
-    release_pending,
 )
 
 from . import memory

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, Adapter, Device, Facts
-from interop.adapter.streams import LEGACY, Interface, Lease, Stream, release_pending
+from interop.adapter import CPU, CURRENT, Adapter, Device, Facts, Lease, Stream
+from interop.adapter.lease import release_pending
+from interop.adapter.streams import LEGACY, Interface
 
 from . import containers, cuda, host, subclass
 from .facts import KINDS, device_of, read_facts

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from interop.adapter import CUDA, Device
-from interop.adapter.streams import LEGACY, UNORDERED, Lease, Stream
+from interop.adapter import CUDA, Device, Lease, Stream
+from interop.adapter.streams import LEGACY, UNORDERED
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,9 +1,10 @@
 """The contract between interop and a framework: subclass `Adapter` to add a framework.
 
-The modules of this package need the standard library only, so importing them is cheap.
+See `interop.adapter.base` for an overview. The modules of this package need the standard library
+only, so importing them is cheap.
 """
 
-from interop.adapter.base import INDEX, Adapter, find_compiled
+from interop.adapter.base import Adapter
 from interop.adapter.device import (
     CPU,
     CUDA,
@@ -15,6 +16,11 @@ from interop.adapter.device import (
     LibraryDevice,
 )
 from interop.adapter.facts import EXTENDED_DTYPES, PLAIN_DTYPES, Facts
+from interop.adapter.fastpath import find_compiled
+from interop.adapter.hooks import INDEX
+from interop.adapter.lazy import LazyAdapter, ReadAdapter
+from interop.adapter.lease import Lease
+from interop.adapter.streams import Stream
 
 __all__ = [
     "CPU",
@@ -29,6 +35,10 @@ __all__ = [
     "Adapter",
     "Device",
     "Facts",
+    "LazyAdapter",
+    "Lease",
     "LibraryDevice",
+    "ReadAdapter",
+    "Stream",
     "find_compiled",
 ]

@@ -1,315 +1,238 @@
-"""The contract between the core and a framework: facts, and a few verbs.
+"""The contract between interop and a framework: a subclass of `Adapter` states facts and does what it is told.
 
-A framework joins by one subclass of `Adapter`. It states what is so and does what it is told; every choice
-(share or copy, where, why) is made in `interop._engine.planner`. Standard library only, so that importing it is free.
+The core decides everything else: share or copy, on which side, in which order, and in which words
+an error says so. A new adapter of host memory writes the attributes `name` and `array_type` and the
+methods `describe`, `address`, `why_no_dtype`, `copy`, and either `export` and `adopt` (the framework
+speaks DLPack) or `export_host` and `adopt_host` (the framework speaks NumPy). All other methods have
+defaults. They are grouped by subject:
+
+======================================  =======================================================
+`interop.adapter.base`                  facts, devices and dtypes, sharing, copies
+`interop.adapter.writable`              optional: writing into existing memory (`interop.copyto`)
+`interop.adapter.hooks`                 optional: compilers, containers, Dask
+`interop.adapter.fastpath`              optional: shortcuts for plain arrays
+`interop.adapter.streams`               the stream verbs, for frameworks with device memory
+`interop.adapter.device_adapter`        `DeviceAdapter`: the base class for such frameworks
+`interop.adapter.lazy`                  `ReadAdapter` and `LazyAdapter`: read or computed arrays
+======================================  =======================================================
+
+How an adapter says no
+----------------------
+Each answer is a reason in words, which the core puts into an error or into ``Plan.reason``.
+
+`Facts.unsupported`
+    The array has no plain numbers (sparse, object dtype). Every conversion raises
+    UnsupportedArrayError with this text, so the text ends with what to write instead.
+`Facts.not_shareable`
+    The array has numbers, but nobody can use the memory as it is (byte order, a lazy bit, the
+    address). The core calls `copy` first; ``copy=False`` raises CopyRequiredError.
+`Facts.needs_read`
+    There is no memory yet (a file, a lazy array). The core calls `ReadAdapter.read` and plans again.
+`Adapter.why_no_dtype`, `Adapter.why_no_dtype_on`
+    As a target, the framework lacks a dtype (on a device). Another ``dtype=`` is the only way out,
+    so the text names one.
+`Adapter.why_not_adoptable`
+    As a target, the framework cannot use memory with this layout. The core makes a copy first.
+`BufferError`, raised by `export`, `adopt`, `export_host` and `adopt_host`
+    Only the attempt shows that the memory cannot be shared. The text is the reason. The core plans
+    once more, with a copy.
+
+A device that the framework cannot use is a reason that `Adapter.resolve_device` returns in the place
+of a device. An object that is not a device or a dtype of the framework is a TypeError or ValueError
+raised by `parse_device` and `parse_dtype`.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import nullcontext
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from interop.adapter.device import CPU, HOST, Device
+from interop.adapter.fastpath import FastPathMixin
+from interop.adapter.hooks import HooksMixin
+from interop.adapter.streams import StreamMixin
+from interop.adapter.writable import WritableMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from types import ModuleType
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from interop.adapter.facts import Facts
     from interop.adapter.streams import Stream
 
-    Call = Callable[[Any], Any]
-    FastPath = tuple[Callable[[Any], bool], Call, Call]
-    Compiled = tuple[Call, Call, Call]
+__all__ = ["Adapter"]
 
-__all__ = ["INDEX", "Adapter", "find_compiled"]
-
-_WHOLE_ELEMENTS: Final = {"complex64": 8, "complex128": 16}
-"""Bytes of one element. NumPy also takes complex numbers at multiples of half of that, the size of a real number."""
+_COMPLEX_ALIGNMENT: Final = {"complex64": 8, "complex128": 16}
+"""In bytes, as ``alignof(std::complex<T>)`` times two. NumPy aligns a complex number to half of that."""
 
 
-def find_compiled(module: str) -> ModuleType | None:
-    """Import the compiled half of a module, if it was built; ``INTEROP_COMPILED=0`` in the environment forbids it."""
-    try:
-        return None if os.environ.get("INTEROP_COMPILED") == "0" else import_module(module)
-    except ImportError:
-        return None
+class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
+    """One framework, for the core. An adapter keeps no state and decides nothing.
 
-
-def _nothing_to_wait_for() -> None:
-    pass
-
-
-_INDICES: Final = (
-    "counts",
-    "indices",
-    "inverse_indices",
-)  # of `unique_all` and its kin in the array API
-INDEX: Final[Mapping[str, Any]] = {"dtype": None}
-"""Keywords for arrays of indices, which no `dtype=` is meant for."""
-
-
-class Adapter:
-    """One framework, for the core. Keeps no state and decides nothing.
-
-    Everything that shares memory may answer with a BufferError whose text is the reason; the core then plans once
-    more, with that reason. The defaults suit a framework of host memory that speaks DLPack.
+    The defaults suit a framework that holds host memory and speaks DLPack. See
+    `interop.adapter.base` for the methods that each adapter writes and for the ways to say no.
     """
 
     name: ClassVar[str]
+    """The name of the framework as a target, for example ``"torch"``."""
     array_type: type[Any]
-    """The class of native arrays. Subclasses of it, from any package, are native too."""
+    """The class of native arrays. Its subclasses, from any package, are native too."""
     scalar_types: tuple[type[Any], ...] = ()
-    """Classes of numbers that can be read as arrays, but are none: they pass through trees."""
+    """Classes of single numbers that read like arrays. Trees leave these numbers unchanged."""
     device_kinds: ClassVar[frozenset[int]] = HOST
-    """The DLPack device kinds that this framework can allocate on, GPU present or not."""
+    """The DLPack device kinds (``DLDeviceType``) that the framework supports, GPU present or not."""
     default_device: ClassVar[Device] = CPU
-    """Where an array goes that cannot stay where it is."""
+    """The device of a result if the framework does not support the device of the source."""
     honours_readonly: ClassVar[bool] = False
-    """Whether a native array can refuse to be written to."""
+    """Whether native arrays over read-only memory refuse writes. If not, such memory is copied."""
     ndarray_native: ClassVar[bool] = False
-    """Whether native arrays are ndarrays, so that `adopt_host` is the identity."""
+    """Whether native arrays are ndarrays, so that `adopt_host` returns the argument."""
     copies_ndarrays: ClassVar[bool] = False
-    """Whether `copy` takes an ndarray as it is: then memory that can't be adopted is copied here, not by its owner."""
+    """Whether `copy` also takes an ndarray. Memory that cannot be adopted is then copied here."""
     lazy: ClassVar[bool] = False
-    """Whether arrays are computed later: see `interop.adapter.lazy`, whose adapters are."""
+    """Whether arrays are computed later. True only for `interop.adapter.lazy.LazyAdapter`."""
     immutable: ClassVar[bool] = False
-    """Whether nothing native can be written to, copies included: then the target makes the copies on the host."""
+    """Whether even new copies cannot be written to. The target then makes the copies on the host."""
     copies_fast: ClassVar[bool] = False
-    """Whether large arrays on the host are copied near the memory's speed, at the price of a slower call."""
+    """Whether `copy` reaches memory bandwidth for large host arrays, although a call costs more."""
 
-    # -- questions ---------------------------------------------------------------------------------------------
+    # -- facts ---------------------------------------------------------------------------------------
 
     def describe(self, x: Any, /) -> Facts:
-        """Tell the facts of a native array. No copy, no synchronisation, no computation."""
+        """Return the facts about a native array without a copy, a synchronisation or a computation."""
         raise NotImplementedError
 
     def address(self, x: Any, /) -> int:
-        """Return where element ``[0, 0, ...]`` is. Apart from `describe`, because for some it takes longer."""
+        """Return the address in bytes of element ``[0, 0, ...]``.
+
+        This is not one of the `Facts`, because reading an address is slow in some frameworks.
+        """
         raise NotImplementedError
+
+    def why_misread(self, x: Any, /) -> str | None:  # noqa: ARG002 - a default answer
+        """Return why code for plain arrays would misread a native array (a mask), or None.
+
+        A function decorated with `interop.implemented_in` refuses such an argument for this reason.
+        """
+        return None
+
+    # -- devices and dtypes --------------------------------------------------------------------------
 
     def resolve_device(self, device: Device, /) -> Device | str:
-        """Return `device` with its id filled in, or the reason why this framework can't have memory there."""
+        """Return a device with its id filled in, or the reason why the framework cannot use it."""
         return CPU if device.is_host else f"{self.name} holds host memory only"
 
+    def parse_device(self, spec: Any, /) -> Device:
+        """Convert a device object of the framework, given as ``device=``, into a `Device`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The object is not a device of the framework.
+        """
+        msg = f"{spec!r} is not a device of {self.name}"
+        raise TypeError(msg)
+
     def why_no_dtype(self, dtype: str, /) -> str | None:
-        """Return why there is no such dtype here, and what to write instead; None if there is."""
+        """Return why the framework lacks a dtype and what to write instead, or None.
+
+        The argument is one of `PLAIN_DTYPES` or `EXTENDED_DTYPES`.
+        """
         raise NotImplementedError
 
-    def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:  # noqa: ARG002 - a default answer
-        """Return why a device lacks a dtype of the framework, and an alternative, or None."""
+    def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:  # noqa: ARG002 - a default
+        """Return why a device lacks a dtype of the framework and what to write instead, or None."""
         return None
 
-    def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a question with a default answer
-        """Return why memory laid out like this can't be adopted (negative strides); None if it can."""
-        return None
+    def parse_dtype(self, spec: Any, /) -> str:
+        """Convert a dtype object of the framework, given as ``dtype=``, into a name such as ``"int8"``.
 
-    def why_misread(self, x: Any, /) -> str | None:  # noqa: ARG002 - a question with a default answer
-        """Return why functions of plain arrays may read wrong values from a native array (a mask); None if not."""
+        Raises
+        ------
+        TypeError, ValueError
+            The object is not a dtype of the framework.
+        """
+        msg = f"{spec!r} is not a dtype of {self.name}"
+        raise TypeError(msg)
+
+    # -- sharing: all verbs raise BufferError with the reason if the memory cannot be shared ---------
+
+    def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a default answer
+        """Return why memory with a given layout cannot be adopted (negative strides), or None."""
         return None
 
     def alignment(self, dtype: str, /) -> int:
-        """Return the number of bytes of which an address on the host must be a multiple to be adopted.
+        """Return the number of bytes of which the address of adopted host memory is a multiple.
 
-        1 if every array will do that NumPy calls aligned. Memory at another address is copied. The default is what
-        vectorised kernels in C++ want: `std::complex` at multiples of its size.
+        1 accepts every array that NumPy calls aligned. Memory at other addresses is copied. By
+        default, complex numbers are aligned to their whole size, as kernels in C++ require.
         """
-        return _WHOLE_ELEMENTS.get(dtype, 1)
-
-    def parse_device(self, spec: Any, /) -> Device:
-        """Read the framework's own device object; raise TypeError or ValueError if it is none."""
-        msg = f"{spec!r} is no device of {self.name}"
-        raise TypeError(msg)
-
-    def parse_dtype(self, spec: Any, /) -> str:
-        """Read the framework's own dtype object or name; raise TypeError or ValueError if it is none."""
-        msg = f"{spec!r} is no dtype of {self.name}"
-        raise TypeError(msg)
-
-    def is_tracing(self) -> bool:
-        """Whether the framework's compiler is reading the program, instead of the interpreter running it."""
-        return False
-
-    def fixed_keywords(self, container: type, /) -> Mapping[str, Mapping[str, Any]]:
-        """Return, by field of a container class of this framework, the keywords that are fixed for arrays there.
-
-        Indices, for example, have no other dtype whatever the caller wants of the values. By default those that
-        the array API names so are.
-        """
-        return {name: INDEX for name in _INDICES if hasattr(container, name)}
-
-    # -- the same memory: BufferError with the reason where it can't be done --------------------------------------
+        return _COMPLEX_ALIGNMENT.get(dtype, 1)
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
-        """Return an object that speaks DLPack for the same memory, ordered for `stream`. THE safety gate.
+        """Return an object that exports the memory of a native array by DLPack.
 
-        If the memory can be reused before `stream` is done with it, the object has a `lease` that must outlive every
-        use: an attribute with an `interop.adapter.streams.Lease`, or memory that owns one. Host memory has no
-        stream: None.
-        """
-        raise NotImplementedError
-
-    def owned(self, x: Any, owner: Any, /) -> Any:
-        """Return a native array over the same device memory that keeps `owner` alive, in what it exports, too.
-
-        Only a framework whose `export` has a lease as an attribute is asked: for consumers that know of none.
+        This is the safety gate: after it, other code holds the memory. `stream` is None for host
+        memory. On a device, the object is ready for work on `stream`. If the memory could be reused
+        before that work is done, the object has an attribute `lease` with a
+        `interop.adapter.lease.Lease`, or exports memory that owns a lease. `DeviceAdapter` does this.
         """
         raise NotImplementedError
 
     def adopt(self, source: Any, stream: Stream | None, /) -> Any:
-        """Return a native array over the memory of an object that speaks DLPack. Never a copy."""
+        """Return a native array over the memory of an object that speaks DLPack, never a copy.
+
+        On a device, the memory is ready for work on `stream`.
+        """
         raise NotImplementedError
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
-        """Return an ndarray over the same host memory, any dtype that `why_no_dtype` knows included."""
+        """Return an ndarray over the memory of a native array on the host.
+
+        Every dtype without a reason from `why_no_dtype` is supported, by ml_dtypes if need be.
+        """
         import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
 
         return np.from_dlpack(self.export(x, None))
 
     def adopt_host(self, array: NDArray[Any], /) -> Any:
-        """Return a native array over the memory of an ndarray, a read-only one included. Never a copy."""
+        """Return a native array over the memory of an ndarray, read-only or not, never a copy."""
         needed = self.alignment(array.dtype.name)
-        if (
-            needed > 1 and array.size and array.ctypes.data % needed
-        ):  # a remembered plan does not know the address
+        # The planner checks addresses, but a cached plan is also used for arrays at other addresses.
+        if needed > 1 and array.size and array.ctypes.data % needed:
             msg = f"{self.name} needs {needed} bytes of alignment"
             raise BufferError(msg)
         return self.adopt(array, None)
 
-    # -- streams: for frameworks that hold device memory ----------------------------------------------------------
-
-    def current_stream(self, device: Device, /) -> Stream:
-        """Return the stream on which the framework works on `device` now."""
-        raise NotImplementedError
-
-    def using(self, stream: Stream, /) -> AbstractContextManager[Any]:  # noqa: ARG002
-        """Return a context in which `stream` is the current one; one that does nothing, without device memory."""
-        return nullcontext()
-
-    def wait_stream(self, first: Stream, second: Stream, device: Device, /) -> None:
-        """Let the second stream wait for what is pending on the first: one event and one wait, or nothing."""
-        raise NotImplementedError
-
-    def is_capturing(self, stream: Stream, device: Device, /) -> bool:
-        """Whether a CUDA graph is being captured from the stream, which then must be left alone."""
-        raise NotImplementedError
-
-    def synchronize(self, device: Device, /) -> None:
-        """Wait for all that is pending on a device: the last resort where `wait_stream` fails."""
-        raise NotImplementedError
-
-    # -- other memory --------------------------------------------------------------------------------------------
+    # -- copies --------------------------------------------------------------------------------------
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return an independent array there: lazy bits resolved, native byte order, no negative strides, aligned.
+        """Return an independent array on a device of the framework, cast without a warning.
 
-        Complete on return when it comes to the host. Where a framework holds no host memory, an ndarray stands for
-        its host arrays: `copy` gives one for a device of the host, and takes one to upload it.
+        The result is aligned and in native byte order, has no negative strides and no pending lazy
+        operation. A copy to the host is complete on return. A framework without host memory
+        (`device_kinds`) returns an ndarray for a device of the host, and takes an ndarray to upload.
         """
         raise NotImplementedError
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return an independent array in this framework, copied as the array's subclass does.
+        """Return an independent array of the same framework, copied as its subclass copies.
 
-        As `copy`. A subclass keeps its class and state (attributes, metadata), or gives up both: never the class alone.
+        As `copy`. The result has the class and the state of a subclass (attributes, metadata), or
+        neither of the two.
         """
         return self.copy(x, device, dtype)
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
-        """Return native arrays of one shape, dtype and device stacked along a new axis, in new memory on their device.
+        """Return native arrays of equal shape, dtype and device, stacked along a new axis.
 
-        By default by their array-API namespace, which array-api-compat knows; NotImplemented if it does not.
+        The result is new memory on the same device. The default is ``stack`` of the array-API
+        namespace that array-api-compat knows, or NotImplemented if there is none.
         """
-        from array_api_compat import array_namespace  # noqa: PLC0415 - the contract itself loads nothing
+        from array_api_compat import array_namespace  # noqa: PLC0415 - the contract loads nothing
 
         try:
             namespace = array_namespace(arrays[0])
         except TypeError:
             return NotImplemented
         return namespace.stack(arrays, axis=axis)
-
-    def with_numpy_dtype(self, x: Any, /) -> Any:
-        """Return an array without elements as one of its class whose ``dtype`` is NumPy's, as Dask wants it."""
-        return x
-
-    # -- memory that is there: for `interop.copyto`. Without device memory, the defaults do ----------------------------
-
-    def view(self, x: Any, index: Any, /) -> Any:
-        """Return a view of a native array by basic slices, without its gradient, whatever its subclass redefines."""
-        return self.adopt_host(self.export_host(x)[index])
-
-    def assign(self, x: Any, source: Any, /) -> None:
-        """Write the values of another native array of this shape into `x`, cast to its dtype in silence.
-
-        On a device in the order of the framework's current stream there; from another device, too. Then `source` may
-        also be a C-contiguous ndarray, which must not change before a `record_event` that is made later has passed.
-        """
-        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
-
-        np.copyto(self.export_host(x), self.export_host(source), casting="unsafe")
-
-    def mark_modified(self, x: Any, /) -> None:
-        """Take note that the host memory of a native array is about to be written to behind the framework's back."""
-
-    def download_into(self, x: Any, out: NDArray[Any], /) -> None:
-        """Write the values of an array on a device into a C-contiguous ndarray of its shape and dtype.
-
-        Pinned memory may be written in the order of the current stream: it is complete when a later `record_event` has passed.
-        """
-        host = self.copy(x, CPU, self.describe(x).dtype)
-        out[...] = self.export_host(host)
-
-    def pinned(self, nbytes: int, /) -> NDArray[Any]:
-        """Return new uint8 memory of the host that devices read and write in the background; without such, plain."""
-        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
-
-        return np.empty(nbytes, np.uint8)
-
-    def record_event(self, device: Device, /) -> Callable[[], object]:  # noqa: ARG002
-        """Mark the end of what is pending on a device's current stream; return a function that waits for it."""
-        return _nothing_to_wait_for
-
-    def page_out(self, x: Any, /) -> None:
-        """Let go of the pages of a file that an array is mapped from, read or written: they need not be resident."""
-
-    # -- optional: quick ways for plain arrays of exactly one of the `plain_types` -------------------------------------
-
-    @property
-    def plain_types(self) -> tuple[type[Any], ...]:
-        """`array_type`, and subclasses of it that redefine nothing of what an adapter asks or calls."""
-        return (self.array_type,)
-
-    def fingerprint(self, x: Any, /) -> Hashable | None:  # noqa: ARG002 - optional
-        """Return all that `describe` depends on in one value, quicker; None if it depends on more than the array.
-
-        Of two arrays of one class with equal fingerprints a plan is made once. Host memory only.
-        """
-        return None
-
-    def fast_export_host(self) -> FastPath | None:
-        """Return a question and two native calls ``array -> ndarray``, which share memory as `export_host`, or raise.
-
-        The question must exclude what the calls would get wrong in silence. All are best written in C. The second
-        call is for arrays that may lose their gradient (``detach=True``).
-        """
-        return None
-
-    def fast_adopt_host(self) -> FastPath | None:
-        """Return a question about an ndarray and two native calls ``ndarray -> array`` that share it, or raise."""
-        return None
-
-    def compiled_export_host(self) -> Compiled | None:
-        """Return three calls ``array -> ndarray`` without a question: plain, with ``detach=True``, with ``copy=True``.
-
-        Where an array is not plain, or where something would have to be said, they answer NotImplemented.
-        """
-        return None
-
-    def compiled_adopt_host(self) -> Compiled | None:
-        """Return three calls ``ndarray -> array``, likewise."""
-        return None

@@ -1,131 +1,113 @@
-"""What two GPU frameworks share: streams by their handles, and memory that is lent from one to the other.
+"""CUDA streams by their handles, and the verbs that order the work on two streams.
 
-Memory that a consumer still reads must not be reused when the producer drops it: dropping frees it into the producer's
-pool, and the pool knows nothing of the consumer's stream (dmlc/dlpack#176). A `Lease` is the owner behind the
-consumer's array: when it goes, the stream that may reuse the memory waits for the stream that used it. Standard library
-only.
+Streams of different frameworks are compared and ordered by their handles. See
+`interop.adapter.lease` for memory that is used on another stream than its own.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from interop.adapter.base import Adapter
+    from contextlib import AbstractContextManager
+
     from interop.adapter.device import Device
 
-__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Lease", "Stream", "release_pending"]
+__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Stream", "StreamMixin"]
 
 LEGACY: Final = 1
-"""The handle of the legacy default stream of the current device; 0 means the same (CUDA Runtime API)."""
+"""The handle of the legacy default stream of the current device (``cudaStreamLegacy``).
+
+The handle 0 means the same stream.
+"""
 PER_THREAD: Final = 2
+"""The handle of the default stream of the running thread (``cudaStreamPerThread``)."""
 UNORDERED: Final = -1
+"""The value of ``stream=`` with which a consumer asks for no ordering (array API, ``__dlpack__``)."""
 
 
 class Stream(NamedTuple):
-    """A CUDA stream by its handle, with the object that keeps it alive, if there is one."""
+    """A CUDA stream by its handle, with the object that keeps the stream alive, if known."""
 
     handle: int
+    """A ``cudaStream_t`` as a number, or 0, `LEGACY` or `PER_THREAD`."""
     owner: Any = None
+    """The stream object of a framework."""
     ordered: bool = True
-    """Whether the consumer's stream is to wait for the producer's; it is waited for on release all the same."""
+    """Whether this consumer's stream waits for the producer's before it reads the memory.
+
+    The producer waits for this stream in any case, before it reuses the memory.
+    """
     lasts: bool = True
-    """Whether it is there as long as the memory is lent. If nobody knows, the release waits for the device instead."""
+    """Whether the stream exists for as long as the memory is lent.
+
+    If this is not known, the memory is released after a synchronisation of the device.
+    """
 
     def is_same(self, other: Stream) -> bool:
-        """Whether work on both is in order by itself."""
+        """Return whether two handles name one stream, so that no event is needed."""
         return (self.handle or LEGACY) == (other.handle or LEGACY)
 
     def of_any_thread(self) -> Stream:
-        """Return a stream that covers this one on whatever thread: the per-thread one is another on each."""
+        """Return a stream that waits for the work of this one, whichever thread asks.
+
+        `PER_THREAD` names another stream on each thread. The legacy stream waits for all of them.
+        """
         return Stream(LEGACY) if self.handle == PER_THREAD else self
 
 
-class Lease:
-    """Memory that is lent from one stream to another, and an order between the two when it comes back.
+class StreamMixin:
+    """The part of `Adapter` that orders work on the streams of a device.
 
-    Parameters
-    ----------
-    memory : array
-        Kept alive until the lease ends.
-    device : Device
-        Where it is.
-    used_on, back_to : Stream
-        The consumer's stream, and the stream after whose work the memory may be reused.
-    lender : Adapter
-        The producer's, which orders the two; or waits for the device, where that fails.
+    Frameworks with device memory write these methods. `interop.adapter.DeviceAdapter` builds the
+    handoff between two frameworks from them.
     """
 
-    def __init__(
-        self, memory: Any, device: Device, used_on: Stream, back_to: Stream, lender: Adapter
-    ) -> None:
-        self._memory = memory
-        self._device = device
-        self._used_on = used_on
-        self._back_to = back_to
-        self._lender = lender
+    def current_stream(self, device: Device, /) -> Stream:
+        """Return the current stream of the framework on a device."""
+        raise NotImplementedError
 
-    def __del__(self) -> None:
-        """Order the release. At interpreter exit nothing is reused any more, and CUDA may be gone."""
-        if not sys.is_finalizing():
-            _parked.append(
-                _Release(self._memory, self._device, self._used_on, self._back_to, self._lender)
-            )
-            release_pending()
+    def using(self, stream: Stream, /) -> AbstractContextManager[Any]:  # noqa: ARG002 - a default
+        """Return a context in which a stream is the current one of the framework.
 
+        A framework without device memory returns a context that does nothing.
+        """
+        return nullcontext()
 
-class _Release(NamedTuple):
-    """Memory that has come back, and waits to be given up."""
+    def wait_stream(self, earlier: Stream, later: Stream, device: Device, /) -> None:
+        """Let the stream `later` wait for the work that is pending on the stream `earlier`.
 
-    memory: Any
-    device: Device
-    used_on: Stream
-    back_to: Stream
-    lender: Adapter
+        This takes one event and one wait. Nothing is done if both are the same stream.
+        """
+        raise NotImplementedError
 
-    def is_done(self) -> bool:
-        """Order the streams if that can be done now. What can't be ordered at all is lost: better than reused early."""
-        first = self.used_on.of_any_thread() if self.used_on.lasts else Stream(LEGACY)
-        second = self.back_to.of_any_thread()
-        try:
-            if self.lender.is_capturing(first, self.device) or self.lender.is_capturing(
-                second, self.device
-            ):
-                return False
-            if self.used_on.lasts:
-                self.lender.wait_stream(first, second, self.device)
-            else:
-                self._wait_or_keep()
-        except Exception:  # noqa: BLE001 - a stream that is gone, a device in error: nothing may leave a finaliser
-            self._wait_or_keep()
-        return True
+    def is_capturing(self, stream: Stream, device: Device, /) -> bool:
+        """Return whether a CUDA graph is being captured from a stream.
 
-    def _wait_or_keep(self) -> None:
-        try:
-            self.lender.synchronize(self.device)
-        except Exception:  # noqa: BLE001 - the device is lost
-            _lost.append(self.memory)
+        Work for another purpose must not go to such a stream.
+        """
+        raise NotImplementedError
 
+    def synchronize(self, device: Device, /) -> None:
+        """Wait for all work that is pending on a device. Used only if `wait_stream` fails."""
+        raise NotImplementedError
 
-def release_pending() -> None:
-    """Give up what has come back; what was parked during the capture of a CUDA graph is tried again."""
-    for _ in range(len(_parked)):
-        try:
-            release = _parked.popleft()
-        except IndexError:  # another thread was quicker
-            return
-        if not release.is_done():
-            _parked.append(release)
+    def owned(self, x: Any, owner: Any, /) -> Any:
+        """Return a native array over the same device memory that keeps an object alive.
 
-
-_parked: Final[deque[_Release]] = deque()
-_lost: Final[list[Any]] = []
+        The arrays that are exported from the result keep the object alive as well. This method is
+        called only if `export` returns an object with a lease: for consumers outside interop, which
+        do not know the attribute.
+        """
+        raise NotImplementedError
 
 
 class Interface:
-    """A CUDA Array Interface without its stream and its read-only flag: both have been seen to. It owns its source."""
+    """A CUDA Array Interface without the stream and the flag for read-only memory.
+
+    interop has handled both. The object keeps its source alive.
+    """
 
     def __init__(self, source: Any, device: Device) -> None:
         self._source = source
@@ -137,6 +119,6 @@ class Interface:
         self.__cuda_array_interface__ = {
             **interface,
             "data": (interface["data"][0], False),
-            "shape": tuple(interface["shape"]),  # some give lists, which CuPy does not take
+            "shape": tuple(interface["shape"]),  # some sources give lists, which CuPy rejects
             "strides": None if strides is None else tuple(strides),
         }
