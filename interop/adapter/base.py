@@ -1,45 +1,40 @@
-"""The contract between interop and a framework: a subclass of `Adapter` states facts and does what it is told.
+"""The contract between interop and a framework: subclass `Adapter`, state facts, do what is asked.
 
 The core decides everything else: share or copy, on which side, in which order, and in which words
-an error says so. A new adapter of host memory writes the attributes `name` and `array_type` and the
-methods `describe`, `address`, `why_no_dtype`, `copy`, and either `export` and `adopt` (the framework
-speaks DLPack) or `export_host` and `adopt_host` (the framework speaks NumPy). All other methods have
-defaults. They are grouped by subject:
+an error says so. A new adapter of host memory writes
 
-======================================  =======================================================
-`interop.adapter.base`                  facts, devices and dtypes, sharing, copies
-`interop.adapter.writable`              optional: writing into existing memory (`interop.copyto`)
-`interop.adapter.hooks`                 optional: compilers, containers, Dask
-`interop.adapter.fastpath`              optional: shortcuts for plain arrays
-`interop.adapter.streams`               the stream verbs, for frameworks with device memory
-`interop.adapter.device_adapter`        `DeviceAdapter`: the base class for such frameworks
-`interop.adapter.lazy`                  `ReadAdapter` and `LazyAdapter`: read or computed arrays
-======================================  =======================================================
+- the attributes ``name`` and ``array_type``;
+- the methods ``describe``, ``address``, ``why_no_dtype`` and ``copy``;
+- either ``export`` and ``adopt`` (the framework speaks DLPack) or ``export_host`` and
+  ``adopt_host`` (the framework speaks NumPy).
 
-How an adapter says no
-----------------------
-Each answer is a reason in words, which the core puts into an error or into ``Plan.reason``.
+All other methods have defaults, and their modules say who needs them: `interop.adapter.writable`,
+`interop.adapter.hooks`, `interop.adapter.fastpath` and `interop.adapter.streams`. A framework with
+device memory subclasses `interop.adapter.DeviceAdapter`. A framework whose arrays are read or computed
+first subclasses `interop.adapter.ReadAdapter` or `interop.adapter.LazyAdapter`.
 
-`Facts.unsupported`
+An adapter can say no in six ways. Each answer is a reason in words, which the core puts into an error
+or into ``Plan.reason``.
+
+``Facts.unsupported``
     The array has no plain numbers (sparse, object dtype). Every conversion raises
     UnsupportedArrayError with this text, so the text ends with what to write instead.
-`Facts.not_shareable`
+``Facts.not_shareable``
     The array has numbers, but nobody can use the memory as it is (byte order, a lazy bit, the
-    address). The core calls `copy` first; ``copy=False`` raises CopyRequiredError.
-`Facts.needs_read`
-    There is no memory yet (a file, a lazy array). The core calls `ReadAdapter.read` and plans again.
-`Adapter.why_no_dtype`, `Adapter.why_no_dtype_on`
-    As a target, the framework lacks a dtype (on a device). Another ``dtype=`` is the only way out,
-    so the text names one.
-`Adapter.why_not_adoptable`
+    address). The core calls ``copy`` first, and ``copy=False`` raises CopyRequiredError.
+``Facts.needs_read``
+    There is no memory yet (a file, a lazy array). The core calls ``ReadAdapter.read`` and plans again.
+``Adapter.why_no_dtype`` and ``Adapter.why_no_dtype_on``
+    As a target, the framework lacks a dtype, or a device does. Only another ``dtype=`` helps, so the
+    text names one.
+``Adapter.why_not_adoptable``
     As a target, the framework cannot use memory with this layout. The core makes a copy first.
-`BufferError`, raised by `export`, `adopt`, `export_host` and `adopt_host`
-    Only the attempt shows that the memory cannot be shared. The text is the reason. The core plans
-    once more, with a copy.
+``BufferError``, raised by ``export``, ``adopt``, ``export_host`` and ``adopt_host``
+    Only the attempt shows that the memory cannot be shared. The core plans once more, with a copy for
+    the reason that the error gives.
 
-A device that the framework cannot use is a reason that `Adapter.resolve_device` returns in the place
-of a device. An object that is not a device or a dtype of the framework is a TypeError or ValueError
-raised by `parse_device` and `parse_dtype`.
+A device that the framework cannot use is a reason that ``Adapter.resolve_device`` returns in the place
+of a device. ``Adapter.why_misread`` concerns only arguments of decorated functions.
 """
 
 from __future__ import annotations
