@@ -16,6 +16,7 @@ import numpy as np
 from jax.core import Tracer
 
 from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
+from interop.adapter.dtypes import without_imaginary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,8 +146,7 @@ class JAXAdapter(Adapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - there is one device
         """Return a copy of an array or an ndarray, complete on return: JAX may still read what it copies."""
         wanted = _NAMES[dtype]
-        if x.dtype.kind == "c" and wanted.kind not in "bc":
-            x = x.real  # what the cast does, without a warning: the caller has asked for it
+        x = without_imaginary(x, wanted)
         if isinstance(x, np.ndarray):
             with np.errstate(all="ignore"):
                 own = np.array(

@@ -8,6 +8,7 @@ import cupy
 import numpy as np
 
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts, Lease, Stream
+from interop.adapter.dtypes import without_imaginary
 from interop.adapter.lease import release_pending
 from interop.adapter.streams import (
     LEGACY,
@@ -186,8 +187,7 @@ class CuPyAdapter(Adapter):
         """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
         wanted = _DTYPES[dtype]
         x = memory.aligned(x)
-        if x.dtype.kind == "c" and wanted.kind not in "bc":
-            x = x.real  # what the cast does, without NumPy's warning: the caller has asked for it
+        x = without_imaginary(x, wanted)
         if device.is_host:
             with x.device:  # of which the current stream is meant
                 return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
@@ -234,9 +234,7 @@ class CuPyAdapter(Adapter):
             if memory.is_one_copy(x, source):
                 x.data.copy_from_device_async(source.data, source.nbytes)
             else:
-                x[...] = (
-                    source.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else source
-                )
+                x[...] = without_imaginary(source, x.dtype)
         _order(x.device, source.device)
 
     def download_into(self, x: Any, out: NDArray[Any], /) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import cupy
 import numpy as np
 
+from interop.adapter.dtypes import without_imaginary
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -65,7 +67,7 @@ def upload(x: Any, source: NDArray[Any]) -> None:
         return
     uploaded = cupy.empty(source.shape, source.dtype)
     uploaded.set(source)
-    x[...] = uploaded.real if source.dtype.kind == "c" and x.dtype.kind not in "bc" else uploaded
+    x[...] = without_imaginary(uploaded, x.dtype)
 
 
 def is_one_copy(x: Any, source: Any) -> bool:

@@ -22,6 +22,7 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.sizeof import sizeof
 
 from interop.adapter import CPU, Adapter, Device, Facts
+from interop.adapter.dtypes import dtype_name
 from interop.adapter.lazy import LazyAdapter
 
 from . import wire
@@ -43,7 +44,8 @@ class DaskAdapter(LazyAdapter):
 
     def describe(self, x: Any, /) -> Facts:
         """Tell what the array says of itself, and its meta of the blocks."""
-        shape, dtype = tuple(x.shape), str(x.dtype).rpartition(".")[2]
+        shape = tuple(x.shape)
+        dtype = dtype_name(x.dtype)
         known = not any(map(math.isnan, shape))
         nbytes = math.prod(shape) * x.dtype.itemsize if known else 0
         reason = "it is lazy, and has to be computed"

@@ -15,6 +15,7 @@ import numpy as np
 
 from interop import errors
 from interop.adapter import CPU, HOST, LIBRARY, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
+from interop.adapter.dtypes import short_name, without_imaginary
 
 from . import trials
 
@@ -47,7 +48,7 @@ class NamespaceAdapter(Adapter):
 
     def describe(self, x: Any, /) -> Facts:
         """Tell what the array says of itself, and of its memory what DLPack does; else it passes for contiguous."""
-        shape, dtype, device = tuple(x.shape), trials.dtype_name(x.dtype), self._device_of(x)
+        shape, dtype, device = tuple(x.shape), short_name(x.dtype), self._device_of(x)
         if dtype not in PLAIN_DTYPES:
             return Facts(
                 self.name,
@@ -129,7 +130,7 @@ class NamespaceAdapter(Adapter):
 
     def parse_dtype(self, spec: Any, /) -> str:
         """Read a dtype object that is called like the standard's dtype."""
-        return trials.dtype_name(spec)
+        return short_name(spec)
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
         """Return the array itself."""
@@ -196,7 +197,7 @@ class NamespaceAdapter(Adapter):
         """Return a copy on a device that only the library can address, or of an array there."""
         if here == device:
             return self.namespace.astype(x, getattr(self.namespace, dtype), copy=True)
-        if here != CPU and trials.dtype_name(x.dtype) == dtype:
+        if here != CPU and short_name(x.dtype) == dtype:
             return self._moved(x, device)
         host = (
             self._brought_in(x, dtype)
@@ -217,7 +218,7 @@ class NamespaceAdapter(Adapter):
 
         Sharing is enough, because moving the array will copy it.
         """
-        if not isinstance(x, np.ndarray) and trials.dtype_name(x.dtype) == dtype:
+        if not isinstance(x, np.ndarray) and short_name(x.dtype) == dtype:
             return x
         if self.shares and x.dtype == dtype:
             with suppress(BufferError):
@@ -251,7 +252,7 @@ def make_adapter(namespace: ModuleType) -> Adapter | None:
         with suppress(Exception):  # whatever it raises, it makes no such arrays
             x = trials.made(adapter, trials.PROBE)
             if (
-                trials.dtype_name(x.dtype) == trials.PROBE
+                short_name(x.dtype) == trials.PROBE
                 and tuple(x.shape) == (1,)
                 and trials.is_on_host(x)
             ):
@@ -268,7 +269,6 @@ def _subclass(**traits: Any) -> Adapter:
 
 def _cast(array: Any, dtype: str) -> NDArray[Any]:
     """Return a copy in native byte order, without reversed axes. What a cast loses was permitted by the caller."""
-    if array.dtype.kind == "c" and np.dtype(dtype).kind not in "bc":
-        array = array.real  # what the cast does, without NumPy's warning
+    array = without_imaginary(array, np.dtype(dtype))
     with np.errstate(all="ignore"):
         return np.array(array, dtype=dtype, order="K", copy=True)

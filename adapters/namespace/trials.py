@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from interop.adapter import CPU, PLAIN_DTYPES, Device
+from interop.adapter.dtypes import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ def _what_it_did(namespace: ModuleType, maker: str) -> str:
     missing = [name for name in ("shape", "dtype") if not hasattr(x, name)]
     if missing:
         return f"returns an object of the class {type(x).__name__} without {' and '.join(missing)}"
-    if dtype_name(x.dtype) != PROBE or tuple(x.shape) != (1,):
+    if short_name(x.dtype) != PROBE or tuple(x.shape) != (1,):
         return f"returns dtype {x.dtype} and shape {tuple(x.shape)} for an array of dtype {PROBE} and shape (1,)"
     return "copies its argument" if is_on_host(x) else "returns an array that is not on the host"
 
@@ -54,7 +55,7 @@ def has_dtype(adapter: Adapter, dtype: str) -> bool:
     if dtype not in PLAIN_DTYPES:
         return False
     try:
-        return dtype_name(made(adapter, dtype).dtype) == dtype
+        return short_name(made(adapter, dtype).dtype) == dtype
     except Exception:  # noqa: BLE001 - a namespace may raise anything
         return False
 
@@ -88,11 +89,6 @@ def look(x: Any) -> NDArray[Any] | None:
         return np.from_dlpack(x)
     except Exception:  # noqa: BLE001 - a producer may raise anything
         return None
-
-
-def dtype_name(dtype: Any) -> str:
-    """Return the standard's name of a dtype: libraries call it by that, some with their own name in front."""
-    return str(dtype).rpartition(".")[2]
 
 
 def devices(namespace: ModuleType) -> list[Any]:

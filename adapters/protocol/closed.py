@@ -10,6 +10,7 @@ import numpy as np
 
 from interop import errors
 from interop.adapter import PLAIN_DTYPES, Device, Facts
+from interop.adapter.dtypes import dtype_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,17 +73,28 @@ def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayErr
 
 def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:
     """Return the facts of an object from the stated shape and dtype."""
-    name = dtype_name(dtype)
-    problem = None if name else f"its dtype {dtype} is none of plain numbers"
-    if not isinstance(shape, tuple) or not all(
-        isinstance(n, (int, np.integer)) and n >= 0 for n in shape
-    ):
-        problem = problem or f"its shape {shape!r:.80} is none of an array"
-    if problem:
-        return Facts(type(x).__name__, (), str(dtype), device, unsupported=problem)
+    framework = type(x).__name__
+    name = plain_dtype_name(dtype)
+    if name is None:
+        problem = f"its dtype {dtype} is none of plain numbers"
+        return Facts(framework, (), str(dtype), device, unsupported=problem)
+    if not _is_shape(shape):
+        problem = f"its shape {shape!r:.80} is none of an array"
+        return Facts(framework, (), str(dtype), device, unsupported=problem)
     itemsize = np.dtype(name).itemsize
-    strides = strides or tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
-    return Facts(type(x).__name__, shape, name, device, tuple(strides), itemsize * prod(shape))
+    strides = strides or contiguous_strides(shape, itemsize)
+    return Facts(framework, shape, name, device, tuple(strides), itemsize * prod(shape))
+
+
+def _is_shape(shape: Any) -> bool:
+    if not isinstance(shape, tuple):
+        return False
+    return all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape)
+
+
+def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Return the strides in bytes of an array in row-major order."""
+    return tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 def why_unreadable(
@@ -93,15 +105,16 @@ def why_unreadable(
         return None
     if any(stride % size for stride, n in zip(strides, shape, strict=True) if n > 1):
         return f"its strides are not whole elements of {size} bytes"
-    return (
-        f"its address is not a multiple of its elements' {size} bytes" if address % size else None
-    )
+    if address % size:
+        return f"its address is not a multiple of its elements' {size} bytes"
+    return None
 
 
-def dtype_name(dtype: Any) -> str:
-    """Return NumPy's name of a plain dtype, be it NumPy's own object or another library's with the same name."""
-    try:
-        name = np.dtype(dtype).name if dtype is not None else ""
-    except (TypeError, ValueError, SyntaxError):  # a string that names no dtype
-        name = str(dtype).rpartition(".")[2]
-    return name if name in PLAIN_DTYPES else ""
+def plain_dtype_name(dtype: Any) -> str | None:
+    """Return the name of a stated dtype, or None if the dtype is not stated or not one of plain numbers."""
+    if dtype is None:
+        return None
+    name = dtype_name(dtype)
+    if name not in PLAIN_DTYPES:
+        return None
+    return name

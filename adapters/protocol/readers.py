@@ -18,7 +18,7 @@ from interop.adapter import CPU
 
 from .. import _meanings
 from . import columns, producers
-from .closed import Closed, dtype_name, get, has_protocol, stated_facts
+from .closed import Closed, get, has_protocol, plain_dtype_name, stated_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,10 +243,10 @@ def read_later(x: Any) -> NDArray[Any] | Closed | None:
         return Closed(x, facts._replace(needs_read=reason))
     if hasattr(x, "astype") and said is not None and (refused := columns.refusal(x)):
         return Closed(x, refused)
-    if said is None or dtype_name(said):
+    if said is None or plain_dtype_name(said):
         return _open_by_reading(x, lambda: np.asanyarray(x.__array__()), "__array__")
     array = np.asanyarray(x.__array__())
-    if not dtype_name(array.dtype):
+    if not plain_dtype_name(array.dtype):
         return array
     reason = f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."
     return Closed(x, facts._replace(shape=array.shape, unsupported=reason))

@@ -179,10 +179,8 @@ class TorchAdapter(Adapter):
             )  # a negation that was pending is done, too
         with _unseen():
             x = subclass.plain(x)
-            if x.is_complex() and wanted is not None and host.is_real_number(wanted):
-                x = (
-                    x.real
-                )  # what the cast does, without torch's warning: the caller has asked for it
+            if wanted is not None:
+                x = host.without_imaginary(x, wanted)
             huge = device.is_host and host.is_huge(x) and subclass.has_own_memory(type(x))
             return host.write_huge(x, wanted) if huge else _move(x, device, wanted)
 
@@ -225,8 +223,7 @@ class TorchAdapter(Adapter):
                 if isinstance(source, Tensor)
                 else host.adopt_anywhere(source)
             )
-            if source.is_complex() and host.is_real_number(x.dtype):
-                source = source.real  # what the cast does, without torch's warning
+            source = host.without_imaginary(source, x.dtype)
             source = host.resolved(
                 source
             )  # with a cast, `copy_` forgets a negation, or negates in the new dtype

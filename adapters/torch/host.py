@@ -263,12 +263,18 @@ def resolved(x: Tensor) -> Tensor:
     return x.resolve_conj().resolve_neg() if x.is_conj() or x.is_neg() else x
 
 
-def is_real_number(dtype: torch.dtype) -> bool:
-    """Return whether a cast from a complex dtype to a given dtype drops the imaginary part.
+def without_imaginary(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the tensor that a cast to a dtype should read: the real part, or the tensor itself.
 
-    A cast to bool does not: it tests whether a number is zero.
+    A cast from complex to real numbers reads the real part only. torch warns of that, and the
+    caller has accepted the loss already. A cast to bool reads both parts.
     """
-    return not dtype.is_complex and dtype is not torch.bool
+    return x.real if drops_imaginary(x, dtype) else x
+
+
+def drops_imaginary(x: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether a cast of a tensor to a dtype reads the real part only."""
+    return x.is_complex() and not dtype.is_complex and dtype is not torch.bool
 
 
 def is_simple(x: Tensor) -> bool:

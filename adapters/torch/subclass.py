@@ -111,7 +111,7 @@ def stack(tensors: Sequence[Any], axis: int) -> Tensor:
 def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Ask with plain words only: some classes' `to` knows no keywords. Where fewer bytes travel, cast before."""
     real = plain(x)
-    copied = x.real if real.is_complex() and host.is_real_number(dtype) else x
+    copied = x.real if host.drops_imaginary(real, dtype) else x
     seen = plain(copied)
     if seen.is_conj() or seen.is_neg():
         copied = copied.resolve_conj().resolve_neg()

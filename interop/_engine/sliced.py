@@ -6,6 +6,7 @@ from typing import Any
 
 from interop import errors
 from interop._identify import registry
+from interop.adapter.dtypes import dtype_name
 
 
 class Sliced:
@@ -34,7 +35,7 @@ class Sliced:
         part = self._x[index]
         facts = registry.identify(part).describe()
         reason = facts.unsupported
-        if not reason and facts.dtype != (stated := str(self.dtype).rpartition(".")[2]):
+        if not reason and facts.dtype != (stated := dtype_name(self.dtype)):
             reason = (
                 f"its dtype was stated as {stated}. Read it as a whole before: "
                 f'interop.convert(interop.to_numpy(x), "{self._to}").'

@@ -12,6 +12,7 @@ from interop._model.plan import Plan, Step
 from interop._transfer.staging import DescribedOperand, shared, transfer_dtype
 from interop._verbs.inspection import shares_memory
 from interop.adapter import CPU, LIBRARY, Facts
+from interop.adapter.dtypes import dtype_name
 
 if TYPE_CHECKING:
     from interop._identify.operand import Operand
@@ -103,7 +104,7 @@ class Destination:
     def validate_dataset(self, x: Any) -> Facts:
         """Check what is read as it is sliced, by what it says of itself."""
         numpy, class_name = registry.adapter_named("numpy"), type(x).__name__
-        dtype, problem = _dtype_name(x.dtype), None
+        dtype, problem = dtype_name(x.dtype), None
         if dtype not in dtypes.NAMES:
             problem = (
                 f"its dtype {x.dtype} is none of plain numbers. Convert it first, and pass pieces."
@@ -248,11 +249,3 @@ def _layout_key(operand: DescribedOperand) -> tuple[Any, ...]:
     facts = operand.facts
     steps = [s for s, n in zip(facts.strides, facts.shape, strict=True) if n > 1]
     return operand.adapter.address(operand.array), facts.dtype, steps, facts.not_shareable
-
-
-def _dtype_name(dtype: Any) -> str:
-    """Return NumPy's name, also of another library's object of that name."""
-    try:
-        return registry.adapter_named("numpy").parse_dtype(dtype)
-    except TypeError:
-        return str(dtype).rpartition(".")[2]
