@@ -1,21 +1,26 @@
-"""Every error that interop raises on purpose. A message says: source, target, reason, and what to write instead.
+"""The errors that interop raises on purpose.
 
-The tree, with the built-in classes that each is also caught by::
+Each message names the source, the target, the reason and a hint: what to write instead. These parts are also fields of
+the error, so no program has to parse a message. The classes, with the built-in classes that they are caught by::
 
     InteropError
-      UnknownFrameworkError       ValueError                 no framework of that name
-      FrameworkNotInstalledError  ImportError                known, but it can't be imported here
+      UnknownFrameworkError       ValueError                 no framework has that name
+      FrameworkNotInstalledError  ImportError                a known framework cannot be imported
       NotAnArrayError             TypeError                  a list, a string, None, a raw capsule
-      UnsupportedArrayError       TypeError, BufferError     sparse, masked, object dtype: no such numbers over there
-      CopyRequiredError           BufferError, ValueError    `copy=False`, and the memory can't be shared
+      UnsupportedArrayError       TypeError, BufferError     sparse, masked, or a dtype without counterpart
+      CopyRequiredError           BufferError, ValueError    `copy=False`, and the memory cannot be shared
         HostCopyError                                        the policy of `options` forbids the transfer
-      GradientError               RuntimeError               leaving would cut the array off its gradient graph
-      DeviceUnavailableError      RuntimeError               no such device in this process
-      InvalidOptionError          ValueError                 a keyword's value is none of its choices
-      ShapeError                  ValueError                 shapes that don't fit together
+      GradientError               RuntimeError               the result would lose the gradient
+      DeviceUnavailableError      RuntimeError               this process has no such device
+      InvalidOptionError          ValueError                 the value of a keyword is not valid
+      ShapeError                  ValueError                 the shapes do not fit together
 
-A warning, `HostCopyWarning` (a UserWarning), is what the policy ``host_copy="warn"`` gives in the place of an error.
+There is one warning, `HostCopyWarning` (a UserWarning). The policy ``host_copy="warn"`` issues it instead of an error.
 """
+
+from __future__ import annotations
+
+from typing import Any, Self
 
 __all__ = [
     "CopyRequiredError",
@@ -27,66 +32,198 @@ __all__ = [
     "InteropError",
     "InvalidOptionError",
     "NotAnArrayError",
+    "Reason",
     "ShapeError",
     "UnknownFrameworkError",
     "UnsupportedArrayError",
 ]
 
 
+class Reason(str):
+    """A reason for a refusal, together with a hint.
+
+    Adapters return it if a message should have both. It is a string: the text is the reason, then the hint.
+
+    Parameters
+    ----------
+    reason : str
+        Why something cannot be done, as a clause without a full stop.
+    hint : str, optional
+        What to write instead, as one or more sentences.
+
+    Examples
+    --------
+    >>> from interop.errors import Reason
+    >>> reason = Reason("torch has no dtype float128", 'Pass dtype="float64".')
+    >>> str(reason)
+    'torch has no dtype float128. Pass dtype="float64".'
+    >>> reason.hint
+    'Pass dtype="float64".'
+    """
+
+    __slots__ = ("hint", "reason")
+
+    reason: str
+    hint: str | None
+
+    def __new__(cls, reason: str, hint: str | None = None) -> Self:
+        """Compose the text."""
+        self = super().__new__(cls, join_sentences(reason, hint))
+        self.reason = reason
+        self.hint = hint
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Return the arguments of the constructor, for copies and pickles."""
+        return self.reason, self.hint
+
+    @classmethod
+    def of(cls, text: str) -> Reason:
+        """Return a reason as it is, and a plain string as a reason without a hint."""
+        if isinstance(text, Reason):
+            return text
+        return Reason(text)
+
+    def with_prefix(self, prefix: str) -> Reason:
+        """Return the reason with a text in front."""
+        return Reason(prefix + self.reason, self.hint)
+
+    def with_hint(self, hint: str | None) -> Reason:
+        """Return the reason with one more hint behind the first one."""
+        hints = filter(None, (self.hint, hint))
+        return Reason(self.reason, " ".join(hints) or None)
+
+
 class InteropError(Exception):
-    """Whatever interop refuses to do."""
+    """Base class of all errors that interop raises on purpose.
+
+    Parameters
+    ----------
+    reason : str, optional
+        Why something cannot be done, as a clause without a full stop. A `Reason` brings a hint along.
+    attempt : str, optional
+        Text in front of the reason, with the fields ``{source}`` and ``{target}``.
+    source, target, hint : optional
+        The attributes of that name.
+    details : str, optional
+        Text behind the hint.
+    **more
+        Keywords of the built-in exception that is a base class.
+
+    Attributes
+    ----------
+    source : str or None
+        The array or object that was passed, such as ``"torch float32 (3,) on cpu"``. None if no array or several
+        arrays are concerned.
+    target : str or None
+        Where it should have gone: a framework, an array to write to, or a function. None if there is no target.
+    reason : str or None
+        Why it is impossible.
+    hint : str or None
+        What to write instead. None if interop knows no remedy.
+
+    Examples
+    --------
+    >>> import numpy as np, interop
+    >>> try:
+    ...     interop.to_torch(np.ones(3), dtype="int32")
+    ... except interop.InteropError as error:
+    ...     print(error.source, error.target, error.hint, sep=" | ")
+    numpy float64 (3,) on cpu | torch | Pass casting="unsafe" to accept that.
+    """
+
+    source: str | None = None
+    target: str | None = None
+    reason: str | None = None
+    hint: str | None = None
+
+    def __init__(  # noqa: PLR0913 - keywords
+        self,
+        reason: str | None = None,
+        *,
+        attempt: str | None = None,
+        source: object = None,
+        target: object = None,
+        hint: str | None = None,
+        details: str | None = None,
+        **more: Any,
+    ) -> None:
+        if reason is None:  # as raised by other packages, with no text at all
+            super().__init__(**more)
+            return
+        if isinstance(reason, Reason):
+            complete = reason.with_hint(hint)
+            reason, hint = complete.reason, complete.hint
+        text = join_sentences(reason, hint)
+        if attempt:
+            text = f"{attempt.format(source=source, target=target)}: {text}"
+        if details:
+            text = f"{text} {details}"
+        # The text is the only argument: copies and pickles restore the fields from __dict__.
+        super().__init__(text, **more)
+        self.source = None if source is None else str(source)
+        self.target = None if target is None else str(target)
+        self.reason = str(reason)
+        self.hint = hint
 
 
 class UnknownFrameworkError(InteropError, ValueError):
-    """No framework of that name is known."""
+    """A target that is not a known framework."""
 
 
 class FrameworkNotInstalledError(InteropError, ImportError):
-    """The framework is known, but it can't be imported here."""
+    """A known framework that is not installed, or cannot be imported."""
 
 
 class NotAnArrayError(InteropError, TypeError):
-    """The object is no array and speaks no protocol of arrays."""
+    """An object that is not an array and has no array protocol."""
 
 
 class UnsupportedArrayError(InteropError, TypeError, BufferError):
-    """The array has no plain numbers to give, or the target has no such dtype."""
+    """An array without plain numbers, or with a dtype or device that the target does not support."""
 
 
 class CopyRequiredError(InteropError, BufferError, ValueError):
-    """The memory can't be shared, and a copy was not permitted."""
+    """Memory that cannot be shared, where a copy was forbidden."""
 
 
 class HostCopyError(CopyRequiredError):
-    """A copy through host memory that the policy forbids."""
+    """A transfer between the host and a device that the policy forbids."""
 
 
 class HostCopyWarning(UserWarning):
-    """A copy through host memory that the policy permits, and wants to be told of."""
+    """A transfer between the host and a device, where the policy asks for a warning."""
 
 
 class GradientError(InteropError, RuntimeError):
-    """The array requires grad, and the result would be cut off its graph."""
+    """An array that requires grad, where the result would lose the gradient."""
 
 
 class DeviceUnavailableError(InteropError, RuntimeError):
-    """The device doesn't exist in this process."""
+    """A device that does not exist in this process."""
 
 
 class InvalidOptionError(InteropError, ValueError):
-    """A keyword's value is none of its choices."""
+    """A keyword with a value that is not valid."""
 
 
 class ShapeError(InteropError, ValueError):
-    """The shapes don't fit together."""
+    """Shapes that do not fit together."""
+
+
+def join_sentences(reason: str, hint: str | None) -> str:
+    """Return a reason and a hint as one text."""
+    if hint is None:
+        return reason
+    return f"{reason}. {hint}"
 
 
 def quote(error: BaseException) -> str:
-    """Return the class and the text of an exception as a part of a sentence, which ends without a full stop."""
+    """Return the class and the text of another library's exception, for the middle of a sentence."""
     text = without_stop(str(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def without_stop(text: str) -> str:
-    """Return the text of another library's message for the middle of a sentence of ours."""
+    """Return the text of another library's message without its full stop."""
     return text.strip().rstrip(".")
