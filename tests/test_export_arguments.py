@@ -32,7 +32,7 @@ def test_export_of_host_memory_refuses_every_stream(stream: Any) -> None:
     words = message(np.ones(3), stream=stream)
     assert (
         words
-        == f"stream must be None, and memory on cpu has no streams, got {text.short_repr(stream)}. Leave it out."
+        == f"stream must be None, because memory on cpu has no streams, got {text.short_repr(stream)}. Leave it out."
     )
     assert message(np.ones(3), stream=stream, dl_device=(1, 0)) == words
 

@@ -104,8 +104,12 @@ def block_of(lazy: LazyAdapter, x: Any) -> tuple[Adapter, Any]:
     inner = registry.adapter_of(type(meta))
     if inner is None or inner.lazy:
         kind = f"{type(meta).__module__}.{type(meta).__qualname__}"
-        msg = f"cannot convert {lazy.describe(x)}: its blocks are of the class {kind}, which no adapter knows"
-        raise errors.UnsupportedArrayError(f"{msg}. interop.register adds one.")
+        raise errors.UnsupportedArrayError(
+            f"its blocks are of the class {kind}, which no adapter knows",
+            attempt="cannot convert {source}",
+            source=lazy.describe(x),
+            hint="interop.register adds one.",
+        )
     return inner, inner.view(meta, ...)
 
 
@@ -138,15 +142,20 @@ def check_chunks(conversion: Conversion) -> None:
     """Refuse chunks that are for nobody."""
     chunks = conversion.request.chunks
     if chunks is not None and not conversion.target.lazy:
-        msg = f"chunks= applies to lazy targets only, and arrays of {conversion.target.name} have no chunks. Remove it."
-        raise errors.InvalidOptionError(msg)
+        target = conversion.target.name
+        reason = f"chunks= applies to lazy targets only, and arrays of {target} have no chunks"
+        raise errors.InvalidOptionError(
+            reason, source=conversion.facts, target=target, hint="Remove it."
+        )
 
 
 def _check_keywords(conversion: Conversion) -> None:
     request = conversion.request
     if request.stream is not None and not (conversion.source.lazy and request.compute):
-        msg = "stream= does not apply to an array that stays lazy: its workers have their own. Remove it."
-        raise errors.InvalidOptionError(msg)
+        reason = "stream= does not apply to an array that stays lazy: its workers have their own"
+        raise errors.InvalidOptionError(
+            reason, source=conversion.facts, target=conversion.target.name, hint="Remove it."
+        )
 
 
 # -- plan ----------------------------------------------------------------------------------------------------------
@@ -186,8 +195,8 @@ def _plan_split(conversion: LazyConversion) -> Plan:
             if facts.needs_read
             else "Convert it to one first."
         )
-        reason = f"blocks of it need a framework of {facts.device}. {hint}"
-        raise whole.refusal(errors.UnsupportedArrayError, reason)
+        reason = f"blocks of it need a framework of {facts.device}"
+        raise whole.refusal(errors.UnsupportedArrayError, reason, hint)
     planner.check_gradient(whole)
     plan = reading.plan_with_read(block)
     share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
@@ -209,8 +218,9 @@ def _plan_computed(conversion: LazyConversion) -> Plan:
     reading.check_copy(whole)
     limits = whole.request.host_copy == "error" or whole.request.max_host_bytes < math.inf
     if limits and not is_known(whole.facts):
-        reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size. "
-        raise whole.refusal(errors.HostCopyError, f"{reason}Call its compute_chunk_sizes() first.")
+        reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size"
+        hint = "Call its compute_chunk_sizes() first."
+        raise whole.refusal(errors.HostCopyError, reason, hint)
     rest = planner.make_plan(block._replace(request=request_after_computing(conversion)))
     plan = reading.join(whole.facts, rest, block.facts, "compute")
     policy.check(plan, whole.request)
@@ -219,8 +229,9 @@ def _plan_computed(conversion: LazyConversion) -> Plan:
 
 def _check_copy(whole: Conversion, reason: str) -> None:
     if whole.request.copy is False:
-        refusal = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
-        raise whole.refusal(errors.CopyRequiredError, refusal)
+        refusal = f"it takes a copy, because {reason}"
+        hint = "Leave copy=False out to allow it."
+        raise whole.refusal(errors.CopyRequiredError, refusal, hint)
 
 
 def request_after_computing(conversion: LazyConversion) -> Request:

@@ -190,23 +190,23 @@ def is_integer(value: Any, least: int) -> bool:
 
 
 def invalid(
-    name: str, value: object, wanted: str, choices: Iterable[object] = ()
+    name: str,
+    value: object,
+    wanted: str,
+    choices: Iterable[object] = (),
+    hint: str | None = None,
 ) -> errors.InvalidOptionError:
     """Return the error for a keyword with an invalid value.
 
-    The message states the valid values, the given value and, if one of `choices` is similar, that
-    choice.
+    The message states the valid values, the given value and a hint: the most similar of
+    `choices`, if there is one, or `hint`.
     """
-    question = ""
     if isinstance(value, str):
         near = text.nearest(value, [choice for choice in choices if isinstance(choice, str)])
         if near:
-            question = f". Did you mean {near!r}?"
-    # The given value belongs to the first sentence, and a hint may follow.
-    wanted, stop, hint = wanted.partition(". ")
-    return errors.InvalidOptionError(
-        f"{name} must be {wanted}, got {text.short_repr(value)}{question}{stop}{hint}"
-    )
+            hint = f"Did you mean {near!r}?"
+    reason = f"{name} must be {wanted}, got {text.short_repr(value)}"
+    return errors.InvalidOptionError(reason, hint=hint)
 
 
 _PARSERS: Final = {

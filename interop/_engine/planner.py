@@ -13,13 +13,13 @@ from interop._engine import policy
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step, Verb
 from interop._model.reasons import (
-    NO_COPY,
     asks_copy,
     casts,
     copy_hint,
     join,
     misalignment,
     moves,
+    no_copy,
     protects,
 )
 from interop.adapter import CPU, LIBRARY, Device
@@ -46,9 +46,17 @@ class Conversion(NamedTuple):
     address: int | None = None
     """Where the first element is on the host, if that matters to the target: see `Adapter.alignment`."""
 
-    def refusal(self, error: type[errors.InteropError], reason: str) -> errors.InteropError:
-        """Return the error that names source, target, reason and cure."""
-        return error(f"cannot convert {self.facts} to {self.target.name}: {reason}")
+    def refusal(
+        self, error: type[errors.InteropError], reason: str, hint: str | None = None
+    ) -> errors.InteropError:
+        """Return the error that names source, target, reason and hint."""
+        return error(
+            reason,
+            attempt="cannot convert {source} to {target}",
+            source=self.facts,
+            target=self.target.name,
+            hint=hint,
+        )
 
 
 def make_plan(conversion: Conversion) -> Plan:
@@ -63,8 +71,8 @@ def make_plan(conversion: Conversion) -> Plan:
     plan = _plan_within(conversion, device) if within else _plan_across(conversion, device)
     _check_device(conversion, plan)
     if conversion.request.copy is False and not plan.zero_copy:
-        reason = f"it takes a copy, because {plan.reason}. {copy_hint(conversion, plan)}"
-        raise conversion.refusal(errors.CopyRequiredError, reason)
+        reason = f"it takes a copy, because {plan.reason}"
+        raise conversion.refusal(errors.CopyRequiredError, reason, copy_hint(conversion, plan))
     policy.check(plan, conversion.request)
     return plan
 
@@ -144,7 +152,10 @@ def _check_device(conversion: Conversion, plan: Plan) -> None:
         and stream.handle != UNORDERED
         and (by_library or LIBRARY in (here.kind, plan.device.kind))
     ):
-        reason = "stream= cannot order a copy that only the library of the array can make. Leave stream= out."
+        reason = errors.Reason(
+            "stream= cannot order a copy that only the library of the array can make",
+            "Leave stream= out.",
+        )
     if reason:
         raise conversion.refusal(errors.UnsupportedArrayError, reason)
 
@@ -166,8 +177,8 @@ def check_numbers(conversion: Conversion) -> None:
 def check_gradient(conversion: Conversion) -> None:
     """Insist on a gradient that is not lost unasked."""
     if conversion.facts.gradient and not conversion.request.detach:
-        reason = f"it requires grad, and {conversion.target.name} would cut it off its graph. Pass detach=True to allow it."
-        raise conversion.refusal(errors.GradientError, reason)
+        reason = f"it requires grad, and {conversion.target.name} would cut it off its graph"
+        raise conversion.refusal(errors.GradientError, reason, "Pass detach=True to allow it.")
 
 
 def _at_either_side(conversion: Conversion, reason: str | None) -> tuple[str | None, str | None]:
@@ -198,9 +209,7 @@ def _source_steps(
     if reason is None:
         return [Step("detach", "source", here, dtype)] if facts.gradient else []
     if not _can_write(conversion, meet):
-        raise conversion.refusal(
-            errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}"
-        )
+        raise conversion.refusal(errors.UnsupportedArrayError, no_copy(reason, facts))
     return [Step(_writing_verb(facts, meet), "source", meet, dtype, _size(facts, dtype))]
 
 
@@ -267,8 +276,9 @@ def _reachable(conversion: Conversion, here: Device) -> Device:
     if not isinstance(placed, Device) and conversion.facts.downloads:
         return CPU
     if placed is None:
-        reason = f"{target.name} reads no memory on {here}. Convert it to a framework of that device first."
-        raise conversion.refusal(errors.UnsupportedArrayError, reason)
+        reason = f"{target.name} reads no memory on {here}"
+        hint = "Convert it to a framework of that device first."
+        raise conversion.refusal(errors.UnsupportedArrayError, reason, hint)
     if isinstance(placed, str):
         raise conversion.refusal(errors.DeviceUnavailableError, placed)
     return placed
@@ -316,7 +326,7 @@ def _result_dtype(conversion: Conversion) -> str:
         and request.casting == "same_kind"
         and (lost := dtypes.lost_kind(facts.dtype, dtype))
     ):
-        reason = f'{lost}. Pass casting="unsafe" to accept that.'
+        reason = errors.Reason(lost, 'Pass casting="unsafe" to accept that.')
     if reason:
         raise conversion.refusal(errors.UnsupportedArrayError, reason)
     return dtype

@@ -36,12 +36,15 @@ def check(plan: Plan, request: Request) -> None:
             f"max_host_bytes={limit:,} forbids that many",
             f"max_host_bytes={plan.host_bytes}",
         )
-    ends = f"{plan.source} on {plan.source_device} to {plan.target} on {plan.device}"
-    msg = (
-        f"cannot convert from {ends}: {_travel(plan)}, and {rule}. Leave the array where it is, or allow the copy: "
-        f"with interop.options({hint}). The plan was:\n{plan}"
+    allowed = f"with interop.options({hint})"
+    raise errors.HostCopyError(
+        f"{_travel(plan)}, and {rule}",
+        attempt="cannot convert from {source} to {target}",
+        source=f"{plan.source} on {plan.source_device}",
+        target=f"{plan.target} on {plan.device}",
+        hint=f"Leave the array where it is, or allow the copy: {allowed}.",
+        details=f"The plan was:\n{plan}",
     )
-    raise errors.HostCopyError(msg)
 
 
 def warn(plan: Plan, request: Request) -> None:

@@ -68,8 +68,9 @@ def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
 def check_copy(conversion: Conversion) -> None:
     """Refuse `copy=False` of an object that is read first."""
     if conversion.request.copy is False:
-        reason = f"it takes a copy, because {conversion.facts.needs_read}. Leave copy=False out to allow it."
-        raise conversion.refusal(errors.CopyRequiredError, reason)
+        reason = f"it takes a copy, because {conversion.facts.needs_read}"
+        hint = "Leave copy=False out to allow it."
+        raise conversion.refusal(errors.CopyRequiredError, reason, hint)
 
 
 def request_after_reading(request: Request) -> Request:

@@ -36,11 +36,15 @@ class Sliced:
         facts = registry.identify(part).describe()
         reason = facts.unsupported
         if not reason and facts.dtype != (stated := dtype_name(self.dtype)):
-            reason = (
-                f"its dtype was stated as {stated}. Read it as a whole before: "
-                f'interop.convert(interop.to_numpy(x), "{self._to}").'
+            hint = f'interop.convert(interop.to_numpy(x), "{self._to}")'
+            reason = errors.Reason(
+                f"its dtype was stated as {stated}", f"Read it as a whole before: {hint}."
             )
         if reason:
-            msg = f"cannot convert a block, {facts}, to {self._to}: {reason}"
-            raise errors.UnsupportedArrayError(msg)
+            raise errors.UnsupportedArrayError(
+                reason,
+                attempt="cannot convert a block, {source}, to {target}",
+                source=facts,
+                target=self._to,
+            )
         return part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from interop import errors
 from interop._model import layout
@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from interop._model.plan import Plan
     from interop.adapter import Device, Facts
 
-NO_COPY: Final = "can't be asked for a copy. Copy it with its own library first."
+
+def no_copy(reason: str, facts: Facts) -> errors.Reason:
+    """Return why a copy that is needed for a reason cannot be made."""
+    return errors.Reason(
+        f"{reason}, and {facts.framework} can't be asked for a copy",
+        "Copy it with its own library first.",
+    )
 
 
 def join(*reasons: str | None) -> str | None:
@@ -59,9 +65,8 @@ def protects(conversion: Conversion) -> str | None:
     reason = f"{facts.readonly_reason or 'it is read-only'}, and {target.name} would write to it all the same"
     if conversion.request.readonly == "error":
         copy = "" if conversion.request.copy is False else 'readonly="copy", or '
-        raise conversion.refusal(
-            errors.CopyRequiredError, f"{reason}. Pass {copy}{_share_if(facts)}"
-        )
+        hint = f"Pass {copy}{_share_if(facts)}"
+        raise conversion.refusal(errors.CopyRequiredError, reason, hint)
     return reason
 
 

@@ -54,27 +54,31 @@ def parse_stream(spec: Any, device: Device) -> int | None:
         return None
     handle = None if isinstance(spec, bool) else _integer(spec)
     if device.is_host:
-        raise _refuse_stream(spec, f"None, and memory on {device} has no streams. Leave it out")
+        raise _refuse_stream(
+            spec, f"None, because memory on {device} has no streams", "Leave it out."
+        )
     if device.kind in _CUDA:
         if handle is None or handle < UNORDERED or handle == 0:
             known = f"None or {LEGACY} (the legacy default stream), {PER_THREAD} (the per-thread default stream)"
             raise _refuse_stream(
-                spec, f"a stream of {device}. Pass {known}, {UNORDERED} (no order) or a handle"
+                spec, f"a stream of {device}", f"Pass {known}, {UNORDERED} (no order) or a handle."
             )
         return handle
     if device.kind == _ROCM:
         if handle is None or handle < UNORDERED or handle in (LEGACY, PER_THREAD):
             raise _refuse_stream(
-                spec, f"a stream of {device}. Pass None or 0 (the default stream), -1 or a handle"
+                spec,
+                f"a stream of {device}",
+                "Pass None or 0 (the default stream), -1 or a handle.",
             )
         return handle
     if handle != UNORDERED:
-        raise _refuse_stream(spec, f"a stream of {device} that interop knows. Leave it out")
+        raise _refuse_stream(spec, f"a stream of {device} that interop knows", "Leave it out.")
     return handle
 
 
-def _refuse_stream(spec: Any, wanted: str) -> errors.InvalidOptionError:
-    return invalid("stream", spec, f"{wanted}.")
+def _refuse_stream(spec: Any, wanted: str, hint: str) -> errors.InvalidOptionError:
+    return invalid("stream", spec, wanted, hint=hint)
 
 
 def _parse_pair(name: str, spec: Any, wanted: str) -> tuple[int, int] | None:

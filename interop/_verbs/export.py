@@ -16,7 +16,7 @@ from interop._engine.parse import parse_request
 from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
-from interop._model.reasons import NO_COPY, moves
+from interop._model.reasons import moves, no_copy
 from interop._verbs import dlpack_arguments
 from interop._verbs.consumer import find_stream, holders, lend_copy, why_misaligned
 from interop._verbs.convert import convert_computed
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
 _UNVERSIONED: Final = "a consumer before DLPack 1.0 would write to it all the same"
 _UNFLAGGED: Final = "the DLPack of its framework cannot tell the consumer"
+_ATTEMPT: Final = "cannot export {source}"
+_TARGET: Final = "DLPack"
 
 
 def export(x: object, /) -> Exported:
@@ -85,14 +87,13 @@ class Exported:
         if facts.unsupported:
             self._refuse(errors.UnsupportedArrayError, facts.unsupported)
         if self._source.lazy:
-            reason = f"{facts.needs_read}, and has no memory yet. Pass interop.to_numpy(x), or what else computes it."
-            self._refuse(errors.UnsupportedArrayError, reason)
+            reason = f"{facts.needs_read}, and has no memory yet"
+            hint = "Pass interop.to_numpy(x), or what else computes it."
+            self._refuse(errors.UnsupportedArrayError, reason, hint)
         if facts.gradient and not parse_request({}).detach:
-            reason = "it requires grad, and the consumer would cut it off its graph."
-            self._refuse(
-                errors.GradientError,
-                f"{reason} Export it within interop.options(detach=True) to allow that.",
-            )
+            reason = "it requires grad, and the consumer would cut it off its graph"
+            hint = "Export it within interop.options(detach=True) to allow that."
+            self._refuse(errors.GradientError, reason, hint)
 
     def __repr__(self) -> str:
         """Name the array."""
@@ -177,17 +178,19 @@ class Exported:
         """
         start = perf_counter()
         if not self._facts.device.is_host:
-            reason = f"NumPy would copy {self._facts.nbytes:,} bytes from {self._facts.device} to the host unasked."
-            hint = "Write interop.to_numpy(x) to copy them, or pass x to a library of that device"
-            self._refuse(errors.HostCopyError, f"{reason} {hint}, by its from_dlpack.")
+            size, device = self._facts.nbytes, self._facts.device
+            reason = f"NumPy would copy {size:,} bytes from {device} to the host unasked"
+            copy_hint = "Write interop.to_numpy(x) to copy them"
+            share_hint = "pass x to a library of that device, by its from_dlpack"
+            self._refuse(errors.HostCopyError, reason, f"{copy_hint}, or {share_hint}.")
         if dtype is None:
             return convert_computed(self._origin, "numpy", {"copy": copy, "detach": True})
         array = convert_computed(
             self._origin, "numpy", {"copy": False if copy is False else None, "detach": True}
         )
         if copy is False and array.dtype != dtype:
-            reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}. Leave copy=False out."
-            self._refuse(errors.CopyRequiredError, reason)
+            reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}"
+            self._refuse(errors.CopyRequiredError, reason, "Leave copy=False out.")
         if array.dtype != dtype and watch.is_open():
             self._note_cast(str(dtype), start)
         return array.astype(dtype, copy=bool(copy))
@@ -241,10 +244,10 @@ class Exported:
         by_library = device.is_host and (facts.downloads or facts.needs_read is not None)
         if (reason or copy) and not (by_library or facts.device.kind in self._source.device_kinds):
             reason = reason or "copy=True asks for an independent array"
-            self._refuse(errors.UnsupportedArrayError, f"{reason}, and {facts.framework} {NO_COPY}")
+            self._refuse(errors.UnsupportedArrayError, no_copy(reason, facts))
         if reason and copy is False:
-            msg = f"it takes a copy, because {reason}. Leave copy=False out to allow it."
-            self._refuse(errors.CopyRequiredError, msg)
+            hint = "Leave copy=False out to allow it."
+            self._refuse(errors.CopyRequiredError, f"it takes a copy, because {reason}", hint)
         reason = reason or ("copy=True asks for an independent array" if copy else None)
         verb: Verb = (
             "share" if not reason else "move" if travels else "read" if facts.needs_read else "copy"
@@ -279,8 +282,9 @@ class Exported:
             version = {} if max_version is None else {"max_version": max_version}
             return lent.__dlpack__(**version), plan
         except Exception as error:  # noqa: BLE001 - a framework may answer anything
-            reason = f"its framework's DLPack answers {errors.quote(error)}. Convert it to another one first."
-            self._refuse(errors.UnsupportedArrayError, reason, error)
+            reason = f"its framework's DLPack answers {errors.quote(error)}"
+            hint = "Convert it to another one first."
+            self._refuse(errors.UnsupportedArrayError, reason, hint, error)
 
     def _read(self, plan: Plan) -> tuple[Any, Plan]:
         """Read the object, and insist on numbers: those that came count, not those that were stated."""
@@ -290,8 +294,9 @@ class Exported:
             operand = reading.read(operand.adapter, operand.array, self._facts.framework)
         facts = operand.describe()
         if facts.unsupported:
-            msg = f"cannot export {facts}: {facts.unsupported}"
-            raise errors.UnsupportedArrayError(msg)
+            raise errors.UnsupportedArrayError(
+                facts.unsupported, attempt=_ATTEMPT, source=facts, target=_TARGET
+            )
         x, steps = operand.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
         unfit = (
             facts.not_shareable
@@ -329,8 +334,9 @@ class Exported:
         """
         adapter = next(holders(here), None)
         if adapter is None:
-            reason = "it has no DLPack, and no framework with such memory is imported. Import torch or cupy first."
-            self._refuse(errors.UnsupportedArrayError, reason)
+            reason = "it has no DLPack, and no framework with such memory is imported"
+            hint = "Import torch or cupy first."
+            self._refuse(errors.UnsupportedArrayError, reason, hint)
         own = adapter.current_stream(here)._replace(ordered=False)
         adopted = adapter.adopt(
             lent, own if stream == UNORDERED else find_stream(stream or LEGACY, here)
@@ -338,6 +344,12 @@ class Exported:
         return adapter.export(adopted, own)
 
     def _refuse(
-        self, error: type[errors.InteropError], reason: str, cause: Exception | None = None
+        self,
+        error: type[errors.InteropError],
+        reason: str,
+        hint: str | None = None,
+        cause: Exception | None = None,
     ) -> NoReturn:
-        raise error(f"cannot export {self._facts}: {reason}") from cause
+        raise error(
+            reason, attempt=_ATTEMPT, source=self._facts, target=_TARGET, hint=hint
+        ) from cause
