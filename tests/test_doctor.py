@@ -11,7 +11,7 @@ import pytest
 
 import interop
 from interop.__main__ import main
-from interop._doctor import measure, report, routes
+from interop._doctor import measure, report, routes, tables, terminal
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -150,14 +150,14 @@ def test_doctor_text_lists_version_location_frameworks_and_routes(
     said = capsys.readouterr().out
     for words in (
         f"interop {interop.__version__}", str(Path(interop.__file__).parent), "numpy cpu", "torch cpu", "zero-copy",
-        "negative strides", "the same memory", "none: what is installed works", sys.version.split()[0],
+        "negative strides", "the same memory", "none: all installed frameworks work", sys.version.split()[0],
     ):  # fmt: skip
         assert words in said
 
 
 def test_doctor_plain_text_aligns_columns() -> None:
-    part = report.Section("Routes", ("from", "b"), [("a long name", "x"), ("c", "y")])
-    assert report._plain(part) == "Routes\n  from         b\n  a long name  x\n  c            y"
+    part = tables.Section("Routes", ("from", "b"), [("a long name", "x"), ("c", "y")])
+    assert terminal._as_text(part) == "Routes\n  from         b\n  a long name  x\n  c            y"
 
 
 def test_doctor_second_owner_of_the_top_level_name_is_a_warning(
@@ -171,8 +171,8 @@ def test_doctor_second_owner_of_the_top_level_name_is_a_warning(
     document = run_doctor(capsys, "--check")
     assert document["interop"]["also_owned_by"] == ["other"]
     assert document["warnings"][0] == (
-        "the distribution other owns a top-level interop, too, and may have overwritten files of this one. "
-        "An environment of its own is the cure."
+        "the distribution other also owns a top-level package interop, and may have overwritten "
+        "files of array-interop. Install array-interop into an environment without it."
     )
 
 
@@ -180,11 +180,11 @@ def test_doctor_report_replaces_the_home_folder_with_a_tilde(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert report._anonymous({"a": ["/home/somebody/x.so: no", None, 1]}) == {
+    assert report._without_home({"a": ["/home/somebody/x.so: no", None, 1]}) == {
         "a": ["~/x.so: no", None, 1]
     }
     monkeypatch.setenv("HOME", "/")
-    assert report._anonymous(("/lib/x.so",)) == ["/lib/x.so"]
+    assert report._without_home(("/lib/x.so",)) == ["/lib/x.so"]
 
 
 def test_doctor_table_hides_gpus_after_the_second_with_a_note() -> None:
@@ -196,9 +196,7 @@ def test_doctor_table_hides_gpus_after_the_second_with_a_note() -> None:
     matrix = routes.Matrix(tuple(locations), {}, tuple(pairs), (), ())
     assert [str(location) for location in matrix.shown] == ["a cpu", "a cuda:0", "a cuda:1"]
     assert len(matrix.cells) == 9
-    assert report._hidden(matrix) == [
-        ("a cuda:2, a cuda:3: measured as well, and listed by --json",)
-    ]
+    assert tables._hidden(matrix) == [("a cuda:2, a cuda:3: measured, and listed by --json",)]
 
 
 # Files
@@ -240,17 +238,17 @@ def test_doctor_json_and_svg_on_stdout_are_refused(capsys: pytest.CaptureFixture
 def test_doctor_wide_table_is_split_to_fit_the_width(width: int) -> None:
     head = ("from", *(f"place {n}" for n in range(6)))
     rows = [(f"row {n}", *(f"zero-copy {column}" for column in range(6))) for n in range(3)]
-    pieces = report._fitting(report.Section("Routes", head, rows), width)
+    pieces = terminal._fit(tables.Section("Routes", head, rows), width)
     assert [piece.title for piece in pieces] == ["Routes", *[""] * (len(pieces) - 1)]
     assert {piece.head[0] for piece in pieces} == {"from"}
     assert sum((piece.head[1:] for piece in pieces), ()) == head[1:]
     for i, row in enumerate(rows):
         assert sum((piece.rows[i][1:] for piece in pieces), ()) == row[1:]
     lengths = [
-        sum(report._width(column) for column in zip(piece.head, *piece.rows, strict=True))
+        sum(terminal._width(column) for column in zip(piece.head, *piece.rows, strict=True))
         for piece in pieces
     ]
     assert max(lengths) <= width
     assert len(pieces) == {30: 6, 50: 2, 80: 2, 200: 1}[width]
-    narrow = report.Section("Kinds", (), [("x" * 300,)])
-    assert report._fitting(narrow, width) == [narrow]
+    narrow = tables.Section("Kinds", (), [("x" * 300,)])
+    assert terminal._fit(narrow, width) == [narrow]

@@ -115,11 +115,11 @@ LIAR = """
     [
         (
             "export(self, x, stream, /): return x.rows + 1",
-            "ledger cpu -> numpy cpu: broken, the plan said zero-copy, but it was copied, and the values are wrong",
+            "ledger cpu -> numpy cpu: broken, the plan says zero-copy, but the array was copied, and the values are wrong",
         ),
         (
             "adopt(self, source, stream, /): return ledger.Ledger(np.array(source))",
-            "numpy cpu -> ledger cpu: broken, the plan said zero-copy, but it was copied",
+            "numpy cpu -> ledger cpu: broken, the plan says zero-copy, but the array was copied",
         ),
         (
             "export(self, x, stream, /): raise ZeroDivisionError('by nought')",

@@ -1,1 +1,1 @@
-"""Measurements and reports of ``python -m interop``."""
+"""The command ``python -m interop``: measurements, reports and the picture of the routes."""

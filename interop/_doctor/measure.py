@@ -1,15 +1,17 @@
-"""The matrix of routes, measured: a small array is converted from every place to every place, and looked at.
+"""Measure the routes: convert a small array from every location to every location.
 
-A place is a framework and a device that are here. Nothing is believed: the memory is compared, the values are read
-back, and each conversion is made twice, by a plan and as it is remembered.
+A location is a framework with one of its devices on this machine. The measurement does not rely on
+the plan: memory is compared, and values are read back. Each conversion is made twice, because the
+second one may take the fast path.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interop import errors
+from interop._doctor import samples
 from interop._doctor.routes import Location, Matrix, MeasuredRoute
 from interop._engine.pipeline import convert_by_plan
 from interop._identify import registry
@@ -21,36 +23,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from interop._doctor.routes import Kind
+    from interop._doctor.samples import Sample
     from interop._model.plan import Plan
     from interop._verbs.frameworks import FrameworkInfo
     from interop.adapter import Device
 
 
 def measure() -> Matrix:
-    """Import every framework that is installed, and convert from everywhere to everywhere. Nothing is raised.
+    """Import every installed framework and measure the routes between all locations.
 
-    Lazy ones have no memory of their own: they are left out, unless they can't be imported.
+    Nothing is raised. Lazy frameworks have no memory, so they are left out. A lazy framework that
+    cannot be imported is still listed as failed.
     """
-    found = [one for one in map(_probe, frameworks()) if not one.lazy]
-    placed = [(not d.is_host, d.kind, d.id, one.name, str(d)) for one in found for d in one.devices]
-    locations = tuple(Location(name, device) for *_, name, device in sorted(placed))
-    absent = {one.name: one.reason for one in found if not one.devices}
-    plain = [_Source(str(location), partial(_array, location)) for location in locations]
-    special = [_Source(name, partial(_special, name)) for name in _SPECIAL] if locations else []
+    found = [status for status in map(_probe, frameworks()) if not status.lazy]
+    locations = _locations(found)
+    absent = {status.name: status.reason for status in found if not status.devices}
+    plain = [_Source(str(place), partial(samples.plain, place)) for place in locations]
+    special = []
+    if locations:
+        special = [_Source(name, partial(samples.special, name)) for name in samples.SPECIAL]
     return Matrix(
         locations,
         absent,
         tuple(_routes(plain, locations, absent)),
         tuple(_routes(special, locations, absent)),
-        tuple(one.name for one in found if one.failed),
+        tuple(status.name for status in found if status.failed),
     )
 
 
-# -- frameworks ----------------------------------------------------------------------------------------------------
+# -- frameworks ------------------------------------------------------------------------------------
 
 
 class _FrameworkStatus(NamedTuple):
-    """Where a framework can be; if nowhere, why; and whether that is a failure."""
+    """The devices of a framework; if there are none, the reason, and whether that is a failure."""
 
     name: str
     devices: tuple[Device, ...] = ()
@@ -60,88 +65,97 @@ class _FrameworkStatus(NamedTuple):
 
 
 def _probe(info: FrameworkInfo) -> _FrameworkStatus:
+    """Import a framework and list its devices."""
     try:
         adapter = registry.adapter_named(info.name)
         found = devices(adapter)
-        return _FrameworkStatus(
-            info.name,
-            found,
-            "" if found else str(adapter.resolve_device(adapter.default_device)),
-            lazy=adapter.lazy,
-        )
+        reason = ""
+        if not found:
+            reason = str(adapter.resolve_device(adapter.default_device))
+        return _FrameworkStatus(info.name, found, reason, lazy=adapter.lazy)
     except errors.FrameworkNotInstalledError as error:
         return _FrameworkStatus(info.name, reason=str(error), failed=info.installed)
-    except Exception as error:  # noqa: BLE001 - a framework may fail in any way, and the others are still to be seen
-        return _FrameworkStatus(info.name, reason=_describe_error(error), failed=True)
+    except Exception as error:  # noqa: BLE001 - any failure goes into the report
+        return _FrameworkStatus(info.name, reason=errors.quote(error), failed=True)
 
 
-# -- routes --------------------------------------------------------------------------------------------------------
+def _locations(found: Iterable[_FrameworkStatus]) -> tuple[Location, ...]:
+    """Return all locations: first the host, then device after device."""
+    pairs = [(device, status.name) for status in found for device in status.devices]
+    pairs.sort(key=lambda pair: (not pair[0].is_host, pair[0].kind, pair[0].id, pair[1]))
+    return tuple(Location(name, str(device)) for device, name in pairs)
+
+
+# -- routes ----------------------------------------------------------------------------------------
 
 
 class _Source(NamedTuple):
-    """What a route starts from: its name, and what makes an array and tells its values."""
+    """The source of a route: a label and a function that makes the array."""
 
     label: str
-    make: Callable[[], tuple[Any, Any]]
+    make: Callable[[], Sample]
 
 
 def _routes(
     sources: Iterable[_Source], locations: Iterable[Location], absent: dict[str, str]
 ) -> Iterator[MeasuredRoute]:
-    for label, make in sources:
+    for source in sources:
         for location in locations:
-            yield _route(label, location, make)
+            yield _route(source, location)
         for name, reason in absent.items():
-            yield MeasuredRoute(label, name, "unavailable", reason)
+            yield MeasuredRoute(source.label, name, "unavailable", reason)
 
 
-def _route(label: str, location: Location, make: Callable[[], tuple[Any, Any]]) -> MeasuredRoute:
-    """Convert twice, by a plan and as it is remembered, and compare the results with the plan."""
+def _route(source: _Source, location: Location) -> MeasuredRoute:
+    """Convert once by a plan and once as users do, and compare both results with the plan."""
+    label = source.label
     target = str(location)
     try:
-        x, values = make()
-        first, plan = convert_by_plan(x, location.framework, {"device": location.device}, None)
+        sample = source.make()
+        keywords = {"device": location.device}
+        first, plan = convert_by_plan(sample.array, location.framework, keywords, None)
     except errors.InteropError as error:
         return MeasuredRoute(label, target, "unavailable", _reason(error))
-    except Exception as error:  # noqa: BLE001 - whatever else is raised is what we are looking for
-        return MeasuredRoute(label, target, "broken", _describe_error(error))
+    except Exception as error:  # noqa: BLE001 - any other exception is a fault
+        return MeasuredRoute(label, target, "broken", errors.quote(error))
     try:
-        second = convert(x, location.framework, device=location.device)
+        second = convert(sample.array, location.framework, device=location.device)
         faults = [
-            fault
-            for result in (first, second)
-            for fault in _faults(x, result, plan, location, values)
+            *_faults(sample, first, plan, location),
+            *_faults(sample, second, plan, location),
         ]
-        kind = _kind(x, second, plan)
-    except Exception as error:  # noqa: BLE001 - even a refusal: a plan said that it can be done
-        return MeasuredRoute(label, target, "broken", _describe_error(error))
+        kind = _kind(sample.array, second, plan)
+    except Exception as error:  # noqa: BLE001 - so is a refusal after a plan
+        return MeasuredRoute(label, target, "broken", errors.quote(error))
     if faults:
-        return MeasuredRoute(
-            label, target, "broken", ", and ".join(dict.fromkeys(faults)), plan.bytes_copied
-        )
+        reason = ", and ".join(dict.fromkeys(faults))
+        return MeasuredRoute(label, target, "broken", reason, plan.bytes_copied)
     return MeasuredRoute(label, target, kind, plan.reason, plan.bytes_copied)
 
 
-def _faults(x: Any, result: Any, plan: Plan, location: Location, values: Any) -> Iterator[str]:
-    """Find what is not as the plan said."""
-    there = Location(framework_of(result), str(device_of(result)))
-    if there != location:
-        yield f"the result is on {there}"
-    if plan.zero_copy and not shares_memory(x, result):
-        yield "the plan said zero-copy, but it was copied"
-    if not plan.zero_copy and shares_memory(x, result):
-        yield "the plan said that it is copied, but it is the same memory"
-    if _values(result) != values:
+def _faults(sample: Sample, result: Any, plan: Plan, location: Location) -> Iterator[str]:
+    """Yield each difference between a result and the plan."""
+    found = Location(framework_of(result), str(device_of(result)))
+    if found != location:
+        yield f"the result is on {found}"
+    shared = shares_memory(sample.array, result)
+    if plan.zero_copy and not shared:
+        yield "the plan says zero-copy, but the array was copied"
+    if not plan.zero_copy and shared:
+        yield "the plan says copy, but the memory is shared"
+    if _values(result) != sample.values:
         yield "the values are wrong"
 
 
 def _kind(x: Any, result: Any, plan: Plan) -> Kind:
-    here, there = device_of(x), device_of(result)
     if shares_memory(x, result):
         return "zero-copy"
-    if here.is_host != there.is_host or plan.host_bytes:
+    end_on_host = device_of(result).is_host
+    if device_of(x).is_host != end_on_host or plan.host_bytes:
         return "host copy"
-    return "copy" if there.is_host else "device copy"
+    if end_on_host:
+        return "copy"
+    return "device copy"
 
 
 def _values(x: Any) -> Any:
@@ -152,74 +166,8 @@ def _values(x: Any) -> Any:
 
 
 def _reason(error: errors.InteropError) -> str:
-    """Cut off who could not be converted to what, which the route says itself."""
+    """Return the reason of an error, without the source and the target, which the route names."""
     text = str(error)
-    return text.partition(": ")[2] if text.startswith("cannot convert ") else text
-
-
-def _describe_error(error: Exception) -> str:
-    return errors.quote(error)
-
-
-# -- arrays --------------------------------------------------------------------------------------------------------
-
-
-def _array(location: Location) -> tuple[Any, Any]:
-    """Make a plain array at a place."""
-    x = _base()
-    return convert(x, location.framework, device=location.device), x.tolist()
-
-
-def _special(name: str) -> tuple[Any, Any]:
-    """Make one of the special arrays."""
-    import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
-
-    x = _SPECIAL[name](np, _base())
-    return x, np.from_dlpack(x).tolist() if isinstance(x, _Foreign) else np.array(x).tolist()
-
-
-def _base() -> Any:
-    import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
-
-    return aligned(np.arange(32, dtype="float32").reshape(4, 8))  # a dtype that every device has
-
-
-def aligned(array: Any) -> Any:
-    """Copy an ndarray into memory that every framework takes as it lies: aligned to 64 bytes, as XLA wants it."""
-    import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
-
-    memory = np.zeros(array.nbytes + 64, "uint8")
-    start = -memory.__array_interface__["data"][0] % 64
-    out = np.ndarray(array.shape, array.dtype, memory, start, array.strides)
-    out[...] = array
-    return out
-
-
-class _Foreign:
-    """An array of no known framework: it speaks DLPack, and nothing else."""
-
-    def __init__(self, x: Any) -> None:
-        self.__dlpack__ = x.__dlpack__
-        self.__dlpack_device__ = x.__dlpack_device__
-
-
-def _protected(_: Any, x: Any) -> Any:
-    x.flags.writeable = False
-    return x
-
-
-_SPECIAL: Final[dict[str, Callable[[Any, Any], Any]]] = {  # of NumPy and a plain array
-    "every second column": lambda _, x: x[:, ::2],
-    "negative strides": lambda _, x: x[::-1],
-    "read-only": _protected,
-    "overlapping elements": lambda np, x: np.lib.stride_tricks.as_strided(
-        x, strides=(0, x.itemsize)
-    ),
-    "swapped bytes": lambda _, x: x.astype(x.dtype.newbyteorder()),
-    "not aligned": lambda np, x: np.ndarray(
-        x.shape, x.dtype, bytearray(b"." + x.tobytes()), offset=1
-    ),
-    "bfloat16": lambda np, x: convert(x, np, dtype="bfloat16"),
-    "a memoryview": lambda _, x: memoryview(x),
-    "only __dlpack__": lambda _, x: _Foreign(x),
-}
+    if text.startswith("cannot convert "):
+        return text.partition(": ")[2]
+    return text

@@ -1,6 +1,7 @@
-"""The matrix of routes as a picture: one SVG that needs nothing else, for light and dark pages and for screen readers.
+"""Draw the matrix of routes as one SVG, without external resources.
 
-Pure text: where arrays come from and go to, and a word for each pair, become rectangles with a sign and that word.
+The picture is for light and dark pages and for screen readers. It has a row for each source and a
+column for each target. Each cell is a rectangle with a sign and the kind of the route.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ if TYPE_CHECKING:
 
     Spot = tuple[str, str]
 
-# Signs on a field of 16 by 16; a word that is not here gets none.
+# The sign of each kind of route, as an SVG path on a field of 16 by 16. Other words have no sign.
 _SIGNS: Final = {
-    "zero-copy": "M9.5 8a3.7 3.7 0 1 1-7.4 0a3.7 3.7 0 0 1 7.4 0zM14 8a3.7 3.7 0 1 1-7.4 0a3.7 3.7 0 0 1 7.4 0z",
+    "zero-copy": (
+        "M9.5 8a3.7 3.7 0 1 1-7.4 0a3.7 3.7 0 0 1 7.4 0z"
+        "M14 8a3.7 3.7 0 1 1-7.4 0a3.7 3.7 0 0 1 7.4 0z"
+    ),
     "copy": "M2.5 2.5h7.5v7.5h-7.5zM6 12.5v1h7.5v-7.5h-1",
     "device copy": "M2 8h11.5M9.5 4l4 4l-4 4",
     "host copy": "M5 13.5V2.5M2 5.5l3-3l3 3M11 2.5v11M8 10.5l3 3l3-3",
     "unavailable": "M13.5 8a5.5 5.5 0 1 1-11 0a5.5 5.5 0 0 1 11 0zM4.2 4.2l7.6 7.6",
     "broken": "M3.5 3.5l9 9M12.5 3.5l-9 9",
 }
-# By word: the field and what is written on it, on a light page and on a dark one.
+# For each kind of route: the background and the text on a light page, then on a dark page.
 _COLOURS: Final = {
     "zero-copy": ("#dcf3e3", "#0f5f2c", "#12371f", "#86e3a6"),
     "copy": ("#d9f1f4", "#0b5663", "#0d3941", "#90dfec"),
@@ -32,19 +36,23 @@ _COLOURS: Final = {
     "unavailable": ("#eef0f2", "#57606a", "#22282f", "#9aa3ad"),
     "broken": ("#ffe1de", "#ab1f14", "#4b1b18", "#ffb4ad"),
 }
+# The card, its lines, its text and its muted text, on a light page, then on a dark page.
 _PAGE: Final = (
     ("#ffffff", "#d5dae0", "#1f2328", "#59636e"),
     ("#161b22", "#30363d", "#e6edf3", "#9aa3ad"),
 )
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
-_MARGIN, _TOP, _RULE = (
-    28,
-    138,
-    90,
-)  # of the card; of the first row; of the line between devices and names
-_LETTER: Final = 11  # the widest font's, of a name
-_WIDTH, _HEIGHT, _GAP, _GROUP_GAP = 107, 42, 6, 16  # of a cell; between cells, and between devices
-_LEGEND, _NARROWEST = 26, 620  # a line of the legend; the picture
+# Distances are in pixels.
+_MARGIN: Final = 28  # of the card
+_TOP: Final = 138  # of the first row
+_RULE: Final = 90  # left edge of the line between the devices and the names of the rows
+_LETTER: Final = 11  # width of a letter in the widest font
+_WIDTH: Final = 107  # of a cell
+_HEIGHT: Final = 42  # of a cell
+_GAP: Final = 6  # between two cells
+_GROUP_GAP: Final = 16  # between two devices
+_LEGEND: Final = 26  # height of a line of the legend
+_NARROWEST: Final = 620  # width of the picture
 
 
 def draw(cells: Mapping[tuple[Spot, Spot], str], legend: Mapping[str, str]) -> str:
@@ -53,21 +61,20 @@ def draw(cells: Mapping[tuple[Spot, Spot], str], legend: Mapping[str, str]) -> s
     Parameters
     ----------
     cells : mapping
-        From a pair of source and target, each a framework and a device (``("torch", "cuda:0")``; the device of a
-        framework that can be nowhere is ``""``), to the word for that route. Rows and columns are in its order.
+        The kind of the route for each pair of source and target. A source or target is a framework
+        and a device (``("torch", "cuda:0")``). The device is ``""`` if the framework has none here.
+        Rows and columns have the order of the mapping.
     legend : mapping
-        From each word to what it means. Only the words that occur are explained.
+        The meaning of each kind. The picture explains only the kinds that occur.
 
     Returns
     -------
     str
-        An SVG document, the same for the same cells.
+        An SVG document. Equal cells give equal documents.
     """
     left = _RULE + 28 + _LETTER * max((len(name) for (name, _), _ in cells), default=0)
-    rows, columns = (
-        _offsets((start for start, _ in cells), _TOP, _HEIGHT),
-        _offsets((e for _, e in cells), left, _WIDTH),
-    )
+    rows = _offsets((source for source, _ in cells), _TOP, _HEIGHT)
+    columns = _offsets((target for _, target in cells), left, _WIDTH)
     used = {word: meaning for word, meaning in legend.items() if word in cells.values()}
     bottom = max(rows.values(), default=_TOP) + _HEIGHT
     width = max(max(columns.values(), default=left) + _WIDTH + _MARGIN, _NARROWEST)
@@ -76,35 +83,45 @@ def draw(cells: Mapping[tuple[Spot, Spot], str], legend: Mapping[str, str]) -> s
         *_head(width, height),
         *_labels_above(columns),
         *_labels_left(rows, left - 14),
-        *(_cell(columns[end], rows[start], word) for (start, end), word in cells.items()),
+        *(_cell(columns[target], rows[source], word) for (source, target), word in cells.items()),
         *_explained(used, bottom + _MARGIN),
     ]
-    attributes = (
-        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="{_FONT}"'
+    return "\n".join(
+        [_opening(width, height), *_described(cells), _style(used), *body, "</svg>", ""]
     )
-    start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="interop-routes" role="img" {attributes}'
-    )
-    about = ' aria-labelledby="interop-routes-title interop-routes-text">'
-    return "\n".join([start + about, *_described(cells), _style(used), *body, "</svg>", ""])
 
 
-def _offsets(spots: Iterable[Spot], at: int, size: int) -> dict[Spot, int]:
-    """Return where each row or column starts: those of one device side by side, a gap before the next device."""
+def _opening(width: int, height: int) -> str:
+    """Return the opening tag of the document."""
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    about = 'aria-labelledby="interop-routes-title interop-routes-text"'
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" class="interop-routes" role="img" '
+        f'{size} font-family="{_FONT}" {about}>'
+    )
+
+
+def _offsets(spots: Iterable[Spot], first: int, size: int) -> dict[Spot, int]:
+    """Return the start of each row or column, with a wider gap between two devices."""
     found: dict[Spot, int] = {}
+    start = first
     last: str | None = None
     for spot in dict.fromkeys(spots):
-        at += 0 if last is None else size + (_GAP if spot[1] == last else _GROUP_GAP)
-        found[spot], last = at, spot[1]
+        device = spot[1]
+        if last is not None:
+            gap = _GAP if device == last else _GROUP_GAP
+            start += size + gap
+        found[spot] = start
+        last = device
     return found
 
 
 def _described(cells: Mapping[tuple[Spot, Spot], str]) -> list[str]:
-    """Say it all in words, for those who can't see it."""
-    sentences = [
-        f"From {_format_spot(source)}: {', '.join(f'to {_format_spot(end)} {word}' for (_, end), word in group)}."
-        for source, group in groupby(cells.items(), key=lambda item: item[0][0])
-    ]
+    """Return the title and the description, which screen readers read out."""
+    sentences: list[str] = []
+    for source, group in groupby(cells.items(), key=lambda item: item[0][0]):
+        routes = [f"to {_format_spot(target)} {word}" for (_, target), word in group]
+        sentences.append(f"From {_format_spot(source)}: {', '.join(routes)}.")
     title = "What each conversion between frameworks and devices costs"
     text = escape(" ".join(sentences))
     return [
@@ -114,10 +131,10 @@ def _described(cells: Mapping[tuple[Spot, Spot], str]) -> list[str]:
 
 
 def _style(used: Iterable[str]) -> str:
+    """Return the style sheet with the colours of the used kinds of routes."""
     light, dark = ([*_page(_PAGE[i]), *(_fill(word, 2 * i) for word in used)] for i in range(2))
-    return "\n".join(
-        ["<style>", *light, "@media (prefers-color-scheme: dark) {", *dark, "}", "</style>"]
-    )
+    dark_rule = "@media (prefers-color-scheme: dark) {"
+    return "\n".join(["<style>", *light, dark_rule, *dark, "}", "</style>"])
 
 
 def _page(colours: Sequence[str]) -> list[str]:
@@ -133,14 +150,18 @@ def _page(colours: Sequence[str]) -> list[str]:
 def _fill(word: str, first: int) -> str:
     field, ink = _COLOURS[word][first : first + 2]
     name = f".interop-routes .{_class(word)}"
-    return f"{name} rect {{ fill: {field} }} {name} text {{ fill: {ink} }} {name} path {{ stroke: {ink} }}"
+    return (
+        f"{name} rect {{ fill: {field} }} {name} text {{ fill: {ink} }} "
+        f"{name} path {{ stroke: {ink} }}"
+    )
 
 
 def _head(width: int, height: int) -> list[str]:
-    about = "Measured: from the place on the left to the place at the top"
+    about = "Measured, from the location on the left to the location at the top"
+    title = f'x="{_MARGIN}" y="44" font-size="19" font-weight="600"'
     return [
         f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="12"/>',
-        f'<text x="{_MARGIN}" y="44" font-size="19" font-weight="600">What a conversion costs</text>',
+        f"<text {title}>What a conversion costs</text>",
         f'<text class="muted" x="{_MARGIN}" y="66" font-size="13">{about}</text>',
     ]
 
@@ -149,7 +170,8 @@ def _labels_above(columns: Mapping[Spot, int]) -> list[str]:
     lines: list[str] = []
     for device, group in groupby(columns, key=lambda spot: spot[1]):
         spots = list(group)
-        start, end = columns[spots[0]], columns[spots[-1]] + _WIDTH
+        start = columns[spots[0]]
+        end = columns[spots[-1]] + _WIDTH
         at = f'x="{(start + end) / 2:g}" y="{_TOP - 38}" text-anchor="middle"'
         lines += [
             f'<text class="muted" {at} font-size="13">{_device(device)}</text>',
@@ -163,9 +185,11 @@ def _labels_left(rows: Mapping[Spot, int], right: int) -> list[str]:
     lines: list[str] = []
     for device, group in groupby(rows, key=lambda spot: spot[1]):
         spots = list(group)
-        start, end = rows[spots[0]], rows[spots[-1]] + _HEIGHT
+        start = rows[spots[0]]
+        end = rows[spots[-1]] + _HEIGHT
+        at = f'x="{_MARGIN}" y="{(start + end) / 2 + 5:g}"'
         lines += [
-            f'<text class="muted" x="{_MARGIN}" y="{(start + end) / 2 + 5:g}" font-size="13">{_device(device)}</text>',
+            f'<text class="muted" {at} font-size="13">{_device(device)}</text>',
             f'<path class="rule" fill="none" d="M{_RULE} {start}V{end}"/>',
         ]
         lines += [_name(spot, right, rows[spot] + _HEIGHT / 2 + 5, "end") for spot in spots]
@@ -178,21 +202,23 @@ def _name(spot: Spot, x: float, y: float, anchor: str) -> str:
 
 
 def _cell(x: float, y: float, word: str) -> str:
-    """Draw a rectangle with the sign above the middle's left, and the word beside it."""
+    """Draw a rectangle with the sign on the left, and the word beside the sign."""
     box = f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="7"/>'
     text = f'<text x="{x + 26}" y="{y + _HEIGHT / 2 + 4:g}" font-size="12">{word}</text>'
     return f'<g class="{_class(word)}">{box}{_sign(word, x + 8, y + _HEIGHT / 2 - 7)}{text}</g>'
 
 
 def _explained(used: Mapping[str, str], top: float) -> list[str]:
+    """Draw the legend."""
     lines: list[str] = []
     for i, (word, meaning) in enumerate(used.items()):
         y = top + i * _LEGEND
         box = f'<rect x="{_MARGIN}" y="{y}" width="{_WIDTH}" height="20" rx="5"/>'
         text = f'<text x="{_MARGIN + 26}" y="{y + 14}" font-size="12">{word}</text>'
+        at = f'x="{_MARGIN + _WIDTH + 14}" y="{y + 14}"'
         lines += [
             f'<g class="{_class(word)}">{box}{_sign(word, _MARGIN + 8, y + 3)}{text}</g>',
-            f'<text class="muted" x="{_MARGIN + _WIDTH + 14}" y="{y + 14}" font-size="13">{escape(meaning)}</text>',
+            f'<text class="muted" {at} font-size="13">{escape(meaning)}</text>',
         ]
     return lines
 

@@ -1,4 +1,4 @@
-"""What the matrix of routes is made of: places, routes, and what a route can cost."""
+"""The measured routes between frameworks and devices, and the kinds of routes."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from interop.adapter import Device
 Kind = Literal["zero-copy", "copy", "device copy", "host copy", "unavailable", "broken"]
 KINDS: Final[dict[str, str]] = {
     "zero-copy": "the same memory",
-    "copy": "new memory, on the host",
+    "copy": "new memory on the host",
     "device copy": "new memory, and no byte leaves the devices",
-    "host copy": "the bytes travel between the host and a device",
+    "host copy": "bytes travel between the host and a device",
     "unavailable": "refused, with a reason",
-    "broken": "not what was promised",
+    "broken": "the result differs from the plan",
 }
-"""What each kind of route means."""
-_FEW: Final = 2
+"""The meaning of each kind of route."""
+_SHOWN_DEVICES: Final = 2
+"""Number of devices of each kind in the tables. Further devices only repeat the same routes."""
 
 
 class Location(NamedTuple):
-    """A framework and a device; of a framework that can be nowhere here, its name alone."""
+    """A framework and one of its devices. The device is empty if the framework has none here."""
 
     framework: str
     device: str = ""
 
     def __str__(self) -> str:
-        """Say it in two words: ``torch cuda:0``."""
+        """Return the framework and the device, such as ``torch cuda:0``."""
         return f"{self.framework} {self.device}".rstrip()
 
 
 class MeasuredRoute(NamedTuple):
-    """What became of one conversion.
+    """The result of one conversion.
 
     Attributes
     ----------
     source : str
-        The place (``"torch cuda:0"``), or what is special about the array (``"read-only"``).
+        The location (``"torch cuda:0"``), or the special property of the array (``"read-only"``).
     target : str
-        The place; of a framework that can be nowhere here, its name.
+        The location, or only the name of a framework without a device.
     kind : str
         One of `KINDS`.
     reason : str
-        Why it is so: the plan's words, the error's, or what is wrong.
+        The reason given by the plan or by the error, or the fault that was found.
     bytes : int
-        Written, of the 128 bytes of the array and of its copies.
+        Number of bytes written. The array and each of its copies have 128 bytes.
     """
 
     source: str
@@ -54,25 +55,25 @@ class MeasuredRoute(NamedTuple):
     bytes: int = 0
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Format the route as one line."""
         return f"{self.source} -> {self.target}: {self.kind}, {self.reason}"
 
 
 class Matrix(NamedTuple):
-    """All that was measured.
+    """All measured routes.
 
     Attributes
     ----------
     locations : tuple of Location
-        Where arrays can be: the host first, then device after device.
+        All locations of arrays: the host first, then each device.
     absent : dict
-        By name, why a framework can be nowhere here.
+        The frameworks without a device, each with the reason.
     routes : tuple of MeasuredRoute
-        From every place to every place and to every absent framework.
+        From every location to every location and to every absent framework.
     special : tuple of MeasuredRoute
-        The same for arrays on the host that are special: read-only, reversed, no known framework's.
+        The routes of special arrays on the host, for example read-only or reversed ones.
     failed : tuple of str
-        Frameworks that are installed and don't work.
+        The frameworks that are installed but do not work.
     """
 
     locations: tuple[Location, ...]
@@ -83,20 +84,26 @@ class Matrix(NamedTuple):
 
     @property
     def shown(self) -> tuple[Location, ...]:
-        """Return the places on the first two devices of each kind: what is on more of them only repeats."""
+        """Return the locations on the first devices of each kind."""
         return tuple(
-            location for location in self.locations if Device.parse(location.device).id < _FEW
+            location
+            for location in self.locations
+            if Device.parse(location.device).id < _SHOWN_DEVICES
         )
 
     @property
     def cells(self) -> dict[tuple[tuple[str, str], tuple[str, str]], str]:
-        """Return the kind of each route of a plain array between the places that are shown."""
+        """Return the kind of each route of a plain array between the shown locations."""
         ends = {str(location): location for location in (*self.shown, *map(Location, self.absent))}
         between = [route for route in self.routes if route.source in ends and route.target in ends]
         return {(ends[route.source], ends[route.target]): route.kind for route in between}
 
     @property
     def problems(self) -> list[str]:
-        """Return what is wrong here, a line each; that something is not installed, or refused, is not."""
+        """Return one line for each failed framework and broken route.
+
+        A framework that is not installed and a refused conversion are not problems.
+        """
+        failed = [f"{name}: {self.absent[name]}" for name in self.failed]
         broken = [str(route) for route in (*self.routes, *self.special) if route.kind == "broken"]
-        return [*(f"{name}: {self.absent[name]}" for name in self.failed), *broken]
+        return failed + broken

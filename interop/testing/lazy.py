@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import interop
-from interop._doctor.measure import aligned
+from interop._doctor.samples import aligned
 from interop._engine import lazy_planner, pipeline
 from interop._identify import registry
 from interop.adapter import CPU

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 import interop
-from interop._doctor.measure import aligned
+from interop._doctor.samples import aligned
 from interop._identify import registry
 from interop._model import dtypes
 from interop.adapter import CPU, Device

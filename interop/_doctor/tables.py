@@ -1,0 +1,105 @@
+"""The report of ``python -m interop`` as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from interop._doctor.routes import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from interop._doctor.routes import Matrix, MeasuredRoute
+
+_NO_PROBLEMS: Final = "none: all installed frameworks work"
+
+
+class Section(NamedTuple):
+    """A table with a title. The head is empty if the table has none."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def sections(report: dict[str, Any], matrix: Matrix) -> list[Section]:
+    """Return the tables of a report, without empty ones.
+
+    Parameters
+    ----------
+    report : dict
+        The document that `interop._doctor.report.document` returns.
+    matrix : Matrix
+        The measured routes.
+    """
+    ends = [*map(str, matrix.shown), *matrix.absent]
+    shown = [route for route in matrix.routes if route.source in ends]
+    head = ("from \\ to", *ends)
+    framework_head = ("name", "version", "devices", "compiled path")
+    problems = report["problems"] or [_NO_PROBLEMS]
+    parts = [
+        Section(f"interop {report['interop']['version']}", (), _about(report)),
+        Section("Frameworks", framework_head, _framework_rows(report["frameworks"])),
+        Section("Routes of plain arrays", head, _grid(shown, ends)),
+        Section("Routes of special arrays on the host", head, _grid(matrix.special, ends)),
+        Section("Kinds of routes", (), _legend([*shown, *matrix.special])),
+        Section("Reasons", (), _refusals(matrix)),
+        Section("Not shown", (), _hidden(matrix)),
+        Section("Warnings", (), [(line,) for line in report["warnings"]]),
+        Section("Problems", (), [(line,) for line in problems]),
+    ]
+    return [part for part in parts if part.rows]
+
+
+def _about(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    about = report["interop"]
+    compiled = about["compiled"]
+    if about["INTEROP_COMPILED"] is not None:
+        compiled += f", INTEROP_COMPILED={about['INTEROP_COMPILED']}"
+    return [
+        ("installed in", about["location"]),
+        ("compiled", compiled),
+        ("Python", report["python"]),
+        ("platform", report["platform"]),
+    ]
+
+
+def _framework_rows(infos: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for info in infos:
+        version = "not installed"
+        if info["installed"]:
+            version = info["version"] or "unknown"
+        devices = ", ".join(info["devices"]) or "none"
+        rows.append((info["name"], version, devices, "on" if info["compiled"] else "off"))
+    return rows
+
+
+def _grid(routes: Iterable[MeasuredRoute], ends: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return a row for each source: the source, and the kind of the route to each end."""
+    rows: dict[str, dict[str, str]] = {}
+    for route in routes:
+        rows.setdefault(route.source, {})[route.target] = route.kind
+    return [(source, *(kinds[end] for end in ends)) for source, kinds in rows.items()]
+
+
+def _legend(routes: Iterable[MeasuredRoute]) -> list[tuple[str, ...]]:
+    used = {route.kind for route in routes}
+    return [(kind, meaning) for kind, meaning in KINDS.items() if kind in used]
+
+
+def _refusals(matrix: Matrix) -> list[tuple[str, ...]]:
+    """Return the reasons of unavailable routes, with one row for each absent framework."""
+    refused = [
+        (f"{route.source} -> {route.target}", route.reason)
+        for route in (*matrix.routes, *matrix.special)
+        if route.kind == "unavailable" and route.target not in matrix.absent
+    ]
+    return [*matrix.absent.items(), *refused]
+
+
+def _hidden(matrix: Matrix) -> list[tuple[str, ...]]:
+    hidden = [str(place) for place in matrix.locations if place not in matrix.shown]
+    if not hidden:
+        return []
+    return [(f"{', '.join(hidden)}: measured, and listed by --json",)]
