@@ -166,8 +166,7 @@ def _values(x: Any) -> Any:
 
 
 def _reason(error: errors.InteropError) -> str:
-    """Return the reason of an error, without the source and the target, which the route names."""
-    text = str(error)
-    if text.startswith("cannot convert "):
-        return text.partition(": ")[2]
-    return text
+    """Return the reason and the hint of an error, without the source and the target of the route."""
+    if error.reason is None:
+        return str(error)
+    return errors.join_sentences(error.reason, error.hint)
