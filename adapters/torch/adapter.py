@@ -9,7 +9,17 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import CPU, CURRENT, Adapter, Device, Facts, Lease, Stream
+from interop.adapter import (
+    CPU,
+    CURRENT,
+    Adapter,
+    CompiledPath,
+    Device,
+    Facts,
+    FastPath,
+    Lease,
+    Stream,
+)
 from interop.adapter.lease import release_pending
 from interop.adapter.streams import LEGACY, Interface
 
@@ -271,29 +281,27 @@ class TorchAdapter(Adapter):
         except RuntimeError:  # nested tensors have no shape, sparse ones no strides
             return None
 
-    def fast_export_host(self) -> Any:
-        """Let `Tensor.numpy` do it: it refuses what can't be shared, except elements that overlap."""
-        return Tensor.is_contiguous, Tensor.numpy, host.share_without_gradient
+    def fast_export_host(self) -> FastPath:
+        """Return `Tensor.numpy`, which checks everything except overlapping elements."""
+        return FastPath(Tensor.is_contiguous, Tensor.numpy, host.share_without_gradient)
 
-    def fast_adopt_host(self) -> Any:
-        """Let `torch.from_numpy` do it, where the array is contiguous, aligned and writeable: it minds no flag."""
-        return host.is_plain, torch.from_numpy, torch.from_numpy
+    def fast_adopt_host(self) -> FastPath:
+        """Return `torch.from_numpy`, which does not check alignment, strides and the read-only flag."""
+        return FastPath(host.is_plain, torch.from_numpy, torch.from_numpy)
 
-    def compiled_export_host(self) -> Any:
-        """Let `_torch.c` do it, where it was built."""
-        return host.compiled and (
-            host.compiled.share,
-            host.compiled.share_detached,
-            host.compiled.share_copy,
-        )
+    def compiled_export_host(self) -> CompiledPath | None:
+        """Return the functions of `_native.c`, or None if it was not built."""
+        if host.compiled is None:
+            return None
+        native = host.compiled
+        return CompiledPath(native.share, native.share_detached, native.share_copy)
 
-    def compiled_adopt_host(self) -> Any:
-        """Let `_torch.c` do it, where it was built."""
-        return host.compiled and (
-            host.compiled.adopt,
-            host.compiled.adopt,
-            host.compiled.adopt_copy,
-        )
+    def compiled_adopt_host(self) -> CompiledPath | None:
+        """Return the functions of `_native.c`, or None if it was not built."""
+        if host.compiled is None:
+            return None
+        native = host.compiled
+        return CompiledPath(native.adopt, native.adopt, native.adopt_copy)
 
 
 def _torch_device(x: Tensor, device: Device) -> torch.device:

@@ -95,7 +95,7 @@ def _register(source: Adapter, target: Adapter, to: Any) -> None:
     for cls in source.plain_types:
         FINGERPRINTS[cls] = source.fingerprint
         if fast:
-            TABLE.setdefault(to, {})[cls] = fast
+            TABLE.setdefault(to, {})[cls] = tuple(fast)
         if compiled and compiled_module:
             compiled_module.register(to, cls, *compiled)
 

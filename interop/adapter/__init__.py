@@ -16,7 +16,7 @@ from interop.adapter.device import (
     LibraryDevice,
 )
 from interop.adapter.facts import EXTENDED_DTYPES, PLAIN_DTYPES, Facts
-from interop.adapter.fastpath import find_compiled
+from interop.adapter.fastpath import CompiledPath, FastPath, find_compiled
 from interop.adapter.hooks import INDEX
 from interop.adapter.lazy import LazyAdapter, ReadAdapter
 from interop.adapter.lease import Lease
@@ -33,8 +33,10 @@ __all__ = [
     "NOWHERE",
     "PLAIN_DTYPES",
     "Adapter",
+    "CompiledPath",
     "Device",
     "Facts",
+    "FastPath",
     "LazyAdapter",
     "Lease",
     "LibraryDevice",

@@ -8,17 +8,51 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from types import ModuleType
 
     Call = Callable[[Any], Any]
-    FastPath = tuple[Callable[[Any], bool], Call, Call]
-    Compiled = tuple[Call, Call, Call]
 
-__all__ = ["FastPathMixin", "find_compiled"]
+__all__ = ["CompiledPath", "FastPath", "FastPathMixin", "find_compiled"]
+
+
+class FastPath(NamedTuple):
+    """A check for plain arrays, and native calls for the arrays that pass the check.
+
+    Attributes
+    ----------
+    is_plain : callable
+        ``is_plain(x)`` is False for each array that a native call would convert wrongly without an
+        error.
+    share : callable
+        ``share(x)`` returns an array over the same memory, or raises.
+    share_detached : callable
+        ``share_detached(x)`` also accepts an array with a gradient (``detach=True``).
+    """
+
+    is_plain: Callable[[Any], bool]
+    share: Call
+    share_detached: Call
+
+
+class CompiledPath(NamedTuple):
+    """Functions in C, each for one set of keywords, that check and convert an array.
+
+    A function returns NotImplemented for an array that is not plain, and for an array whose
+    conversion would raise or warn.
+
+    Attributes
+    ----------
+    share, share_detached, copy : callable
+        For calls without keywords, with ``detach=True`` and with ``copy=True``.
+    """
+
+    share: Call
+    share_detached: Call
+    copy: Call
 
 
 def find_compiled(module: str) -> ModuleType | None:
@@ -53,26 +87,17 @@ class FastPathMixin:
         return None
 
     def fast_export_host(self) -> FastPath | None:
-        """Return ``(is_plain, share, share_detached)`` for arrays that become ndarrays, or None.
-
-        ``is_plain(x)`` is False for each array that the other two would convert wrongly without an
-        error. ``share(x)`` shares memory as `export_host` does, or raises. ``share_detached(x)``
-        also accepts an array with a gradient (``detach=True``). Functions in C are best.
-        """
+        """Return the native calls ``array -> ndarray``, or None. Functions in C are best."""
         return None
 
     def fast_adopt_host(self) -> FastPath | None:
-        """Return ``(is_plain, share, share_detached)`` for ndarrays that become arrays, or None."""
+        """Return the native calls ``ndarray -> array``, or None. Functions in C are best."""
         return None
 
-    def compiled_export_host(self) -> Compiled | None:
-        """Return three functions ``array -> ndarray``: plain, ``detach=True`` and ``copy=True``.
-
-        The functions check the array themselves. They return NotImplemented for an array that is
-        not plain, and for one whose conversion would raise or warn.
-        """
+    def compiled_export_host(self) -> CompiledPath | None:
+        """Return the functions in C ``array -> ndarray``, or None if there are none."""
         return None
 
-    def compiled_adopt_host(self) -> Compiled | None:
-        """Return three functions ``ndarray -> array``, as `compiled_export_host` does."""
+    def compiled_adopt_host(self) -> CompiledPath | None:
+        """Return the functions in C ``ndarray -> array``, or None if there are none."""
         return None
