@@ -91,5 +91,5 @@ def test_copyto_iterable_into_0d_dst_is_refused() -> None:
     dst = np.zeros(())
     assert message(dst, iter([VALUES]), interop.ShapeError) == (
         "cannot copy an iterable (list_iterator) into numpy float64 () on cpu: dst has no axis along which arrays "
-        "could be laid."
+        "could be laid"
     )

@@ -82,11 +82,11 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     ),
     "rows of another length": (
         interop.ShapeError, lambda: iter([VALUES[:, :1]]), {},
-        f"cannot copy numpy float32 (6, 1) on cpu into {HERE}: each array of an iterable must have the shape (n, 4).",
+        f"cannot copy numpy float32 (6, 1) on cpu into {HERE}: each array of an iterable must have the shape (n, 4)",
     ),
     "rows without their axis": (
         interop.ShapeError, lambda: iter(VALUES), {},
-        f"cannot copy numpy float32 (4,) on cpu into {HERE}: each array of an iterable must have the shape (n, 4).",
+        f"cannot copy numpy float32 (4,) on cpu into {HERE}: each array of an iterable must have the shape (n, 4)",
     ),
     "more than there is room for": (
         interop.ShapeError, lambda: iter([np.ones((7, 4), "f4")]), {},
@@ -218,7 +218,7 @@ def test_copyto_from_lazy_source_with_false_shape_is_refused() -> None:
     assert message(
         interop.ShapeError, np.zeros((6, 4), "f4"), Lazy(VALUES[:3], (6, 4)), batch_bytes=48
     ) == (
-        f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its part [3:6] has the shape (0, 4), which is not (3, 4)."
+        f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its part [3:6] has the shape (0, 4), which is not (3, 4)"
     )
 
 

@@ -144,7 +144,7 @@ WHO_AND_WHAT = {
     ),
     "a namespace of none": Case(
         interop.namespace, interop.UnsupportedArrayError,
-        "one namespace needs arrays of one framework, and none was given.",
+        "one namespace needs arrays of one framework, and none was given. Pass at least one.",
     ),
 }  # fmt: skip
 

@@ -61,13 +61,19 @@ class Admission:
         """
         if adapter.lazy and self.to is not None and not registry.adapter_named(self.to).lazy:
             raise errors.UnsupportedArrayError(
-                f"{self.name} would need all of a lazy array at once, as {self.to}'s. Compute it: "
-                f"interop.convert(x, {self.to!r}, compute=True). Or, only if each block can be computed without the "
-                f"others, decorate {self.name} with per_block=True and pass the array as an argument of its own."
+                f"{self.name} would need all of a lazy array at once, as {self.to}'s",
+                source=adapter.describe(x),
+                target=self.name,
+                hint=f"Compute it: interop.convert(x, {self.to!r}, compute=True). Or, only if each "
+                f"block can be computed without the others, decorate {self.name} with "
+                "per_block=True and pass the array as an argument of its own.",
             )
         if reason := adapter.why_misread(x):
             raise errors.UnsupportedArrayError(
-                f"cannot pass {adapter.describe(x)} to {self.name}: {reason}"
+                reason,
+                attempt="cannot pass {source} to {target}",
+                source=adapter.describe(x),
+                target=self.name,
             )
 
     def check_foreign(self, x: Any) -> None:
@@ -85,14 +91,19 @@ class Admission:
         class_name = registry.class_name_of(x)
         if self.to is not None:
             return errors.UnsupportedArrayError(
-                f"{class_name} can be converted, but no result of {self.name} could be converted back to it. Convert it "
-                f"first: interop.convert(x, {self.to!r}). To have each call convert it, decorate {self.name} with "
-                f"foreign=True; to pass it as it is, with foreign=False."
+                f"{class_name} can be converted, but no result of {self.name} could be converted "
+                "back to it",
+                source=class_name,
+                target=self.name,
+                hint=f"Convert it first: interop.convert(x, {self.to!r}). To have each call "
+                f"convert it, decorate {self.name} with foreign=True; to pass it as it is, with "
+                "foreign=False.",
             )
-        message = (
-            f"{class_name} can be converted, but it has no array-API namespace for {self.name}. Convert it first: "
-            "interop.to_numpy(x)."
-        )
+        reason = f"{class_name} can be converted, but it has no array-API namespace for {self.name}"
+        hint = "Convert it first: interop.to_numpy(x)."
         if self.foreign is None:
-            message += f" If another argument has one, decorate {self.name} with foreign=False to pass it as it is."
-        return errors.UnsupportedArrayError(message)
+            hint += (
+                f" If another argument has one, decorate {self.name} with foreign=False to pass it "
+                "as it is."
+            )
+        return errors.UnsupportedArrayError(reason, source=class_name, target=self.name, hint=hint)

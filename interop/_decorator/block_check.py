@@ -140,8 +140,9 @@ def _refusal(name: str, grids: Sequence[Sequence[int]], axis: int) -> errors.Uns
     grid = next(grid for grid in grids if len(grid) >= -axis and grid[axis] > 1)
     index = axis + len(grid)
     return errors.UnsupportedArrayError(
-        f"{name} cannot run per block: on a sample, its values for a part differ from its values for the whole along "
-        f"axis {index}, and the array has {grid[axis]} blocks along that axis. Make it one block first: "
-        f"x.rechunk({{{index}: -1}}). If each block is meant to be computed for itself, pass the undecorated function "
-        f"to dask.array.map_blocks."
+        f"{name} cannot run per block: on a sample, its values for a part differ from its values "
+        f"for the whole along axis {index}, and the array has {grid[axis]} blocks along that axis",
+        target=name,
+        hint=f"Make it one block first: x.rechunk({{{index}: -1}}). If each block is meant to be "
+        "computed for itself, pass the undecorated function to dask.array.map_blocks.",
     )

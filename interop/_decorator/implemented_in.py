@@ -232,11 +232,10 @@ def _name_of(framework: Any) -> str:
     if isinstance(framework, str) and registration.is_known(framework):
         return framework
     if isinstance(framework, FunctionType):
-        msg = (
-            f"implemented_in needs the framework that {framework.__name__} is written for. "
-            f'Write @interop.implemented_in("numpy") above its def.'
+        raise errors.UnknownFrameworkError(
+            f"implemented_in needs the framework that {framework.__name__} is written for",
+            hint='Write @interop.implemented_in("numpy") above its def.',
         )
-        raise errors.UnknownFrameworkError(msg)
     return registry.find(framework).name
 
 
@@ -249,9 +248,11 @@ def _with_known_arrays(name: str) -> str:
         registry.adapter_named(name).array_type
     ):
         return name
-    msg = f"implemented_in({name!r}) could not recognise the function's results: {name} has no adapter, and its arrays "
     raise errors.UnknownFrameworkError(
-        msg + "have no __array_namespace__. interop.register adds an adapter."
+        f"implemented_in({name!r}) could not recognise the function's results: {name} has no "
+        "adapter, and its arrays have no __array_namespace__",
+        target=name,
+        hint="interop.register adds an adapter.",
     )
 
 
@@ -284,15 +285,15 @@ def _insist_on_nothing_else(settings: Settings) -> None:
     if not (isinstance(settings.returns, str) and settings.returns == _CALLER):
         given.append("returns")
     if given:
-        msg = f"implemented_in({_ANY!r}) converts nothing, and takes no {', '.join(given)}. Leave that out."
-        raise errors.InvalidOptionError(msg)
+        reason = f"implemented_in({_ANY!r}) converts nothing, and takes no {', '.join(given)}"
+        raise errors.InvalidOptionError(reason, hint="Leave that out.")
 
 
 def _taking_namespace(parameters: Parameters) -> Parameters:
     if parameters.takes(XP):
         return parameters
-    msg = (
-        f"{parameters.name} can't be given the arrays' namespace: it has no parameter {XP} that can be passed by "
-        f"keyword and left out by callers. Write one behind the others: *, {XP}=None."
+    raise errors.InvalidOptionError(
+        f"{parameters.name} can't be given the arrays' namespace: it has no parameter {XP} that "
+        "can be passed by keyword and left out by callers",
+        hint=f"Write one behind the others: *, {XP}=None.",
     )
-    raise errors.InvalidOptionError(msg)

@@ -114,14 +114,17 @@ class BlockCall:
         adapter = registry.adapter_of(type(result))
         if adapter is None or adapter.lazy:
             what = f"an object of the class {type(result).__name__}"
-            msg = f"{self.__name__} returned {what} for a block, and per_block=True needs an array. Leave it out."
-            raise errors.UnsupportedArrayError(msg)
+            reason = (
+                f"{self.__name__} returned {what} for a block, and per_block=True needs an array"
+            )
+            raise errors.UnsupportedArrayError(reason, hint="Leave it out.")
         return adapter
 
     def _refusal(self, shape: tuple[int, ...], block: str) -> errors.ShapeError:
         return errors.ShapeError(
-            f"{self.__name__} returned the shape {shape} for {block}, and per_block=True needs the same. "
-            f"Without it, the function can be passed to dask.array.map_blocks, with chunks=."
+            f"{self.__name__} returned the shape {shape} for {block}, and per_block=True needs the "
+            "same",
+            hint="Without it, the function can be passed to dask.array.map_blocks, with chunks=.",
         )
 
 
@@ -141,8 +144,8 @@ def _find(
 
 def _refuse(x: Any, _: object) -> Any:
     if registry.is_lazy(type(x)):
-        msg = "a lazy array in a container can't be cut into blocks. Pass it as an argument of its own."
-        raise errors.UnsupportedArrayError(msg)
+        reason = "a lazy array in a container can't be cut into blocks"
+        raise errors.UnsupportedArrayError(reason, hint="Pass it as an argument of its own.")
     return x
 
 

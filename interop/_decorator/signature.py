@@ -67,7 +67,7 @@ class Parameters:
                 f"only={only!r} names no parameter",
                 f"Those of {self.name} are {there}.",
             )
-        raise errors.InvalidOptionError(f"{problem}. {hint}")
+        raise errors.InvalidOptionError(problem, hint=hint)
 
     def by_position(self, args: tuple[Any, ...]) -> Pairs:
         """Return index and value of the positional arguments that are meant."""

@@ -164,8 +164,9 @@ def _open(
         array = convert_computed(operand, "numpy", {})
         return array.shape, array.__getitem__
     if operand.foreign_class and facts.unsupported and not hasattr(x, "__getitem__"):
-        msg = f"cannot cut {facts} into batches: {facts.unsupported}"
-        raise errors.UnsupportedArrayError(msg)
+        raise errors.UnsupportedArrayError(
+            facts.unsupported, attempt="cannot cut {source} into batches", source=facts
+        )
     return facts.shape, _slicer(x, operand, facts) or _convert_first(x, to, keywords).__getitem__
 
 
@@ -202,16 +203,16 @@ def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
 
 def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
     if not shape:
-        msg = "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."
-        raise errors.ShapeError(msg)
+        reason = "an array without dimensions can't be cut into pieces"
+        raise errors.ShapeError(reason, hint="Use interop.convert for all of it.")
     axes = range(-len(shape), len(shape))
     axis = parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
     if math.isnan(shape[axis]):
-        msg = (
-            f"an array of shape {shape} can't be cut along axis {axis}, whose length is not known before it is "
-            "computed. Call x.compute_chunk_sizes() first."
+        reason = (
+            f"an array of shape {shape} can't be cut along axis {axis}, whose length is not known "
+            "before it is computed"
         )
-        raise errors.ShapeError(msg)
+        raise errors.ShapeError(reason, hint="Call x.compute_chunk_sizes() first.")
     return axis
 
 

@@ -176,7 +176,7 @@ def _read(destination: Destination, src: Any, copier: StagedCopier) -> Iterator[
         for chunk in iter_chunks(facts.shape, copier.limit(facts, destination.facts)):
             part = registry.identify(src[chunk.index])
             if (shape := part.adapter.describe(part.array).shape) != chunk.shape:
-                reason = f"its part {format_index(chunk.index)} has the shape {shape}, which is not {chunk.shape}."
+                reason = f"its part {format_index(chunk.index)} has the shape {shape}, which is not {chunk.shape}"
                 raise destination.refusal(errors.ShapeError, facts, reason)
             target = destination.view(chunk.index)
             yield target, destination.validate_source(part, target)
@@ -205,7 +205,7 @@ def _lay(destination: Destination, arrays: Iterable[Any], name: str) -> Iterator
     destination.check(name)
     if not (shape := destination.facts.shape):
         raise destination.refusal(
-            errors.ShapeError, name, "dst has no axis along which arrays could be laid."
+            errors.ShapeError, name, "dst has no axis along which arrays could be laid"
         )
     return _lay_rows(destination, arrays, name, shape)
 
@@ -219,19 +219,20 @@ def _lay_rows(
         facts = operand.adapter.describe(operand.array)
         destination.check_shape_is_known(facts)
         if facts.shape[1:] != shape[1:] or len(facts.shape) != len(shape):
-            reason = f"each array of an iterable must have the shape {_any_number_of(shape)}."
+            reason = f"each array of an iterable must have the shape {_any_number_of(shape)}"
             raise destination.refusal(errors.ShapeError, facts, reason)
         if (end := row + facts.shape[0]) > rows:
-            room = f"after {row} of {rows} there is room for {rows - row}. Pass fewer."
+            room = f"after {row} of {rows} there is room for {rows - row}"
             reason = f"it brings {facts.shape[0]} row{'s' * (facts.shape[0] != 1)}, and {room}"
-            raise destination.refusal(errors.ShapeError, name, reason)
+            raise destination.refusal(errors.ShapeError, name, reason, "Pass fewer.")
         target = destination.view(slice(row, end))
         yield target, destination.validate_source(operand, target)
         row = end
         del x, operand, target  # while the next one is made
     if row < rows:
-        reason = f"it ended after {row} of {rows} rows. Pass more, or write to a part of it: dst[:{row}]."
-        raise destination.refusal(errors.ShapeError, name, reason)
+        reason = f"it ended after {row} of {rows} rows"
+        hint = f"Pass more, or write to a part of it: dst[:{row}]."
+        raise destination.refusal(errors.ShapeError, name, reason, hint)
 
 
 def _any_number_of(shape: tuple[int, ...]) -> str:

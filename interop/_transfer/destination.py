@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from interop._identify.operand import Operand
     from interop._model.request import Request
 
+_WRITABLE_HINT = "Pass an array that can be written to."
 _REASON = "copyto writes to memory that is there"
 
 
@@ -57,10 +58,20 @@ class Destination:
         return self._target.at(index)
 
     def refusal(
-        self, error: type[errors.InteropError], source: Facts | str, reason: str
+        self,
+        error: type[errors.InteropError],
+        source: Facts | str,
+        reason: str,
+        hint: str | None = None,
     ) -> errors.InteropError:
-        """Return the error that names source, target, reason and cure."""
-        return error(f"cannot copy {source} into {self.facts}: {reason}")
+        """Return the error that names source, target, reason and hint."""
+        return error(
+            reason,
+            attempt="cannot copy {source} into {target}",
+            source=source,
+            target=self.facts,
+            hint=hint,
+        )
 
     def validate_source(self, operand: Operand, target: DescribedOperand) -> DescribedOperand:
         """Check an array that is to be written to a part of `dst`, and read it if it has to be.
@@ -78,11 +89,14 @@ class Destination:
         if source.adapter.lazy:
             self._check(opened, target.facts.shape)
         if _are_entangled(opened, target):
-            reason = "both share memory in different layouts, and writing would change what is still to be read."
+            reason = (
+                "both share memory in different layouts, and writing would change what is still to "
+                "be read"
+            )
             hint = (
                 f'Copy the source first: interop.convert(src, "{opened.adapter.name}", copy=True).'
             )
-            raise self.refusal(errors.UnsupportedArrayError, source.facts, f"{reason} {hint}")
+            raise self.refusal(errors.UnsupportedArrayError, source.facts, reason, hint)
         return opened
 
     def _read(self, source: DescribedOperand) -> DescribedOperand:
@@ -106,8 +120,9 @@ class Destination:
         numpy, class_name = registry.adapter_named("numpy"), type(x).__name__
         dtype, problem = dtype_name(x.dtype), None
         if dtype not in dtypes.NAMES:
-            problem = (
-                f"its dtype {x.dtype} is none of plain numbers. Convert it first, and pass pieces."
+            problem = errors.Reason(
+                f"its dtype {x.dtype} is none of plain numbers",
+                "Convert it first, and pass pieces.",
             )
         facts = Facts(class_name, x.shape, dtype, CPU, unsupported=problem)
         source = DescribedOperand(numpy, None, facts)
@@ -133,10 +148,9 @@ class Destination:
         ShapeError
         """
         if not lazy_planner.is_known(source):
-            reason = f"its shape {source.shape} is not known before it is computed."
-            raise self.refusal(
-                errors.ShapeError, source, f"{reason} Call its compute_chunk_sizes() first."
-            )
+            reason = f"its shape {source.shape} is not known before it is computed"
+            hint = "Call its compute_chunk_sizes() first."
+            raise self.refusal(errors.ShapeError, source, reason, hint)
 
     # -- one array -----------------------------------------------------------------------------------------------
 
@@ -146,13 +160,15 @@ class Destination:
         self._check_numbers(facts)
         self.check_shape_is_known(facts)
         if facts.shape != shape:
-            reason = f"the shapes {facts.shape} and {shape} differ, and nothing is broadcast. Pass one of that shape."
-            raise self.refusal(errors.ShapeError, facts, reason)
+            reason = f"the shapes {facts.shape} and {shape} differ, and nothing is broadcast"
+            hint = "Pass one of that shape."
+            raise self.refusal(errors.ShapeError, facts, reason, hint)
         if problem := self._why_not_these_numbers(source):
             raise self.refusal(errors.UnsupportedArrayError, facts, problem)
         if facts.gradient and not self._request.detach:
-            reason = "it requires grad, and only its values would be written. Pass detach=True to allow it."
-            raise self.refusal(errors.GradientError, facts, reason)
+            reason = "it requires grad, and only its values would be written"
+            hint = "Pass detach=True to allow it."
+            raise self.refusal(errors.GradientError, facts, reason, hint)
 
     def _check_numbers(self, facts: Facts) -> None:
         self.check(facts)
@@ -162,7 +178,7 @@ class Destination:
     def _why_not_these_numbers(self, source: DescribedOperand) -> str | None:
         start, end = source.facts.dtype, self.facts.dtype
         if self._request.casting == "same_kind" and (lost := dtypes.lost_numbers(start, end)):
-            return f'{lost}. Pass casting="unsafe" to accept that.'
+            return errors.Reason(lost, 'Pass casting="unsafe" to accept that.')
         if source.is_in_same_memory(self._target) or not (source.is_host or self._target.is_host):
             return None
         numpy = registry.adapter_named(
@@ -218,23 +234,34 @@ def _described(operand: Operand) -> DescribedOperand:
 def _why_unwritable(target: DescribedOperand) -> str | None:  # noqa: PLR0911 - a list of reasons
     facts = target.facts
     if facts.unsupported:
-        return f"dst has no plain numbers: {facts.unsupported}"
+        return errors.Reason.of(facts.unsupported).with_prefix("dst has no plain numbers: ")
     if facts.device.kind == LIBRARY:
-        return f"only its library can write to memory on {facts.device}. Make a new array: interop.convert_like(src, dst)."
-    if facts.needs_read:
-        return f"{facts.needs_read}, so dst has no memory to write to. Pass an array that has."
-    if facts.device.kind not in target.adapter.device_kinds:
-        return f"{facts.framework} can't be asked to write. Convert dst to a framework of {facts.device} first."
-    if facts.readonly_reason:
-        return (
-            f"dst may be read-only: {facts.readonly_reason}. Pass an array that can be written to."
+        return errors.Reason(
+            f"only its library can write to memory on {facts.device}",
+            "Make a new array: interop.convert_like(src, dst).",
         )
+    if facts.needs_read:
+        return errors.Reason(
+            f"{facts.needs_read}, so dst has no memory to write to", "Pass an array that has."
+        )
+    if facts.device.kind not in target.adapter.device_kinds:
+        return errors.Reason(
+            f"{facts.framework} can't be asked to write",
+            f"Convert dst to a framework of {facts.device} first.",
+        )
+    if facts.readonly_reason:
+        return errors.Reason(f"dst may be read-only: {facts.readonly_reason}", _WRITABLE_HINT)
     if facts.readonly:
-        return "dst is read-only. Pass an array that can be written to."
+        return errors.Reason("dst is read-only", _WRITABLE_HINT)
     if layout.overlaps(facts):
-        return "elements of dst overlap in memory, and can't all keep their values. Pass an array that has its own."
+        return errors.Reason(
+            "elements of dst overlap in memory, and can't all keep their values",
+            "Pass an array that has its own.",
+        )
     if facts.not_shareable and not target.adapter.ndarray_native:
-        return f"in dst, {facts.not_shareable}. Pass the array that it is a view of."
+        return errors.Reason(
+            f"in dst, {facts.not_shareable}", "Pass the array that it is a view of."
+        )
     return None
 
 

@@ -46,6 +46,7 @@ def _bar() -> Any:
     try:
         from tqdm import tqdm  # noqa: PLC0415 - optional
     except ImportError as error:
-        msg = "progress=True needs tqdm, which is not installed. Install it with: pip install 'array-interop[progress]'"
-        raise errors.FrameworkNotInstalledError(msg, name="tqdm") from error
+        reason = "progress=True needs tqdm, which is not installed"
+        hint = "Install it with: pip install 'array-interop[progress]'"
+        raise errors.FrameworkNotInstalledError(reason, hint=hint, name="tqdm") from error
     return tqdm

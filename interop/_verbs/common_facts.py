@@ -72,8 +72,11 @@ def _is_stated(operand: Operand, facts: Facts) -> bool:
 def _check_numbers(facts: list[Facts]) -> None:
     for i, fact in enumerate(facts):
         if fact.unsupported:
-            msg = f"cannot stack {fact}, the array at {i}: {fact.unsupported}"
-            raise errors.UnsupportedArrayError(msg)
+            raise errors.UnsupportedArrayError(
+                fact.unsupported,
+                attempt=f"cannot stack {{source}}, the array at {i}",
+                source=fact,
+            )
 
 
 def _check_alike(facts: Mapping[int, Facts], request: Request) -> None:
@@ -115,8 +118,8 @@ def _insist_on_one(
     distinct = list(first.items())
     where = ", ".join(f"{value} at {i}" for value, i in distinct[:_SHOWN])
     more = " and others" if len(distinct) > _SHOWN else ""
-    msg = f"arrays of one {what} can be stacked, and these are of several: {where}{more}. {hint}"
-    raise error(msg)
+    reason = f"arrays of one {what} can be stacked, and these are of several: {where}{more}"
+    raise error(reason, hint=hint)
 
 
 def annotate_each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:

@@ -61,8 +61,13 @@ def shares_memory(a: object, b: object, /) -> bool:
     """
     first, second = _extent(a), _extent(b)
     if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
-        msg = f"{first.facts} and {second.facts}: only their library knows where they are. Compare copies on the host."
-        raise errors.UnsupportedArrayError(msg)
+        raise errors.UnsupportedArrayError(
+            "only their library knows where they are",
+            attempt="{source} and {target}",
+            source=first.facts,
+            target=second.facts,
+            hint="Compare copies on the host.",
+        )
     if first.facts.device != second.facts.device or not (
         first.facts.nbytes and second.facts.nbytes
     ):
@@ -95,11 +100,13 @@ def namespace(*arrays: Any) -> Any:
     """
     names = sorted({_namespace_name(x) or framework_of(x) for x in arrays})
     if len(names) != 1:
-        problem = (
-            f"not of {' and '.join(names)}. Convert them first." if names else "and none was given."
-        )
-        msg = f"one namespace needs arrays of one framework, {problem}"
-        raise errors.UnsupportedArrayError(msg)
+        problem = "and none was given"
+        hint = "Pass at least one."
+        if names:
+            problem = f"not of {' and '.join(names)}"
+            hint = "Convert them first."
+        reason = f"one namespace needs arrays of one framework, {problem}"
+        raise errors.UnsupportedArrayError(reason, hint=hint)
     from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
 
     return array_namespace(*arrays)
@@ -118,8 +125,9 @@ def identify_native(x: object) -> Operand:
     operand = registry.identify(x)
     if registry.adapter_of(type(x)) is None:
         class_name, known = registry.class_name_of(x), ", ".join(registration.known_names())
-        msg = f"{class_name} can be converted, but is of none of the frameworks {known}. interop.register adds one."
-        raise errors.UnknownFrameworkError(msg)
+        reason = f"{class_name} can be converted, but is of none of the frameworks {known}"
+        hint = "interop.register adds one."
+        raise errors.UnknownFrameworkError(reason, source=class_name, hint=hint)
     return operand
 
 
@@ -135,8 +143,9 @@ def _extent(x: object) -> _Extent:
     if (
         facts.unsupported and not facts.strides
     ):  # sparse, meta; strings and dates have memory like all others
-        msg = f"{facts} has no memory to compare: {facts.unsupported}"
-        raise errors.UnsupportedArrayError(msg)
+        raise errors.UnsupportedArrayError(
+            facts.unsupported, attempt="{source} has no memory to compare", source=facts
+        )
     nowhere = facts.needs_read or facts.device.kind == LIBRARY
     return (
         _Extent(facts._replace(nbytes=0), 0) if nowhere else _Extent(facts, adapter.address(array))

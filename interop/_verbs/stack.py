@@ -109,8 +109,10 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
     if not _is_any_read(items):
         axis = _parse_axis(axis, facts)
     if job.request.copy is False:
-        msg = "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it."
-        raise errors.CopyRequiredError(msg)
+        reason = "to stack is to copy, and copy=False forbids that"
+        raise errors.CopyRequiredError(
+            reason, target=job.target.name, hint="Leave copy=False out to allow it."
+        )
     result = _stack_here(items, axis, facts.device, job) if alike else NotImplemented
     return _stack_there(items, axis, facts.device, job) if result is NotImplemented else result
 
@@ -171,11 +173,11 @@ def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
         axis = _parse_axis(axis, check_results(results, job.request))
     stacked = _join(job.target, results, axis)
     if stacked is NotImplemented:
-        msg = (
-            f"array-api-compat has no namespace for arrays of {job.target.name}, which could stack them. "
-            f'Stack in another framework, and convert the result: interop.stack(arrays, "numpy").'
-        )
-        raise errors.UnsupportedArrayError(msg)
+        target = job.target.name
+        reason = f"array-api-compat has no namespace for arrays of {target}, which could stack them"
+        code = 'interop.stack(arrays, "numpy")'
+        hint = f"Stack in another framework, and convert the result: {code}."
+        raise errors.UnsupportedArrayError(reason, target=target, hint=hint)
     return _ordered(stacked, job)
 
 
@@ -216,12 +218,13 @@ def _listed(arrays: Iterable[Any], to: Adapter) -> list[Any]:
     if adapter := registry.adapter_of(type(arrays)):
         facts = adapter.describe(arrays)
         hint = facts.unsupported or f'Use interop.convert(x, "{to.name}") instead.'
-        msg = f"stack takes a list of arrays, and {facts} is one array already. {hint}"
-        raise errors.UnsupportedArrayError(msg)
+        reason = f"stack takes a list of arrays, and {facts} is one array already"
+        raise errors.UnsupportedArrayError(reason, source=facts, target=to.name, hint=hint)
     if isinstance(arrays, Mapping):
-        msg = f'stack takes a list of arrays, and got a dict. Stack its values: interop.stack(x.values(), "{to.name}").'
-        raise errors.NotAnArrayError(msg)
+        reason = "stack takes a list of arrays, and got a dict"
+        hint = f'Stack its values: interop.stack(x.values(), "{to.name}").'
+        raise errors.NotAnArrayError(reason, source="dict", target=to.name, hint=hint)
     if items := list(arrays):
         return items
-    msg = "there is nothing to stack: without an array, the result has no shape. Pass at least one."
-    raise errors.ShapeError(msg)
+    reason = "there is nothing to stack: without an array, the result has no shape"
+    raise errors.ShapeError(reason, target=to.name, hint="Pass at least one.")

@@ -106,8 +106,11 @@ def _check_class(x: Any) -> None:
     """
     facts = registry.identify(x).describe()
     if facts.unsupported:
-        msg = f"cannot unify {facts} with arrays of another class: {facts.unsupported}"
-        raise errors.UnsupportedArrayError(msg)
+        raise errors.UnsupportedArrayError(
+            facts.unsupported,
+            attempt="cannot unify {source} with arrays of another class",
+            source=facts,
+        )
 
 
 def _leader_of(arrays: tuple[Any, ...], target: Adapter | None) -> int:
@@ -128,8 +131,7 @@ def _framework_of(arrays: tuple[Any, ...], leader: int) -> str | ModuleType:
         return namespace
     list(annotate_each(registry.identify, list(arrays)))  # what is no array at all says so
     classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))
-    msg = (
-        f"no array here is of a known framework, which would decide for all ({classes}). "
-        f'Say where they go: interop.unify(*arrays, to="numpy").'
+    raise errors.UnknownFrameworkError(
+        f"no array here is of a known framework, which would decide for all ({classes})",
+        hint='Say where they go: interop.unify(*arrays, to="numpy").',
     )
-    raise errors.UnknownFrameworkError(msg)
