@@ -7,13 +7,15 @@ import pytest
 
 import interop
 import simcuda
-from copies import (
+from copies import (  # noqa: F401 - fixtures
     BATCH,
     GPU,
     PIECES,
     VALUES,
+    clean_start,
     is_in_use,
     on_gpu,
+    pinned_buffers,
     under_every_schedule,
 )
 from interop import copyto
