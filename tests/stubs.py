@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from interop import InteropError, Plan
-from interop._engine.planner import Conversion, make_plan
+from interop._engine.planner import make_plan
+from interop._model.conversion import Conversion
 from interop._model.request import Request
 from interop.adapter import CPU, Adapter, Device, Facts
 

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 import interop
 from attempt import thorough
 from child import run_child
-from interop._engine import planner
+from interop._engine import choices
 from interop._identify import registry
 from memory import bits
 from strategies import PLAIN, Case, numpy_cases, torch_cases, torch_dtype
@@ -91,7 +91,7 @@ class TestAgreement:
 
     def test_adopt_and_share_of_large_copies_return_not_implemented(self) -> None:
         """Which side makes them is decided there, by the same size."""
-        for n, is_large in ((planner._LARGE - 1, False), (planner._LARGE, True)):
+        for n, is_large in ((choices._LARGE - 1, False), (choices._LARGE, True)):
             array, tensor = np.zeros(n, "uint8"), torch.zeros(n, dtype=torch.uint8)
             assert (adopt_copy(array) is NotImplemented) == is_large
             assert (adopt(array[::-1]) is NotImplemented) == is_large

@@ -1,6 +1,7 @@
 """The plan as a value: its fields, its words, and its table for a notebook."""
 
 import html.parser
+import pickle
 
 import numpy as np
 import pytest
@@ -8,6 +9,12 @@ import torch
 
 import interop
 from interop import Device, Plan, Step
+from interop._engine.executor import make_calls
+from interop._engine.planner import make_plan
+from interop._identify import registry
+from interop._model.conversion import Conversion
+from interop._model.request import Request
+from interop._model.verb import Verb
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -18,7 +25,7 @@ def test_explain_shared_array_plans_one_share_step() -> None:
     plan = interop.explain(np.ones((2, 3), "float32"), "torch")
     assert plan == Plan(
         source="numpy", target="torch", shape=(2, 3), source_device=CPU, device=CPU, dtype="float32", readonly=False,
-        steps=(Step("share", "source", CPU, "float32", 0),), reason="both can use the same memory on cpu",
+        steps=(Step(Verb.SHARE, "source", CPU, "float32", 0),), reason="both can use the same memory on cpu",
     )  # fmt: skip
     assert plan.zero_copy
     assert plan.bytes_copied == 0
@@ -27,8 +34,8 @@ def test_explain_shared_array_plans_one_share_step() -> None:
 def test_explain_cast_plans_a_copy_and_a_share_step() -> None:
     plan = interop.explain(torch.ones(2, 3), "numpy", dtype="float64")
     assert plan.steps == (
-        Step("copy", "source", CPU, "float64", 48),
-        Step("share", "source", CPU, "float64", 0),
+        Step(Verb.COPY, "source", CPU, "float64", 48),
+        Step(Verb.SHARE, "source", CPU, "float64", 0),
     )
     assert plan.reason == "the dtype changes from float32 to float64"
     assert not plan.zero_copy
@@ -37,7 +44,7 @@ def test_explain_cast_plans_a_copy_and_a_share_step() -> None:
 
 def test_explain_same_framework_plans_a_keep_step() -> None:
     plan = interop.explain(np.ones(3), "numpy")
-    assert plan.steps == (Step("keep", "source", CPU, "float64", 0),)
+    assert plan.steps == (Step(Verb.KEEP, "source", CPU, "float64", 0),)
     assert plan.reason == "it is numpy's already"
 
 
@@ -52,6 +59,34 @@ def test_explain_read_only_view_is_marked_readonly() -> None:
     assert plan.readonly
     assert not interop.to_numpy(torch.ones(1).expand(4)).flags.writeable
     assert not interop.explain(torch.ones(4), "numpy").readonly
+
+
+def test_step_verb_is_a_string_with_a_plain_repr() -> None:
+    """Programs may compare, look up and pickle a verb as a string."""
+    (step,) = interop.explain(np.ones(3), "torch").steps
+    assert step.verb == "share"
+    assert {"share": 1}[step.verb] == 1
+    assert str(step.verb) == f"{step.verb}" == "share"
+    assert repr(step).startswith("Step(verb='share', side='source', device=")
+    assert pickle.loads(pickle.dumps(step)) == step  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_verb_writes_as_the_public_list_says(verb: Verb) -> None:
+    assert verb.writes == (verb in ("read", "copy", "move", "compute"))
+
+
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb in ("compute", "map")])
+def test_make_calls_with_a_verb_of_lazy_arrays_raises(verb: Verb) -> None:
+    """The executor does not pass over a step for which it has no call."""
+    numpy, array = registry.find("numpy"), np.ones(3)
+    conversion = Conversion(numpy.describe(array), numpy, numpy, Request())
+    plan = make_plan(conversion)
+    plan = plan._replace(steps=(plan.steps[0]._replace(verb=verb), *plan.steps))
+    with pytest.raises(
+        NotImplementedError, match=f"^the executor has no call for the step '{verb}'"
+    ):
+        make_calls(plan, conversion)
 
 
 WORDS = {
@@ -79,7 +114,7 @@ WORDS = {
     "an upload": (
         Plan(
             "numpy", "cupy", (4,), CPU, Device(2, 1), "int8",
-            (Step("share", "source", CPU, "int8"), Step("move", "target", Device(2, 1), "int8", 4)), "it moves",
+            (Step(Verb.SHARE, "source", CPU, "int8"), Step(Verb.MOVE, "target", Device(2, 1), "int8", 4)), "it moves",
         ),
         ("numpy -> cupy, int8 (4,) on cuda:1: 4 bytes copied, because it moves\n"
             "  share: int8 on cpu\n"

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import interop
 from interop import Device, Plan
-from interop._engine.planner import Conversion, make_plan
+from interop._engine.planner import make_plan
+from interop._model.conversion import Conversion
 from interop._model.request import Request
 from interop.adapter import CPU
 from stubs import (

@@ -17,7 +17,7 @@
 #error "not written for this Python: interop does without"
 #endif
 
-enum { MAX_AXES = 8, LARGE = 4 * 1024 * 1024 }; /* of what is plain; interop._engine.planner._LARGE */
+enum { MAX_AXES = 8, LARGE = 4 * 1024 * 1024 }; /* of what is plain; interop._engine.choices._LARGE */
 
 /* A function or method in C that takes no arguments: called past the interpreter where that can be. */
 typedef struct {

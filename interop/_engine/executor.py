@@ -1,9 +1,13 @@
-"""Plan in, array out. Decides nothing: each step of a plan is one call of an adapter."""
+"""The executor: from a plan to the result. Each step of a plan is one or two calls of an adapter.
+
+The executor decides nothing. The planner has decided all.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from interop._model.verb import Verb
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
@@ -11,21 +15,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from interop._engine.planner import Conversion
+    from interop._model.conversion import Conversion
     from interop._model.plan import Plan, Step
     from interop.adapter import Adapter, Device
     from interop.adapter.streams import Stream
 
     Call = Callable[[Any], Any]
 
+_WRITING: Final = frozenset({Verb.READ, Verb.COPY, Verb.MOVE})
+_WITHOUT_CALL: Final = frozenset({Verb.KEEP, Verb.DETACH})  # an export detaches the array by itself
+
 
 def execute(calls: tuple[Call, ...], x: Any) -> Any:
-    """Make the calls of a plan, each with what the one before has returned; return the last result.
+    """Make the calls of a plan in order, each with the result of the previous call.
 
     Raises
     ------
     BufferError
-        Sharing failed for a reason that only the attempt shows.
+        The target refuses the memory for a reason that only the attempt shows.
     """
     for call in calls:
         x = call(x)
@@ -33,88 +40,122 @@ def execute(calls: tuple[Call, ...], x: Any) -> Any:
 
 
 def make_calls(plan: Plan, conversion: Conversion) -> tuple[Call, ...]:
-    """Turn each step into calls of an adapter, from array to array."""
-    asked, here = conversion.request.stream, conversion.facts.device
-    if asked is not None and asked.handle == UNORDERED:
-        asked = None
+    """Return the calls that carry out a plan. Each takes an array and returns an array.
+
+    Raises
+    ------
+    NotImplementedError
+        The executor has no call for a verb of the plan.
+    """
     calls: list[Call] = []
-    if asked and plan.device.is_host and not here.is_host:
-        reader = (
-            conversion.source if here.kind in conversion.source.device_kinds else conversion.target
-        )
-        calls.append(_order_before(asked, here, reader))
     for step in plan.steps:
-        if step.verb == "share":
-            calls += (
-                _share_host(plan, conversion)
-                if step.device.is_host
-                else [_share_device(plan, step, conversion)]
-            )
-        elif step.writes:
-            calls.append(_write(step, conversion))
-    if asked and plan.steps[-1].writes and not plan.device.is_host:
-        calls.append(_order_after(asked, plan.device, conversion.target))
+        calls += _calls_of(step, plan, conversion)
+    stream = conversion.request.stream
+    if stream is not None and stream.handle != UNORDERED:
+        return _order(stream, calls, plan, conversion)
     return tuple(calls)
+
+
+def _calls_of(step: Step, plan: Plan, conversion: Conversion) -> list[Call]:
+    if step.verb in _WRITING:
+        return [_write(step, conversion)]
+    if step.verb in _WITHOUT_CALL:
+        return []
+    if step.verb is not Verb.SHARE:
+        msg = f"the executor has no call for the step {step.verb!r} of the plan:\n{plan}"
+        raise NotImplementedError(msg)
+    if step.device.is_host:
+        return _share_host(plan, conversion)
+    return [_share_device(plan, step, conversion)]
 
 
 def _write(step: Step, conversion: Conversion) -> Call:
     if step.side == "target":
         copy = conversion.target.copy
-    elif (
-        conversion.facts.framework == conversion.target.name
-    ):  # what crosses loses its subclass anyway
-        copy = conversion.source.copy_within
+    elif conversion.facts.framework == conversion.target.name:
+        copy = conversion.source.copy_within  # keeps a subclass
     else:
-        copy = conversion.source.copy
-    device, dtype = step.device, step.dtype
+        copy = conversion.source.copy  # the share after this copy would lose a subclass anyway
+    device = step.device
+    dtype = step.dtype
     return lambda x: copy(x, device, dtype)
 
 
 def _share_host(plan: Plan, conversion: Conversion) -> list[Call]:
-    """Hand host memory over as an ndarray, which every framework reads and writes faster than DLPack."""
+    """Return the calls that share host memory as an ndarray.
+
+    Every framework exports and adopts an ndarray faster than a DLPack capsule.
+    """
+    export = conversion.source.export_host
     if conversion.target.copies_ndarrays and plan.steps[-1].side == "target":
-        return [conversion.source.export_host]
-    calls: list[Call] = [conversion.source.export_host, conversion.target.adopt_host]
-    return [calls[0], _protected, calls[1]] if plan.readonly else calls
+        return [export]  # the next step reads the ndarray
+    adopt = conversion.target.adopt_host
+    if plan.readonly:
+        return [export, _readonly_view, adopt]
+    return [export, adopt]
 
 
-def _protected(array: NDArray[Any]) -> NDArray[Any]:
+def _readonly_view(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def _share_device(plan: Plan, step: Step, conversion: Conversion) -> Call:
-    """Hand device memory over for the stream that reads it next: the target's own, if it still has to copy."""
-    asked = conversion.request.stream if plan.steps[-1].verb == "share" else None
+    """Return the call that shares device memory, ordered for the stream that reads the memory next.
+
+    That is the stream of the caller. If the target copies first, it is the current stream of the
+    target.
+    """
+    asked = None
+    if plan.steps[-1].verb is Verb.SHARE:
+        asked = conversion.request.stream
 
     def share(x: Any) -> Any:
         stream = conversion.target.current_stream(step.device)
-        if asked is not None:
-            stream = stream._replace(ordered=False) if asked.handle == UNORDERED else asked
+        if asked is not None and asked.handle == UNORDERED:
+            stream = stream._replace(ordered=False)
+        elif asked is not None:
+            stream = asked
         return conversion.target.adopt(conversion.source.export(x, stream), stream)
 
     return share
 
 
-# -- `stream=` where something is copied: the copy is made on the framework's current stream ---------------------------
+# -- `stream=` with a copy: frameworks copy on their current stream, so that stream is ordered --
 
 
-def _order_before(asked: Stream, device: Device, reader: Adapter) -> Call:
-    """Download after the work of the stream that was asked for, in the framework that downloads."""
+def _order(
+    stream: Stream, calls: list[Call], plan: Plan, conversion: Conversion
+) -> tuple[Call, ...]:
+    """Add the calls that order a download after the stream, or the stream after an upload."""
+    here = conversion.facts.device
+    if not plan.device.is_host:
+        if plan.steps[-1].writes:
+            return (*calls, _wait_for_copy(stream, plan.device, conversion.target))
+    elif not here.is_host:
+        reader = conversion.target
+        if here.kind in conversion.source.device_kinds:
+            reader = conversion.source
+        return (_wait_before_copy(stream, here, reader), *calls)
+    return tuple(calls)
 
-    def order(x: Any) -> Any:
-        reader.wait_stream(asked, reader.current_stream(device), device)
+
+def _wait_before_copy(stream: Stream, device: Device, reader: Adapter) -> Call:
+    """Return a call that lets the framework that downloads wait for a stream."""
+
+    def wait(x: Any) -> Any:
+        reader.wait_stream(stream, reader.current_stream(device), device)
         return x
 
-    return order
+    return wait
 
 
-def _order_after(asked: Stream, device: Device, target: Adapter) -> Call:
-    """Let the stream that was asked for wait for a copy on the device."""
+def _wait_for_copy(stream: Stream, device: Device, target: Adapter) -> Call:
+    """Return a call that lets a stream wait for a copy on the device."""
 
-    def order(x: Any) -> Any:
-        target.wait_stream(target.current_stream(device), asked, device)
+    def wait(x: Any) -> Any:
+        target.wait_stream(target.current_stream(device), stream, device)
         return x
 
-    return order
+    return wait

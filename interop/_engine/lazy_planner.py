@@ -20,12 +20,13 @@ from interop._identify.operand import Operand
 from interop._model import dtypes, text
 from interop._model.plan import Plan, Step
 from interop._model.request import Request
+from interop._model.verb import Verb
 from interop.adapter.device import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interop._engine.planner import Conversion
+    from interop._model.conversion import Conversion
     from interop.adapter import Adapter, Facts
     from interop.adapter.lazy import LazyAdapter
 
@@ -178,8 +179,8 @@ def plan_lazy(conversion: LazyConversion) -> Plan:
     plan = later._replace(
         source=whole.source.name, target=whole.target.name, readonly=False, later=later
     )
-    if not (whole.target.lazy and later.steps[-1].verb == "keep"):
-        step = Step("map", "source", later.device, later.dtype)
+    if not (whole.target.lazy and later.steps[-1].verb is Verb.KEEP):
+        step = Step(Verb.MAP, "source", later.device, later.dtype)
         return plan._replace(steps=(step,), reason="it is lazy, and stays so")
     if whole.request.chunks is not None:
         return plan._replace(reason="it is rechunked, and stays lazy")
@@ -199,7 +200,7 @@ def _plan_split(conversion: LazyConversion) -> Plan:
         raise whole.refusal(errors.UnsupportedArrayError, reason, hint)
     planner.check_gradient(whole)
     plan = reading.plan_with_read(block)
-    share, target = Step("share", "target", plan.device, plan.dtype), whole.target.name
+    share, target = Step(Verb.SHARE, "target", plan.device, plan.dtype), whole.target.name
     if facts.needs_read and is_dataset(conversion.origin):
         return plan._replace(
             target=target, steps=(share,), reason="it is read block by block", later=plan
@@ -207,7 +208,7 @@ def _plan_split(conversion: LazyConversion) -> Plan:
     writing = [step for step in plan.steps if step.writes]
     reason = plan.reason if writing else "its blocks are parts of its memory"
     if block.target.immutable and not writing:  # such share all of an array, but not parts of it
-        writing = [Step("copy", "source", plan.device, plan.dtype, facts.nbytes)]
+        writing = [Step(Verb.COPY, "source", plan.device, plan.dtype, facts.nbytes)]
         reason = f"{plan.source} shares no parts of its memory"
         _check_copy(whole, reason)
     return plan._replace(target=target, steps=(*writing, share), reason=reason)
@@ -222,7 +223,7 @@ def _plan_computed(conversion: LazyConversion) -> Plan:
         hint = "Call its compute_chunk_sizes() first."
         raise whole.refusal(errors.HostCopyError, reason, hint)
     rest = planner.make_plan(block._replace(request=request_after_computing(conversion)))
-    plan = reading.join(whole.facts, rest, block.facts, "compute")
+    plan = reading.join(whole.facts, rest, block.facts, Verb.COMPUTE)
     policy.check(plan, whole.request)
     return plan
 
@@ -279,7 +280,7 @@ def execute_lazy(
                 target=plan.target
             )  # what was read counts, and not what was stated
         return result, plan
-    if plan.steps[-1].verb == "map":
+    if plan.steps[-1].verb is Verb.MAP:
         function = partial(
             convert_block, convert=convert, lazy=lazy.name, to=target.name, request=request
         )

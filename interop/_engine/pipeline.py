@@ -15,9 +15,11 @@ from interop._engine import fastpath, lazy_planner, policy, reading
 from interop._engine.context import defaults, scope
 from interop._engine.executor import execute, make_calls
 from interop._engine.parse import parse_request
-from interop._engine.planner import Conversion, make_plan
+from interop._engine.planner import make_plan
 from interop._identify import registry
+from interop._model.conversion import Conversion
 from interop._model.reasons import misalignment
+from interop._model.verb import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,7 +103,7 @@ def _convert_lazily(
     """Convert now, what is computed now; else see that each block is converted when it is computed."""
     whole = conversion.whole
     policy.warn(plan, whole.request)
-    if plan.steps[0].verb != "compute":
+    if plan.steps[0].verb is not Verb.COMPUTE:
         return lazy_planner.execute_lazy(conversion, plan, x, convert_by_request, _unwatched)
     result, done = _convert_when_read(whole, x, lazy_planner.request_after_computing(conversion))
     if not lazy_planner.is_known(whole.facts):
@@ -117,9 +119,8 @@ def _convert_when_read(conversion: Conversion, x: Any, request: Request) -> tupl
     operand = reading.read(conversion.source, x, conversion.facts.framework, conversion.target)
     facts = operand.describe()
     result, rest = _unwatched(operand, conversion.target.name, request)
-    return result, reading.join(
-        conversion.facts, rest, facts, "compute" if conversion.source.lazy else "read"
-    )
+    verb = Verb.COMPUTE if conversion.source.lazy else Verb.READ
+    return result, reading.join(conversion.facts, rest, facts, verb)
 
 
 def convert_by_request(x: Any, to: str, request: Request) -> Any:
@@ -160,7 +161,7 @@ def _shortened(
     native, facts = fastpath.native_call(conversion.source, conversion.target), conversion.facts
     # The native call minds neither read-only memory nor an address.
     guarded = facts.readonly or plan.readonly or conversion.target.alignment(facts.dtype) > 1
-    if native is None or guarded or plan.steps[-1].verb != "share" or facts.nbytes >= _SMALL:
+    if native is None or guarded or plan.steps[-1].verb is not Verb.SHARE or facts.nbytes >= _SMALL:
         return calls
     shortened = (*calls[:-2], native)
     with suppress(*_REFUSED):

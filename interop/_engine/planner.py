@@ -1,17 +1,21 @@
-"""Facts in, plan out. Every choice and every reason is here; nothing is touched, and no framework is named.
+"""The planner: from facts to a plan, as a pure function.
 
-A plan is at most one step in the source's framework (materialise, move, cast), one share, and one step in the
-target's (move, cast). Memory changes hands where both frameworks can be: there the share happens.
+Every choice and every reason for a copy is made here and in `interop._engine.choices`. The planner
+touches no array and names no framework.
+
+A plan has at most one step in the source framework (read, move, copy or cast), one share, and one
+step in the target framework (move, copy or cast). The share happens on a device where both
+frameworks can be.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from interop import errors
-from interop._engine import policy
+from interop._engine import choices, policy
 from interop._model import dtypes, layout
-from interop._model.plan import Plan, Step, Verb
+from interop._model.plan import Plan, Step
 from interop._model.reasons import (
     asks_copy,
     casts,
@@ -22,54 +26,32 @@ from interop._model.reasons import (
     no_copy,
     protects,
 )
-from interop.adapter import CPU, LIBRARY, Device
+from interop._model.verb import Verb
+from interop.adapter import LIBRARY, Device
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
-    from interop._model.request import Request
+    from interop._model.conversion import Conversion
     from interop.adapter import Adapter, Facts
 
 
-_LARGE: Final = 4 * 1024 * 1024
-"""Bytes from which on the speed of a copy matters more than what its call costs. Casts are slow at any size."""
-
-
-class Conversion(NamedTuple):
-    """What a plan is made of: who has what, and who wants what. The adapters are asked, never told."""
-
-    facts: Facts
-    source: Adapter
-    target: Adapter
-    request: Request
-    refused: str | None = None
-    """What the target has said when it was to share the memory."""
-    address: int | None = None
-    """Where the first element is on the host, if that matters to the target: see `Adapter.alignment`."""
-
-    def refusal(
-        self, error: type[errors.InteropError], reason: str, hint: str | None = None
-    ) -> errors.InteropError:
-        """Return the error that names source, target, reason and hint."""
-        return error(
-            reason,
-            attempt="cannot convert {source} to {target}",
-            source=self.facts,
-            target=self.target.name,
-            hint=hint,
-        )
-
-
 def make_plan(conversion: Conversion) -> Plan:
-    """Decide. What can't be done is an error, in this order: device, numbers, dtype, gradient, copy, policy.
+    """Return the plan for a conversion, or raise the error that says why there is none.
+
+    The errors come in a fixed order: device, plain numbers, dtype, gradient, copy, policy.
 
     Raises
     ------
-    DeviceUnavailableError, InvalidOptionError, UnsupportedArrayError, GradientError, CopyRequiredError, HostCopyError
+    DeviceUnavailableError, InvalidOptionError, UnsupportedArrayError, GradientError,
+    CopyRequiredError, HostCopyError
     """
     device = _resolve_device(conversion)
-    within = conversion.facts.framework == conversion.target.name
-    plan = _plan_within(conversion, device) if within else _plan_across(conversion, device)
-    _check_device(conversion, plan)
+    if conversion.facts.framework == conversion.target.name:
+        plan = _plan_within(conversion, device)
+    else:
+        plan = _plan_across(conversion, device)
+    _check_stream(conversion, plan)
+    _check_dtype_on_device(conversion, plan)
     if conversion.request.copy is False and not plan.zero_copy:
         reason = f"it takes a copy, because {plan.reason}"
         raise conversion.refusal(errors.CopyRequiredError, reason, copy_hint(conversion, plan))
@@ -78,261 +60,222 @@ def make_plan(conversion: Conversion) -> Plan:
 
 
 def _resolve_device(conversion: Conversion) -> Device:
-    """Find the result's device: the one asked for, else the array's own if the target can be there, else home."""
-    asked, here, target = conversion.request.device, conversion.facts.device, conversion.target
+    """Return the device of the result.
+
+    That is the device that the caller asks for. Without one, it is the device of the array if the
+    target can be there, else the default device of the target.
+    """
+    asked = conversion.request.device
+    here = conversion.facts.device
+    target = conversion.target
     if asked in (None, here) and conversion.facts.framework == target.name:
-        return here  # even a device that the adapter has no number for
-    placed = target.resolve_device(
-        asked or (here if here.kind in target.device_kinds else target.default_device)
-    )
-    if isinstance(placed, str) and asked is None:
-        placed = target.resolve_device(target.default_device)
-    if isinstance(placed, str):
-        known = asked is None or asked.kind in target.device_kinds
-        raise conversion.refusal(
-            errors.DeviceUnavailableError if known else errors.InvalidOptionError, placed
-        )
-    return placed
+        return here  # the array stays, even on a device to which the adapter gives no number
+    if asked is None:
+        device = _default_device(target, here)
+    else:
+        device = target.resolve_device(asked)
+    if isinstance(device, Device):
+        return device
+    if asked is None or asked.kind in target.device_kinds:
+        raise conversion.refusal(errors.DeviceUnavailableError, device)
+    raise conversion.refusal(errors.InvalidOptionError, device)
+
+
+def _default_device(target: Adapter, here: Device) -> Device | str:
+    """Return the device for an array on `here` if the caller asks for none, or the reason why not."""
+    if here.kind in target.device_kinds:
+        device = target.resolve_device(here)
+        if isinstance(device, Device):
+            return device
+    return target.resolve_device(target.default_device)
+
+
+# -- plans -------------------------------------------------------------------------------------
 
 
 def _plan_within(conversion: Conversion, device: Device) -> Plan:
-    """Plan for an array that is native already: the same object, unless something has to change."""
+    """Plan for an array of the target framework. It is kept unless something has to change."""
     facts = conversion.facts
-    dtype = _result_dtype(conversion) if conversion.request.dtype else facts.dtype
+    dtype = facts.dtype
+    if conversion.request.dtype:
+        dtype = _result_dtype(conversion)
     reason = (
         facts.needs_read
         or moves(facts.device, device)
         or casts(facts.dtype, dtype)
         or asks_copy(conversion)
     )
-    reason = reason or (
-        facts.not_shareable if conversion.request.dtype else None
-    )  # a dtype that is asked for is a native one
-    verb: Verb = _writing_verb(facts, device) if reason else "keep"
-    step = Step(verb, "source", device, dtype, _size(facts, dtype) if reason else 0)
+    if not reason and conversion.request.dtype:
+        # A requested dtype is a native one, so swapped bytes are put in order.
+        reason = facts.not_shareable
+    if reason:
+        step = _writing_step(facts, device, dtype)
+    else:
+        step = Step(Verb.KEEP, "source", device, dtype)
     return _finish(conversion, [step], reason)
 
 
 def _plan_across(conversion: Conversion, device: Device) -> Plan:
     """Plan for an array that changes its framework."""
+    check_numbers(conversion)
+    dtype = _result_dtype(conversion)
+    check_gradient(conversion)
+    meet = choices.meeting_device(conversion, device, dtype)
+    shared, first, last = _find_copies(conversion, meet, device, dtype)
+    steps = _source_steps(conversion, first, meet, shared)
+    steps.append(Step(Verb.SHARE, "source", meet, shared))
+    if last is not None:
+        verb = Verb.COPY if meet == device else Verb.MOVE
+        steps.append(Step(verb, "target", device, dtype, _size(conversion.facts, dtype)))
+    return _finish(conversion, steps, join(first, last))
+
+
+def _find_copies(
+    conversion: Conversion, meet: Device, device: Device, dtype: str
+) -> tuple[str, str | None, str | None]:
+    """Return the dtype that is shared, and the reasons for a copy before and after the share.
+
+    A reason is None if that side makes no copy.
+    """
     facts = conversion.facts
-    dtype = _check(conversion)
-    meet = _meeting_point(conversion, device, dtype)
     before = facts.needs_read, facts.not_shareable, moves(facts.device, meet)
     refused = (
         conversion.refused or conversion.target.why_not_adoptable(facts) or misalignment(conversion)
     )
-    unwilling, unable = (None, refused) if conversion.target.copies_ndarrays else (refused, None)
-    writes_first = any((*before, unwilling))
-    shared_dtype = (
-        facts.dtype
-        if unable
-        else _dtype_to_share(conversion, meet, device, dtype, writes_first=writes_first)
-    )
-    first = join(*before, casts(facts.dtype, shared_dtype), unwilling)
-    last = join(moves(meet, device), casts(shared_dtype, dtype), unable)
-    if not first and not last:
-        first, last = _at_either_side(conversion, asks_copy(conversion) or protects(conversion))
-    share = Step("share", "source", meet, shared_dtype)
-    steps = [
-        *_source_steps(conversion, first, meet, shared_dtype),
-        share,
-        *_target_steps(conversion, last, meet, device, dtype),
-    ]
-    return _finish(conversion, steps, join(first, last))
-
-
-def _check_device(conversion: Conversion, plan: Plan) -> None:
-    """Insist on a device that has the dtype, and on a copy that `stream=` can order."""
-    reason = conversion.target.why_no_dtype_on(plan.device, plan.dtype)
-    here, stream = conversion.facts.device, conversion.request.stream
-    by_library = plan.steps[0].writes and here.kind not in conversion.source.device_kinds
-    if (
-        stream
-        and stream.handle != UNORDERED
-        and (by_library or LIBRARY in (here.kind, plan.device.kind))
-    ):
-        reason = errors.Reason(
-            "stream= cannot order a copy that only the library of the array can make",
-            "Leave stream= out.",
-        )
-    if reason:
-        raise conversion.refusal(errors.UnsupportedArrayError, reason)
-
-
-def _check(conversion: Conversion) -> str:
-    """Return the result's dtype, of an array that may leave its framework."""
-    check_numbers(conversion)
-    dtype = _result_dtype(conversion)
-    check_gradient(conversion)
-    return dtype
-
-
-def check_numbers(conversion: Conversion) -> None:
-    """Insist on an array that has plain numbers to give."""
-    if conversion.facts.unsupported:
-        raise conversion.refusal(errors.UnsupportedArrayError, conversion.facts.unsupported)
-
-
-def check_gradient(conversion: Conversion) -> None:
-    """Insist on a gradient that is not lost unasked."""
-    if conversion.facts.gradient and not conversion.request.detach:
-        reason = f"it requires grad, and {conversion.target.name} would cut it off its graph"
-        raise conversion.refusal(errors.GradientError, reason, "Pass detach=True to allow it.")
-
-
-def _at_either_side(conversion: Conversion, reason: str | None) -> tuple[str | None, str | None]:
-    """Let one side do what either could: the faster one, unless it is an object that nobody can ask for a copy."""
-    able = conversion.facts.device.kind in conversion.source.device_kinds
-    here = conversion.facts.nbytes < _LARGE and not _must_be_at_target(conversion)
-    return (
-        (reason, None)
-        if able and (here or not _is_better_at_target(conversion))
-        else (None, reason)
-    )
-
-
-def _is_better_at_target(conversion: Conversion) -> bool:
-    """Whether the target should make a copy on the host: it is faster, or only its copies are what is wanted."""
-    faster = conversion.target.copies_fast and not conversion.source.copies_fast
-    return conversion.facts.device.is_host and (faster or _must_be_at_target(conversion))
-
-
-def _must_be_at_target(conversion: Conversion) -> bool:
-    return conversion.target.copies_ndarrays or conversion.source.immutable
+    if refused and conversion.target.copies_ndarrays:
+        # The target cannot use this memory, but it reads ndarrays. So the target copies, casts
+        # in the same step, and the source does nothing.
+        shared = facts.dtype
+        first = join(*before)
+        last = join(moves(meet, device), casts(shared, dtype), refused)
+        return shared, first, last
+    writes_first = any((*before, refused))
+    shared = choices.shared_dtype(conversion, meet, device, dtype, writes_first=writes_first)
+    first = join(*before, casts(facts.dtype, shared), refused)
+    last = join(moves(meet, device), casts(shared, dtype))
+    if first is None and last is None:
+        # Nothing has to change. A copy may still be wanted, and either side could make it.
+        reason = asks_copy(conversion) or protects(conversion)
+        if reason is None or choices.copies_at_source(conversion):
+            return shared, reason, None
+        return shared, None, reason
+    return shared, first, last
 
 
 def _source_steps(
     conversion: Conversion, reason: str | None, meet: Device, dtype: str
 ) -> list[Step]:
-    facts, here = conversion.facts, conversion.facts.device
+    facts = conversion.facts
     if reason is None:
-        return [Step("detach", "source", here, dtype)] if facts.gradient else []
-    if not _can_write(conversion, meet):
-        raise conversion.refusal(errors.UnsupportedArrayError, no_copy(reason, facts))
-    return [Step(_writing_verb(facts, meet), "source", meet, dtype, _size(facts, dtype))]
-
-
-def _writing_verb(facts: Facts, device: Device) -> Verb:
-    if facts.device != device:
-        return "move"
-    return "read" if facts.needs_read else "copy"
-
-
-def _target_steps(
-    conversion: Conversion, reason: str | None, meet: Device, device: Device, dtype: str
-) -> list[Step]:
-    if reason is None:
+        if facts.gradient:
+            return [Step(Verb.DETACH, "source", facts.device, dtype)]
         return []
-    return [
-        Step(
-            "move" if meet != device else "copy",
-            "target",
-            device,
-            dtype,
-            _size(conversion.facts, dtype),
-        )
-    ]
+    if not choices.can_write(conversion, meet):
+        raise conversion.refusal(errors.UnsupportedArrayError, no_copy(reason, facts))
+    return [_writing_step(facts, meet, dtype)]
+
+
+def _writing_step(facts: Facts, device: Device, dtype: str) -> Step:
+    """Return the step of the source framework that writes the array to a device."""
+    if facts.device != device:
+        verb = Verb.MOVE
+    elif facts.needs_read:
+        verb = Verb.READ
+    else:
+        verb = Verb.COPY
+    return Step(verb, "source", device, dtype, _size(facts, dtype))
 
 
 def _finish(conversion: Conversion, steps: list[Step], reason: str | None) -> Plan:
-    """Put the plan together; with no reason to copy, the result is the source's memory and as read-only as it."""
-    facts, target, end = conversion.facts, conversion.target, steps[-1]
-    free = (
-        f"it is {target.name}'s already"
-        if end.verb == "keep"
-        else f"both can use the same memory on {end.device}"
-    )
-    protected = end.verb == "share" and reason is None and target.honours_readonly
-    readonly = protected and (facts.readonly or layout.overlaps(facts))
-    return Plan(
-        facts.framework, target.name, facts.shape, facts.device, end.device, end.dtype, tuple(steps), reason or free,
-        readonly,
-    )  # fmt: skip
+    """Put the plan together.
 
-
-# -- choices -----------------------------------------------------------------------------------------------------
-
-
-def _meeting_point(conversion: Conversion, device: Device, dtype: str) -> Device:
-    """Choose where the memory changes hands: the source downloads, the target uploads, one peer copy stays one."""
-    facts, here, target = conversion.facts, conversion.facts.device, conversion.target
-    if here.kind not in conversion.source.device_kinds:
-        return CPU if facts.needs_read else _reachable(conversion, here)
-    if here.kind != device.kind or here.kind == LIBRARY:
-        return CPU  # what only one library can address, another one can't take over
-    # From one device to another the target may move and cast in one step: where fewer bytes travel so, or it must.
-    grows = dtypes.itemsize(dtype) > dtypes.itemsize(facts.dtype)
-    later = device != here and (grows or conversion.source.why_no_dtype(dtype) is not None)
-    return here if later and not target.why_no_dtype(facts.dtype) else device
-
-
-def _reachable(conversion: Conversion, here: Device) -> Device:
-    """Insist that the target can be where an object is that nobody else can move."""
-    target = conversion.target
-    if here.is_host:
-        return here
-    placed = target.resolve_device(here) if here.kind in target.device_kinds else None
-    if not isinstance(placed, Device) and conversion.facts.downloads:
-        return CPU
-    if placed is None:
-        reason = f"{target.name} reads no memory on {here}"
-        hint = "Convert it to a framework of that device first."
-        raise conversion.refusal(errors.UnsupportedArrayError, reason, hint)
-    if isinstance(placed, str):
-        raise conversion.refusal(errors.DeviceUnavailableError, placed)
-    return placed
-
-
-def _can_write(conversion: Conversion, device: Device) -> bool:
-    """Whether the source's side can write an array to a device: the adapter there, the object's library to the host."""
-    facts = conversion.facts
-    by_library = facts.downloads or facts.needs_read is not None
-    return facts.device.kind in conversion.source.device_kinds or (by_library and device.is_host)
-
-
-def _dtype_to_share(
-    conversion: Conversion, meet: Device, device: Device, dtype: str, *, writes_first: bool
-) -> str:
-    """Choose the dtype that travels: the one with fewer bytes, among those that both sides have.
-
-    Where it is all the same, the side casts that writes anyway, and on the host the faster one.
+    Without a reason for a copy, the result uses the memory of the source, and is read-only if the
+    source is.
     """
-    facts, here, source = conversion.facts, conversion.facts.device, conversion.source
+    facts = conversion.facts
+    target = conversion.target
+    last = steps[-1]
+    readonly = False
+    if reason is None and last.verb is Verb.KEEP:
+        reason = f"it is {target.name}'s already"
+    elif reason is None:
+        reason = f"both can use the same memory on {last.device}"
+        if target.honours_readonly:
+            readonly = facts.readonly or layout.overlaps(facts)
+    return Plan(
+        facts.framework,
+        target.name,
+        facts.shape,
+        facts.device,
+        last.device,
+        last.dtype,
+        tuple(steps),
+        reason,
+        readonly,
+    )
+
+
+def _size(facts: Facts, dtype: str) -> int:
+    """Return the number of bytes of the array in another dtype."""
     if dtype == facts.dtype:
-        return dtype
-    able = _can_write(conversion, meet) and not source.why_no_dtype(dtype)
-    strange = conversion.target.why_no_dtype(facts.dtype)
-    if strange and not able:
-        raise conversion.refusal(errors.UnsupportedArrayError, strange)
-    if strange or not able:
-        return dtype if strange else facts.dtype
-    growth = dtypes.itemsize(dtype) - dtypes.itemsize(facts.dtype)
-    at_source = growth < 0 or (growth == 0 and meet != here)
-    if device == here:  # nothing travels
-        at_source = writes_first or not _is_better_at_target(conversion)
-    return dtype if at_source else facts.dtype
+        return facts.nbytes
+    return facts.nbytes // dtypes.itemsize(facts.dtype) * dtypes.itemsize(dtype)
+
+
+# -- checks ------------------------------------------------------------------------------------
+
+
+def check_numbers(conversion: Conversion) -> None:
+    """Raise an error if the elements of the array are not plain numbers."""
+    if conversion.facts.unsupported:
+        raise conversion.refusal(errors.UnsupportedArrayError, conversion.facts.unsupported)
+
+
+def check_gradient(conversion: Conversion) -> None:
+    """Raise an error if the conversion would lose a gradient without ``detach=True``."""
+    if conversion.facts.gradient and not conversion.request.detach:
+        target = conversion.target.name
+        reason = f"it requires grad, and {target} would cut it off its graph"
+        raise conversion.refusal(errors.GradientError, reason, "Pass detach=True to allow it.")
 
 
 def _result_dtype(conversion: Conversion) -> str:
-    """Return the result's dtype. The target must have it, and the kind of number must not be lost unasked."""
-    facts, request = conversion.facts, conversion.request
-    dtype = request.dtype or facts.dtype
+    """Return the dtype of the result.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        The target does not have the dtype, or the cast would lose the kind of number (see
+        `dtypes.lost_kind`) without ``casting="unsafe"``.
+    """
+    facts = conversion.facts
+    dtype = conversion.request.dtype or facts.dtype
     reason = conversion.target.why_no_dtype(dtype)
     if facts.unsupported and dtype != facts.dtype:
         reason = facts.unsupported
-    elif (
-        not reason
-        and request.casting == "same_kind"
-        and (lost := dtypes.lost_kind(facts.dtype, dtype))
-    ):
-        reason = errors.Reason(lost, 'Pass casting="unsafe" to accept that.')
+    elif reason is None and conversion.request.casting == "same_kind":
+        lost = dtypes.lost_kind(facts.dtype, dtype)
+        if lost:
+            reason = errors.Reason(lost, 'Pass casting="unsafe" to accept that.')
     if reason:
         raise conversion.refusal(errors.UnsupportedArrayError, reason)
     return dtype
 
 
-def _size(facts: Facts, dtype: str) -> int:
-    if dtype == facts.dtype:
-        return facts.nbytes
-    return facts.nbytes // dtypes.itemsize(facts.dtype) * dtypes.itemsize(dtype)
+def _check_dtype_on_device(conversion: Conversion, plan: Plan) -> None:
+    """Raise an error if the device of the result does not have the dtype of the result."""
+    reason = conversion.target.why_no_dtype_on(plan.device, plan.dtype)
+    if reason:
+        raise conversion.refusal(errors.UnsupportedArrayError, reason)
+
+
+def _check_stream(conversion: Conversion, plan: Plan) -> None:
+    """Raise an error if ``stream=`` cannot order the copy, because a library makes the copy."""
+    stream = conversion.request.stream
+    if stream is None or stream.handle == UNORDERED:
+        return
+    here = conversion.facts.device
+    by_library = plan.steps[0].writes and here.kind not in conversion.source.device_kinds
+    if by_library or LIBRARY in (here.kind, plan.device.kind):
+        reason = "stream= cannot order a copy that only the library of the array can make"
+        raise conversion.refusal(errors.UnsupportedArrayError, reason, "Leave stream= out.")

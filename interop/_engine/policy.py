@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from interop import errors
 from interop._model import caller
+from interop._model.verb import Verb
 
 if TYPE_CHECKING:
     from interop._model.plan import Plan
@@ -61,6 +62,6 @@ def warn(plan: Plan, request: Request) -> None:
 
 def _travel(plan: Plan) -> str:
     travel = "byte travels" if plan.host_bytes == 1 else "bytes travel"
-    if any(step.verb == "compute" for step in plan.steps):
+    if any(step.verb is Verb.COMPUTE for step in plan.steps):
         return f"{plan.host_bytes:,} {travel} to this process from where they are computed, or to a device"
     return f"{plan.host_bytes:,} {travel} between the host and a device"

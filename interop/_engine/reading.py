@@ -13,12 +13,13 @@ from interop import errors
 from interop._engine import planner
 from interop._identify import registry
 from interop._model.plan import Step
+from interop._model.verb import Verb
 from interop.adapter.lazy import ReadAdapter
 
 if TYPE_CHECKING:
-    from interop._engine.planner import Conversion
     from interop._identify.operand import Operand
-    from interop._model.plan import Plan, Verb
+    from interop._model.conversion import Conversion
+    from interop._model.plan import Plan
     from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
@@ -81,10 +82,10 @@ def request_after_reading(request: Request) -> Request:
     return request._replace(copy=None)
 
 
-def join(stated: Facts, rest: Plan, facts: Facts, verb: Verb = "read") -> Plan:
+def join(stated: Facts, rest: Plan, facts: Facts, verb: Verb = Verb.READ) -> Plan:
     """Put the reading of an object in front of the plan for the array that comes, which `facts` describe."""
     step = Step(verb, "source", facts.device, facts.dtype, facts.nbytes)
-    steps = (step, *(s for s in rest.steps if s.verb != "keep"))
+    steps = (step, *(s for s in rest.steps if s.verb is not Verb.KEEP))
     reason = str(stated.needs_read)
     if not rest.zero_copy:
         reason = f"{reason}, and {rest.reason}"

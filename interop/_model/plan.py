@@ -1,27 +1,40 @@
-"""A plan is a value: the steps of a conversion, and the reason for them.
+"""Plans: the steps of a conversion and the reason for them, as values.
 
-Made by `interop._engine.planner`, done by `interop._engine.executor`.
+`interop._engine.planner` makes plans, and `interop._engine.executor` carries them out.
 """
 
 from __future__ import annotations
 
 from math import isnan
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from interop._model import html
+from interop._model.verb import Verb
 
 if TYPE_CHECKING:
     from interop.adapter import Device
 
 __all__ = ["Plan", "Step"]
 
-Verb = Literal["keep", "detach", "read", "copy", "move", "share", "compute", "map"]
 Side = Literal["source", "target"]
-_WRITING: Final = frozenset({"read", "copy", "move", "compute"})
 
 
 class Step(NamedTuple):
-    """One thing to do: what, in which framework, to which device and dtype, and how many bytes it writes."""
+    """One step of a plan.
+
+    Attributes
+    ----------
+    verb : str
+        "keep", "detach", "read", "copy", "move", "share", "compute" or "map".
+    side : {"source", "target"}
+        The framework that does the step. Both frameworks take part in "share".
+    device : Device
+        Where the array is after the step.
+    dtype : str
+        The dtype of the array after the step.
+    bytes : int
+        The number of bytes that the step writes.
+    """
 
     verb: Verb
     side: Side
@@ -31,49 +44,45 @@ class Step(NamedTuple):
 
     @property
     def writes(self) -> bool:
-        """Whether it fills new memory; the other verbs only pass on what there is."""
-        return self.verb in _WRITING
+        """Whether the step fills new memory. Other steps pass on existing memory."""
+        return self.verb.writes
 
     def __str__(self) -> str:
-        """Say it in a line."""
-        size = f", {_bytes(self.bytes)}" if self.bytes else ""
-        where = "" if self.verb == "share" else f" by the {self.side}'s framework"
-        return f"{self.verb}{where}: {self.dtype} on {self.device}{size}"
+        """Format as one line."""
+        size = f", {_format_bytes(self.bytes)}" if self.bytes else ""
+        return f"{self.verb.label(self.side)}: {self.dtype} on {self.device}{size}"
 
     def cells(self) -> tuple[str, ...]:
-        """Say it in a row of a table."""
-        return (
-            self.verb,
-            "both" if self.verb == "share" else self.side,
-            str(self.device),
-            self.dtype,
-            f"{self.bytes:,}",
-        )
+        """Return the texts of a row of a table."""
+        side = "both" if self.verb is Verb.SHARE else self.side
+        return (self.verb, side, str(self.device), self.dtype, f"{self.bytes:,}")
 
 
 class Plan(NamedTuple):
-    """What a conversion will do, and why. Making it has touched nothing.
+    """Steps of a conversion, with the reason for them. Making a plan reads and copies nothing.
 
     Attributes
     ----------
     source, target : str
-        Names of the frameworks; of a foreign object, its class.
+        Names of the frameworks. For an object without a framework, the name of its class.
     shape : tuple of int
-        Of source and result alike.
+        The shape of source and result.
     source_device : Device
-        Where the source lives.
+        Where the source is.
     device : Device
-        Where the result lives.
+        Where the result is.
     dtype : str
-        Of the result.
+        The dtype of the result.
     steps : tuple of Step
-        At most one in the source framework that writes memory, one share, and one in the target.
+        At most one step in the source framework that writes memory, one share, and one step in the
+        target framework.
     reason : str
-        What makes a copy necessary, or what makes sharing possible.
+        Why a copy is necessary, or why the memory can be shared.
     readonly : bool
-        Whether the result refuses to be written to, though its framework could write.
+        Whether the result is read-only although arrays of its framework can be writable.
     later : Plan or None
-        Of a lazy result: what will be done with its blocks, all of them together, when they are computed.
+        The plan for the blocks of a lazy result. It describes all blocks together, and it is
+        carried out when the blocks are computed.
     """
 
     source: str
@@ -89,65 +98,68 @@ class Plan(NamedTuple):
 
     @property
     def zero_copy(self) -> bool:
-        """Whether the result is the source's memory; of a lazy one: whether its blocks will be."""
-        return not any(step.writes for step in self.steps) and (
-            self.later is None or self.later.zero_copy
-        )
+        """Whether the result uses the memory of the source, in a lazy result for all blocks."""
+        if any(step.writes for step in self.steps):
+            return False
+        return self.later is None or self.later.zero_copy
 
     @property
     def bytes_copied(self) -> int:
-        """Bytes written by all steps together, now."""
+        """Number of bytes that all steps write. The blocks of a lazy result do not count."""
         return sum(step.bytes for step in self.steps)
 
     @property
     def host_bytes(self) -> int:
-        """Bytes that travel between the host and a device, now or later: what the policy of `options` is about.
+        """Number of bytes that travel between the host and a device, now or later.
 
-        All that is computed of a lazy array counts: it comes to this process, from wherever that is done.
+        The policy of `interop.options` limits this number. All bytes of a computed lazy array
+        count, because they travel to this process from wherever they are computed.
         """
-        places = [self.source_device, *(step.device for step in self.steps)]
-        now = sum(
-            step.bytes
-            for here, step in zip(places, self.steps, strict=False)
-            if step.verb == "compute" or (step.writes and here.is_host != step.device.is_host)
-        )
-        return now + (self.later.host_bytes if self.later else 0)
+        total = self.later.host_bytes if self.later else 0
+        here = self.source_device
+        for step in self.steps:
+            travels = step.writes and here.is_host != step.device.is_host
+            if travels or step.verb is Verb.COMPUTE:
+                total += step.bytes
+            here = step.device
+        return total
 
     def __str__(self) -> str:
-        """Say it for a terminal: a headline, then a line a step."""
-        lines = [
-            f"{self.title}: {self.cost}, because {self.reason}",
-            *(f"  {s}" for s in self.steps),
-        ]
-        return "\n".join(
-            [
-                *lines,
-                *(["  its blocks, when they are computed:", str(self.later)] if self.later else []),
-            ]
-        )
+        """Format as text: a headline, and one line for each step."""
+        lines = [self._headline, *(f"  {step}" for step in self.steps)]
+        if self.later:
+            lines += ["  its blocks, when they are computed:", str(self.later)]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        title = f"{self.title}: {self.cost}, because {self.reason}"
         head = ("step", "by", "device", "dtype", "bytes")
-        now = html.table(title, head, (step.cells() for step in self.steps))
-        return now + (self.later._repr_html_() if self.later else "")
+        now = html.table(self._headline, head, (step.cells() for step in self.steps))
+        if self.later:
+            now += self.later._repr_html_()
+        return now
+
+    @property
+    def _headline(self) -> str:
+        return f"{self.title}: {self.cost}, because {self.reason}"
 
     @property
     def title(self) -> str:
-        """Who gives what to whom: ``torch -> numpy, float32 (3, 4) on cpu``."""
+        """Source, target and result: ``torch -> numpy, float32 (3, 4) on cpu``."""
         return f"{self.source} -> {self.target}, {self.dtype} {self.shape} on {self.device}"
 
     @property
     def cost(self) -> str:
-        """What it costs: ``zero-copy``, or ``48 bytes copied``; ``lazy`` where it costs nothing yet."""
+        """Cost in words: ``zero-copy``, ``48 bytes copied``, or ``lazy`` if the cost comes later."""
         if self.later:
             return "lazy"
-        size = (
-            "some bytes" if any(map(isnan, self.shape)) else _bytes(self.bytes_copied)
-        )  # its shape is not known yet
-        cost = "zero-copy" if self.zero_copy else f"{size} copied"
+        cost = "zero-copy"
+        if not self.zero_copy:
+            is_unknown = any(map(isnan, self.shape))  # a lazy array with unknown chunk sizes
+            size = "some bytes" if is_unknown else _format_bytes(self.bytes_copied)
+            cost = f"{size} copied"
         return f"{cost}, read-only" if self.readonly else cost
 
 
-def _bytes(n: int) -> str:
-    return f"{n:,} byte{'s' * (n != 1)}"
+def _format_bytes(n: int) -> str:
+    unit = "byte" if n == 1 else "bytes"
+    return f"{n:,} {unit}"

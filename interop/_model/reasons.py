@@ -8,7 +8,7 @@ from interop import errors
 from interop._model import layout
 
 if TYPE_CHECKING:
-    from interop._engine.planner import Conversion
+    from interop._model.conversion import Conversion
     from interop._model.plan import Plan
     from interop.adapter import Device, Facts
 

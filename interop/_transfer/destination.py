@@ -9,6 +9,7 @@ from interop._engine import lazy_planner, policy, reading
 from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
+from interop._model.verb import Verb
 from interop._transfer.staging import DescribedOperand, shared, transfer_dtype
 from interop._verbs.inspection import shares_memory
 from interop.adapter import CPU, LIBRARY, Facts
@@ -202,14 +203,14 @@ class Destination:
         )
         size = layout.count(here) * dtypes.itemsize(dtype)
         step = Step(
-            "move" if start.device != here.device else "copy",
+            Verb.MOVE if start.device != here.device else Verb.COPY,
             "target",
             here.device,
             here.dtype,
             size,
         )
         computed = [
-            Step("compute", "source", start.device, start.dtype, start.nbytes)
+            Step(Verb.COMPUTE, "source", start.device, start.dtype, start.nbytes)
         ] * source.adapter.lazy
         names, steps = (start.framework, here.framework), (*computed, step)
         return Plan(*names, here.shape, start.device, here.device, here.dtype, steps, _REASON)

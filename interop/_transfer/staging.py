@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop._engine.executor import execute, make_calls
-from interop._engine.planner import Conversion, make_plan
+from interop._engine.planner import make_plan
 from interop._identify import registry
 from interop._model import dtypes
+from interop._model.conversion import Conversion
 from interop._model.request import Request
 from interop._transfer.chunks import Chunk, iter_chunks
 from interop.adapter import CPU, Adapter, Device, Facts

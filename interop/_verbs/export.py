@@ -17,6 +17,7 @@ from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
 from interop._model.reasons import moves, no_copy
+from interop._model.verb import Verb
 from interop._verbs import dlpack_arguments
 from interop._verbs.consumer import find_stream, holders, lend_copy, why_misaligned
 from interop._verbs.convert import convert_computed
@@ -25,7 +26,6 @@ from interop.adapter import CPU, LIBRARY, Device, capsule
 from interop.adapter.streams import LEGACY, UNORDERED, Interface, Stream
 
 if TYPE_CHECKING:
-    from interop._model.plan import Verb
     from interop._model.request import Request
 
 _MAJOR: Final = 1  # of the DLPack whose capsules have flags
@@ -201,7 +201,7 @@ class Exported:
         size = (
             layout.count(facts) * dtypes.itemsize(dtype) if dtype in dtypes.NAMES else facts.nbytes
         )
-        step = Step("copy", "source", CPU, dtype, size)
+        step = Step(Verb.COPY, "source", CPU, dtype, size)
         plan = Plan(
             "numpy",
             "numpy",
@@ -249,9 +249,13 @@ class Exported:
             hint = "Leave copy=False out to allow it."
             self._refuse(errors.CopyRequiredError, f"it takes a copy, because {reason}", hint)
         reason = reason or ("copy=True asks for an independent array" if copy else None)
-        verb: Verb = (
-            "share" if not reason else "move" if travels else "read" if facts.needs_read else "copy"
-        )
+        verb = Verb.COPY
+        if not reason:
+            verb = Verb.SHARE
+        elif travels:
+            verb = Verb.MOVE
+        elif facts.needs_read:
+            verb = Verb.READ
         step = Step(verb, "source", device, facts.dtype, facts.nbytes if reason else 0)
         why = reason or f"the consumer can use the same memory on {device}"
         return Plan(
@@ -297,7 +301,10 @@ class Exported:
             raise errors.UnsupportedArrayError(
                 facts.unsupported, attempt=_ATTEMPT, source=facts, target=_TARGET
             )
-        x, steps = operand.array, [Step("read", "source", facts.device, facts.dtype, facts.nbytes)]
+        x, steps = (
+            operand.array,
+            [Step(Verb.READ, "source", facts.device, facts.dtype, facts.nbytes)],
+        )
         unfit = (
             facts.not_shareable
             or layout.why_unusual(facts)
@@ -305,7 +312,7 @@ class Exported:
         )
         if unfit or not made:
             x = operand.adapter.copy(x, facts.device, facts.dtype)
-            steps.append(steps[0]._replace(verb="copy"))
+            steps.append(steps[0]._replace(verb=Verb.COPY))
         return x, plan._replace(shape=facts.shape, dtype=facts.dtype, steps=tuple(steps))
 
     def _lend(self, x: Any, stream: int | None) -> Any:

@@ -11,6 +11,7 @@ from interop._engine.parse import parse_axis, parse_request
 from interop._identify import registry
 from interop._identify.operand import Operand
 from interop._model.plan import Plan, Step
+from interop._model.verb import Verb
 from interop._verbs.common_facts import annotate_each, check_results, common_facts
 from interop._verbs.convert import convert_computed
 from interop._verbs.inspection import device_of
@@ -187,7 +188,7 @@ def _join(adapter: Adapter, items: list[Any], axis: int) -> Any:
     stacked = adapter.stack(items, axis)
     if watch.is_open() and stacked is not NotImplemented:
         name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
-        step = Step("copy", "source", device, dtype, nbytes)
+        step = Step(Verb.COPY, "source", device, dtype, nbytes)
         plan = Plan(name, name, shape, device, device, dtype, (step,), "to stack is to copy")
         watch.note(plan, perf_counter() - start)
     return stacked
