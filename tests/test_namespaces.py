@@ -140,8 +140,8 @@ def test_implemented_in_namespace_with_unrecognisable_arrays_is_refused(
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.implemented_in(namespace)
     assert str(caught.value) == (
-        "implemented_in('unnamed') could not recognise the function's results: unnamed has no adapter, and its arrays "
-        "have no __array_namespace__. interop.register adds an adapter."
+        "implemented_in('unnamed') cannot convert results back: unnamed has no adapter, and its arrays have no "
+        "__array_namespace__. Register an adapter with interop.register."
     )
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from interop._decorator import wire
+from interop._decorator.admission import Admission
 from interop._decorator.argument_visitor import ArgumentVisitor
 from interop._decorator.converter import Converter, find_column, permissions
+from interop._decorator.settings import CALLER
 from interop._engine import fastpath
 from interop._identify import registry
 from interop.adapter import CPU, HOST
 
 if TYPE_CHECKING:
-    from interop._decorator.admission import Admission
+    from collections.abc import Mapping
+
+    from interop._decorator.settings import Settings
     from interop._decorator.signature import Pairs, Parameters
     from interop.adapter import Adapter, Device
 
@@ -27,35 +32,26 @@ class ArgumentConverter:
 
     Parameters
     ----------
-    converter : Converter
-        Converts the arrays among the arguments.
-    result_converter : Converter, optional
-        Converts the results. None converts them to the framework and device of the first array of each call.
+    settings : Settings
+        Arguments of the decorator.
     parameters : Parameters
         Parameters of the function.
-    admission : Admission
-        Rules for the arguments.
     """
 
-    def __init__(
-        self,
-        converter: Converter,
-        result_converter: Converter | None,
-        parameters: Parameters,
-        admission: Admission,
-    ) -> None:
-        self._converter = converter
-        self._result_converter = result_converter
+    def __init__(self, settings: Settings, parameters: Parameters) -> None:
+        self._settings = settings
         self.parameters = parameters
-        self._admission = admission
-        self._atoms = _ATOMS - {bytes} if admission.foreign else _ATOMS
-        self._permissions = permissions(converter.keywords)
+        self._admission = Admission(parameters.name, settings.framework, settings.foreign)
+        self._converter = Converter.of(settings.framework, settings.keywords)
+        self._permissions = permissions(settings.keywords)
+        self._result_converter = _result_converter(settings.returns, self._permissions)
+        # With foreign=True, `bytes` are converted as other buffers are.
+        self._atoms = _ATOMS - {bytes} if settings.foreign else _ATOMS
         self._to_host: dict[Adapter, Converter] = {}
 
     def __reduce__(self) -> Any:
-        """Reduce to the arguments of the constructor, without the cached converters to the host."""
-        parts = self._converter, self._result_converter, self.parameters, self._admission
-        return ArgumentConverter, parts
+        """Reduce to the settings and the parameters, for functions that are pickled by value."""
+        return wire.make_boundary, (self._settings._asdict(), self.parameters)
 
     def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Arguments:
         """Convert the arguments, and find the converter of the results."""
@@ -161,3 +157,12 @@ class ArgumentConverter:
         # Of a framework with one device only, no array can be on another device.
         keeps_native = adapter.device_kinds == HOST
         return Converter(to, keywords, column, keeps_native)
+
+
+def _result_converter(returns: str | None, keywords: Mapping[str, Any]) -> Converter | None:
+    """Return the converter of all results, or None if each call has to find one."""
+    if returns == CALLER:
+        return None
+    if returns is None:
+        return Converter(None, {})
+    return Converter.of(returns, keywords)

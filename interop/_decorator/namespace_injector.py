@@ -6,13 +6,15 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._decorator.admission import has_protocol
+from interop._decorator import wire
+from interop._decorator.admission import Admission, has_protocol
+from interop._decorator.settings import ARRAY_API
 from interop._identify import registry
 from interop._trees.convert_tree import Walk
 from interop._verbs.inspection import namespace
 
 if TYPE_CHECKING:
-    from interop._decorator.admission import Admission
+    from interop._decorator.settings import Settings
     from interop._decorator.signature import Parameters
 
 XP: Final = "xp"
@@ -22,12 +24,18 @@ XP: Final = "xp"
 class NamespaceInjector:
     """The boundary that passes the namespace of the arguments as ``xp`` and converts nothing."""
 
-    def __init__(self, parameters: Parameters, admission: Admission) -> None:
+    def __init__(self, settings: Settings, parameters: Parameters) -> None:
+        _check_takes_xp(parameters)
+        self._settings = settings
         self._parameters = parameters
-        self._admission = admission
+        self._admission = Admission(parameters.name, None, settings.foreign)
         names = parameters.positional
         # A keyword-only `xp` has no index: no call has `sys.maxsize` positional arguments.
         self._index = names.index(XP) if XP in names else sys.maxsize
+
+    def __reduce__(self) -> Any:
+        """Reduce to the settings and the parameters, for functions that are pickled by value."""
+        return wire.make_boundary, (self._settings._asdict(), self._parameters)
 
     def convert_arguments(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], /
@@ -83,3 +91,13 @@ class NamespaceInjector:
         walk = Walk(None, on_array, always_rebuild=False, on_foreign=on_foreign)
         self._parameters.walk(walk, list(args), {}, args, kwargs)
         return arrays, others
+
+
+def _check_takes_xp(parameters: Parameters) -> None:
+    if parameters.takes(XP):
+        return
+    raise errors.InvalidOptionError(
+        f"implemented_in({ARRAY_API!r}) passes the namespace of the arrays to {parameters.name} "
+        f"as the keyword {XP}, which callers can omit. {parameters.name} has no such parameter",
+        hint=f"Add it at the end: *, {XP}=None.",
+    )

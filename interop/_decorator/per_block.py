@@ -1,4 +1,4 @@
-"""A function that is run for each block of lazy arrays, when that is computed."""
+"""Functions that run once for each block of lazy arrays, when the blocks are computed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, cast
 
 from interop import errors
+from interop._decorator import wire
 from interop._decorator.block_check import check_independence
 from interop._engine import lazy_planner
 from interop._engine.context import defaults, scope
@@ -21,164 +22,219 @@ if TYPE_CHECKING:
     from interop.adapter import Adapter
     from interop.adapter.lazy import LazyAdapter
 
+    Key = int | str  # index of a positional argument, or name of a keyword argument
+
 
 def per_block(function: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
-    """Return a function's wrapper, which is lazy as soon as one of its arguments is.
+    """Return a wrapper that returns a lazy array if one of the arguments is a lazy array.
 
     Raises
     ------
     TypeError
-        It is a coroutine or a generator, which can't be run for a block.
+        The function is a coroutine or a generator function, which cannot run for a block.
     """
     import inspect  # noqa: PLC0415 - takes longer to import than all of interop
 
     kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
     if any(is_kind(function) for is_kind in kinds):
-        msg = f"per_block=True runs plain functions, and {parameters.name} is a coroutine or a generator. Leave it out."
-        raise TypeError(msg)
+        raise TypeError(
+            f"per_block=True needs a plain function, and {parameters.name} is a coroutine or a "
+            "generator function. Remove per_block."
+        )
+    mapper = BlockMapper(function, parameters)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        keys = _find(args, kwargs, parameters)
-        if not keys:
-            return function(*args, **kwargs)
-        arrays = list(keys.values())
-        lazy = cast("LazyAdapter", registry.adapter_of(type(arrays[0])))
-        return _map(BlockCall(wrapper, args, kwargs, tuple(keys), lazy.name), lazy, arrays)
+        # Tasks of Dask call `wrapper`, because pickle finds it by name, and not `function`.
+        return mapper.run(wrapper, args, kwargs)
 
     return wrapper
 
 
-class BlockCall:
-    """A call whose lazy arguments are still to come, a block of each: picklable, if the function and the others are.
+class BlockMapper:
+    """The part of a wrapper that maps a function over the blocks of lazy arguments.
 
     Parameters
     ----------
     function : callable
-    args : tuple
-    kwargs : dict
-    keys : tuple of int and str
-        Indices and names of the arguments that are missing.
-    lazy : str
-        Whose blocks they are.
+        Runs if no argument is lazy.
+    parameters : Parameters
+        Parameters of the function.
     """
 
-    def __init__(
+    def __init__(self, function: Callable[..., Any], parameters: Parameters) -> None:
+        self._function = function
+        self._parameters = parameters
+
+    def __reduce__(self) -> Any:
+        """Reduce to the arguments of the constructor, for functions that are pickled by value."""
+        return wire.make_block_mapper, (self._function, self._parameters)
+
+    def run(self, wrapper: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the function, or return a lazy array if an argument is lazy."""
+        keys = self._find_lazy(args, kwargs)
+        if not keys:
+            return self._function(*args, **kwargs)
+        arrays = list(keys.values())
+        lazy = cast("LazyAdapter", registry.adapter_of(type(arrays[0])))
+        call = BlockCall(wrapper, args, kwargs, tuple(keys), lazy=lazy.name, request=defaults())
+        return _map(call, lazy, arrays)
+
+    def _find_lazy(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[Key, Any]:
+        """Return the lazy arguments, and refuse a lazy array inside a container."""
+        parameters = self._parameters
+        pairs = [*parameters.by_position(args), *parameters.by_keyword(kwargs)]
+        keys = {key: x for key, x in pairs if registry.is_lazy(type(x))}
+        if keys:
+            others = [(key, x) for key, x in pairs if key not in keys]
+            walk = Walk(None, _refuse_lazy, always_rebuild=False)
+            walk.start(dict(others), others, parameters.format_argument, parameters.prefix)
+        return keys
+
+
+class BlockCall:
+    """A call that gets one block in the place of each lazy argument.
+
+    It can be pickled if the function and the other arguments can be pickled.
+
+    Parameters
+    ----------
+    function : callable
+        The function to call.
+    args, kwargs : tuple, dict
+        Arguments of the function.
+    keys : tuple of int and str
+        Indices and names of the lazy arguments.
+    lazy : str
+        Framework of the lazy arguments.
+    request : Request
+        Defaults and policy of the caller, which apply in the tasks.
+    """
+
+    def __init__(  # noqa: PLR0913 - a call has as many parts
         self,
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        keys: Any,
+        keys: tuple[Key, ...],
+        *,
         lazy: str,
+        request: Request,
     ) -> None:
-        self.__name__ = function.__name__  # so are the tasks called
+        self.__name__ = function.__name__  # Dask names its tasks by it
         self._function = function
         self._args = tuple(None if i in keys else x for i, x in enumerate(args))
         self._kwargs = {key: None if key in keys else x for key, x in kwargs.items()}
         self._keys = keys
         self._lazy = lazy
-        self._request = defaults()  # what the caller permits
+        self._request = request
+
+    def __reduce__(self) -> Any:
+        """Reduce to the arguments of the constructor."""
+        options = {"lazy": self._lazy, "request": self._request._asdict()}
+        parts = self._function, self._args, self._kwargs, self._keys, options
+        return wire.make_block_call, parts
 
     def __call__(self, *blocks: Any) -> Any:
-        """Call the function with blocks, in the order of the places.
+        """Call the function with one block of each lazy argument.
 
         Raises
         ------
         ShapeError, UnsupportedArrayError
-            What it returns is no array, or of another shape than the block.
+            The result has another shape than the block, or is not an array.
         """
         import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
         result, shape = self.run(*blocks)
-        wanted = np.broadcast_shapes(*(tuple(block.shape) for block in blocks))
-        if shape != wanted:
-            raise self._refusal(shape, f"a block of shape {wanted}")
+        expected = np.broadcast_shapes(*(tuple(block.shape) for block in blocks))
+        if shape != expected:
+            raise self._refusal(shape, f"a block of shape {expected}")
         return result
 
     def run(self, *blocks: Any) -> tuple[Any, tuple[int, ...]]:
-        """Call the function, and return the result and its shape, of which only the dimensions are checked."""
-        args: Any = list(self._args)
-        kwargs: Any = dict(self._kwargs)
-        for key, block in zip(self._keys, blocks, strict=True):
-            (args if isinstance(key, int) else kwargs)[key] = block
-        with scope(self._request):
-            result = self._function(*args, **kwargs)
+        """Call the function, and return the result and its shape. Only `ndim` is checked."""
+        result = self._call_function(blocks)
         adapter = self._adapter_of(result)
         lazy_planner.register_blocks(self._lazy, adapter.name, convert_by_request)
-        shape, ndim = adapter.describe(result).shape, max(block.ndim for block in blocks)
+        shape = adapter.describe(result).shape
+        ndim = max(block.ndim for block in blocks)
         if len(shape) != ndim:
-            raise self._refusal(shape, f"a block of {ndim} dimension{'s' * (ndim != 1)}")
+            raise self._refusal(shape, f"a block with ndim={ndim}")
         return result, shape
+
+    def _call_function(self, blocks: tuple[Any, ...]) -> Any:
+        args = list(self._args)
+        kwargs = dict(self._kwargs)
+        for key, block in zip(self._keys, blocks, strict=True):
+            if isinstance(key, int):
+                args[key] = block
+            else:
+                kwargs[key] = block
+        with scope(self._request):
+            return self._function(*args, **kwargs)
 
     def _adapter_of(self, result: Any) -> Adapter:
         adapter = registry.adapter_of(type(result))
         if adapter is None or adapter.lazy:
-            what = f"an object of the class {type(result).__name__}"
-            reason = (
-                f"{self.__name__} returned {what} for a block, and per_block=True needs an array"
+            raise errors.UnsupportedArrayError(
+                f"{self.__name__} returned an object of the class {type(result).__name__} for a "
+                "block, and per_block=True needs an array",
+                hint="Remove per_block.",
             )
-            raise errors.UnsupportedArrayError(reason, hint="Leave it out.")
         return adapter
 
     def _refusal(self, shape: tuple[int, ...], block: str) -> errors.ShapeError:
         return errors.ShapeError(
             f"{self.__name__} returned the shape {shape} for {block}, and per_block=True needs the "
-            "same",
-            hint="Without it, the function can be passed to dask.array.map_blocks, with chunks=.",
+            "shape of the block",
+            hint="Remove per_block, and pass the function to dask.array.map_blocks with chunks=.",
         )
 
 
-def _find(
-    args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters
-) -> dict[int | str, Any]:
-    """Return the lazy ones among the arguments. Where one is in a container, it is refused."""
-    pairs = [*parameters.by_position(args), *parameters.by_keyword(kwargs)]
-    keys = {key: x for key, x in pairs if registry.is_lazy(type(x))}
-    if keys:
-        others = [(key, x) for key, x in pairs if key not in keys]
-        Walk(None, _refuse, always_rebuild=False).start(
-            dict(others), others, parameters.format_argument, parameters.prefix
-        )
-    return keys
-
-
-def _refuse(x: Any, _: object) -> Any:
+def _refuse_lazy(x: Any, _: object) -> Any:
     if registry.is_lazy(type(x)):
-        reason = "a lazy array in a container can't be cut into blocks"
-        raise errors.UnsupportedArrayError(reason, hint="Pass it as an argument of its own.")
+        raise errors.UnsupportedArrayError(
+            "a lazy array inside a container cannot be split into blocks",
+            hint="Pass it as an argument of its own.",
+        )
     return x
 
 
 def _map(call: BlockCall, lazy: LazyAdapter, arrays: list[Any]) -> Any:
+    """Return the lazy array whose blocks are the results of the call."""
     blocks = [lazy_planner.block_of(lazy, x) for x in arrays]
-    made = _try_out(call, blocks)
+    sample = _try_out(call, blocks)
     shapes = [tuple(x.shape) for x in arrays]
     check_independence(call, [lazy.grid(x) for x in arrays], blocks, shapes)
-    adapter = cast("Adapter", registry.adapter_of(type(made)))
-    return lazy.map(call, arrays, lazy_planner.meta_of(adapter, made))
+    adapter = cast("Adapter", registry.adapter_of(type(sample)))
+    return lazy.map(call, arrays, lazy_planner.meta_of(adapter, sample))
 
 
 def _try_out(call: BlockCall, blocks: list[tuple[Adapter, Any]]) -> Any:
-    """Call the function with blocks of one element, else of none: as is what it returns, so will be all that it will.
+    """Call the function with small blocks, and return a result with the framework and dtype of all.
 
-    For many a function (a maximum) no element is too few.
+    The blocks have one element, because functions such as a maximum fail without elements. If that fails, the blocks
+    have no elements.
     """
     try:
         return call.run(*(_of_ones(*block) for block in blocks))[0]
     except Exception as first:
         try:
             return call.run(*(block for _, block in blocks))[0]
-        except Exception:  # noqa: BLE001 - what was said of one element is the better reason
+        except Exception:  # noqa: BLE001 - the error for one element explains more
             first.add_note(
-                f"interop called {call.__name__} with blocks of one element and of none, to see what it returns. "
-                f"Without per_block=True it can be passed to dask.array.map_blocks, with dtype= and meta=."
+                f"interop called {call.__name__} with blocks of one element and of no elements, to "
+                "learn the dtype of the result. Without per_block=True the function can be passed "
+                "to dask.array.map_blocks, with dtype= and meta=."
             )
         raise
 
 
 def _of_ones(adapter: Adapter, block: Any) -> Any:
+    """Return a block of one element, with the framework, dtype and device of another block."""
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
     facts = adapter.describe(block)
+    ones = np.ones((1,) * len(facts.shape), "float32")
     request = Request(dtype=facts.dtype, device=facts.device, casting="unsafe")
-    return convert_by_request(np.ones((1,) * len(facts.shape), "float32"), adapter.name, request)
+    return convert_by_request(ones, adapter.name, request)

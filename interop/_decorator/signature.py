@@ -1,4 +1,4 @@
-"""What a function's signature says: which of the arguments are meant, and what to call them in a message."""
+"""The signature of a decorated function: the parameters to convert, and their names in messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
+from interop._decorator import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,58 +20,49 @@ _BOUND: Final = frozenset({"self", "cls"})
 
 
 class Parameters:
-    """The parameters of a function, read once, and those among them that are meant.
+    """The parameters of a function, and the selection of those to convert.
 
     Parameters
     ----------
-    function : callable
-        If it has no signature that can be read, as some in C, all arguments are meant, and called ``args[0]``.
+    name : str
+        Name of the function.
+    known : dict of str to inspect.Parameter
+        Parameters of the function. If empty, all arguments are converted and named ``args[0]``.
     only : str or iterable of str, optional
-        Names of the parameters that are meant; by default all but a first one called ``self`` or ``cls``.
+        Names of the parameters to convert. By default all, except a first one called ``self`` or ``cls``.
 
     Raises
     ------
     InvalidOptionError
-        `only` names none of its parameters.
+        `only` names no parameter, or a parameter that does not exist.
     """
 
-    def __init__(self, function: Callable[..., Any], only: str | Iterable[str] | None) -> None:
-        self.name = _name(function)
-        self.prefix = f"in the arguments of {self.name}: "
-        self.known = _signature(function)
-        kinds = {name: one.kind for name, one in self.known.items()}
-        self.positional = [
-            name for name, kind in kinds.items() if kind <= kind.POSITIONAL_OR_KEYWORD
-        ]
-        self.rest = next(
-            (name for name, kind in kinds.items() if kind is kind.VAR_POSITIONAL), "args"
-        )
-        self.others = next((name for name, kind in kinds.items() if kind is kind.VAR_KEYWORD), None)
+    def __init__(
+        self, name: str, known: dict[str, Parameter], only: str | Iterable[str] | None
+    ) -> None:
+        self.name = name
+        self.prefix = f"in the arguments of {name}: "
+        self.known = known
+        kinds = {name: one.kind for name, one in known.items()}
+        self.positional = [n for n, kind in kinds.items() if kind <= kind.POSITIONAL_OR_KEYWORD]
+        var_positional = [n for n, kind in kinds.items() if kind is kind.VAR_POSITIONAL]
+        var_keyword = [n for n, kind in kinds.items() if kind is kind.VAR_KEYWORD]
+        self.rest = (*var_positional, "args")[0]
+        self.others = (*var_keyword, None)[0]
         self._is_bound = bool(_BOUND & set(self.positional[:1]))
         self._only = None if only is None else self._parse(only)
 
-    def _parse(self, only: Any) -> frozenset[str]:
-        names = [only] if isinstance(only, str) else list(only) if hasattr(only, "__iter__") else []
-        strange = [name for name in names if name not in self.known]
-        if names and not strange:
-            return frozenset(names)
-        there = ", ".join(self.known)
-        if strange:
-            problem = f"only={names} names {' and '.join(map(repr, strange))}, which {self.name} doesn't have"
-            hint = (
-                f"Its parameters are {there}."
-                if there
-                else "It has no parameters, or none that can be read."
-            )
-        else:
-            problem, hint = (
-                f"only={only!r} names no parameter",
-                f"Those of {self.name} are {there}.",
-            )
-        raise errors.InvalidOptionError(problem, hint=hint)
+    @classmethod
+    def of(cls, function: Callable[..., Any], only: str | Iterable[str] | None) -> Parameters:
+        """Read the parameters of a function. Some functions written in C have none."""
+        return cls(_name(function), _signature(function), only)
+
+    def __reduce__(self) -> Any:
+        """Reduce to the arguments of the constructor."""
+        return wire.make_parameters, (self.name, self.known, self._only)
 
     def by_position(self, args: tuple[Any, ...]) -> Pairs:
-        """Return index and value of the positional arguments that are meant."""
+        """Return index and value of the positional arguments to convert."""
         only = self._only
         if only is None:
             return islice(enumerate(args), 1, None) if self._is_bound else enumerate(args)
@@ -82,7 +74,7 @@ class Parameters:
         ]
 
     def by_keyword(self, kwargs: dict[str, Any]) -> Pairs:
-        """Return name and value of the keyword arguments that are meant."""
+        """Return name and value of the keyword arguments to convert."""
         only = self._only
         if only is None:
             return kwargs.items()
@@ -98,34 +90,60 @@ class Parameters:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        """Walk over the arguments that are meant, and set those of `out` and `named`."""
+        """Walk over the arguments to convert, and set their items of `out` and `named`."""
         by_position = self.by_position(args)
         walk.start(out, by_position, self.format_argument, self.prefix)
-        # A list, because `named` may be `kwargs`, which the walk changes.
-        by_keyword = list(self.by_keyword(kwargs))
-        walk.start(named, by_keyword, self.format_argument, self.prefix)
+        if kwargs:
+            # A list, because `named` may be `kwargs`, which the walk changes.
+            by_keyword = list(self.by_keyword(kwargs))
+            walk.start(named, by_keyword, self.format_argument, self.prefix)
 
     def format_argument(self, key: int | str) -> str:
-        """Return what the function calls an argument."""
+        """Return the name of an argument: of its parameter, or as an item of ``*args``."""
         if isinstance(key, str):
             return key
         before = len(self.positional)
-        return self.positional[key] if key < before else f"{self.rest}[{key - before}]"
+        if key < before:
+            return self.positional[key]
+        return f"{self.rest}[{key - before}]"
 
     def takes(self, name: str) -> bool:
-        """Whether a parameter can be passed by keyword, while those without a default are passed by position."""
+        """Return whether an argument can be passed by keyword if the caller omits it.
+
+        The parameters behind it then cannot be passed by position, so they need a default.
+        """
         one = self.known.get(name)
         if one is None:
             return self.others is not None
-        later = (
-            self.positional[self.positional.index(name) + 1 :] if name in self.positional else []
-        )
-        fills = any(self.known[other].default is one.empty for other in later)
-        return one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD) and not fills
+        if one.kind is one.KEYWORD_ONLY:
+            return True
+        if one.kind is not one.POSITIONAL_OR_KEYWORD:
+            return False
+        later = self.positional[self.positional.index(name) + 1 :]
+        return all(self.known[other].default is not one.empty for other in later)
+
+    def _parse(self, only: Any) -> frozenset[str]:
+        """Return the names of the parameters to convert, after a check that they exist."""
+        names: list[Any] = []
+        if isinstance(only, str):
+            names = [only]
+        elif hasattr(only, "__iter__"):
+            names = list(only)
+        unknown = [name for name in names if name not in self.known]
+        if names and not unknown:
+            return frozenset(names)
+        reason = f"only={only!r} names no parameter"
+        if unknown:
+            listed = " and ".join(map(repr, unknown))
+            reason = f"only={names} names {listed}, which {self.name} does not have"
+        hint = f"{self.name} has no parameters that can be inspected."
+        if self.known:
+            hint = f"The parameters of {self.name} are {', '.join(self.known)}."
+        raise errors.InvalidOptionError(reason, hint=hint)
 
 
 def _name(function: Any) -> str:
-    """Return how a function is called where it is defined: ``Solver.run``."""
+    """Return the name of a function as in its definition: ``Solver.run``."""
     name = getattr(function, "__qualname__", None) or repr(function)
     return name.rpartition("<locals>.")[2]
 
@@ -135,5 +153,5 @@ def _signature(function: Any) -> dict[str, Parameter]:
 
     try:
         return dict(inspect.signature(function).parameters)
-    except ValueError:  # some that are written in C
+    except ValueError:  # some functions that are written in C
         return {}

@@ -1,7 +1,7 @@
-"""A function's wrapper: of the same kind (plain, coroutine, generator), with a boundary between it and its callers.
+"""Wrappers of functions: plain, coroutine and generator functions, with a boundary around each call.
 
-What goes in or comes out passes the boundary, which may put something else in its place. Generators are relayed as
-``yield from`` would (PEP 380), and asynchronous ones, for which there is no such thing, likewise.
+The boundary converts each value that goes into the function or comes out. A generator is delegated to as by
+``yield from`` (PEP 380). Python has no such statement for asynchronous generators, so their wrapper does the same.
 """
 
 from __future__ import annotations
@@ -14,31 +14,33 @@ if TYPE_CHECKING:
 
 
 class Boundary(Protocol):
-    """What stands between a function and its callers."""
+    """The conversion of all values between a function and its callers."""
 
     def convert_arguments(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], /
     ) -> tuple[Any, dict[str, Any], Any]:
-        """Return what the function gets in the place of its arguments, and a ticket for the way back."""
+        """Return the arguments for the function, and a context for its results.
+
+        `kwargs` may be changed.
+        """
         ...
 
     def convert_result(self, value: Any, context: Any, role: str, /) -> Any:
-        """Return what the caller gets in the place of a result; `role` says in a message what it is."""
+        """Return the result for the caller. `role` is "result", or "value" for a yielded value."""
         ...
 
     def convert_sent(self, value: Any, /) -> Any:
-        """Return what a generator gets in the place of a value that was sent."""
+        """Return the value for a generator in the place of a value that the caller sent."""
         ...
 
 
 def wrap(function: Callable[..., Any], boundary: Boundary) -> Any:
-    """Return the wrapper of a function: `inspect` finds it of the same kind, and with the same signature."""
+    """Return a wrapper of the same kind and with the same signature as the function."""
     import inspect  # noqa: PLC0415 - takes longer to import than all of interop
 
     def is_kind(test: Callable[[Any], bool]) -> bool:
-        return test(function) or test(
-            type(function).__call__
-        )  # an object that is called has a method for that
+        # The kind of a callable object is that of its method `__call__`.
+        return test(function) or test(type(function).__call__)
 
     if is_kind(inspect.isasyncgenfunction):
         wrapper: Any = _async_generator(function, boundary)
@@ -51,12 +53,14 @@ def wrap(function: Callable[..., Any], boundary: Boundary) -> Any:
     return functools.wraps(function)(wrapper)
 
 
-def _plain(function: Callable[..., Any], boundary: Boundary) -> Any:
-    convert_arguments, convert_result = boundary.convert_arguments, boundary.convert_result
+# The wrappers refer to `boundary` and not to its methods: a wrapper that is pickled by value would
+# name the class of the boundary with each method, and the class may be renamed (see `wire`).
 
+
+def _plain(function: Callable[..., Any], boundary: Boundary) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs, context = convert_arguments(args, kwargs)
-        return convert_result(function(*args, **kwargs), context, "result")
+        args, kwargs, context = boundary.convert_arguments(args, kwargs)
+        return boundary.convert_result(function(*args, **kwargs), context, "result")
 
     return wrapper
 
@@ -69,14 +73,16 @@ def _coroutine(function: Callable[..., Any], boundary: Boundary) -> Any:
     return wrapper
 
 
-# -- generators: values pass through `held`, because a name would keep them alive while the generator rests ------------
+# In generators, each value passes through the list `held`, from which it is popped. A variable
+# would keep an array alive while the generator is suspended.
 
 
 def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         args, kwargs, context = boundary.convert_arguments(args, kwargs)
-        source, held = function(*args, **kwargs), list[Any]([None])
+        source = function(*args, **kwargs)
         del args, kwargs
+        held: list[Any] = [None]
         step = source.send
         try:
             while True:
@@ -90,7 +96,7 @@ def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
                     held.append((yield held.pop()))
                 except GeneratorExit:  # the source is closed below
                     raise
-                except BaseException as error:  # noqa: BLE001 - whatever is thrown is the source's
+                except BaseException as error:  # noqa: BLE001 - the source handles what is thrown
                     step = source.throw
                     held.append(error)
                 else:
@@ -106,8 +112,9 @@ def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
 def _async_generator(function: Callable[..., Any], boundary: Boundary) -> Any:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         args, kwargs, context = boundary.convert_arguments(args, kwargs)
-        source, held = function(*args, **kwargs), list[Any]([None])
+        source = function(*args, **kwargs)
         del args, kwargs
+        held: list[Any] = [None]
         step = source.asend
         try:
             while True:
@@ -120,7 +127,7 @@ def _async_generator(function: Callable[..., Any], boundary: Boundary) -> Any:
                     held.append((yield held.pop()))
                 except GeneratorExit:  # the source is closed below
                     raise
-                except BaseException as error:  # noqa: BLE001 - whatever is thrown is the source's
+                except BaseException as error:  # noqa: BLE001 - the source handles what is thrown
                     step = source.athrow
                     held.append(error)
                 else:
