@@ -143,7 +143,7 @@ def test_batches_of_framework_without_slicing_use_the_adapter(
          "progress must be True, False or a function that takes a number, got 'yes'"),
         (VALUES, "numpy", {"copy": "no"}, interop.InvalidOptionError,
          "copy must be one of None, True, False, got 'no'"),
-        (VALUES, "numpie", {}, interop.UnknownFrameworkError, "no framework is called 'numpie': did you mean 'numpy'?"),
+        (VALUES, "numpie", {}, interop.UnknownFrameworkError, "no framework is called 'numpie'. Did you mean 'numpy'?"),
         ([VALUES], "numpy", {}, interop.NotAnArrayError, "a list is not an array."),
     ],
 )  # fmt: skip

@@ -70,29 +70,33 @@ class Broken:
 
 
 def no_array(what: str) -> str:
-    speaks = "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or __array__"
-    hint = "If it holds an array, pass that array; if it is a container, pass each of its arrays."
-    return f"{what} is not an array: it is of no known framework, and it speaks none of {speaks}. {hint}"
+    protocols = (
+        "__dlpack__, __cuda_array_interface__, __array_interface__, the buffer protocol or "
+        "__array__"
+    )
+    reason = f"it has no known framework and no array protocol ({protocols})"
+    hint = "If it holds an array, pass that array. If it is a container, pass each of its arrays."
+    return f"{what} is not an array: {reason}. {hint}"
 
 
 ONES = np.ones((2, 3), "float32")
 WHO_AND_WHAT = {
     "a near miss": Case(
         lambda: interop.convert(ONES, "nunpy"), interop.UnknownFrameworkError,
-        "no framework is called 'nunpy': did you mean 'numpy'? Known: KNOWN.",
+        "no framework is called 'nunpy'. Did you mean 'numpy'? Known frameworks: KNOWN.",
     ),
     "a far miss": Case(
         lambda: interop.convert(ONES, "qwerty"), interop.UnknownFrameworkError,
-        "no framework is called 'qwerty'. Known: KNOWN.",
+        "no framework is called 'qwerty'. Known frameworks: KNOWN.",
     ),
     "another module": Case(
         lambda: interop.convert(ONES, pytest), interop.UnknownFrameworkError,
-        "the module pytest is not taken as an array-API namespace, because it has neither from_dlpack nor asarray. "
-        "Known: KNOWN.",
+        "the module pytest is not an array-API namespace, because it has neither from_dlpack nor asarray. "
+        "Known frameworks: KNOWN.",
     ),
     "another class": Case(
         lambda: interop.convert(ONES, list), interop.UnknownFrameworkError,
-        "a framework is named by a string, its module or its class of arrays, not by <class 'list'>. Known: KNOWN.",
+        "a target is the name of a framework, the module or the class of arrays of a framework, not <class 'list'>. Known frameworks: KNOWN.",
     ),
     "a reference of no framework": Case(
         lambda: interop.convert_like(ONES, b"abc"), interop.UnknownFrameworkError,
@@ -128,7 +132,7 @@ WHO_AND_WHAT = {
     ),
     "a class": Case(
         lambda: interop.to_numpy(np.ndarray), interop.NotAnArrayError,
-        "numpy.ndarray is not an array but a class. Pass an array of it instead.",
+        "numpy.ndarray is a class and not an array. Pass an instance of it.",
     ),
     "a capsule": Case(
         lambda: interop.to_numpy(ONES.__dlpack__()), interop.NotAnArrayError,
@@ -136,7 +140,7 @@ WHO_AND_WHAT = {
     ),
     "a broken producer": Case(
         lambda: interop.to_numpy(Broken()), interop.UnsupportedArrayError,
-        f"{__name__}.Broken offers its memory, but asked for it, it answers RuntimeError: out of order",
+        f"{__name__}.Broken has an array protocol that raised RuntimeError: out of order",
     ),
     "a namespace of two frameworks": Case(
         lambda: interop.namespace(ONES, interop.to_torch(ONES)), interop.UnsupportedArrayError,

@@ -35,11 +35,11 @@ class Solver:
 DECORATING = {
     "no such framework": Case(
         lambda: implemented_in("torhc"), interop.UnknownFrameworkError,
-        "no framework is called 'torhc': did you mean 'torch'? Known: KNOWN.",
+        "no framework is called 'torhc'. Did you mean 'torch'? Known frameworks: KNOWN.",
     ),
     "no framework at all": Case(
         lambda: implemented_in(3), interop.UnknownFrameworkError,  # type: ignore[arg-type]
-        "a framework is named by a string, its module or its class of arrays, not by 3. Known: KNOWN.",
+        "a target is the name of a framework, the module or the class of arrays of a framework, not 3. Known frameworks: KNOWN.",
     ),
     "no such place for results": Case(
         lambda: implemented_in("numpy", returns="caler"), interop.InvalidOptionError,

@@ -167,5 +167,5 @@ def test_convert_to_an_unusable_module_is_refused_with_the_reason(
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, module)
     known = ", ".join(info.name for info in interop.frameworks())
-    not_taken = f"the module {module.__name__} is not taken as an array-API namespace"
-    assert str(caught.value) == f"{not_taken}, because {why}. Known: {known}."
+    not_taken = f"the module {module.__name__} is not an array-API namespace"
+    assert str(caught.value) == f"{not_taken}, because {why}. Known frameworks: {known}."

@@ -22,7 +22,7 @@ def test_convert_to_a_name_imports_only_declared_array_namespaces(tmp_path: Path
     (tmp_path / "declared.py").write_text(
         "print('declared runs')\nfrom array_api_strict import __array_namespace_info__, asarray, from_dlpack"
     )
-    though = "though its source says that it is an array-API namespace"
+    though = "although its source says that it is an array-API namespace"
     said = run_child(
         """
         import interop, numpy, sys
@@ -49,8 +49,8 @@ def test_convert_to_a_name_imports_only_declared_array_namespaces(tmp_path: Path
 
 def test_namespaces_undeclared_module_is_not_a_namespace() -> None:
     for name in ("_struct", "sys", "builtins", "a.b", "", "interop", "xml"):
-        assert not namespaces._says_so(name)
-    assert namespaces._says_so("array_api_strict")
+        assert not namespaces._is_declared(name)
+    assert namespaces._is_declared("array_api_strict")
 
 
 # Packages of something else
@@ -134,7 +134,7 @@ def test_hint_for_every_package_is_tested() -> None:
 )  # fmt: skip
 def test_find_similar_name_asks_did_you_mean(name: str, meant: str) -> None:
     with pytest.raises(
-        interop.UnknownFrameworkError, match=rf"called {name!r}: did you mean '{meant}'\? Known: "
+        interop.UnknownFrameworkError, match=rf"called {name!r}\. Did you mean '{meant}'\? Known frameworks: "
     ):
         interop.convert(BASE, name)
 
@@ -154,7 +154,8 @@ def test_find_dtype_or_device_names_the_keyword(name: str, keyword: str) -> None
     with pytest.raises(interop.UnknownFrameworkError) as caught:
         interop.convert(BASE, name)
     assert str(caught.value) == (
-        f"no framework is called {name!r}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
+        f"{name!r} is a {keyword} and not a framework. "
+        f"Pass {keyword}={name!r} together with a framework."
     )
 
 
@@ -168,7 +169,7 @@ def test_convert_swapped_arguments_are_named_and_not_printed(call: Any, to: Any)
             call(to, array)
         message = str(caught.value)
         assert (
-            "were the arguments swapped? Pass the array first and the framework second" in message
+            "Were the arguments swapped? Pass the array first and the framework second" in message
         )
         assert "<numpy.ndarray of shape (10000,)>" in message
         assert len(message) < 600
@@ -192,7 +193,7 @@ def test_find_module_with_a_bad_namespace_gives_hint_and_reason() -> None:
         interop.convert(BASE, paddle)
     assert str(caught.value) == (
         "paddle is not a target, because interop has no adapter for its arrays. Write "
-        "paddle.to_tensor(interop.to_numpy(x)) instead. (paddle is not taken as an array-API namespace, because "
+        "paddle.to_tensor(interop.to_numpy(x)) instead. (paddle is not an array-API namespace, because "
         "asarray returns dtype paddle.float32x and shape (1,) for an array of dtype float32 and shape (1,).)"
     )
 

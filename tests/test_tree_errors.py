@@ -80,7 +80,7 @@ def test_convert_tree_checks_arguments_before_the_tree() -> None:
         match="readonly must be one of 'copy', 'share', 'error', got 'shared'",
     ):
         convert_tree({}, "torch", readonly="shared")  # type: ignore[arg-type]
-    with pytest.raises(interop.UnknownFrameworkError, match="did you mean 'torch'"):
+    with pytest.raises(interop.UnknownFrameworkError, match="Did you mean 'torch'"):
         convert_tree(None, "torhc")
     with pytest.raises(TypeError, match="there is no keyword 'devise'"):
         convert_tree([], "torch", devise="cpu")  # type: ignore[call-arg]

@@ -95,7 +95,7 @@ REFUSED = {
     ),
     "no such framework": Case(
         lambda: unify(to="torhc"), interop.UnknownFrameworkError,
-        "no framework is called 'torhc': did you mean 'torch'? Known: KNOWN.",
+        "no framework is called 'torhc'. Did you mean 'torch'? Known frameworks: KNOWN.",
     ),
     "no such choice": Case(
         lambda: unify(readonly="shared"), interop.InvalidOptionError,  # type: ignore[call-overload]

@@ -63,12 +63,11 @@ def refusal(x: Any, answers: dict[str, Exception]) -> errors.UnsupportedArrayErr
     said = {protocol: errors.quote(error) for protocol, error in answers.items()}
     if len(said) == 1:
         answer = next(iter(said.values()))
-        return errors.UnsupportedArrayError(
-            f"{name} offers its memory, but asked for it, it answers {answer}"
-        )
-    all_said = "; ".join(f"{protocol} answers {answer}" for protocol, answer in said.items())
-    msg = f"{name} offers its memory by {len(said)} protocols, and none works: {all_said}"
-    return errors.UnsupportedArrayError(msg)
+        reason = f"{name} has an array protocol that raised {answer}"
+        return errors.UnsupportedArrayError(reason, source=name)
+    all_said = "; ".join(f"{protocol} raised {answer}" for protocol, answer in said.items())
+    reason = f"{name} has {len(said)} array protocols, and none works: {all_said}"
+    return errors.UnsupportedArrayError(reason, source=name)
 
 
 def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = None) -> Facts:

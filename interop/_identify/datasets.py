@@ -5,8 +5,8 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any, Final
 
-_IN_MEMORY: Final = ("iloc", "isna", "null_count")
-"""What columns have, whose slices may go by labels."""
+_COLUMN_ATTRIBUTES: Final = ("iloc", "isna", "null_count")
+"""Attributes of columns (pandas, polars, pyarrow). Slices of columns may mean labels."""
 _MEMORY_PROTOCOLS: Final = (
     "__dlpack__",
     "__cuda_array_interface__",
@@ -16,22 +16,24 @@ _MEMORY_PROTOCOLS: Final = (
 
 
 def is_dataset(x: Any) -> bool:
-    """Whether an object of no known framework is read as it is sliced, as datasets of h5py and zarr are.
+    """Whether an object of no known framework is read slice by slice, as datasets of h5py and zarr.
 
-    What lends memory need not be read, nor do columns, and slices of those (pandas) may mean labels.
+    Objects with a memory protocol are not datasets, because sharing their memory reads nothing.
     """
-    has_memory = isinstance(x, type) or any(
-        getattr_static(x, name, None) is not None for name in _MEMORY_PROTOCOLS
-    )
-    if (
-        has_memory
-        or any(hasattr(x, name) for name in _IN_MEMORY)
-        or not hasattr(type(x), "__getitem__")
-    ):
+    if isinstance(x, type) or not hasattr(type(x), "__getitem__"):
         return False
-    return (
-        isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype") and not _has_buffer(x)
-    )
+    if not isinstance(getattr(x, "shape", None), tuple) or not hasattr(x, "dtype"):
+        return False
+    return not (_has_memory(x) or _is_column(x) or _has_buffer(x))
+
+
+def _has_memory(x: Any) -> bool:
+    # No property is evaluated: `__array_interface__` of some objects reads the data.
+    return any(getattr_static(x, name, None) is not None for name in _MEMORY_PROTOCOLS)
+
+
+def _is_column(x: Any) -> bool:
+    return any(hasattr(x, name) for name in _COLUMN_ATTRIBUTES)
 
 
 def _has_buffer(x: Any) -> bool:

@@ -65,9 +65,10 @@ def open_array(x: Any, wanted: str, is_array: Callable[[type], bool]) -> Any:
         raise
     except Exception as error:  # even a look-up of an attribute may raise anything
         class_name = text.full_name(type(x))
-        msg = f"{class_name} offers its memory, but asked for it, it answers {errors.quote(error)}"
-        raise errors.UnsupportedArrayError(msg) from error
+        reason = f"{class_name} has an array protocol that raised {errors.quote(error)}"
+        raise errors.UnsupportedArrayError(reason, source=class_name, target=wanted) from error
     if array is None:
-        msg = object_hints.of_object(x, wanted, lambda item: is_array(type(item)))
-        raise errors.NotAnArrayError(msg)
+        reason = object_hints.of_object(x, wanted, lambda item: is_array(type(item)))
+        source = text.full_name(type(x))
+        raise errors.NotAnArrayError(reason, source=source, target=wanted)
     return array

@@ -1,6 +1,7 @@
-"""Hints for targets that are not frameworks of arrays: other packages, abbreviations, dtypes, devices and mix-ups.
+"""Hints for targets that are not array frameworks.
 
-These are only words: no package that is named here is imported.
+A target may be another package, an abbreviation, a misspelled name, a dtype, a device, or the array
+itself. No package that is named here is imported.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop._model import text
 from interop.adapter import EXTENDED_DTYPES, PLAIN_DTYPES, Device
+from interop.errors import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 
 class PackageHint(NamedTuple):
-    """The reason why a package is not a target, and the code that takes an array `x` there."""
+    """A package that is not a target, and the code that passes an array `x` to the package."""
 
     what: str
+    """Why the package is not a target, as a clause."""
     code: str
 
 
@@ -57,8 +60,8 @@ PACKAGES: Final = {
     "xarray": PackageHint("it holds labelled arrays", "xarray.DataArray(interop.to_numpy(x))"),
     "zarr": PackageHint("it holds files", "zarr.array(interop.to_numpy(x))"),
 }
-"""Packages that users name as targets, though interop makes no arrays of them."""
-_FRAMEWORKS: Final = {
+"""Packages that users name as targets, although interop cannot convert to them."""
+_FRAMEWORK_ALIASES: Final = {
     "np": "numpy",
     "cp": "cupy",
     "jnp": "jax",
@@ -66,7 +69,7 @@ _FRAMEWORKS: Final = {
     "pt": "torch",
     "pytorch": "torch",
 }
-_PACKAGES: Final = {
+_PACKAGE_ALIASES: Final = {
     "tf": "tensorflow",
     "pd": "pandas",
     "pl": "polars",
@@ -74,7 +77,7 @@ _PACKAGES: Final = {
     "xr": "xarray",
     "sitk": "SimpleITK",
 }
-_SWAPPED: Final = (list, tuple, dict)
+_CONTAINERS: Final = (list, tuple, dict)
 _ATTRIBUTES: Final = {
     "array": ("to_numpy", "convert"),
     "as_tensor": ("to_torch", "convert"),
@@ -83,59 +86,82 @@ _ATTRIBUTES: Final = {
     "tensor": ("to_torch", "convert"),
     "to_tensor": ("to_torch", "convert"),
 }
-"""Names of other libraries' functions, and what does the same here."""
+"""Functions of other libraries, and the functions of interop with the same purpose."""
 
 
-def of_package(name: str) -> str | None:
+def of_package(name: str) -> Reason | None:
     """Return why a package is not a target, or None for a package that is not in the table.
 
     A module or a class in a package gets the answer for the package.
     """
     package = name.partition(".")[0]
-    package = _PACKAGES.get(package, package)
+    package = _PACKAGE_ALIASES.get(package, package)
     if package not in PACKAGES:
         return None
     what, code = PACKAGES[package]
-    return f"{package} is not a target, because {what}. Write {code} instead."
+    return Reason(f"{package} is not a target, because {what}", f"Write {code} instead.")
 
 
-def of_name(name: str, known: Collection[str]) -> str:
-    """Say why a name is not a target, and which name or keyword was meant."""
-    if hint := of_package(name):
-        return hint
-    unknown = f"no framework is called {text.short_repr(name)}"
-    if keyword := _keyword(name):
-        return f"{unknown}, which is a {keyword}. Pass {keyword}={name!r} beside the framework."
+def of_name(name: str, known: Collection[str]) -> Reason:
+    """Return why a name is not a target, with the name or the keyword that was probably meant."""
+    reason = of_package(name)
+    if reason:
+        return reason
+    keyword = _keyword(name)
+    if keyword:
+        hint = f"Pass {keyword}={name!r} together with a framework."
+        return Reason(f"{text.short_repr(name)} is a {keyword} and not a framework", hint)
+    reason = Reason(f"no framework is called {text.short_repr(name)}")
     meant = _meant(name, known)
-    question = f": did you mean {meant!r}?" if meant else "."
-    return f"{unknown}{question} {_known(known)}"
+    if meant:
+        reason = reason.with_hint(f"Did you mean {meant!r}?")
+    return reason.with_hint(_list(known))
 
 
-def of_module(name: str, why: str, known: Collection[str]) -> str:
-    """Return a message that explains why a module is not a target.
+def of_module(name: str, why: str, known: Collection[str]) -> Reason:
+    """Return why a module is not a target.
 
-    `why` tells what its functions made of an array of one element.
+    `why` is the reason why it is not an array-API namespace: the result of a trial.
     """
-    not_taken = f"{name} is not taken as an array-API namespace, because {why}."
-    hint = of_package(name)
-    return f"{hint} ({not_taken})" if hint else f"the module {not_taken} {_known(known)}"
+    not_a_namespace = f"{name} is not an array-API namespace, because {why}"
+    reason = of_package(name)
+    if reason:
+        return reason.with_hint(f"({not_a_namespace}.)")
+    return Reason(f"the module {not_a_namespace}", _list(known))
 
 
-def of_target(to: Any, known: Collection[str], framework: str | None) -> str:
-    """Say why an object is not a target. `framework` is the name of the framework that a class or an array is from."""
-    if isinstance(to, type) and framework:
-        return (
-            f"interop makes arrays of no subclass, and {text.full_name(to)} is one. "
-            f'Write interop.convert(x, "{framework}") instead.'
+def of_target(to: Any, known: Collection[str], framework: str | None) -> Reason:
+    """Return why an object is not a target.
+
+    `framework` is the name of the framework that a class or an array belongs to, if there is one.
+    """
+    if isinstance(to, type):
+        return _of_class(to, known, framework)
+    short = text.short_repr(to)
+    if text.is_like_array(type(to)) or isinstance(to, _CONTAINERS):
+        return Reason(
+            f"the target is an array or a container of arrays: {short}",
+            "Were the arguments swapped? Pass the array first and the framework second, as in "
+            'interop.convert(x, "numpy").',
         )
-    if not isinstance(to, type) and (text.is_like_array(type(to)) or isinstance(to, _SWAPPED)):
-        return (
-            f"the target is an array or a container of arrays, {text.short_repr(to)}: were the arguments swapped? "
-            'Pass the array first and the framework second, as in interop.convert(x, "numpy").'
+    return _of_other(short, known)
+
+
+def _of_class(to: type, known: Collection[str], framework: str | None) -> Reason:
+    if framework:
+        return Reason(
+            f"interop does not create instances of {text.full_name(to)}",
+            f'Write interop.convert(x, "{framework}") instead.',
         )
-    hint = of_package(to.__module__) if isinstance(to, type) else None
-    named = f"a framework is named by a string, its module or its class of arrays, not by {text.short_repr(to)}"
-    return hint or f"{named}. {_known(known)}"
+    return of_package(to.__module__) or _of_other(text.short_repr(to), known)
+
+
+def _of_other(short: str, known: Collection[str]) -> Reason:
+    reason = (
+        "a target is the name of a framework, the module or the class of arrays of a framework, "
+        f"not {short}"
+    )
+    return Reason(reason, _list(known))
 
 
 def of_attribute(name: str, public: Collection[str]) -> str:
@@ -146,16 +172,25 @@ def of_attribute(name: str, public: Collection[str]) -> str:
     if name.startswith("_"):
         return ""
     start, _, package = name.partition("_")
-    if start in ("to", "as") and (hint := of_package(package)):
-        return f": {hint}"
-    near = text.nearest(name, public)
-    meant = _ATTRIBUTES.get(name) or (("convert",) if start == "from" else filter(None, (near,)))
-    names = " or ".join(f"interop.{other}" for other in meant)
+    if start in ("to", "as"):
+        reason = of_package(package)
+        if reason:
+            return f": {reason}"
+    names = " or ".join(f"interop.{other}" for other in _similar_names(name, public))
     return f". Did you mean {names}?" if names else ""
 
 
-def _known(known: Collection[str]) -> str:
-    return f"Known: {', '.join(sorted(known))}."
+def _similar_names(name: str, public: Collection[str]) -> tuple[str, ...]:
+    if name in _ATTRIBUTES:
+        return _ATTRIBUTES[name]
+    if name.startswith("from_"):
+        return ("convert",)
+    near = text.nearest(name, public)
+    return (near,) if near else ()
+
+
+def _list(known: Collection[str]) -> str:
+    return f"Known frameworks: {', '.join(sorted(known))}."
 
 
 def _keyword(name: str) -> str | None:
@@ -169,7 +204,8 @@ def _keyword(name: str) -> str | None:
 
 
 def _meant(name: str, known: Collection[str]) -> str | None:
+    """Return the framework that was probably meant by a name, or None."""
     first = name.partition(".")[0].lower()
     if first in known:
         return first
-    return _FRAMEWORKS.get(first) or text.nearest(name, known)
+    return _FRAMEWORK_ALIASES.get(first) or text.nearest(name, known)

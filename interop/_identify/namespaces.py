@@ -1,7 +1,7 @@
-"""Array-API namespaces that no adapter knows, as targets: which module a name may mean.
+"""Array-API namespaces without an adapter, as targets.
 
-A module that is at hand is tried. A name imports nothing but an installed package whose source says that it is a
-namespace: a misspelt one must not run a stranger's code (decision 0020).
+A module is tried out. A name is imported only if the source of an installed package says that the
+package is a namespace: a misspelled name must not run the code of any package (decision 0020).
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ _ADAPTER: Final = "interop.adapters.namespace.adapter"
 _TRIALS: Final = "interop.adapters.namespace.trials"
 _MAKERS: Final = ("from_dlpack", "asarray")
 _MARK: Final = "__array_namespace_info__"
-"""The function that the standard asks of a namespace, since its version 2023.12."""
-
+"""The function that the standard requires of a namespace, since version 2023.12."""
 _METHOD: Final = "__array_namespace__"
-"""The method that the standard asks of an array."""
+"""The method that the standard requires of an array."""
 
 _adapters: Final[dict[ModuleType, Adapter]] = {}
 
 
 def find(to: str | ModuleType) -> Adapter | None:
-    """Return an adapter made on the fly for a module, or for the one of that name; None if it is no namespace.
+    """Return an adapter made on the fly for a module or a name, or None if there is no namespace.
 
     Raises
     ------
     FrameworkNotInstalledError
-        The package is installed, but importing it fails.
+        The package is installed, but importing the package fails.
     """
-    module = to if isinstance(to, ModuleType) else _module(to)
+    module = _module(to) if isinstance(to, str) else to
     if module is None or not any(hasattr(module, maker) for maker in _MAKERS):
         return None
     if module not in _adapters:
@@ -58,17 +57,20 @@ def of(x: Any) -> ModuleType | None:
         module = x.__array_namespace__()
     except Exception:  # noqa: BLE001 - a library may raise anything
         return None
-    adapter = find(module) if isinstance(module, ModuleType) else None
-    return module if adapter and isinstance(x, adapter.array_type) else None
+    if not isinstance(module, ModuleType):
+        return None
+    adapter = find(module)
+    if adapter is None or not isinstance(x, adapter.array_type):
+        return None
+    return module
 
 
 def has_namespace(cls: type) -> bool:
     """Whether instances of a class are arrays by the array API standard."""
     if not hasattr(cls, _METHOD):
         return False
-    return any(
-        _METHOD in vars(base) for base in cls.__mro__
-    )  # a metaclass may answer to every name
+    # A metaclass may answer to every name, so the classes themselves are asked.
+    return any(_METHOD in vars(base) for base in cls.__mro__)
 
 
 def why_not(module: ModuleType) -> str:
@@ -80,31 +82,39 @@ def why_not(module: ModuleType) -> str:
 
 
 def _module(name: str) -> ModuleType | None:
-    """Return the module of that name: one that is imported, or a package that may be."""
-    if name in sys.modules or not _says_so(name):
+    """Return the module of that name. It is imported only if its source declares a namespace."""
+    if name in sys.modules or not _is_declared(name):
         return sys.modules.get(name)
     try:
         return importlib.import_module(name)
     except Exception as error:  # a package may raise anything
-        msg = f"{name} cannot be imported ({error}), though its source says that it is an array-API namespace"
-        raise errors.FrameworkNotInstalledError(msg, name=name) from error
+        reason = (
+            f"{name} cannot be imported ({error}), although its source says that it is an "
+            "array-API namespace"
+        )
+        raise errors.FrameworkNotInstalledError(reason, target=name, name=name) from error
 
 
-def _says_so(name: str) -> bool:
-    """Whether the source of an installed top-level package names the standard's function. It is read, not run."""
-    if not name.isidentifier():  # to find a submodule is to import its package
-        return False
-    from importlib.util import find_spec  # noqa: PLC0415 - only for names that are nobody's
+def _is_declared(name: str) -> bool:
+    """Whether the source of an installed top-level package names the function of the standard.
+
+    The source is read and not run.
+    """
+    # A dotted name is refused: finding a submodule would import the package.
+    source = _source(name) if name.isidentifier() else None
+    return source is not None and _MARK in source
+
+
+def _source(name: str) -> str | None:
+    """Return the source of a top-level package or module, or None."""
+    # Importing this module is needed only for names of no known framework.
+    from importlib.util import find_spec  # noqa: PLC0415
 
     try:
         spec = find_spec(name)
-        source = spec.loader.get_source(name) if spec and spec.loader else None  # type: ignore[attr-defined]
-    except (
-        AttributeError,
-        ImportError,
-        OSError,
-        SyntaxError,
-        ValueError,
-    ):  # it has none that could be read
-        return False
-    return _MARK in (source or "")
+        if spec is None or spec.loader is None:
+            return None
+        source: str | None = spec.loader.get_source(name)  # type: ignore[attr-defined]
+    except (AttributeError, ImportError, OSError, SyntaxError, ValueError):
+        return None  # an extension module, or a source that cannot be decoded
+    return source

@@ -1,6 +1,7 @@
-"""Adapters of other distributions, by their entry points in the group ``interop.adapters``. None is loaded unasked.
+"""Plugins: adapters of other distributions, found by the entry points ``interop.adapters``.
 
-``INTEROP_PLUGINS=0`` in the environment forbids them all: then only those are known that are here.
+A plugin is imported only when its framework is needed. ``INTEROP_PLUGINS=0`` in the environment
+disables all plugins.
 """
 
 from __future__ import annotations
@@ -19,33 +20,38 @@ _GROUP: Final = "interop.adapters"
 
 
 def names() -> AbstractSet[str]:
-    """Return the names of all frameworks that an installed distribution has an adapter for."""
+    """Return the names of the frameworks for which an installed distribution has an adapter."""
     return _points().keys()
 
 
 def load(name: str) -> Any:
-    """Return what the entry point of that name names; nothing else is imported.
+    """Import the plugin for a framework and return the adapter.
 
     Raises
     ------
     InvalidOptionError
-        Two distributions have an adapter for it, or the adapter is called otherwise.
+        Two distributions have an adapter for the framework, or the adapter has another name than
+        the entry point.
     FrameworkNotInstalledError
-        It can't be imported.
+        Importing the plugin fails.
     """
     point, *others = _points()[name]
     if others:
         claims = " and ".join(f"{p.value} of {_distribution(p)}" for p in (point, *others))
-        msg = f"two adapters are called {name!r}: {claims}. Uninstall one."
-        raise errors.InvalidOptionError(msg)
+        reason = f"two adapters are called {name!r}: {claims}"
+        raise errors.InvalidOptionError(reason, hint="Uninstall one.")
     try:
         adapter = point.load()
     except (ImportError, AttributeError) as error:
-        msg = f"{name} cannot be imported ({error}). Its adapter is named by an entry point, {point.value}"
-        raise errors.FrameworkNotInstalledError(msg, name=name) from error
-    if (called := getattr(adapter, "name", name)) != name:
-        msg = f"the entry point {name!r} names the adapter {called!r}, {point.value}. Call both after the package."
-        raise errors.InvalidOptionError(msg)
+        reason = f"{name} cannot be imported ({error})"
+        hint = f"Its adapter is named by an entry point, {point.value}"
+        raise errors.FrameworkNotInstalledError(
+            reason, target=name, hint=hint, name=name
+        ) from error
+    called = getattr(adapter, "name", name)
+    if called != name:
+        reason = f"the entry point {name!r} names the adapter {called!r}, {point.value}"
+        raise errors.InvalidOptionError(reason, hint="Call both after the package.")
     return adapter
 
 
@@ -54,7 +60,8 @@ def _points() -> dict[str, list[EntryPoint]]:
     points: dict[str, list[EntryPoint]] = {}
     if os.environ.get("INTEROP_PLUGINS") == "0":
         return points
-    from importlib.metadata import entry_points  # noqa: PLC0415 - takes longer to import than all of interop
+    # Importing this module takes longer than importing interop.
+    from importlib.metadata import entry_points  # noqa: PLC0415
 
     for point in entry_points(group=_GROUP):
         points.setdefault(point.name, []).append(point)
@@ -62,4 +69,6 @@ def _points() -> dict[str, list[EntryPoint]]:
 
 
 def _distribution(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed distribution"
+    if point.dist is None:
+        return "an unnamed distribution"
+    return f"{point.dist.name} {point.dist.version}"

@@ -41,8 +41,8 @@ def register(adapter: Adapter) -> None:
     """
     if not isinstance(cast("object", adapter), Adapter):
         got = text.short_repr(adapter)
-        msg = f"register takes an instance of a subclass of interop.adapter.Adapter, not {got}"
-        raise errors.InvalidOptionError(msg)
+        reason = f"register takes an instance of a subclass of interop.adapter.Adapter, not {got}"
+        raise errors.InvalidOptionError(reason)
     with _lock:
         _check_name_is_free(adapter)
         _loaded[adapter.name] = adapter
@@ -55,8 +55,8 @@ def _check_name_is_free(adapter: Adapter) -> None:
     new = text.full_name(type(adapter))
     old = _registered_class(adapter.name)
     if old not in (None, new):
-        msg = f"two adapters are called {adapter.name!r}: {old} and {new}. Rename or uninstall one."
-        raise errors.InvalidOptionError(msg)
+        reason = f"two adapters are called {adapter.name!r}: {old} and {new}"
+        raise errors.InvalidOptionError(reason, hint="Rename or uninstall one.")
 
 
 def _registered_class(name: str) -> str | None:

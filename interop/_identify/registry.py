@@ -125,9 +125,8 @@ def find(to: Any) -> Adapter:
     # A subclass is refused: the result would not be an instance of it.
     if adapter is None or adapter.array_type is not to:
         framework = adapter.name if adapter else None
-        raise errors.UnknownFrameworkError(
-            hints.of_target(to, registration.known_names(), framework)
-        )
+        reason = hints.of_target(to, registration.known_names(), framework)
+        raise errors.UnknownFrameworkError(reason, target=text.short_repr(to))
     return adapter
 
 
@@ -140,7 +139,8 @@ def adapter_named(name: str) -> Adapter:
     """
     adapter = registration.load(name) or _in_namespace(name)
     if adapter is None:
-        raise errors.UnknownFrameworkError(hints.of_name(name, registration.known_names()))
+        reason = hints.of_name(name, registration.known_names())
+        raise errors.UnknownFrameworkError(reason, target=text.short_repr(name))
     return adapter
 
 
@@ -155,9 +155,8 @@ def _of_module(to: ModuleType) -> Adapter:
     adapter = _in_namespace(to) or _in_namespace(package)
     if adapter is None:
         why_not = namespaces.why_not(to)
-        raise errors.UnknownFrameworkError(
-            hints.of_module(to.__name__, why_not, registration.known_names())
-        )
+        reason = hints.of_module(to.__name__, why_not, registration.known_names())
+        raise errors.UnknownFrameworkError(reason, target=to.__name__)
     return adapter
 
 

@@ -71,8 +71,10 @@ def import_adapter(name: str) -> Adapter:
     try:
         return cast("Adapter", importlib.import_module(shipped.module).adapter)
     except ImportError as error:
-        problem = f"{name} cannot be imported ({error})"
+        reason = f"{name} cannot be imported ({error})"
         if isinstance(error, ModuleNotFoundError) and error.name == name:
-            problem = f"{name} is not installed"
-        msg = f"{problem}. Install it with: pip install '{shipped.install}'"
-        raise errors.FrameworkNotInstalledError(msg, name=name) from error
+            reason = f"{name} is not installed"
+        hint = f"Install it with: pip install '{shipped.install}'"
+        raise errors.FrameworkNotInstalledError(
+            reason, target=name, hint=hint, name=name
+        ) from error

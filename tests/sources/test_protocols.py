@@ -111,8 +111,8 @@ def test_open_when_every_protocol_fails_lists_the_answers(to: str) -> None:
         interop.convert(Hopeless(BufferError("no capsule")), to)
     name = f"{__name__}.{Hopeless.__qualname__}"
     assert str(caught.value) == (
-        f"{name} offers its memory by 3 protocols, and none works: __dlpack__ answers BufferError: no capsule; "
-        "__array_interface__ answers ValueError: no words; __array__ answers RuntimeError: no numbers"
+        f"{name} has 3 array protocols, and none works: __dlpack__ raised BufferError: no capsule; "
+        "__array_interface__ raised ValueError: no words; __array__ raised RuntimeError: no numbers"
     )
     assert type(caught.value.__cause__) is BufferError
 
