@@ -1,14 +1,28 @@
 """Our own adapters pass the suite that third parties get."""
 
+import os
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from interop.testing import AdapterSuite
-from interop.testing.lazy import LazyAdapterSuite
+from interop.adapter import Device, Stream
+from interop.testing import AdapterSuite, DeviceAdapterSuite, LazyAdapterSuite
 from lazily import lazy
+
+
+def simulated() -> bool:
+    return bool(os.environ.get("INTEROP_SIMCUDA"))
+
+
+@pytest.fixture(autouse=True)
+def _lazy_schedule() -> None:
+    """Let work on the simulated device run as late as possible, so that each missing wait shows."""
+    if simulated():
+        import simcuda
+
+        simcuda.schedule("lazy")
 
 
 class TestNumPy(AdapterSuite):
@@ -64,3 +78,34 @@ class TestDask(LazyAdapterSuite):
 
     def make(self, array: NDArray[Any]) -> Any:
         return lazy(array, 2)
+
+
+class StreamSuite(DeviceAdapterSuite):
+    """Streams on the GPU of this machine, or on the simulated one, where nothing runs unasked."""
+
+    def occupy(self, device: Device) -> None:
+        if not simulated():
+            super().occupy(device)
+
+
+@pytest.mark.requires("torch", "gpu")
+class TestTorchStreams(StreamSuite):
+    framework = "torch"
+
+    def new_stream(self, device: Device) -> Stream:
+        import torch
+
+        stream = torch.cuda.Stream(device.id)  # type: ignore[no-untyped-call]
+        return Stream(stream.cuda_stream, stream)
+
+
+@pytest.mark.requires("cupy", "gpu")
+class TestCuPyStreams(StreamSuite):
+    framework = "cupy"
+
+    def new_stream(self, device: Device) -> Stream:
+        import cupy
+
+        with cupy.cuda.Device(device.id):
+            stream = cupy.cuda.Stream(non_blocking=True)
+        return Stream(stream.ptr, stream)

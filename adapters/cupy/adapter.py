@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import cupy
 import numpy as np
 
-from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Adapter, Device, Facts, Lease, Stream
+from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Device, DeviceAdapter, Facts, Stream
+from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.dtypes import without_imaginary
-from interop.adapter.lease import release_pending
-from interop.adapter.streams import (
-    LEGACY,
-    PER_THREAD,
-    UNORDERED,
-    Interface,
-)
+from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED, Interface
 
 from . import memory
 
@@ -23,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from interop.adapter import Lease
 
 _NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
 try:  # CuPy 14 takes bfloat16 from ml_dtypes, and no float8
@@ -35,7 +32,7 @@ _MANAGED: Final = 13  # kDLCUDAManaged
 _DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
 
 
-class CuPyAdapter(Adapter):
+class CuPyAdapter(DeviceAdapter):
     """`cupy.ndarray` and its subclasses."""
 
     name: ClassVar[str] = "cupy"
@@ -120,14 +117,17 @@ class CuPyAdapter(Adapter):
         own = isinstance(stream.owner, cupy.cuda.Stream)
         return stream.owner if own else cupy.cuda.Stream.from_external(_Handle(stream.handle))
 
-    def wait_stream(self, first: Stream, second: Stream, device: Device, /) -> None:
-        """Record an event on one stream, and let the other wait for it; by handles, whoever owns the streams."""
-        if first.is_same(second):
+    def wait_stream(self, earlier: Stream, later: Stream, device: Device, /) -> None:
+        """Record an event on the stream `earlier`, and let the stream `later` wait for it.
+
+        The runtime takes handles, so the streams may belong to any library.
+        """
+        if earlier.is_same(later):
             return
         with cupy.cuda.Device(device.id):
             event = cupy.cuda.Event(disable_timing=True)
-            cupy.cuda.runtime.eventRecord(event.ptr, first.handle)
-            cupy.cuda.runtime.streamWaitEvent(second.handle, event.ptr)
+            cupy.cuda.runtime.eventRecord(event.ptr, earlier.handle)
+            cupy.cuda.runtime.streamWaitEvent(later.handle, event.ptr)
 
     def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Ask the runtime; the legacy stream answers with an error while any other is captured."""
@@ -141,39 +141,39 @@ class CuPyAdapter(Adapter):
         """Synchronise the device."""
         cupy.cuda.Device(device.id).synchronize()
 
-    def export(self, x: Any, stream: Stream | None, /) -> Any:
-        """Return the array for DLPack, ordered for `stream`, and over memory that owns a lease if it is another."""
-        release_pending()
-        device, stream = Device(CUDA.kind, x.device.id), stream or Stream(LEGACY)
-        own = self.current_stream(device)
-        if stream.ordered:
-            self.wait_stream(own, stream, device)
-        lent = (
-            x
-            if own.is_same(stream) or not x.size
-            else _owned(x, Lease(x, device, stream, own, self))
-        )
-        return (
-            _OrderedManagedArray(lent, device)
-            if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED
-            else _OrderedArray(lent)
-        )
+    def device_of(self, x: Any, /) -> Device:
+        """Return the device of an array; managed memory is on the device that it was made for."""
+        return Device(CUDA.kind, x.device.id)
 
-    def adopt(self, source: Any, stream: Stream | None, /) -> Any:
-        """Return a CuPy array over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
-        if isinstance(source, Interface):
-            return self._adopt_interface(source, stream)
-        array = cupy.from_dlpack(source)
-        lease = getattr(source, "lease", None)
-        return array if lease is None or not array.size else _owned(array, (lease, array))
+    def exporter(self, x: Any, lease: Lease | None, /) -> OrderedArray:
+        """Return an exporter of memory that owns the lease.
 
-    def _adopt_interface(self, source: Any, stream: Stream | None) -> Any:
-        """Order by an event, where CuPy itself would stop the host until the interface's stream is done."""
+        torch does not import DLPack's device type of managed memory. The exporter of such memory
+        also has a CUDA Array Interface, which has no device types.
+        """
+        lent = x if lease is None else self.owned(x, lease)
+        if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED:
+            return _OrderedManagedArray(lent, self.device_of(x))
+        return _OrderedArray(lent)
+
+    def owned(self, x: Any, owner: Any, /) -> Any:
+        """Return an array over the same memory, which keeps an object alive."""
+        low, high = cupy.byte_bounds(x)
+        memory = cupy.cuda.UnownedMemory(low, high - low, owner, x.device.id)
+        start = cupy.cuda.MemoryPointer(memory, x.data.ptr - low)
+        return cupy.ndarray(x.shape, x.dtype, start, x.strides)
+
+    def from_dlpack(self, source: Any, /) -> Any:
+        """Return the result of `cupy.from_dlpack`."""
+        return cupy.from_dlpack(source)
+
+    def from_interface(self, source: Interface, /) -> Any:
+        """Return an array over a CUDA Array Interface.
+
+        The interface has no stream any more: CuPy would block the host until that stream is done.
+        """
         with cupy.cuda.Device(source.device.id):
-            array = cupy.asarray(source)
-        if source.producer and stream and stream.ordered:
-            self.wait_stream(source.producer, stream, source.device)
-        return array
+            return cupy.asarray(source)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return the ndarray that stands for host memory."""
@@ -270,14 +270,6 @@ def _order(first: Any, second: Any) -> None:
         cupy.cuda.get_current_stream().wait_event(event)
 
 
-def _owned(x: Any, owner: Any) -> Any:
-    """Return a view of an array whose memory is owned by something else."""
-    low, high = cupy.byte_bounds(x)
-    memory = cupy.cuda.UnownedMemory(low, high - low, owner, x.device.id)
-    start = cupy.cuda.MemoryPointer(memory, x.data.ptr - low)
-    return cupy.ndarray(x.shape, x.dtype, start, x.strides)
-
-
 class _Handle:
     """A stream by its handle, for `Stream.from_external`."""
 
@@ -288,22 +280,23 @@ class _Handle:
         return 0, self._handle
 
 
-class _OrderedArray:
-    """An array for one consumer, ordered already."""
+class _OrderedArray(OrderedArray):
+    """An array for one consumer, on whose stream it is ready.
 
-    def __init__(self, array: Any) -> None:
-        self._array = array
+    The methods are those of `cupy.ndarray`, whatever a subclass redefines.
+    """
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return cupy.ndarray.__dlpack_device__(self._array)
 
     def __dlpack__(self, **keywords: Any) -> Any:
+        """Export with the array's device as the current one: CuPy asks for its current stream."""
         with self._array.device:
             return cupy.ndarray.__dlpack__(self._array, **{**keywords, "stream": UNORDERED})
 
 
 class _OrderedManagedArray(_OrderedArray, Interface):
-    """Managed memory: another kind of device for DLPack, which torch does not import; the other interface has none."""
+    """Managed memory for one consumer, by DLPack or by the CUDA Array Interface."""
 
     def __init__(self, array: Any, device: Device) -> None:
         _OrderedArray.__init__(self, array)

@@ -12,16 +12,13 @@ from torch.utils.dlpack import from_dlpack
 from interop.adapter import (
     CPU,
     CURRENT,
-    Adapter,
     CompiledPath,
     Device,
+    DeviceAdapter,
     Facts,
     FastPath,
-    Lease,
     Stream,
 )
-from interop.adapter.lease import release_pending
-from interop.adapter.streams import LEGACY, Interface
 
 from . import containers, cuda, host, subclass
 from .facts import KINDS, device_of, read_facts
@@ -31,6 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from interop.adapter import Lease
+    from interop.adapter.streams import Interface
+
 _TYPES: Final = {kind: name for name, kind in KINDS.items()}
 
 # A subclass or a mode may redefine every attribute: facts are read, and memory lent, behind its back.
@@ -39,7 +39,7 @@ _is_faked: Final = host.is_faked
 _dispatch_keys: Final = torch._C._dispatch_keys
 
 
-class TorchAdapter(Adapter):
+class TorchAdapter(DeviceAdapter):
     """`torch.Tensor`, its subclasses that have memory of their own, and Parameters."""
 
     name: ClassVar[str] = "torch"
@@ -121,10 +121,10 @@ class TorchAdapter(Adapter):
         """Make it torch's current stream, where torch has CUDA at all."""
         return cuda.using(stream)
 
-    def wait_stream(self, first: Stream, second: Stream, device: Device, /) -> None:
-        """Record an event on one stream, and let the other wait for it."""
-        if not first.is_same(second):
-            cuda.wait_stream(first, second, device)
+    def wait_stream(self, earlier: Stream, later: Stream, device: Device, /) -> None:
+        """Record an event on the stream `earlier`, and let the stream `later` wait for it."""
+        if not earlier.is_same(later):
+            cuda.wait_stream(earlier, later, device)
 
     def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Ask torch; the legacy stream answers with an error while any other is captured."""
@@ -135,39 +135,46 @@ class TorchAdapter(Adapter):
         torch.cuda.synchronize(device.id)
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
-        """Return the tensor for DLPack, cut off its graph, ordered for `stream`, and with a lease if it is another."""
+        """Return a detached tensor on the host, or a tensor on a device that is ready for `stream`."""
         with _unseen():
             tensor = subclass.plain(x).detach()
             if tensor.is_cpu:
                 host.forbid_resizing(tensor)
                 return tensor
-        release_pending()
-        device, stream = device_of(tensor), stream or Stream(LEGACY)
-        own = self.current_stream(device)
-        if stream.ordered:
-            self.wait_stream(own, stream, device)
-        if own.is_same(stream):
-            return cuda.OrderedTensor(tensor, None)
-        # Memory that came from elsewhere has no allocator that listens: whoever owns it waits for torch's stream.
-        back_to = cuda.gate(tensor, device) if tensor.untyped_storage().resizable() else own
-        return cuda.OrderedTensor(tensor, Lease(tensor, device, stream, back_to, self))
+        return super().export(tensor, stream)
+
+    def device_of(self, x: Any, /) -> Device:
+        """Return the device of a plain tensor."""
+        return device_of(x)
+
+    def reuse_stream(self, x: Any, own: Stream, /) -> Stream:
+        """Return the stream that torch's allocator waits for, if the memory is torch's own.
+
+        The owner of other memory waits for torch's current stream.
+        """
+        if x.untyped_storage().resizable():
+            return cuda.gate(x, device_of(x))
+        return own
+
+    def exporter(self, x: Any, lease: Lease | None, /) -> cuda.OrderedTensor:
+        """Return the tensor with its device as the current one while the capsule is made."""
+        return cuda.OrderedTensor(x, lease)
 
     def owned(self, x: Any, owner: Any, /) -> Tensor:
-        """Return a tensor over the CUDA Array Interface of itself: torch keeps the object that has offered it."""
+        """Return a tensor over the CUDA Array Interface of `x`: torch keeps the object behind it."""
         with _unseen():
             if not x.numel():
                 return x.detach()
             lent = torch.as_tensor(cuda.Owned(x.detach(), owner), device=x.device)
             return lent.view(x.dtype)
 
-    def adopt(self, source: Any, stream: Stream | None, /) -> Tensor:
-        """Return a tensor over a source that speaks DLPack, ordered already, or the CUDA Array Interface."""
-        if not isinstance(source, Interface):
-            return from_dlpack(source)
-        tensor = torch.as_tensor(source, device=f"cuda:{source.device.id}")
-        if source.producer and stream and stream.ordered:
-            self.wait_stream(source.producer, stream, source.device)
-        return tensor
+    def from_dlpack(self, source: Any, /) -> Tensor:
+        """Return the result of `torch.from_dlpack`."""
+        return from_dlpack(source)
+
+    def from_interface(self, source: Interface, /) -> Tensor:
+        """Return a tensor over a CUDA Array Interface."""
+        return torch.as_tensor(source, device=f"cuda:{source.device.id}")
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return `Tensor.numpy`, which keeps torch from resizing the memory under its reader."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from interop.adapter import CUDA, Device, Lease, Stream
-from interop.adapter.streams import LEGACY, UNORDERED
+from interop.adapter import CUDA, Device, Stream
+from interop.adapter.device_adapter import OrderedArray
+from interop.adapter.streams import LEGACY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,16 +80,10 @@ class Owned:
         }
 
 
-class OrderedTensor:
-    """A tensor for one consumer, ordered already; the consumer's array must own the lease."""
-
-    def __init__(self, tensor: Tensor, lease: Lease | None) -> None:
-        self._tensor = tensor
-        self.lease = lease
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._tensor.__dlpack_device__()
+class OrderedTensor(OrderedArray):
+    """A tensor for one consumer, on whose stream it is ready."""
 
     def __dlpack__(self, **keywords: Any) -> Any:
-        with torch.cuda.device(self._tensor.device):
-            return self._tensor.__dlpack__(**{**keywords, "stream": UNORDERED})
+        """Export with the tensor's device as the current one: torch asks for its current stream."""
+        with torch.cuda.device(self._array.device):
+            return super().__dlpack__(**keywords)

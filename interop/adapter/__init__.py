@@ -15,6 +15,7 @@ from interop.adapter.device import (
     Device,
     LibraryDevice,
 )
+from interop.adapter.device_adapter import DeviceAdapter
 from interop.adapter.facts import EXTENDED_DTYPES, PLAIN_DTYPES, Facts
 from interop.adapter.fastpath import CompiledPath, FastPath, find_compiled
 from interop.adapter.hooks import INDEX
@@ -35,6 +36,7 @@ __all__ = [
     "Adapter",
     "CompiledPath",
     "Device",
+    "DeviceAdapter",
     "Facts",
     "FastPath",
     "LazyAdapter",

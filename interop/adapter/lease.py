@@ -47,7 +47,7 @@ class Lease:
     def __del__(self) -> None:
         """Order the release, except at interpreter exit: CUDA may be gone, and nothing is reused."""
         if not sys.is_finalizing():
-            _parked.append(self._release)
+            PARKED.append(self._release)
             release_pending()
 
 
@@ -88,7 +88,7 @@ class _Release(NamedTuple):
         try:
             self.lender.synchronize(self.device)
         except Exception:  # noqa: BLE001 - the device is in error
-            _kept.append(self.memory)
+            KEPT.append(self.memory)
 
 
 def release_pending() -> None:
@@ -96,15 +96,16 @@ def release_pending() -> None:
 
     Memory that comes back while a CUDA graph is captured waits for the end of the capture.
     """
-    for _ in range(len(_parked)):
+    for _ in range(len(PARKED)):
         try:
-            release = _parked.popleft()
+            release = PARKED.popleft()
         except IndexError:  # another thread has taken it
             return
         if not release.is_done():
-            _parked.append(release)
+            PARKED.append(release)
 
 
-_parked: Final[deque[_Release]] = deque()
-_kept: Final[list[Any]] = []
+PARKED: Final[deque[_Release]] = deque()
+"""Releases that wait for the end of a capture, oldest first."""
+KEPT: Final[list[Any]] = []
 """Memory that is never freed."""
