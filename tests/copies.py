@@ -12,8 +12,8 @@ import interop
 import simcuda
 from interop._identify.registry import adapter_named
 
-VALUES = np.arange(4096, dtype="f4").reshape(64, 64)  # 16 KiB: eight pieces of 2 KiB
-BATCH, PIECES = 4096, 8
+VALUES = np.arange(4096, dtype="f4").reshape(64, 64)  # 16 KiB: eight chunks of 2 KiB
+BATCH, CHUNKS = 4096, 8
 SCHEDULES = [
     ("eager", None),
     ("lazy", None),

@@ -1,4 +1,4 @@
-"""batches: the pieces, in order and shared where that can be; axes, lengths, progress, and errors at once."""
+"""batches: order, shared memory, axes, lengths, progress, and errors before the iteration."""
 
 from typing import Any, cast
 
@@ -32,9 +32,9 @@ SOURCES: dict[str, Any] = {
 def test_batches_of_any_source_cover_the_array_in_order(
     source: str, to: str, size: int, axis: int
 ) -> None:
-    pieces = batches(SOURCES[source](VALUES), to, size=size, axis=axis)
-    arrays = list(pieces)
-    assert len(arrays) == len(pieces) == -(-VALUES.shape[axis] // size)
+    parts = batches(SOURCES[source](VALUES), to, size=size, axis=axis)
+    arrays = list(parts)
+    assert len(arrays) == len(parts) == -(-VALUES.shape[axis] // size)
     assert {interop.framework_of(array) for array in arrays} == {to}
     assert {array.shape[axis] for array in arrays[:-1]} <= {size}
     np.testing.assert_array_equal(
@@ -48,9 +48,9 @@ def test_batches_of_any_source_cover_the_array_in_order(
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 def test_batches_share_memory_unless_copy_is_true(source: str, to: str, axis: int) -> None:
     x = SOURCES[source](VALUES)
-    assert all(interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis))
+    assert all(interop.shares_memory(batch, x) for batch in batches(x, to, size=2, axis=axis))
     assert not any(
-        interop.shares_memory(piece, x) for piece in batches(x, to, size=2, axis=axis, copy=True)
+        interop.shares_memory(batch, x) for batch in batches(x, to, size=2, axis=axis, copy=True)
     )
 
 
@@ -60,35 +60,35 @@ def test_batches_share_memory_unless_copy_is_true(source: str, to: str, axis: in
 def test_batches_with_device_give_the_values_of_the_array(source: str, to: str) -> None:
     x = interop.convert(VALUES, source, device=None if source == "numpy" else "cuda")
     device = "cuda"
-    pieces = [
-        interop.to_numpy(piece, device="cpu") for piece in batches(x, to, size=4, device=device)
+    parts = [
+        interop.to_numpy(batch, device="cpu") for batch in batches(x, to, size=4, device=device)
     ]
-    np.testing.assert_array_equal(np.concatenate(pieces), VALUES)
+    np.testing.assert_array_equal(np.concatenate(parts), VALUES)
 
 
 def test_batches_of_lazy_source_read_each_batch_when_requested() -> None:
     x = Lazy(VALUES)
-    pieces = iter(batches(x, "numpy", size=4))
+    parts = iter(batches(x, "numpy", size=4))
     assert x.read == []
-    next(pieces)
+    next(parts)
     assert x.read == [slice(0, 4)]
-    next(pieces)
+    next(parts)
     assert x.read == [slice(0, 4), slice(4, 6)]
     list(batches(y := Lazy(VALUES), "numpy", size=3, axis=1))
     assert y.read == [(slice(None), slice(0, 3)), (slice(None), slice(3, 4))]
 
 
 def test_batches_along_an_empty_axis_are_empty() -> None:
-    pieces = batches(VALUES[:0], "numpy", size=2)
-    assert (len(pieces), list(pieces)) == (0, [])
-    assert [piece.shape for piece in batches(VALUES[:, :0], "numpy", size=4)] == [(4, 0), (2, 0)]
+    parts = batches(VALUES[:0], "numpy", size=2)
+    assert (len(parts), list(parts)) == (0, [])
+    assert [batch.shape for batch in batches(VALUES[:, :0], "numpy", size=4)] == [(4, 0), (2, 0)]
 
 
 def test_batches_iterated_twice_start_from_the_beginning() -> None:
-    pieces = batches(VALUES, "numpy", size=4)
-    first = iter(pieces)
+    parts = batches(VALUES, "numpy", size=4)
+    first = iter(parts)
     next(first)
-    assert len(list(pieces)) == 2
+    assert len(list(parts)) == 2
     assert len(list(first)) == 1
 
 
@@ -97,9 +97,9 @@ def test_batches_accept_dtype_and_detach_like_convert() -> None:
     import torch
 
     weight = torch.ones(4, 2, requires_grad=True)
-    assert all(piece.requires_grad for piece in batches(weight, "torch", size=2))
+    assert all(batch.requires_grad for batch in batches(weight, "torch", size=2))
     assert [
-        piece.dtype for piece in batches(weight, "numpy", size=2, dtype="float64", detach=True)
+        batch.dtype for batch in batches(weight, "numpy", size=2, dtype="float64", detach=True)
     ] == ["f8", "f8"]
     with interop.options(detach=True):
         assert len(list(batches(weight, "numpy", size=2))) == 2
@@ -129,9 +129,9 @@ def test_batches_of_framework_without_slicing_use_the_adapter(
     ("x", "to", "keywords", "error", "words"),
     [
         (np.zeros(()), "numpy", {}, interop.ShapeError,
-         "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."),
+         "an array without dimensions cannot be split into batches. Use interop.convert for the whole array."),
         (np.float32(1), "numpy", {}, interop.ShapeError,
-         "an array without dimensions can't be cut into pieces. Use interop.convert for all of it."),
+         "an array without dimensions cannot be split into batches. Use interop.convert for the whole array."),
         (VALUES, "numpy", {"size": 0}, interop.InvalidOptionError, "size must be a positive integer, got 0"),
         (VALUES, "numpy", {"size": True}, interop.InvalidOptionError, "size must be a positive integer, got True"),
         (VALUES, "numpy", {"size": 2.0}, interop.InvalidOptionError, "size must be a positive integer, got 2.0"),
@@ -157,9 +157,9 @@ def test_batches_with_invalid_arguments_raise_before_iteration(
 
 @pytest.mark.parametrize(("axis", "place"), [(0, "at x[0:2]"), (1, "at x[:, 0:2]")])
 def test_batches_error_notes_the_failing_slice(axis: int, place: str) -> None:
-    pieces = batches(VALUES, "numpy", size=2, axis=axis, copy=False, dtype="float64")
+    parts = batches(VALUES, "numpy", size=2, axis=axis, copy=False, dtype="float64")
     with pytest.raises(interop.CopyRequiredError) as caught:
-        list(pieces)
+        list(parts)
     assert caught.value.__notes__ == [place]
 
 
@@ -170,10 +170,10 @@ def test_batches_error_of_lazy_source_notes_the_failing_slice() -> None:
                 raise OSError
             return super().__getitem__(index)
 
-    pieces = iter(batches(Broken(VALUES), "numpy", size=4))
-    next(pieces)
+    parts = iter(batches(Broken(VALUES), "numpy", size=4))
+    next(parts)
     with pytest.raises(OSError) as caught:  # noqa: PT011 - it has no words
-        next(pieces)
+        next(parts)
     assert caught.value.__notes__ == ["at x[4:6]"]
 
 
@@ -204,9 +204,9 @@ def test_batches_progress_true_shows_a_bar_that_closes_with_the_loop(
     (words, bar), *_ = seen
     assert words == {"total": 6, "unit": " rows", "unit_scale": False}
     assert (bar.n, bar.disable) == (6, True)
-    pieces = iter(batches(VALUES, "numpy", size=4, progress=True))
-    next(pieces)
-    del pieces  # left early
+    parts = iter(batches(VALUES, "numpy", size=4, progress=True))
+    next(parts)
+    del parts  # left early
     assert seen[1][1].disable
 
 

@@ -9,8 +9,8 @@ import interop
 import simcuda
 from copies import (  # noqa: F401 - fixtures
     BATCH,
+    CHUNKS,
     GPU,
-    PIECES,
     VALUES,
     clean_start,
     is_in_use,
@@ -20,7 +20,7 @@ from copies import (  # noqa: F401 - fixtures
 )
 from interop import copyto
 from interop._identify.registry import adapter_named
-from interop._transfer.staging import PinnedBuffers
+from interop._transfer.pinned_buffers import PinnedBuffers
 
 pytestmark = [
     pytest.mark.requires("torch", "cupy", "gpu", "simcuda"),
@@ -34,8 +34,8 @@ def test_copyto_download_costs_one_copy_one_event_and_one_wait_per_chunk(name: s
     for _ in range(2):
         with simcuda.counting() as counts:
             copyto(dst, source, batch_bytes=BATCH)
-    assert (counts.copies, counts.copied_bytes) == ({"DtoH": PIECES}, {"DtoH": VALUES.nbytes})
-    assert (counts.calls["cudaEventSynchronize"], counts.synchronisations) == (PIECES, PIECES)
+    assert (counts.copies, counts.copied_bytes) == ({"DtoH": CHUNKS}, {"DtoH": VALUES.nbytes})
+    assert (counts.calls["cudaEventSynchronize"], counts.synchronisations) == (CHUNKS, CHUNKS)
     assert counts.waits == counts.launches == counts.allocations == 0
 
 
@@ -45,8 +45,8 @@ def test_copyto_upload_costs_one_copy_one_event_and_one_wait_per_chunk(name: str
     for _ in range(2):
         with simcuda.counting() as counts:
             copyto(dst, VALUES, batch_bytes=BATCH)
-    assert (counts.copies, counts.copied_bytes) == ({"HtoD": PIECES}, {"HtoD": VALUES.nbytes})
-    assert (counts.calls["cudaEventSynchronize"], counts.synchronisations) == (PIECES, PIECES)
+    assert (counts.copies, counts.copied_bytes) == ({"HtoD": CHUNKS}, {"HtoD": VALUES.nbytes})
+    assert (counts.calls["cudaEventSynchronize"], counts.synchronisations) == (CHUNKS, CHUNKS)
     assert counts.waits == counts.launches == counts.allocations == 0
 
 

@@ -1,4 +1,4 @@
-"""What copyto can't write to, in which words, and that nothing has been written or taken then."""
+"""Targets that copyto refuses: the messages, and that nothing is read or written."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,18 +37,18 @@ UNWRITABLE: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "overlapping": (
         lambda: np.lib.stride_tricks.as_strided(VALUES.copy(), VALUES.shape, (4, 4)),
-        (f"into {HERE}: elements of dst overlap in memory, and can't all keep their values. "
-        "Pass an array that has its own."),
+        (f"into {HERE}: elements of dst overlap in memory, so not every element can have its own "
+        "value. Pass an array without overlapping elements."),
     ),
     "a number": (
         lambda: np.float32(3),
         ("into numpy float32 () on cpu: a NumPy scalar has no memory to share, so dst has no memory to write to. "
-        "Pass an array that has."),
+        "Pass an array in memory."),
     ),
     "computed": (
         lambda: Array(VALUES),
         ("into foreign.Array float32 (6, 4) on cpu: it has to be read by __array__ (stated float32, read to find out), "
-        "so dst has no memory to write to. Pass an array that has."),
+        "so dst has no memory to write to. Pass an array in memory."),
     ),
     "text": (
         lambda: np.full((6, 4), "x"),
@@ -82,7 +82,7 @@ def test_copyto_into_conjugated_tensor_is_refused() -> None:
     x = torch.zeros(2, dtype=torch.complex64)
     assert message(x.conj(), torch.ones(2)) == (
         "cannot copy torch float32 (2,) on cpu into torch complex64 (2,) on cpu: in dst, a conjugation or negation is "
-        "pending. Pass the array that it is a view of."
+        "pending. Pass the array that dst is a view of."
     )
     assert not x.any()
 
@@ -90,6 +90,6 @@ def test_copyto_into_conjugated_tensor_is_refused() -> None:
 def test_copyto_iterable_into_0d_dst_is_refused() -> None:
     dst = np.zeros(())
     assert message(dst, iter([VALUES]), interop.ShapeError) == (
-        "cannot copy an iterable (list_iterator) into numpy float64 () on cpu: dst has no axis along which arrays "
-        "could be laid"
+        "cannot copy an iterable (list_iterator) into numpy float64 () on cpu: dst has no axis 0, along "
+        "which the arrays of an iterable are written"
     )

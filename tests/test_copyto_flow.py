@@ -239,7 +239,7 @@ def test_watch_records_copyto_as_one_copy() -> None:
         copyto(np.zeros((6, 4)), (row[None] for row in VALUES))
     first, second = seen.records
     assert str(first.plan) == (
-        "numpy -> numpy, float32 (6, 4) on cpu: 96 bytes copied, because copyto writes to memory that is there\n"
+        "numpy -> numpy, float32 (6, 4) on cpu: 96 bytes copied, because copyto writes to existing memory\n"
         "  copy by the target's framework: float32 on cpu, 96 bytes"
     )
     assert (second.route, second.bytes_copied, second.host_bytes) == (

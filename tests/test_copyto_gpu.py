@@ -152,7 +152,7 @@ def test_copyto_accepts_foreign_device_array_only_as_source(name: str) -> None:
     np.testing.assert_array_equal(interop.to_numpy(dst), VALUES)
     with pytest.raises(
         interop.UnsupportedArrayError,
-        match=r"can't be asked to write\. Convert dst to a framework of cuda:0",
+        match=r"to memory on cuda:0\. Convert dst to a framework of cuda:0",
     ):
         copyto(Foreign(source), VALUES)
 

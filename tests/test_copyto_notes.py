@@ -10,10 +10,10 @@ import pytest
 
 import interop
 import simcuda
-from copies import BATCH, GPU, PIECES, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers  # noqa: F401 - fixtures
+from copies import BATCH, CHUNKS, GPU, VALUES, clean_start, is_in_use, on_gpu, pinned_buffers  # noqa: F401 - fixtures
 from interop import copyto
 from interop._identify.registry import adapter_named
-from interop._transfer.staging import PinnedBuffers
+from interop._transfer.pinned_buffers import PinnedBuffers
 
 NOTE = re.compile(
     r"interop\.copyto had written (\d+) of (\d+) bytes of dst: its first (\d+) of (\d+) elements in row-major order"
@@ -107,7 +107,7 @@ on_simulated_gpu = [
 ]
 
 
-POINTS = list(product([1, 2, PIECES - 1, PIECES], [False, True]))
+POINTS = list(product([1, 2, CHUNKS - 1, CHUNKS], [False, True]))
 
 
 def marked(function: Any) -> Any:
@@ -159,7 +159,7 @@ def test_copyto_download_interrupted_at_any_step_notes_the_written_elements(
 
 @marked
 @pytest.mark.parametrize("name", GPU)
-@pytest.mark.parametrize("number", [PIECES - 1, PIECES])
+@pytest.mark.parametrize("number", [CHUNKS - 1, CHUNKS])
 def test_copyto_upload_interrupted_in_the_last_wait_waits_for_both_buffers(
     name: str, number: int, buffers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,7 +193,7 @@ def test_copyto_upload_interrupted_in_the_last_wait_waits_for_both_buffers(
 def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from interop._transfer import staging
+    from interop._transfer import pinned_buffers as module
 
     adapter: Any = adapter_named(name)
     original, made = adapter.record_event, [0]
@@ -204,16 +204,16 @@ def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
 
     def record_event(_: Any, device: Any) -> Any:
         made[0] += 1
-        return fail if made[0] == PIECES else original(device)
+        return fail if made[0] == CHUNKS else original(device)
 
     monkeypatch.setattr(type(adapter), "record_event", record_event)
-    monkeypatch.setattr(staging, "_abandoned", kept)
+    monkeypatch.setattr(module, "_abandoned", kept)
     dst = on_gpu(name, np.full_like(VALUES, -1))
     with pytest.raises(RuntimeError) as caught:
         copyto(dst, VALUES, batch_bytes=BATCH)
     simcuda.drain()
     assert check_note(caught.value, dst) == (
-        VALUES.size - VALUES.size // PIECES,
-        VALUES.size // PIECES,
+        VALUES.size - VALUES.size // CHUNKS,
+        VALUES.size // CHUNKS,
     )
     assert len(kept) == 1

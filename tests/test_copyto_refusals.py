@@ -1,4 +1,4 @@
-"""What copyto refuses, in which words, and that nothing has been written then."""
+"""Sources that copyto refuses: the messages, and that nothing is written."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,13 +23,13 @@ def message(error: type[Exception], dst: Any, src: Any, **keywords: Any) -> str:
 REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str]] = {
     "another shape": (
         interop.ShapeError, lambda: np.ones((6, 1), "f4"), {},
-        (f"cannot copy numpy float32 (6, 1) on cpu into {HERE}: the shapes (6, 1) and (6, 4) differ, and nothing is "
-        "broadcast. Pass one of that shape."),
+        (f"cannot copy numpy float32 (6, 1) on cpu into {HERE}: the shapes (6, 1) and (6, 4) differ, and copyto "
+        "does not broadcast. Pass an array of shape (6, 4)."),
     ),
     "a lazy one of another shape": (
         interop.ShapeError, lambda: Lazy(VALUES, (6,)), {},
-        (f"cannot copy Lazy float32 (6,) on cpu into {HERE}: the shapes (6,) and (6, 4) differ, and nothing is "
-        "broadcast. Pass one of that shape."),
+        (f"cannot copy Lazy float32 (6,) on cpu into {HERE}: the shapes (6,) and (6, 4) differ, and copyto does "
+        "not broadcast. Pass an array of shape (6, 4)."),
     ),
     "a kind of number that is lost": (
         interop.UnsupportedArrayError, lambda: VALUES.astype("c8"), {},
@@ -48,8 +48,8 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     ),
     "text, lazily": (
         interop.UnsupportedArrayError, lambda: Lazy(VALUES, dtype="U1"), {},
-        (f"cannot copy Lazy str32 (6, 4) on cpu into {HERE}: its dtype U1 is none of plain numbers. "
-        "Convert it first, and pass pieces."),
+        (f"cannot copy Lazy str32 (6, 4) on cpu into {HERE}: its dtype U1 is not numeric. "
+        "Convert the dataset to numbers, and pass an iterable of chunks."),
     ),
     "masked": (
         interop.UnsupportedArrayError, lambda: np.ma.masked_less(VALUES, 3), {},
@@ -90,13 +90,13 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     ),
     "more than there is room for": (
         interop.ShapeError, lambda: iter([np.ones((7, 4), "f4")]), {},
-        (f"cannot copy an iterable (list_iterator) into {HERE}: it brings 7 rows, and after 0 of 6 there is room for "
-        "6. Pass fewer."),
+        (f"cannot copy an iterable (list_iterator) into {HERE}: its next array has 7 rows, but only 6 of 6 "
+        "rows of dst are not yet written. Pass fewer rows."),
     ),
     "nothing": (
         interop.ShapeError, lambda: iter([]), {},
         (f"cannot copy an iterable (list_iterator) into {HERE}: it ended after 0 of 6 rows. "
-        "Pass more, or write to a part of it: dst[:0]."),
+        "Pass more rows, or write to a part of dst: dst[:0]."),
     ),
 }  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_copyto_with_shared_memory_in_different_layouts_is_refused(cut: Any, wra
     name = "numpy" if shared is src else "torch"
     assert message(interop.UnsupportedArrayError, dst, shared, casting="unsafe") == (
         f"cannot copy {name} {src.dtype} {src.shape} on cpu into numpy float32 {dst.shape} on cpu: both share memory "
-        "in different layouts, and writing would change what is still to be read. Copy the source first: "
+        "in different layouts, so values would be overwritten before they are read. Copy the source first: "
         f'interop.convert(src, "{name}", copy=True).'
     )
     np.testing.assert_array_equal(memory, VALUES)
@@ -176,10 +176,13 @@ def test_copyto_between_interleaved_views_writes_the_values() -> None:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ([VALUES[:4]], "it ended after 4 of 6 rows. Pass more, or write to a part of it: dst[:4]."),
+        (
+            [VALUES[:4]],
+            "it ended after 4 of 6 rows. Pass more rows, or write to a part of dst: dst[:4].",
+        ),
         (
             [VALUES[:4], VALUES[:3]],
-            "it brings 3 rows, and after 4 of 6 there is room for 2. Pass fewer.",
+            "its next array has 3 rows, but only 2 of 6 rows of dst are not yet written. Pass fewer rows.",
         ),
     ],
 )
@@ -199,7 +202,8 @@ def test_copyto_from_iterable_of_wrong_length_notes_the_bytes_written(
 
 def test_copyto_from_iterable_with_extra_rows_is_refused() -> None:
     with pytest.raises(
-        interop.ShapeError, match=r"it brings 1 row, and after 6 of 6 there is room for 0"
+        interop.ShapeError,
+        match=r"its next array has 1 row, but only 0 of 6 rows of dst are not yet written",
     ):
         copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:1]]))
     copyto(np.zeros((6, 4), "f4"), iter([VALUES, VALUES[:0]]))
@@ -218,7 +222,7 @@ def test_copyto_from_lazy_source_with_false_shape_is_refused() -> None:
     assert message(
         interop.ShapeError, np.zeros((6, 4), "f4"), Lazy(VALUES[:3], (6, 4)), batch_bytes=48
     ) == (
-        f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its part [3:6] has the shape (0, 4), which is not (3, 4)"
+        f"cannot copy Lazy float32 (6, 4) on cpu into {HERE}: its slice [3:6] has the shape (0, 4) instead of (3, 4)"
     )
 
 

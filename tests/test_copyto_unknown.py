@@ -31,7 +31,8 @@ def test_batches_along_axis_of_unknown_length_are_refused_with_a_hint(axis: int)
     with pytest.raises(interop.ShapeError) as caught:
         batches(x, "torch", size=3, axis=axis)
     assert str(caught.value) == (
-        "an array of shape (nan, 2) can't be cut along axis 0, whose length is not known before it is computed. "
+        "an array of shape (nan, 2) cannot be split along axis 0, because the length of that axis is not known "
+        "before the computation. "
         "Call x.compute_chunk_sizes() first."
     )
     x.compute_chunk_sizes()
@@ -61,7 +62,7 @@ def test_copyto_from_source_of_unknown_length_is_refused_with_a_hint(to: str, wr
         copyto(dst, wrap(x))
     assert str(caught.value) == (
         f"cannot copy dask float32 (nan, 2) on cpu into {to} float32 (4, 2) on cpu: its shape (nan, 2) is not known "
-        "before it is computed. Call its compute_chunk_sizes() first."
+        "before the computation. Call its compute_chunk_sizes() first."
     )
     assert not interop.to_numpy(dst).any()
     x.compute_chunk_sizes()

@@ -1,4 +1,4 @@
-"""An array in pieces along an axis, each converted when its turn comes."""
+"""Convert an array in batches along an axis: `interop.batches`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, Unpack, overload
 
 from interop import errors
-from interop._engine import reading
 from interop._engine.parse import invalid, is_integer, parse_axis, parse_request
 from interop._identify import registry
-from interop._identify.datasets import is_dataset
 from interop._transfer.chunks import format_index, iter_slices
 from interop._transfer.progress import check_progress, reporting
+from interop._transfer.slicing import open_for_slicing
 from interop._verbs.convert import convert_computed
-from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,10 +21,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from interop._identify.operand import Operand
     from interop._model.request import Keywords
     from interop._transfer.progress import Progress
-    from interop.adapter import Facts
 
 T = TypeVar("T")
 _KEYWORDS: Final = {
@@ -34,7 +30,7 @@ _KEYWORDS: Final = {
     "axis": ("dim",),
     "progress": ("verbose",),
 }
-"""The keywords of `batches`, each with the names that users try."""
+"""The keywords of `batches`, each with other names that users try."""
 
 
 @overload
@@ -72,41 +68,46 @@ def batches(
     progress: Progress = False,
     **keywords: Any,
 ) -> Batches[Any]:
-    """Cut an array into pieces along an axis, and convert each of them when its turn comes.
+    """Split an array into batches along an axis, and convert each batch when the loop reaches it.
 
-    Pieces are slices, so where `convert` shares memory, nothing is copied.
+    Batches are slices of the array. If `convert` shares the memory of the array, nothing is copied.
 
     Parameters
     ----------
     x : array
-        Of at least one dimension. What is read as it is sliced (a dataset of h5py or zarr) is read by pieces.
-        A lazy array is computed by pieces; a block that two of them share is computed for each.
+        An array with at least one dimension. A dataset of h5py or zarr is read batch by batch. A
+        lazy array is computed batch by batch, and a block that belongs to two batches is computed
+        twice.
     to : str, module or class
-        ``"torch"``, ``torch`` or ``torch.Tensor``.
+        The target framework: ``"torch"``, ``torch`` or ``torch.Tensor``.
     size : int
-        How many rows a piece has along `axis`; the last one has what is left.
+        Number of rows of a batch along `axis`. The last batch may have fewer.
     axis : int, default 0
-        Counted from the end if it is negative.
+        The axis to split. Negative numbers count from the end.
     progress : bool or function, default False
-        True shows a bar (`tqdm`). A function is called with the number of rows done, when the next piece is asked for.
+        True shows a progress bar (`tqdm`). A function is called with the number of rows done, when
+        the next batch is requested.
     **keywords
-        Those of `convert`, for each piece.
+        The keywords of `convert`, for each batch.
 
     Returns
     -------
     Batches
-        An iterable of arrays of the target framework. It has a length, and each iteration starts anew.
+        An iterable of arrays of the target framework. It has a length, and each iteration starts
+        from the beginning.
 
     Raises
     ------
     ShapeError
-        `x` has no dimension, or the length along `axis` is not known yet (a lazy array with unknown chunks).
+        `x` has no dimensions, or the length along `axis` is not known yet (a lazy array with
+        unknown chunks).
     InvalidOptionError
-        There is no such axis, or no such size. Raised at once, as are all errors of the arguments.
+        `axis`, `size` or another keyword is not valid. All errors of the arguments are raised
+        before the iteration starts.
     TypeError
-        `size` is missing, or there is no such keyword.
+        `size` is missing, or a keyword is unknown.
     InteropError
-        What `convert` raises for a piece, with a note that says for which.
+        As `convert` raises it for a batch, with a note that states the slice of the batch.
 
     Examples
     --------
@@ -117,14 +118,21 @@ def batches(
     registry.find(to)
     parse_request(keywords, _KEYWORDS)
     check_progress(progress)
-    shape, cut = _open(x, to, keywords)
+    shape, take_slice = open_for_slicing(x, to, keywords)
     axis = _parse_axis(axis, shape)
     starts = range(0, shape[axis], _parse_size(size))
-    return Batches(lambda index: convert_computed(cut(index), to, keywords), starts, axis, progress)
+
+    def convert_slice(index: Any) -> Any:
+        return convert_computed(take_slice(index), to, keywords)
+
+    return Batches(convert_slice, starts, axis, progress)
 
 
 class Batches(Generic[T]):
-    """What `batches` returns: `len` tells the number of pieces, and each iteration starts anew."""
+    """The iterable that `batches` returns.
+
+    `len` gives the number of batches. Each iteration starts from the beginning.
+    """
 
     def __init__(
         self, convert_slice: Callable[[Any], T], starts: range, axis: int, progress: Progress
@@ -138,9 +146,14 @@ class Batches(Generic[T]):
         return len(self._starts)
 
     def __iter__(self) -> Iterator[T]:
+        # Most arrays take a plain slice of axis 0, and a dataset may take nothing else.
+        before = (slice(None),) * self._axis
         with reporting(self._progress, self._starts.stop, " rows") as report:
             for rows in iter_slices(self._starts.stop, self._starts.step):
-                yield self._convert((*(slice(None),) * self._axis, rows) if self._axis else rows)
+                index: Any = rows
+                if before:
+                    index = (*before, rows)
+                yield self._convert(index)
                 report(rows.stop)
 
     def _convert(self, index: Any) -> T:
@@ -151,66 +164,16 @@ class Batches(Generic[T]):
             raise
 
 
-def _open(
-    x: Any, to: Any, keywords: dict[str, Any]
-) -> tuple[tuple[int, ...], Callable[[Any], Any]]:
-    """Return the shape of an array, and what cuts it: its own slices, which are views wherever there are such."""
-    x = registry.unwrap(x)
-    if registry.adapter_of(type(x)) is None and is_dataset(x):
-        return x.shape, x.__getitem__
-    operand = registry.identify(x)
-    facts = operand.describe()
-    if reading.is_read_first(operand.adapter, facts) and not operand.adapter.lazy:
-        array = convert_computed(operand, "numpy", {})
-        return array.shape, array.__getitem__
-    if operand.foreign_class and facts.unsupported and not hasattr(x, "__getitem__"):
-        raise errors.UnsupportedArrayError(
-            facts.unsupported, attempt="cannot cut {source} into batches", source=facts
-        )
-    return facts.shape, _slicer(x, operand, facts) or _convert_first(x, to, keywords).__getitem__
-
-
-def _slicer(x: Any, operand: Operand, facts: Facts) -> Callable[[Any], Any] | None:
-    """Return a function that takes slices of an array in memory; None if nobody here can."""
-    if hasattr(operand.array, "__getitem__") and registry.adapter_of(type(operand.array)):
-        return operand.array.__getitem__
-    if (
-        operand.foreign_class and facts.device.kind == LIBRARY
-    ):  # the standard takes no fewer indices than axes
-        return lambda index: x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
-    if operand.foreign_class and hasattr(
-        x, "__getitem__"
-    ):  # its slices speak the same protocol as it does
-        return x.__getitem__
-    if facts.device.kind in operand.adapter.device_kinds:
-        return lambda index: operand.adapter.view(operand.array, index)
-    return None
-
-
-def _convert_first(x: Any, to: Any, keywords: dict[str, Any]) -> Any:
-    """Convert an array that no framework here can slice, sharing the memory.
-
-    The slices of the target are the pieces. What changes an array (dtype, device, a copy) is done to each piece when
-    its turn comes.
-    """
-    kept: dict[str, Any] = {
-        name: keywords[name] for name in ("readonly", "stream", "detach") if name in keywords
-    }
-    if keywords.get("copy") is False:
-        kept["copy"] = False
-    return convert_computed(x, to, kept)
-
-
 def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
     if not shape:
-        reason = "an array without dimensions can't be cut into pieces"
-        raise errors.ShapeError(reason, hint="Use interop.convert for all of it.")
+        reason = "an array without dimensions cannot be split into batches"
+        raise errors.ShapeError(reason, hint="Use interop.convert for the whole array.")
     axes = range(-len(shape), len(shape))
     axis = parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
     if math.isnan(shape[axis]):
         reason = (
-            f"an array of shape {shape} can't be cut along axis {axis}, whose length is not known "
-            "before it is computed"
+            f"an array of shape {shape} cannot be split along axis {axis}, because the length of "
+            "that axis is not known before the computation"
         )
         raise errors.ShapeError(reason, hint="Call x.compute_chunk_sizes() first.")
     return axis

@@ -1,4 +1,4 @@
-"""Chunks of an array that is too large for the available memory."""
+"""Cut a shape into chunks that fit into a limited amount of memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 class Chunk(NamedTuple):
-    """A part of an array by basic slices, so that it is a view wherever views are made of slices."""
+    """A part of an array, by basic slices, so that frameworks return a view of the part."""
 
     index: Any
-    """A slice of axis 0, a tuple of slices of the first axes, or ``...`` for all of an array without axes."""
+    """A slice of axis 0, a tuple of slices of the first axes, or ``...`` if there are no axes."""
     shape: tuple[int, ...]
+    """The shape of the part, with as many axes as the array."""
 
     @property
     def elements(self) -> int:
@@ -24,36 +25,47 @@ class Chunk(NamedTuple):
 
 
 def iter_chunks(shape: tuple[int, ...], limit: int) -> Iterator[Chunk]:
-    """Cut a shape into runs of rows, in row-major order; a row that is too large is cut along the next axis, and so on.
+    """Cut a shape into runs of rows, in row-major order.
+
+    A row that is larger than the limit is cut along the next axis, and so on.
 
     Parameters
     ----------
     shape : tuple of int
     limit : int
-        How many elements a piece has at most, from 1 up.
+        Largest number of elements of a chunk, at least 1.
 
-    >>> [chunk.shape for chunk in iter_chunks((5, 4), 8)], [chunk.shape for chunk in iter_chunks((2, 4), 3)]
-    ([(2, 4), (2, 4), (1, 4)], [(1, 3), (1, 1), (1, 3), (1, 1)])
+    Examples
+    --------
+    >>> [chunk.shape for chunk in iter_chunks((5, 4), 8)]
+    [(2, 4), (2, 4), (1, 4)]
+    >>> [chunk.shape for chunk in iter_chunks((2, 4), 3)]
+    [(1, 3), (1, 1), (1, 3), (1, 1)]
     """
     if not shape:
         yield Chunk(..., ())
-    if not shape or not prod(shape):
         return
+    if not prod(shape):
+        return
+    # The first axis whose rows fit is cut. The axes before it have one index in each chunk.
     axis = next(axis for axis in range(len(shape)) if prod(shape[axis + 1 :]) <= limit)
     rest = shape[axis + 1 :]
     rows = limit // prod(rest)
     for position in product(*map(range, shape[:axis])):
         before = tuple(slice(i, i + 1) for i in position)
-        for cut in iter_slices(shape[axis], rows):
-            yield Chunk(
-                (*before, cut) if before else cut,
-                (*(1 for _ in before), cut.stop - cut.start, *rest),
-            )
+        for rows_of_axis in iter_slices(shape[axis], rows):
+            index: Any = rows_of_axis
+            if before:
+                index = (*before, rows_of_axis)
+            length = rows_of_axis.stop - rows_of_axis.start
+            yield Chunk(index, (*(1 for _ in before), length, *rest))
 
 
 def iter_slices(length: int, size: int) -> Iterator[slice]:
-    """Cut an axis into slices of one size, the last of which may be shorter.
+    """Cut an axis into slices of one size. The last slice may be shorter.
 
+    Examples
+    --------
     >>> list(iter_slices(5, 2))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
@@ -61,8 +73,24 @@ def iter_slices(length: int, size: int) -> Iterator[slice]:
 
 
 def merge_slices(ends: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
-    """Put runs that end there together, as many as are no longer than a size; a longer one stays alone.
+    """Merge adjacent runs of rows into runs of at most `size` rows.
 
+    A run that is already longer stays alone.
+
+    Parameters
+    ----------
+    ends : sequence of int
+        The end of each run, in ascending order.
+    size : int
+        Largest number of rows of a merged run.
+
+    Yields
+    ------
+    tuple of int
+        The start and the end of a merged run.
+
+    Examples
+    --------
     >>> list(merge_slices([2, 4, 6, 11, 12], 4))
     [(0, 4), (4, 6), (6, 11), (11, 12)]
     """
@@ -77,12 +105,20 @@ def merge_slices(ends: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
 
 
 def format_index(index: Any) -> str:
-    """Write an index as Python does.
+    """Format an index as in Python code.
 
+    Examples
+    --------
     >>> format_index((slice(None), slice(2, 4))), format_index(slice(0, 1)), format_index(...)
     ('[:, 2:4]', '[0:1]', '[...]')
     """
     if index is ...:
         return "[...]"
     parts = index if isinstance(index, tuple) else (index,)
-    return f"[{', '.join(':' if s == slice(None) else f'{s.start}:{s.stop}' for s in parts)}]"
+    return f"[{', '.join(map(_format_slice, parts))}]"
+
+
+def _format_slice(part: slice) -> str:
+    if part == slice(None):
+        return ":"
+    return f"{part.start}:{part.stop}"

@@ -1,4 +1,4 @@
-"""Tell how far something long has come: by tqdm's bar, or by a call."""
+"""Report the progress of a long call, with a progress bar or by a function of the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from interop import errors
-from interop._model import text
+from interop._engine.parse import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,26 +15,38 @@ if TYPE_CHECKING:
 
 
 def check_progress(progress: Any) -> None:
-    """Insist that it is True, False or a function; and on tqdm, where it is True.
+    """Insist on a valid value of `progress`, and on tqdm if the value is True.
 
     Raises
     ------
-    InvalidOptionError, FrameworkNotInstalledError
+    InvalidOptionError
+        The value is neither True nor False nor a function.
+    FrameworkNotInstalledError
+        The value is True, and tqdm is not installed.
     """
     if progress is True:
-        _bar()
+        _tqdm()
     elif progress is not False and not callable(progress):
-        msg = f"progress must be True, False or a function that takes a number, got {text.short_repr(progress)}"
-        raise errors.InvalidOptionError(msg)
+        raise invalid("progress", progress, "True, False or a function that takes a number")
 
 
 @contextmanager
 def reporting(progress: Progress, total: int, unit: str) -> Iterator[Callable[[int], object]]:
-    """Give a function to be called with how much is done so far; the bar ends with the block."""
+    """Give the function to call with the amount done so far, and close the bar at the end.
+
+    Parameters
+    ----------
+    progress : bool or function
+        The keyword of the user, already checked.
+    total : int
+        The amount when all is done.
+    unit : str
+        The unit behind the numbers of the bar.
+    """
     if progress is not True:
         yield progress or _ignore
         return
-    with _bar()(total=total, unit=unit, unit_scale=unit == "B") as bar:
+    with _tqdm()(total=total, unit=unit, unit_scale=unit == "B") as bar:
         yield lambda done: bar.update(done - bar.n)
 
 
@@ -42,9 +54,10 @@ def _ignore(done: int) -> None:
     pass
 
 
-def _bar() -> Any:
+def _tqdm() -> Any:
+    """Return the class of tqdm's bars."""
     try:
-        from tqdm import tqdm  # noqa: PLC0415 - optional
+        from tqdm import tqdm  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         reason = "progress=True needs tqdm, which is not installed"
         hint = "Install it with: pip install 'array-interop[progress]'"

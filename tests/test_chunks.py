@@ -1,4 +1,4 @@
-"""Pieces of a shape: each element once, in order, and none too large."""
+"""Chunks of a shape: each element once, in order, and within the limit; and datasets."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from interop._transfer.chunks import format_index, iter_chunks, iter_slices
 
 
 @given(st.lists(st.integers(0, 5), max_size=4).map(tuple), st.integers(1, 200))
-def test_pieces_cover_all_elements_once_in_row_major_order(
+def test_chunks_cover_all_elements_once_in_row_major_order(
     shape: tuple[int, ...], limit: int
 ) -> None:
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
@@ -27,8 +27,8 @@ def test_pieces_cover_all_elements_once_in_row_major_order(
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple), st.integers(1, 200))
-def test_pieces_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: int) -> None:
-    """Whatever stands at the end of an axis: no piece could take in the next run of its rows."""
+def test_chunks_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: int) -> None:
+    """No chunk has room for the next run of rows, except at the end of an axis."""
     sizes = [chunk.elements for chunk in iter_chunks(shape, limit)]
     row = max(
         int(np.prod(shape[axis:]))
@@ -39,21 +39,21 @@ def test_pieces_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: 
     assert len(sizes) <= -(-int(np.prod(shape)) // row)
 
 
-def test_pieces_of_a_zero_dimensional_shape_are_one_piece() -> None:
+def test_chunks_of_a_zero_dimensional_shape_are_one_chunk() -> None:
     assert list(iter_chunks((), 1)) == [(..., ())]
 
 
-def test_pieces_of_an_empty_shape_are_none() -> None:
+def test_chunks_of_an_empty_shape_are_none() -> None:
     assert list(iter_chunks((3, 0, 2), 4)) == []
 
 
-def test_pieces_of_a_large_row_are_split_along_the_next_axis() -> None:
+def test_chunks_of_a_large_row_are_split_along_the_next_axis() -> None:
     assert [format_index(chunk.index) for chunk in iter_chunks((2, 3, 4), 8)] == [
         "[0:1, 0:2]", "[0:1, 2:3]", "[1:2, 0:2]", "[1:2, 2:3]",
     ]  # fmt: skip
 
 
-def test_runs_end_at_the_end_of_the_axis() -> None:
+def test_slices_end_at_the_end_of_the_axis() -> None:
     assert list(iter_slices(0, 3)) == []
     assert [(cut.start, cut.stop) for cut in iter_slices(7, 3)] == [(0, 3), (3, 6), (6, 7)]
 

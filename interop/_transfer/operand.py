@@ -1,0 +1,110 @@
+"""An array with its adapter and its facts: one side of a copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from interop._engine.executor import execute, make_calls
+from interop._engine.planner import make_plan
+from interop._identify import registry
+from interop._model import dtypes
+from interop._model.conversion import Conversion
+from interop._model.request import Request
+from interop.adapter import CPU, Adapter, Facts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from interop._identify.operand import Operand
+
+
+class DescribedOperand(NamedTuple):
+    """The source or the target of a copy: an array, its adapter and its facts.
+
+    `copyto` asks the facts of an array many times. An `Operand` describes the array at each call.
+    """
+
+    adapter: Adapter
+    array: Any
+    facts: Facts
+
+    @classmethod
+    def of(cls, operand: Operand) -> DescribedOperand:
+        """Describe an identified array."""
+        return cls(operand.adapter, operand.array, operand.describe())
+
+    def view(self, index: Any) -> Any:
+        """Return a view of the array, without its gradient."""
+        return self.adapter.view(self.array, index)
+
+    def at(self, index: Any) -> DescribedOperand:
+        """Return a view of the array as an operand."""
+        part = self.view(index)
+        return self._replace(array=part, facts=self.adapter.describe(part))
+
+    @property
+    def is_host(self) -> bool:
+        """Whether the array is in host memory."""
+        return self.facts.device.is_host
+
+    def is_same_framework_and_side(self, other: DescribedOperand) -> bool:
+        """Return whether one framework can copy between two arrays without a host transfer."""
+        return self.adapter is other.adapter and self.is_host == other.is_host
+
+    def as_ndarray(self) -> DescribedOperand:
+        """Return the same host memory as an ndarray, if NumPy can read the memory.
+
+        An array with `not_shareable` facts, such as a pending conjugation, stays as it is. It is
+        resolved chunk by chunk: see `host_chunk`.
+        """
+        if self.adapter.ndarray_native or self.facts.not_shareable:
+            return self
+        return self._replace(adapter=numpy_adapter(), array=self.adapter.export_host(self.array))
+
+    def host_chunk(self, index: Any) -> NDArray[Any]:
+        """Return a part of host memory as an ndarray that NumPy reads correctly.
+
+        Only what NumPy cannot read is copied: see `as_ndarray`.
+        """
+        part = self.view(index)
+        if self.adapter.ndarray_native:
+            return part
+        return self.adapter.export_host(self.adapter.copy(part, CPU, self.facts.dtype))
+
+
+def transfer_dtype(source: DescribedOperand, target: DescribedOperand) -> str:
+    """Return the dtype that travels between the host and a device, so that few bytes travel.
+
+    The device casts if the dtype on the host is smaller, and if the framework of the device has
+    that dtype. Otherwise the host casts.
+    """
+    if target.is_host:
+        return _travelling_dtype(source, target)
+    return _travelling_dtype(target, source)
+
+
+def _travelling_dtype(on_device: DescribedOperand, on_host: DescribedOperand) -> str:
+    dtype = on_host.facts.dtype
+    is_smaller = dtypes.itemsize(dtype) < dtypes.itemsize(on_device.facts.dtype)
+    if is_smaller and not on_device.adapter.why_no_dtype(dtype):
+        return dtype
+    return on_device.facts.dtype
+
+
+def share_on_device(source: DescribedOperand, target: DescribedOperand) -> Any:
+    """Return device memory of one framework as an array of the target framework.
+
+    The memory is shared if the target framework has the dtype, and cast otherwise. The policy has
+    been enforced before, so this function asks nothing.
+    """
+    dtype = None
+    if target.adapter.why_no_dtype(source.facts.dtype):
+        dtype = target.facts.dtype
+    request = Request(dtype=dtype, detach=True, readonly="share", casting="unsafe")
+    conversion = Conversion(source.facts, source.adapter, target.adapter, request)
+    return execute(make_calls(make_plan(conversion), conversion), source.array)
+
+
+def numpy_adapter() -> Adapter:
+    """Return the adapter of NumPy, which reads and writes host memory for all frameworks."""
+    return registry.adapter_named("numpy")
