@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from interop import errors
+
 _UNITS: Final = ("unit", "units")
 _NUMBERS: Final = ("value", "magnitude")
 _NO_UNIT: Final = frozenset(
@@ -39,7 +41,7 @@ def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
     hint = "Fill them first: x.filled(value)."
     if not hasattr(x, "filled"):
         hint = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
-    return f"some elements are masked, and the mask would be lost. {hint}"
+    return errors.Reason("some elements are masked, and the mask would be lost", hint)
 
 
 def lost_by_reading(x: Any) -> str | None:
@@ -59,7 +61,9 @@ def lost_by_reading(x: Any) -> str | None:
 def _lost_unit(x: Any, unit: Any, otherwise: str) -> str:
     name = next((name for name in _NUMBERS if _is_value(_attribute(x, name))), None)
     numbers = f"x.{name}" if name else otherwise
-    return f"it has {_format_unit(unit)}, which would be lost. Convert its numbers: {numbers}."
+    return errors.Reason(
+        f"it has {_format_unit(unit)}, which would be lost", f"Convert its numbers: {numbers}."
+    )
 
 
 def _is_value(numbers: Any) -> bool:

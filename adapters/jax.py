@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from interop import errors
 from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.adapter.dtypes import without_imaginary
 
@@ -68,15 +69,20 @@ class JAXAdapter(Adapter):
         """Accept the host only, whose devices are one to everybody else; and say who holds the rest."""
         if device.is_host:
             return CPU
-        return "interop reaches JAX on the host only. For a GPU, use interop.to_torch or interop.to_cupy."
+        return errors.Reason(
+            "interop reaches JAX on the host only",
+            "For a GPU, use interop.to_torch or interop.to_cupy.",
+        )
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss 64-bit numbers, as long as JAX would make 32-bit ones of them in silence."""
         if dtype not in _NAMES:
-            return f'JAX has no {dtype}. Pass dtype="float32".'
+            return errors.Reason(f"JAX has no {dtype}", 'Pass dtype="float32".')
         if dtype in _WIDE and not jax.config.jax_enable_x64:  # type: ignore[attr-defined] # a property that JAX adds when it runs
             hint = f'Call jax.config.update("jax_enable_x64", True) first, or pass dtype="{_WIDE[dtype]}"'
-            return f"JAX makes {_WIDE[dtype]} of {dtype} unless jax_enable_x64 is on. {hint}."
+            return errors.Reason(
+                f"JAX makes {_WIDE[dtype]} of {dtype} unless jax_enable_x64 is on", f"{hint}."
+            )
         return None
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
@@ -170,22 +176,33 @@ class JAXAdapter(Adapter):
 def _no_numbers(x: Any, name: str | None) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why an array has no memory of plain numbers behind it."""
     if isinstance(x, Tracer):
-        return (
-            "inside jax.jit, vmap or grad there are no values yet. Convert outside of it, or call the function that "
-            "needs them by jax.pure_callback."
+        return errors.Reason(
+            "inside jax.jit, vmap or grad there are no values yet",
+            "Convert outside of it, or call the function that needs them by jax.pure_callback.",
         )
     if jnp.issubdtype(x.dtype, jax.dtypes.extended):
-        return "its elements are keys of random numbers. Use jax.random.key_data(x)."
+        return errors.Reason(
+            "its elements are keys of random numbers", "Use jax.random.key_data(x)."
+        )
     if name is None:
-        return f"{x.dtype} has no counterpart elsewhere. Use x.astype(jax.numpy.int8) or another whole byte."
+        return errors.Reason(
+            f"{x.dtype} has no counterpart elsewhere",
+            "Use x.astype(jax.numpy.int8) or another whole byte.",
+        )
     if x.is_deleted():
-        return "it was deleted, or donated to a computation. Convert it before that."
+        return errors.Reason(
+            "it was deleted, or donated to a computation", "Convert it before that."
+        )
     if len(x.sharding.device_set) > 1:
-        return (
-            "it is spread over several devices. Use jax.device_put(x, device) to gather it on one."
+        return errors.Reason(
+            "it is spread over several devices",
+            "Use jax.device_put(x, device) to gather it on one.",
         )
     if any(device.platform != "cpu" for device in x.sharding.device_set):
-        return "it is on a GPU, and JAX tells nobody its streams. Bring it to the host: jax.device_get(x)."
+        return errors.Reason(
+            "it is on a GPU, and JAX tells nobody its streams",
+            "Bring it to the host: jax.device_get(x).",
+        )
     return None
 
 

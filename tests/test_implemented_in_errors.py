@@ -39,7 +39,8 @@ DECORATING = {
     ),
     "no framework at all": Case(
         lambda: implemented_in(3), interop.UnknownFrameworkError,  # type: ignore[arg-type]
-        "a target is the name of a framework, the module or the class of arrays of a framework, not 3. Known frameworks: KNOWN.",
+        "a target is the name of a framework, the module or the class of arrays of a framework, not 3. "
+        "Known frameworks: KNOWN.",
     ),
     "no such place for results": Case(
         lambda: implemented_in("numpy", returns="caler"), interop.InvalidOptionError,

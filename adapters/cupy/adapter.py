@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import cupy
 import numpy as np
 
+from interop import errors
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Device, DeviceAdapter, Facts, Stream
 from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.dtypes import without_imaginary
@@ -48,7 +49,9 @@ class CuPyAdapter(DeviceAdapter):
         problem = (
             None
             if name
-            else f"CuPy's {dtype} is no dtype of plain numbers. Convert it first: x.astype(float)."
+            else errors.Reason(
+                f"CuPy's {dtype} is no dtype of plain numbers", "Convert it first: x.astype(float)."
+            )
         )
         device = Device(CUDA.kind, x.device.id)
         return Facts(
@@ -63,7 +66,9 @@ class CuPyAdapter(DeviceAdapter):
     def resolve_device(self, device: Device, /) -> Device | str:
         """Ask the runtime which devices there are."""
         if device.kind != CUDA.kind:
-            return "CuPy holds CUDA memory only. Convert to numpy or torch for the host."
+            return errors.Reason(
+                "CuPy holds CUDA memory only", "Convert to numpy or torch for the host."
+            )
         try:
             count = cupy.cuda.runtime.getDeviceCount()
         except (
@@ -71,7 +76,10 @@ class CuPyAdapter(DeviceAdapter):
         ):  # its words speak of drivers, whatever is missing
             count = 0
         if not count:
-            return "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."
+            return errors.Reason(
+                "CuPy needs a CUDA GPU, and there is none here",
+                "Use interop.to_torch or interop.to_numpy.",
+            )
         index = cupy.cuda.runtime.getDevice() if device.id == CURRENT else device.id
         if 0 <= index < count:
             return Device(CUDA.kind, index)
@@ -84,7 +92,7 @@ class CuPyAdapter(DeviceAdapter):
         if dtype in _DTYPES:
             return None
         fix = "Run pip install ml-dtypes, or pass" if dtype == "bfloat16" else "Pass"
-        return f'CuPy has no {dtype} here. {fix} dtype="float32".'
+        return errors.Reason(f"CuPy has no {dtype} here", f'{fix} dtype="float32".')
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
         """Upload from any address: host memory is never adopted."""

@@ -87,12 +87,10 @@ class NamespaceAdapter(Adapter):
             native in listed or (not listed and type(native) is type(self.device))
         ):
             return device
-        known = (
-            f". Its devices are {', '.join(map(str, listed))}."
-            if listed
-            else ", it holds host memory only."
-        )
-        return f"{self.name} can't be on {device}{known}"
+        reason = f"{self.name} can't be on {device}"
+        if listed:
+            return errors.Reason(reason, f"Its devices are {', '.join(map(str, listed))}.")
+        return errors.Reason(reason, "It holds host memory only.")
 
     def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:
         """Return why a device does not support a dtype, according to the library, or None.
@@ -115,7 +113,7 @@ class NamespaceAdapter(Adapter):
         return (
             None
             if trials.has_dtype(self, dtype)
-            else f'{self.name} has no {dtype}. Pass dtype="float32".'
+            else errors.Reason(f"{self.name} has no {dtype}", 'Pass dtype="float32".')
         )
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - the same for all
@@ -162,8 +160,8 @@ class NamespaceAdapter(Adapter):
 
     def current_stream(self, device: Device, /) -> Stream:
         """Refuse: the standard has no name for the stream on which a library works."""
-        msg = f"stream= cannot order the work of {self.name} on {device}. Leave stream= out."
-        raise errors.UnsupportedArrayError(msg)
+        reason = f"stream= cannot order the work of {self.name} on {device}"
+        raise errors.UnsupportedArrayError(reason, target=self.name, hint="Leave stream= out.")
 
     def view(self, x: Any, index: Any, /) -> Any:
         """Return a slice; on a device of the library, the library's own."""
@@ -187,11 +185,12 @@ class NamespaceAdapter(Adapter):
         except errors.InteropError:
             raise
         except Exception as error:  # a namespace may raise anything
-            reason = f"its library refuses that ({errors.quote(error)})"
-            msg = (
-                f"cannot copy an array of {self.name} from {here} to {device} as {dtype}: {reason}"
-            )
-            raise errors.UnsupportedArrayError(msg) from error
+            raise errors.UnsupportedArrayError(
+                f"its library refuses that ({errors.quote(error)})",
+                attempt="cannot copy an array of {source} to {target}",
+                source=f"{self.name} from {here}",
+                target=f"{device} as {dtype}",
+            ) from error
 
     def _copy_by_library(self, x: Any, here: Device, device: Device, dtype: str) -> Any:
         """Return a copy on a device that only the library can address, or of an array there."""
@@ -241,8 +240,9 @@ class NamespaceAdapter(Adapter):
                 else self.namespace.asarray(array)
             )
         except Exception as error:  # a namespace may raise anything
-            msg = f"{self.name} refuses an array of {dtype} {array.shape} ({errors.quote(error)})"
-            raise errors.UnsupportedArrayError(msg) from error
+            source = f"{dtype} {array.shape}"
+            reason = f"{self.name} refuses an array of {source} ({errors.quote(error)})"
+            raise errors.UnsupportedArrayError(reason, source=source, target=self.name) from error
 
 
 def make_adapter(namespace: ModuleType) -> Adapter | None:

@@ -44,14 +44,16 @@ class NumPyAdapter(Adapter):
         """Return the CPU for host memory, or the reason to refuse another device."""
         if device.is_host:
             return CPU
-        return "NumPy holds host memory only. For a GPU, use interop.to_cupy or interop.to_torch."
+        return errors.Reason(
+            "NumPy holds host memory only", "For a GPU, use interop.to_cupy or interop.to_torch."
+        )
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Return why NumPy lacks a dtype, or None. ml_dtypes adds bfloat16 and 8-bit floats."""
         if dtype_named(dtype) is not None:
             return None
         hint = 'Run pip install ml-dtypes, or pass dtype="float32".'
-        return f"NumPy has no {dtype} without ml_dtypes. {hint}"
+        return errors.Reason(f"NumPy has no {dtype} without ml_dtypes", hint)
 
     def why_misread(self, x: Any, /) -> str | None:
         """Return why a function without mask support would misread an array, or None.
@@ -125,7 +127,9 @@ class NumPyAdapter(Adapter):
         if result is None:
             result = self.copy(x, device, dtype)
         if type(result) is np.ndarray and (lost := lost_by_subclass(x)):
-            raise errors.UnsupportedArrayError(f"cannot copy {self.describe(x)}: {lost}")
+            raise errors.UnsupportedArrayError(
+                lost, attempt="cannot copy {source}", source=self.describe(x)
+            )
         return result
 
     def view(self, x: Any, index: Any, /) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import CPU, Facts, capsule
 
 from .._meanings import lost_by_subclass
@@ -27,9 +28,9 @@ def read_facts(x: NDArray[Any]) -> Facts:
     if not dtype.isnative:
         native = dtype.newbyteorder("=")
     name = NAMES.get(native) or extended_name(native)
-    problem = None
+    problem: str | None = None
     if not name:
-        problem = f"NumPy's {dtype} is no dtype of plain numbers. {hints.hint(x)}"
+        problem = errors.Reason(f"NumPy's {dtype} is no dtype of plain numbers", hints.hint(x))
     elif type(x) is not np.ndarray:
         problem = lost_by_subclass(x)
     readonly = not x.flags.writeable

@@ -52,8 +52,8 @@ class ProtocolAdapter(ReadAdapter):
         An object that must be read first has no address.
         """
         if x.address is None:
-            msg = f"{x.facts} has no address before it is converted. Convert it first."
-            raise errors.UnsupportedArrayError(msg)
+            reason = f"{x.facts} has no address before it is converted"
+            raise errors.UnsupportedArrayError(reason, source=x.facts, hint="Convert it first.")
         return x.address
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
@@ -63,8 +63,8 @@ class ProtocolAdapter(ReadAdapter):
     def export(self, x: Closed, stream: Stream | None, /) -> Any:
         """Return an object's memory by the protocol of opening, for the consumer's stream."""
         if x.lend is None:
-            msg = f"{x.facts} has no memory to lend before it is read. Convert it first."
-            raise errors.UnsupportedArrayError(msg)
+            reason = f"{x.facts} has no memory to lend before it is read"
+            raise errors.UnsupportedArrayError(reason, source=x.facts, hint="Convert it first.")
         return x.lend(stream)
 
     def read(self, x: Closed, /) -> NDArray[Any]:
@@ -85,8 +85,9 @@ class ProtocolAdapter(ReadAdapter):
         """
         array = readers.read(x)
         if array.dtype.name != x.facts.dtype:
-            msg = f"{x.facts} gives {array.dtype} when it is copied to the host. Copy it there first, and convert that."
-            raise errors.UnsupportedArrayError(msg)
+            reason = f"{x.facts} gives {array.dtype} when it is copied to the host"
+            hint = "Copy it there first, and convert that."
+            raise errors.UnsupportedArrayError(reason, source=x.facts, hint=hint)
         return array.astype(dtype, copy=False, subok=False)
 
 
@@ -197,11 +198,16 @@ def _closed_cuda(x: Any) -> Closed | None:
 def _why_no_numbers(interface: Any, facts: Facts) -> str | None:
     """Return why a CUDA Array Interface does not describe an array of plain numbers, or None."""
     if interface.get("mask") is not None:
-        return "it is masked, and the mask would be lost. Fill it first."
+        return errors.Reason("it is masked, and the mask would be lost", "Fill it first.")
     if facts.unsupported:
-        return f"{facts.unsupported}. Convert it to numbers with its own library first."
+        return errors.Reason.of(facts.unsupported or "").with_hint(
+            "Convert it to numbers with its own library first."
+        )
     if len(facts.strides) != len(facts.shape):
-        return f"its strides {facts.strides} do not fit its shape. Correct its __cuda_array_interface__."
+        return errors.Reason(
+            f"its strides {facts.strides} do not fit its shape",
+            "Correct its __cuda_array_interface__.",
+        )
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import CPU, Facts
 
 _KINDS: Final = {
@@ -112,9 +113,12 @@ def _strange(x: Any, columns: list[tuple[str, Any]]) -> str | None:
         dtype = str(_dtype(column)).lower()
         kind = next((kind for kind, pattern in _KINDS.items() if pattern.match(dtype)), None)
         if kind and column is not x:
-            return f"its column {name!r} holds {kind}. Leave it out, or convert the columns one by one."
+            return errors.Reason(
+                f"its column {name!r} holds {kind}",
+                "Leave it out, or convert the columns one by one.",
+            )
         if kind:
-            return f"it holds {kind}. {_cure(x, kind)}"
+            return errors.Reason(f"it holds {kind}", _cure(x, kind))
     return None
 
 
@@ -183,7 +187,10 @@ def _missing(x: Any, columns: list[tuple[str, Any]]) -> str | None:
                 f"x{path}.{call}" for call in _FILLS if hasattr(holder, call.partition("(")[0])
             ]
             values = f"{count} missing value{'s' * (count != 1)}"
-            return f"{subject} {values}, and no number stands for that. Fill or drop first: {', '.join(calls)}."
+            return errors.Reason(
+                f"{subject} {values}, and no number stands for that",
+                f"Fill or drop first: {', '.join(calls)}.",
+            )
     return None
 
 

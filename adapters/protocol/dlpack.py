@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice
 
 from . import producers
@@ -62,7 +63,12 @@ def _close_elsewhere(x: Any, native: Any) -> Closed:
     if facts.unsupported or download:
         return Closed(x, facts._replace(needs_read=reason), download, is_made=True)
     return Closed(
-        x, facts._replace(unsupported=f"{reason}, which does not say how it moves. Move it first.")
+        x,
+        facts._replace(
+            unsupported=errors.Reason(
+                f"{reason}, which does not say how it moves", "Move it first."
+            )
+        ),
     )
 
 

@@ -278,6 +278,8 @@ def _downloaded(x: Any, move: Callable[[], Any]) -> NDArray[Any]:
     try:
         return np.from_dlpack(move())
     except Exception as error:  # a library may raise anything
-        reason = f"its library can't copy it to the host ({errors.quote(error)})"
-        msg = f"{type(x).__name__} can't be read: {reason}"
-        raise errors.UnsupportedArrayError(msg) from error
+        raise errors.UnsupportedArrayError(
+            f"its library can't copy it to the host ({errors.quote(error)})",
+            attempt="{source} can't be read",
+            source=type(x).__name__,
+        ) from error

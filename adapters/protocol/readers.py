@@ -72,12 +72,19 @@ def _ask(x: Closed) -> NDArray[Any]:
     except (errors.InteropError, OSError, MemoryError):
         raise
     except Exception as error:
-        msg = f"{x.facts.framework} can't be read: asked for its numbers, it answers {errors.quote(error)}"
-        raise errors.UnsupportedArrayError(msg) from error
+        raise errors.UnsupportedArrayError(
+            f"its array protocol raised {errors.quote(error)}",
+            attempt="{source} can't be read",
+            source=x.facts.framework,
+        ) from error
     if isinstance(array, np.ndarray):
         return array
-    msg = f"{x.facts.framework} can't be read: its __array__ returns a {type(array).__name__}, and no ndarray."
-    raise errors.UnsupportedArrayError(f"{msg} Pass what it holds instead.")
+    raise errors.UnsupportedArrayError(
+        f"its __array__ returns a {type(array).__name__}, and no ndarray",
+        attempt="{source} can't be read",
+        source=x.facts.framework,
+        hint="Pass what it holds instead.",
+    )
 
 
 def _made_writable(array: NDArray[Any]) -> bool:
@@ -158,7 +165,10 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
     data = interface.get("data")
     if interface.get("mask") is not None:  # NumPy would ignore it
         facts = stated_facts(x, interface["shape"], interface["typestr"], CPU)
-        reason = "it is masked, and the mask would be lost. Fill it first, and pass the array that this gives."
+        reason = errors.Reason(
+            "it is masked, and the mask would be lost",
+            "Fill it first, and pass the array that this gives.",
+        )
         return Closed(x, facts._replace(unsupported=reason))
     if data is None or isinstance(data, tuple):
         return np.asarray(x)
@@ -248,5 +258,8 @@ def read_later(x: Any) -> NDArray[Any] | Closed | None:
     array = np.asanyarray(x.__array__())
     if not plain_dtype_name(array.dtype):
         return array
-    reason = f"{facts.unsupported}, and may hide missing values. Say which numbers it holds: x.astype({array.dtype.name!r})."
+    reason = errors.Reason(
+        f"{facts.unsupported}, and may hide missing values",
+        f"Say which numbers it holds: x.astype({array.dtype.name!r}).",
+    )
     return Closed(x, facts._replace(shape=array.shape, unsupported=reason))

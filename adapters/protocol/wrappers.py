@@ -9,6 +9,7 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any, Final
 
+from interop import errors
 from interop.adapter import CPU, Facts
 
 from .._meanings import lost_by_reading
@@ -34,5 +35,7 @@ def several(x: Any) -> Facts | None:
     if not (hasattr(cls, "data_vars") and hasattr(cls, "__array__")):
         return None
     together = ", or all in one array: x.to_dataarray()" if hasattr(cls, "to_dataarray") else ""
-    reason = f'it holds several arrays by name. Convert one of them: x["name"]{together}.'
+    reason = errors.Reason(
+        "it holds several arrays by name", f'Convert one of them: x["name"]{together}.'
+    )
     return Facts(cls.__name__, (), "mixed", CPU, unsupported=reason)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.utils.dlpack import from_dlpack
 
+from interop import errors
 from interop.adapter import (
     CPU,
     CURRENT,
@@ -65,7 +66,9 @@ class TorchAdapter(DeviceAdapter):
             return CPU
         kind = _TYPES.get(device.kind)
         if kind is None:
-            return f"torch can't be on {device}. Its devices are {', '.join(KINDS)}."
+            return errors.Reason(
+                f"torch can't be on {device}", f"Its devices are {', '.join(KINDS)}."
+            )
         accelerator = torch.accelerator.current_accelerator(check_available=True)
         count = torch.accelerator.device_count() if accelerator and accelerator.type == kind else 0
         index = (
@@ -76,11 +79,15 @@ class TorchAdapter(DeviceAdapter):
         if 0 <= index < count:
             return Device(device.kind, index)
         found = f"torch {torch.__version__} finds {count or 'no'} device{'s' * (count > 1)} of type {kind} here"
-        return f'{found}. Leave device out, or pass device="cpu".'
+        return errors.Reason(found, 'Leave device out, or pass device="cpu".')
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Miss the dtypes that only ml_dtypes has."""
-        return None if dtype in host.DTYPES else f'torch has no {dtype}. Pass dtype="float32".'
+        return (
+            None
+            if dtype in host.DTYPES
+            else errors.Reason(f"torch has no {dtype}", 'Pass dtype="float32".')
+        )
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
         """Refuse negative strides: torch ends the process when it meets one (pytorch#188023)."""

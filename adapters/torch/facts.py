@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from interop import errors
 from interop.adapter import NOWHERE, Device, Facts
 
 from . import host, subclass
@@ -45,24 +46,31 @@ def device_of(x: Tensor) -> Device:
 def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why a tensor has no memory of plain numbers behind it."""
     if type(x) is not Tensor and is_lazy(x):
-        return (
-            "it is a parameter without a shape yet. Call the module once: module(x) gives it one."
+        return errors.Reason(
+            "it is a parameter without a shape yet", "Call the module once: module(x) gives it one."
         )
     if x.is_nested:
-        return "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
+        return errors.Reason("it is nested", "Use x.to_padded_tensor(0.0) or x.unbind().")
     if not subclass.has_own_memory(type(x)):
-        return f"a {type(x).__name__} has no memory of its own. {host.stood_for(type(x))}"
+        return errors.Reason(
+            f"a {type(x).__name__} has no memory of its own", host.stood_for(type(x))
+        )
     if host.is_transformed(x):
-        return "inside torch.func (vmap, grad) there are no values yet. Convert outside of it."
+        return errors.Reason(
+            "inside torch.func (vmap, grad) there are no values yet", "Convert outside of it."
+        )
     if x.device.type not in KINDS:
-        return f"a tensor on the device {x.device.type!r} has no values to read. Make it with values on another one."
+        return errors.Reason(
+            f"a tensor on the device {x.device.type!r} has no values to read",
+            "Make it with values on another one.",
+        )
     if x.layout is not torch.strided:
-        return f"its layout is {x.layout}. Use x.to_dense()."
+        return errors.Reason(f"its layout is {x.layout}", "Use x.to_dense().")
     if x.is_quantized:
-        return "it is quantized. Use x.dequantize() or x.int_repr()."
+        return errors.Reason("it is quantized", "Use x.dequantize() or x.int_repr().")
     if x._is_zerotensor():
-        return "it is a gradient of zeros without memory. Use torch.zeros_like(x)."
+        return errors.Reason("it is a gradient of zeros without memory", "Use torch.zeros_like(x).")
     if x.dtype not in host.NAMES:
         fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.view(torch.uint8) for its bytes"
-        return f"{x.dtype} has no counterpart elsewhere. Use {fix}."
+        return errors.Reason(f"{x.dtype} has no counterpart elsewhere", f"Use {fix}.")
     return None

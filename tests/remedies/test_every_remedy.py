@@ -16,7 +16,6 @@ DESCRIBES: Final = {
     'host_copy="error"': "the policy that forbids a copy",
     "max_host_bytes=": "the limit that forbids a copy, and the option in interop.options that allows it",
     "copy=True": "the reason of a plan",
-    "returns=": "a wrong value that is repeated",
     "per_block=True": "what does not fit, in a message about blocks; to leave it out is run by other rows",
     "chunks=": "a keyword that is not for this target",
     "stream=": "a keyword that is not for lazy arrays",
