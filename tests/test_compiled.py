@@ -68,7 +68,7 @@ class TestTaken:
         for x in (tensor, array):
             interop.to_numpy(x), interop.to_torch(x)  # in case that all has been forgotten
         monkeypatch.setattr(
-            "interop._verbs.convert.convert_any", lambda *_: pytest.fail("the flow was called")
+            "interop._engine.verb.convert_any", lambda *_: pytest.fail("the flow was called")
         )
         seen: list[str] = []
         sys.setprofile(

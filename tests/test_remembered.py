@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import interop
-from interop._engine import fastpath
+from interop._engine import fastpath, plan_cache
 from interop._engine.planner import make_plan
 from interop._identify import registration, registry
 from ledger import Ledger, LedgerAdapter
@@ -141,7 +141,7 @@ def test_plan_cache_keyword_of_wrong_type_is_refused(wrong: dict[str, Any]) -> N
 def test_plan_cache_keeps_at_most_1024_calls() -> None:
     for n in range(1500):
         interop.to_torch(np.ones(n, ">f4"))
-    assert 0 < len(fastpath.CALLS) <= 1024
+    assert 0 < len(plan_cache.CALLS) <= 1024
 
 
 def test_plan_cache_device_is_resolved_on_every_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 
 import interop
 from interop import watch
-from interop._engine import fastpath, pipeline
+from interop._engine import fastpath, pipeline, plan_cache
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -117,7 +117,7 @@ def test_watch_records_the_plan_made_after_a_buffer_error(monkeypatch: pytest.Mo
 
 def state() -> Any:
     table = {(to, cls) for to, row in fastpath.TABLE.items() for cls in row if isinstance(to, str)}
-    return table, set(fastpath.FINGERPRINTS), pipeline.flow
+    return table, set(plan_cache.FINGERPRINTS), pipeline.flow
 
 
 def test_watch_restores_fast_paths_and_flow_on_exit() -> None:
@@ -128,7 +128,7 @@ def test_watch_restores_fast_paths_and_flow_on_exit() -> None:
         interop.to_numpy(torch.ones(3))
         assert pipeline.flow is not before[-1]
         assert not any(fastpath.TABLE.values())
-        assert not fastpath.CALLS
+        assert not plan_cache.CALLS
     assert state() == before
     with pytest.raises(ZeroDivisionError), watch():
         _ = 1 / 0

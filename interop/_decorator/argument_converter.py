@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from interop._decorator import wire
 from interop._decorator.admission import Admission
 from interop._decorator.argument_visitor import ArgumentVisitor
-from interop._decorator.converter import Converter, find_column, permissions
+from interop._decorator.converter import Converter, has_fast_path, permissions
 from interop._decorator.settings import CALLER
 from interop._engine import fastpath
 from interop._identify import registry
@@ -55,7 +55,7 @@ class ArgumentConverter:
 
     def convert_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Arguments:
         """Convert the arguments, and find the converter of the results."""
-        if self._converter.column:
+        if self._converter.has_fast_path:
             try:
                 return self._convert_plain_arguments(args, kwargs)
             except fastpath.REFUSED:
@@ -73,7 +73,7 @@ class ArgumentConverter:
         """Convert a result, or a value that a generator yields."""
         if result_converter is None or result_converter.to is None or type(value) in _ATOMS:
             return value
-        if result_converter.column:
+        if result_converter.has_fast_path:
             try:
                 return result_converter.share(value)
             except fastpath.REFUSED:
@@ -153,10 +153,10 @@ class ArgumentConverter:
         """Make the converter to a framework on one device."""
         keywords = {**self._permissions, "device": device}
         # Native calls end in host memory. They ignore `device`, which is the host here.
-        column = find_column(self._permissions) if device.is_host else None
+        is_fast = device.is_host and has_fast_path(self._permissions)
         # Of a framework with one device only, no array can be on another device.
         keeps_native = adapter.device_kinds == HOST
-        return Converter(to, keywords, column, keeps_native)
+        return Converter(to, keywords, is_fast, keeps_native)
 
 
 def _result_converter(returns: str | None, keywords: Mapping[str, Any]) -> Converter | None:

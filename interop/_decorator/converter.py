@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from interop._engine import fastpath
+from interop._engine.verb import share_plain
 from interop._identify import registry
 from interop._trees import fixed_keywords
 from interop._trees.convert_tree import Walk
@@ -24,20 +25,20 @@ class Converter(NamedTuple):
     to: Any
     """Name of the target framework, or the module of a namespace. None leaves a result unchanged."""
     keywords: Mapping[str, Any]
-    column: int | None = None
-    """Column of `fastpath.TABLE` with the native call for these keywords; None if there is none."""
+    has_fast_path: bool = False
+    """Whether `share` may be tried: no keyword but ``detach=True`` matters."""
     keeps_native: bool = False
     """Whether an array of the target framework is returned unchanged on every device."""
 
     @classmethod
     def of(cls, to: str | None, keywords: Mapping[str, Any]) -> Converter:
         """Make the converter to a framework on any device."""
-        return cls(to, keywords, find_column(keywords), keeps_native=True)
+        return cls(to, keywords, has_fast_path(keywords), keeps_native=True)
 
     def convert(self, x: Any, _: object = None) -> Any:
         """Convert one array, by the fast path if possible."""
         # Without keywords, `convert_computed` tries the fast path itself.
-        if self.column and self.keywords:
+        if self.has_fast_path and self.keywords:
             try:
                 return self.share(x)
             except fastpath.REFUSED:
@@ -52,12 +53,13 @@ class Converter(NamedTuple):
         KeyError, TypeError, ValueError, RuntimeError, AssertionError
             Those of `fastpath.REFUSED`: the array is not plain, or the native call refused it.
         """
-        row = fastpath.TABLE[self.to][type(x)]
-        if row[0] is None and self.keeps_native:
-            return x
-        if row[0](x):
-            return row[self.column](x)
-        raise KeyError
+        if "detach" in self.keywords:
+            result = share_plain(x, self.to, detach=True)
+        else:
+            result = share_plain(x, self.to)
+        if result is x and not self.keeps_native:
+            raise KeyError
+        return result
 
     def walk(self, value: Any, name: str, prefix: str) -> Any:
         """Convert all arrays and NumPy scalars in a tree.
@@ -103,10 +105,6 @@ def permissions(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {name: keywords[name] for name in _PERMISSIONS if name in keywords}
 
 
-def find_column(keywords: Mapping[str, Any]) -> int | None:
-    """Return the column of `fastpath.TABLE` with the native call for keywords, or None."""
-    if not keywords:
-        return 1
-    if len(keywords) == 1 and keywords.get("detach") is True:
-        return 2
-    return None
+def has_fast_path(keywords: Mapping[str, Any]) -> bool:
+    """Return whether the fast path knows the keywords: none, or ``detach=True`` alone."""
+    return not keywords or (len(keywords) == 1 and keywords.get("detach") is True)

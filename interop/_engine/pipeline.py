@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._engine import fastpath, lazy_planner, policy, reading
+from interop._engine import fastpath, lazy_planner, plan_cache, policy, reading
 from interop._engine.context import defaults, scope
 from interop._engine.executor import execute, make_calls
 from interop._engine.parse import parse_request
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
-_table: Final = fastpath.TABLE
 _REFUSED: Final = fastpath.REFUSED
-_fingerprints: Final = fastpath.FINGERPRINTS
-_calls: Final = fastpath.CALLS
+_fingerprints: Final = plan_cache.FINGERPRINTS
+_calls: Final = plan_cache.CALLS
 _SMALL: Final = 64 * 1024  # bytes: done twice at the first time, and later the quicker way counts
 
 
@@ -41,15 +40,6 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
     A lazy array is computed if `compute` is true.
     """
     key: Any = None
-    if "detach" in keywords and len(keywords) == 1 and keywords["detach"] is True:
-        try:
-            plain, _, detached = _table[to][type(x)]
-            if plain is None:
-                return x
-            if plain(x):
-                return detached(x)
-        except _REFUSED:
-            pass
     try:
         key = (to, type(x), _fingerprints[type(x)](x), defaults())
         for item in keywords.items():
@@ -93,7 +83,7 @@ def convert_by_plan(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> t
         plan = make_plan(conversion)
         return execute(make_calls(plan, conversion), array), plan
     if _is_lasting(key, plan, conversion):
-        fastpath.remember(key, _shortened(calls, plan, conversion, array))
+        plan_cache.remember(key, _shortened(calls, plan, conversion, array))
     return result, plan
 
 

@@ -5,10 +5,11 @@ Plain arrays take the fast path here. All others take `interop._engine.pipeline`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from interop._engine import fastpath
 from interop._engine.pipeline import convert_any, prepare
+from interop._engine.verb import verb
 from interop._identify import registry
 from interop._verbs.inspection import identify_native
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from interop._model.request import Keywords
 
 T = TypeVar("T")
-_table: Final = fastpath.TABLE
-_to_numpy: Final = fastpath.TABLE["numpy"]
-_to_torch: Final = fastpath.TABLE["torch"]
-_REFUSED: Final = fastpath.REFUSED
 
 
 @overload
@@ -43,7 +40,7 @@ def convert(x: object, to: Literal["jax"], /, **keywords: Unpack[Keywords]) -> j
 def convert(x: object, to: str | ModuleType, /, **keywords: Unpack[Keywords]) -> Any: ...
 @overload
 def convert(x: object, to: type[T], /, **keywords: Unpack[Keywords]) -> T: ...
-@fastpath.verb()
+@verb()
 def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     """Convert an array to a framework: the same memory where that can be, an explicit copy where it can't.
 
@@ -98,64 +95,37 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     >>> interop.shares_memory(a, t)
     True
     """
-    if not keywords:
-        try:
-            plain, native, _ = _table[to][type(x)]
-            if plain is None:
-                return x
-            if plain(x):
-                return native(x)
-        except _REFUSED:
-            pass
-    return convert_any(x, to, keywords)
+    raise NotImplementedError  # `verb` implements the function
 
 
-@fastpath.verb("numpy")
+@verb("numpy")
 def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     """Convert an array to a `numpy.ndarray`. As ``convert(x, "numpy", **keywords)``, see `convert`."""
-    if not keywords:  # as in convert; one frame less
-        try:
-            plain, native, _ = _to_numpy[type(x)]
-            if plain is None:
-                return x
-            if plain(x):
-                return native(x)
-        except _REFUSED:
-            pass
-    return convert_any(x, "numpy", keywords, compute=True)
+    raise NotImplementedError  # `verb` implements the function
 
 
-@fastpath.verb("torch")
+@verb("torch")
 def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
     """Convert an array to a `torch.Tensor`. As ``convert(x, "torch", **keywords)``, see `convert`.
 
     A tensor over memory that torch did not allocate, copies from other frameworks included, can't be resized in place.
     """
-    if not keywords:  # as in convert; one frame less
-        try:
-            plain, native, _ = _to_torch[type(x)]
-            if plain is None:
-                return x
-            if plain(x):
-                return native(x)
-        except _REFUSED:
-            pass
-    return convert_any(x, "torch", keywords, compute=True)
+    raise NotImplementedError  # `verb` implements the function
 
 
-@fastpath.verb("cupy")
+@verb("cupy")
 def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
     """Convert an array to a `cupy.ndarray`. As ``convert(x, "cupy", **keywords)``, see `convert`."""
-    return convert_any(x, "cupy", keywords, compute=True)
+    raise NotImplementedError  # `verb` implements the function
 
 
-@fastpath.verb("jax")
+@verb("jax")
 def to_jax(x: Any, /, **keywords: Unpack[Keywords]) -> jax.Array:
     """Convert an array to a `jax.Array`. As ``convert(x, "jax", **keywords)``, see `convert`.
 
     JAX takes its arrays for immutable: memory that is shared with it should not be written to any more.
     """
-    return convert_any(x, "jax", keywords, compute=True)
+    raise NotImplementedError  # `verb` implements the function
 
 
 def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:

@@ -1,0 +1,54 @@
+"""The cache of plans: arrays that are alike are converted by the calls of one plan.
+
+`interop._engine.pipeline.convert_any` makes the key and looks into the cache. The key has everything
+that a plan depends on:
+
+- the target as it was named (a string, a module or a class);
+- the exact class of the array;
+- the fingerprint of the array, which stands for the result of `Adapter.describe`;
+- the defaults of the context (`interop.options`);
+- each keyword with its value, and the class of the value. The class is needed because 1 equals True,
+  but ``copy=1`` is an error.
+
+The key does not have the address of the array, the state of a device or the adapters. So a plan that
+depends on an address or on a device is not cached, and the cache is cleared when an adapter is
+registered.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
+"""The method `Adapter.fingerprint`, by exact class of the array."""
+CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
+"""The calls that execute a plan, by key. Each call takes the result of the call before."""
+
+LOCK: Final = threading.RLock()
+pauses: Final[list[None]] = []
+"""One item for each open `interop.watch`. Nothing is added to a cache while there are any."""
+# A program whose arrays have ever new shapes would fill the memory. So a full cache is emptied.
+# To empty the whole cache is rare and cheap. To track the age of each plan would slow down each call.
+_MAX_PLANS: Final = 1024
+
+
+def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
+    """Cache the calls of a plan."""
+    with LOCK:
+        if pauses:
+            return
+        if len(CALLS) >= _MAX_PLANS:
+            CALLS.clear()
+        with suppress(TypeError):  # the value of a keyword is not hashable
+            CALLS[key] = calls
+
+
+def clear() -> None:
+    """Empty the cache."""
+    FINGERPRINTS.clear()
+    CALLS.clear()
