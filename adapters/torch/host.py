@@ -193,7 +193,7 @@ def _with_plain_strides(array: NDArray[Any]) -> NDArray[Any]:
     return as_strided(array, strides=strides, writeable=array.flags.writeable)
 
 
-# -- alignment -----------------------------------------------------------------------------------------------------
+# -- alignment -------------------------------------------------------------------------------------
 
 
 def is_misaligned(x: Tensor) -> bool:
@@ -251,7 +251,7 @@ def write(x: Tensor, source: Tensor) -> None:
     torch.view_as_real(x).copy_(torch.view_as_real(cast))
 
 
-# -- copies ------------------------------------------------------------------------------------------------------
+# -- copies ----------------------------------------------------------------------------------------
 
 
 def resolved(x: Tensor) -> Tensor:

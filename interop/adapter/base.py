@@ -10,11 +10,11 @@ an error says so. A new adapter of host memory writes
 
 All other methods have defaults, and their modules say who needs them: `interop.adapter.writable`,
 `interop.adapter.hooks`, `interop.adapter.fastpath` and `interop.adapter.streams`. A framework with
-device memory subclasses `interop.adapter.DeviceAdapter`. A framework whose arrays are read or computed
-first subclasses `interop.adapter.ReadAdapter` or `interop.adapter.LazyAdapter`.
+device memory subclasses `interop.adapter.DeviceAdapter`. A framework whose arrays are read or
+computed first subclasses `interop.adapter.ReadAdapter` or `interop.adapter.LazyAdapter`.
 
-An adapter can say no in six ways. Each answer is a reason in words, which the core puts into an error
-or into ``Plan.reason``.
+An adapter can say no in six ways. Each answer is a reason in words, which the core puts into an
+error or into ``Plan.reason``.
 
 ``Facts.unsupported``
     The array has no plain numbers (sparse, object dtype). Every conversion raises
@@ -23,18 +23,19 @@ or into ``Plan.reason``.
     The array has numbers, but nobody can use the memory as it is (byte order, a lazy bit, the
     address). The core calls ``copy`` first, and ``copy=False`` raises CopyRequiredError.
 ``Facts.needs_read``
-    There is no memory yet (a file, a lazy array). The core calls ``ReadAdapter.read`` and plans again.
+    There is no memory yet (a file, a lazy array). The core calls ``ReadAdapter.read`` and plans
+    again.
 ``Adapter.why_no_dtype`` and ``Adapter.why_no_dtype_on``
-    As a target, the framework lacks a dtype, or a device does. Only another ``dtype=`` helps, so the
-    text names one.
+    As a target, the framework lacks a dtype, or a device does. Only another ``dtype=`` helps, so
+    the text names one.
 ``Adapter.why_not_adoptable``
     As a target, the framework cannot use memory with this layout. The core makes a copy first.
 ``BufferError``, raised by ``export``, ``adopt``, ``export_host`` and ``adopt_host``
-    Only the attempt shows that the memory cannot be shared. The core plans once more, with a copy for
-    the reason that the error gives.
+    Only the attempt shows that the memory cannot be shared. The core plans once more, with a copy
+    for the reason that the error gives.
 
-A device that the framework cannot use is a reason that ``Adapter.resolve_device`` returns in the place
-of a device. ``Adapter.why_misread`` concerns only arguments of decorated functions.
+A device that the framework cannot use is a reason that ``Adapter.resolve_device`` returns in the
+place of a device. ``Adapter.why_misread`` concerns only arguments of decorated functions.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["Adapter"]
 
 _COMPLEX_ALIGNMENT: Final = {"complex64": 8, "complex128": 16}
-"""In bytes, as ``alignof(std::complex<T>)`` times two. NumPy aligns a complex number to half of that."""
+"""In bytes: the size of an element. NumPy aligns a complex number to half of that."""
 
 
 class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
@@ -75,7 +76,7 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
     scalar_types: tuple[type[Any], ...] = ()
     """Classes of single numbers that read like arrays. Trees leave these numbers unchanged."""
     device_kinds: ClassVar[frozenset[int]] = HOST
-    """The DLPack device kinds (``DLDeviceType``) that the framework supports, GPU present or not."""
+    """The DLPack device kinds (``DLDeviceType``) that the framework supports, if present."""
     default_device: ClassVar[Device] = CPU
     """The device of a result if the framework does not support the device of the source."""
     honours_readonly: ClassVar[bool] = False
@@ -87,14 +88,14 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
     lazy: ClassVar[bool] = False
     """Whether arrays are computed later. True only for `interop.adapter.lazy.LazyAdapter`."""
     immutable: ClassVar[bool] = False
-    """Whether even new copies cannot be written to. The target then makes the copies on the host."""
+    """Whether even new copies are read-only. The target then makes the copies on the host."""
     copies_fast: ClassVar[bool] = False
     """Whether `copy` reaches memory bandwidth for large host arrays, although a call costs more."""
 
-    # -- facts ---------------------------------------------------------------------------------------
+    # -- facts -------------------------------------------------------------------------------------
 
     def describe(self, x: Any, /) -> Facts:
-        """Return the facts about a native array without a copy, a synchronisation or a computation."""
+        """Return the facts about a native array without a copy, synchronisation or computation."""
         raise NotImplementedError
 
     def address(self, x: Any, /) -> int:
@@ -111,7 +112,7 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
         """
         return None
 
-    # -- devices and dtypes --------------------------------------------------------------------------
+    # -- devices and dtypes ------------------------------------------------------------------------
 
     def resolve_device(self, device: Device, /) -> Device | str:
         """Return a device with its id filled in, or the reason why the framework cannot use it."""
@@ -135,12 +136,12 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
         """
         raise NotImplementedError
 
-    def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:  # noqa: ARG002 - a default
+    def why_no_dtype_on(self, device: Device, dtype: str, /) -> str | None:  # noqa: ARG002
         """Return why a device lacks a dtype of the framework and what to write instead, or None."""
         return None
 
     def parse_dtype(self, spec: Any, /) -> str:
-        """Convert a dtype object of the framework, given as ``dtype=``, into a name such as ``"int8"``.
+        """Convert a dtype object of the framework, given as ``dtype=``, into a name (``"int8"``).
 
         Raises
         ------
@@ -150,7 +151,7 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
         msg = f"{spec!r} is not a dtype of {self.name}"
         raise TypeError(msg)
 
-    # -- sharing: all verbs raise BufferError with the reason if the memory cannot be shared ---------
+    # -- sharing: all verbs raise BufferError with the reason if the memory cannot be shared -------
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a default answer
         """Return why memory with a given layout cannot be adopted (negative strides), or None."""
@@ -170,7 +171,8 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
         This is the safety gate: after it, other code holds the memory. `stream` is None for host
         memory. On a device, the object is ready for work on `stream`. If the memory could be reused
         before that work is done, the object has an attribute `lease` with a
-        `interop.adapter.lease.Lease`, or exports memory that owns a lease. `DeviceAdapter` does this.
+        `interop.adapter.lease.Lease`, or exports memory that owns a lease. `DeviceAdapter` does
+        this.
         """
         raise NotImplementedError
 
@@ -193,25 +195,26 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
     def adopt_host(self, array: NDArray[Any], /) -> Any:
         """Return a native array over the memory of an ndarray, read-only or not, never a copy."""
         needed = self.alignment(array.dtype.name)
-        # The planner checks addresses, but a cached plan is also used for arrays at other addresses.
+        # The planner checks the address, but a cached plan serves arrays at other addresses, too.
         if needed > 1 and array.size and array.ctypes.data % needed:
             msg = f"{self.name} needs {needed} bytes of alignment"
             raise BufferError(msg)
         return self.adopt(array, None)
 
-    # -- copies --------------------------------------------------------------------------------------
+    # -- copies ------------------------------------------------------------------------------------
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return an independent array on a device of the framework, cast without a warning.
 
         The result is aligned and in native byte order, has no negative strides and no pending lazy
         operation. A copy to the host is complete on return. A framework without host memory
-        (`device_kinds`) returns an ndarray for a device of the host, and takes an ndarray to upload.
+        (`device_kinds`) returns an ndarray for a device of the host, and takes an ndarray to
+        upload.
         """
         raise NotImplementedError
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return an independent array of the same framework, copied as its subclass copies.
+        """Return an independent array of the same framework, copied as the subclass copies.
 
         As `copy`. The result has the class and the state of a subclass (attributes, metadata), or
         neither of the two.

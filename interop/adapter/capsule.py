@@ -1,8 +1,8 @@
 """Headers of DLPack capsules, read without consuming the capsule.
 
-A capsule belongs to the consumer that adopts it, and a capsule that nobody adopts is freed by its producer's own
-destructor. Reading the header changes neither. The structures are those of dlpack.h (DLPack 1.1). Standard library
-only.
+A consumer that adopts a capsule owns it. A capsule that nobody adopts is freed by the destructor of
+the producer. Reading the header changes neither. The structures are those of dlpack.h (DLPack 1.1).
+This module needs the standard library only.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ __all__ = [
 ]
 
 READ_ONLY: Final = 1
+"""The flag of memory that must not be written to (``DLPACK_FLAG_BITMASK_READ_ONLY``)."""
 IS_COPIED: Final = 2
+"""The flag of memory that was copied for the export (``DLPACK_FLAG_BITMASK_IS_COPIED``)."""
 LEGACY_NAME: Final = b"dltensor"
 """The name of a capsule from before DLPack 1.0, which has no flags."""
 VERSIONED_NAME: Final = b"dltensor_versioned"
+"""The name of a capsule since DLPack 1.0."""
 _MAJOR: Final = 1
 _MOST_AXES: Final = 64
-"""NumPy's and torch's limit."""
+"""The limit of NumPy and of torch."""
 _MOST_BYTES: Final = 2**63 - 1
 _BITS: Final = 8
 _INT, _UINT, _FLOAT, _BFLOAT, _COMPLEX, _BOOL = 0, 1, 2, 4, 5, 6  # DLDataTypeCode
@@ -60,16 +63,19 @@ class Header(NamedTuple):
     dtype: str
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-    """In bytes."""
+    """The distance in bytes between two elements along each axis."""
     nbytes: int
+    """The number of elements times the bytes of one element."""
     address: int
+    """The address of element ``[0, 0, ...]``."""
     readonly: bool | None
-    """None if the capsule is from before DLPack 1.0 and has no flag for this."""
+    """Whether writing is forbidden, or None for a capsule from before DLPack 1.0."""
     copied: bool
+    """Whether the memory was copied for the export. False for a capsule from before DLPack 1.0."""
 
 
 class _Tensor(ctypes.Structure):
-    """`DLTensor`."""
+    """The structure `DLTensor`."""
 
     _fields_: ClassVar = [
         ("data", ctypes.c_void_p),
@@ -88,7 +94,7 @@ class _Tensor(ctypes.Structure):
 class _Versioned(ctypes.Structure):
     """The structure `DLManagedTensorVersioned`, since DLPack 1.0.
 
-    The structure from before DLPack 1.0 begins with its `DLTensor`.
+    A capsule from before DLPack 1.0 has no such structure. It points to a `DLTensor`.
     """
 
     _fields_: ClassVar = [
@@ -101,7 +107,8 @@ class _Versioned(ctypes.Structure):
     ]
 
 
-# Prototypes of our own: the argument types of ctypes.pythonapi's functions belong to all who use them.
+# These prototypes are private copies. Setting argtypes of ctypes.pythonapi would change the
+# functions for all users of ctypes in the process.
 _find: Final = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
@@ -111,12 +118,12 @@ _has_name: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_ch
 
 
 def is_named(x: Any, name: bytes) -> bool:
-    """Whether an object is a capsule with this name."""
+    """Return whether an object is a capsule with a given name."""
     return bool(_has_name(x, name))
 
 
 def add_flags(capsule: Any, flags: int) -> None:
-    """Add flags to those of a versioned capsule; other capsules have no flags."""
+    """Set flags in a versioned capsule. A capsule from before DLPack 1.0 is left unchanged."""
     if not is_named(capsule, VERSIONED_NAME):
         return
     managed = _Versioned.from_address(_find(capsule, VERSIONED_NAME))
@@ -125,13 +132,13 @@ def add_flags(capsule: Any, flags: int) -> None:
 
 
 def read_header(capsule: Any) -> Header:
-    """Read the header of a DLPack capsule, and check that the header describes a valid array.
+    """Read the header of a DLPack capsule, and check that a valid array is described.
 
     Raises
     ------
     BufferError
-        The object is not an unused capsule of DLPack before 2.0, or its header describes no array: the number of
-        axes, the shape, the size, the dtype or the pointer is impossible.
+        The object is not an unused capsule of DLPack before 2.0, or the header is impossible: the
+        number of axes, the shape, the size, the dtype or the pointer.
     """
     tensor, flags = _open(capsule)
     itemsize, dtype = _read_dtype(tensor)
@@ -140,37 +147,35 @@ def read_header(capsule: Any) -> Header:
     nbytes = prod(shape) * itemsize
     _check_extent(shape, strides, nbytes, itemsize)
     if nbytes and not tensor.data:
-        raise BufferError(
-            f"its capsule has the shape {shape} and a null pointer in the place of its memory"
-        )
-    return Header(
-        Device(tensor.device_type, tensor.device_id), dtype, shape, strides, nbytes,
-        address=(tensor.data or 0) + tensor.byte_offset,
-        readonly=None if flags is None else bool(flags & READ_ONLY),
-        copied=bool((flags or 0) & IS_COPIED),
-    )  # fmt: skip
+        raise BufferError(f"its capsule has the shape {shape} and a null pointer as its memory")
+    device = Device(tensor.device_type, tensor.device_id)
+    address = (tensor.data or 0) + tensor.byte_offset
+    header = Header(device, dtype, shape, strides, nbytes, address, readonly=None, copied=False)
+    if flags is None:
+        return header
+    return header._replace(readonly=bool(flags & READ_ONLY), copied=bool(flags & IS_COPIED))
 
 
 def _open(capsule: Any) -> tuple[_Tensor, int | None]:
-    """Return the tensor of a capsule and the flags, or None for the flags before DLPack 1.0."""
+    """Return the tensor and the flags of a capsule. The flags are None before DLPack 1.0."""
     if is_named(capsule, LEGACY_NAME):
         return _Tensor.from_address(_find(capsule, LEGACY_NAME)), None
     if not is_named(capsule, VERSIONED_NAME):
         raise BufferError(
-            f"its __dlpack__() returned {type(capsule).__name__} {capsule!r:.80}, no unused capsule"
+            f"its __dlpack__() returned {type(capsule).__name__} {capsule!r:.80}, "
+            "which is not an unused capsule"
         )
     managed = _Versioned.from_address(_find(capsule, VERSIONED_NAME))
-    if managed.major != _MAJOR:  # DLPack 1.0: then nothing else of the structure may be read
-        raise BufferError(
-            f"its capsule is of DLPack {managed.major}.{managed.minor}, and interop reads DLPack 1"
-        )
+    if managed.major != _MAJOR:  # the rest of the structure may have another layout then (dlpack.h)
+        version = f"{managed.major}.{managed.minor}"
+        raise BufferError(f"its capsule has the version {version} of DLPack, and interop reads 1.x")
     return managed.tensor, managed.flags
 
 
 def _read_dtype(tensor: _Tensor) -> tuple[int, str]:
-    """Return the size of an element and the name of the dtype."""
-    name = _DTYPES.get((tensor.code, tensor.bits)) if tensor.lanes == 1 else None
-    if name is None:
+    """Return the bytes of an element and the name of the dtype."""
+    name = _DTYPES.get((tensor.code, tensor.bits))
+    if name is None or tensor.lanes != 1:
         numbers = f"code {tensor.code}, {tensor.bits} bits, {tensor.lanes} lanes"
         raise BufferError(f"its capsule has a dtype ({numbers}) that is not one of plain numbers")
     return tensor.bits // _BITS, name
@@ -180,18 +185,18 @@ def _read_shape(tensor: _Tensor) -> tuple[int, ...]:
     ndim = tensor.ndim
     if not 0 <= ndim <= _MOST_AXES:
         raise BufferError(f"its capsule has {ndim} axes, and an array has 0 to {_MOST_AXES}")
-    if ndim and not tensor.shape:
-        raise BufferError(
-            f"its capsule has {ndim} axes and a null pointer in the place of its shape"
-        )
-    shape = tuple(tensor.shape[:ndim]) if ndim else ()
-    if min(shape, default=0) < 0:
+    if ndim == 0:
+        return ()
+    if not tensor.shape:
+        raise BufferError(f"its capsule has {ndim} axes and a null pointer as its shape")
+    shape = tuple(tensor.shape[:ndim])
+    if min(shape) < 0:
         raise BufferError(f"its capsule has the negative shape {shape}")
     return shape
 
 
 def _read_strides(tensor: _Tensor, shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Return the strides in bytes; a null pointer means that the elements lie in row-major order."""
+    """Return the strides in bytes. A null pointer means row-major order (dlpack.h)."""
     if tensor.strides:
         return tuple(itemsize * stride for stride in tensor.strides[: len(shape)])
     return tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
@@ -200,10 +205,13 @@ def _read_strides(tensor: _Tensor, shape: tuple[int, ...], itemsize: int) -> tup
 def _check_extent(
     shape: tuple[int, ...], strides: tuple[int, ...], nbytes: int, itemsize: int
 ) -> None:
-    """Insist on a size and on distances that a signed 64-bit number can hold."""
+    """Refuse a shape or strides whose size in bytes does not fit a signed 64-bit integer.
+
+    Consumers compute in such integers, and an overflow gives a small array in the wrong place. Axes
+    of length 0 do not shrink the product: consumers multiply the other lengths as well.
+    """
     lengths = prod(max(n, 1) for n in shape) * itemsize
     reach = sum(abs(stride) * (n - 1) for stride, n in zip(strides, shape, strict=True) if n > 1)
     if lengths > _MOST_BYTES or (nbytes and reach > _MOST_BYTES):
-        raise BufferError(
-            f"its capsule has the shape {shape} and the strides {strides} in bytes, beyond any memory"
-        )
+        layout = f"the shape {shape} and the strides {strides} in bytes"
+        raise BufferError(f"its capsule has {layout}, beyond any memory")

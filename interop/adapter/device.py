@@ -1,17 +1,17 @@
-"""A device as DLPack names it."""
+"""Devices with the kinds and ids of DLPack, and devices that only one library knows."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, Self
 
 CURRENT: Final = -1
-"""The id of a `Device` that means "the current one"."""
+"""The id of a `Device` that stands for the current device of its kind."""
 
-# DLDeviceType of dlpack.h (DLPack 1.3).
+# DLDeviceType of dlpack.h (DLPack 1.3). Kind 0 is not one of them.
 _KINDS: Final = {
-    0: "no device", 1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 9: "vpi",
-    10: "rocm", 11: "rocm_host", 12: "ext_dev", 13: "cuda_managed", 14: "oneapi", 15: "webgpu", 16: "hexagon",
-    17: "maia", 18: "trn",
+    0: "no device", 1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal",
+    9: "vpi", 10: "rocm", 11: "rocm_host", 12: "ext_dev", 13: "cuda_managed", 14: "oneapi",
+    15: "webgpu", 16: "hexagon", 17: "maia", 18: "trn",
 }  # fmt: skip
 _NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {
     "mps": 8,
@@ -20,11 +20,11 @@ _NUMBERS: Final = {name: kind for kind, name in _KINDS.items()} | {
     "hip": 10,
 }
 NAMES: Final = tuple(_NUMBERS)
-"""The names that `Device.parse` reads, in lower case."""
+"""The names that `Device.parse` accepts, in lower case."""
 
 
 class Device(NamedTuple):
-    """A device as DLPack names it: a kind (``DLDeviceType``) and an id. Equal to the plain pair.
+    """A device: a kind (``DLDeviceType`` of DLPack) and an id. Equal to the pair of integers.
 
     >>> Device(2, 1), str(Device(2, 1)), Device.parse("cuda:1") == (2, 1)
     (Device(kind=2, id=1), 'cuda:1', True)
@@ -35,9 +35,14 @@ class Device(NamedTuple):
 
     @classmethod
     def parse(cls, spec: str | tuple[int, int]) -> Device:
-        """Read ``"cpu"``, ``"cuda"`` (the current one), ``"cuda:1"`` or a pair; raise ValueError for anything else.
+        """Convert a name such as ``"cpu"`` or ``"cuda:1"``, or a pair of integers, into a device.
 
-        Upper and lower case are the same.
+        ``"cuda"`` is the current CUDA device. Names are case-insensitive.
+
+        Raises
+        ------
+        ValueError
+            No device has this name.
         """
         if isinstance(spec, tuple):
             kind, index = spec
@@ -46,18 +51,20 @@ class Device(NamedTuple):
         if name not in _NUMBERS or (index_text and not index_text.isdecimal()):
             msg = f"no device is called {spec!r}"
             raise ValueError(msg)
-        index = int(index_text) if index_text else (0 if name == "cpu" else CURRENT)
-        return cls(_NUMBERS[name], index)
+        if index_text:
+            return cls(_NUMBERS[name], int(index_text))
+        return CPU if name == "cpu" else cls(_NUMBERS[name], CURRENT)
 
     @property
     def is_host(self) -> bool:
-        """Whether a processor reads this memory without a transfer: plain, or pinned for a GPU."""
+        """Whether the CPU reads this memory without a transfer (plain or pinned host memory)."""
         return self.kind in _HOST_KINDS
 
     def __str__(self) -> str:
-        """Spell it as `parse` reads it."""
+        """Return the name that `parse` accepts."""
         name = _KINDS.get(self.kind, f"device kind {self.kind}")
-        return name if self.kind in (0, 1) or self.id == CURRENT else f"{name}:{self.id}"
+        has_id = self.kind not in (0, 1) and self.id != CURRENT
+        return f"{name}:{self.id}" if has_id else name
 
 
 LIBRARY: Final = -1
@@ -65,16 +72,17 @@ LIBRARY: Final = -1
 
 
 class LibraryDevice(Device):
-    """A device without a number in DLPack.
+    """A device that has no number in DLPack, so that only one library can address the memory there.
 
-    Only its own library can address its memory. Equal to another one if the libraries' own objects are equal, never to
-    a pair of numbers.
+    Two such devices are equal if the device objects of the library are equal. No such device is
+    equal to a pair of integers.
     """
 
     native: Any
+    """The device object of the library."""
 
     def __new__(cls, native: Any) -> Self:
-        """Make a device from the object of its library."""
+        """Wrap a device object of a library."""
         self = super().__new__(cls, LIBRARY)
         self.native = native
         return self
@@ -95,14 +103,16 @@ class LibraryDevice(Device):
         return f"LibraryDevice({self.native!r})"
 
     def __str__(self) -> str:
-        """Return the device as spelled by the library."""
+        """Return the name that the library gives the device."""
         return str(self.native)
 
 
 _HOST_KINDS: Final = frozenset({1, 3, 11})
 NOWHERE: Final = Device(0)
-"""Where an array is that has no memory, as a meta tensor. No kind of DLPack's."""
+"""The device of an array without memory, for example a meta tensor."""
 CPU: Final = Device(1)
+"""Host memory. Adapters describe pinned memory (kinds 3 and 11) as `CPU`, too."""
 CUDA: Final = Device(2, CURRENT)
+"""The current CUDA device."""
 HOST: Final = frozenset({1})
-"""The `device_kinds` of an adapter of host memory; pinned memory (kinds 3 and 11) is described as `CPU`."""
+"""The `Adapter.device_kinds` of a framework that holds host memory only."""

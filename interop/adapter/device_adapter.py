@@ -66,7 +66,7 @@ class DeviceAdapter(Adapter):
         return self.describe(x).device
 
     def reuse_stream(self, x: Any, own: Stream, /) -> Stream:  # noqa: ARG002 - a default answer
-        """Return the stream on which the memory of `x` is reused after its release.
+        """Return the stream on which the memory of `x` is reused after the release.
 
         The default is `own`, the current stream of the framework at the time of the export.
         """
@@ -80,9 +80,9 @@ class DeviceAdapter(Adapter):
         return OrderedArray(x, lease)
 
     def from_dlpack(self, source: Any, /) -> Any:
-        """Return a native array over an object that speaks DLPack: ``from_dlpack`` of the framework.
+        """Return a native array over the memory that an object exports by DLPack.
 
-        Required. ``source.__dlpack__`` ignores ``stream=``.
+        Required: call ``from_dlpack`` of the framework. ``source.__dlpack__`` ignores ``stream=``.
         """
         raise NotImplementedError
 
@@ -96,7 +96,7 @@ class DeviceAdapter(Adapter):
 
 
 class OrderedArray:
-    """An array for one consumer, on whose stream it is ready: ``__dlpack__`` ignores ``stream=``."""
+    """An array that is ready for one consumer, so ``__dlpack__`` ignores ``stream=``."""
 
     def __init__(self, array: Any, lease: Lease | None = None) -> None:
         self._array = array

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 _KEEP_IMAGINARY: Final = "bc"
-"""Kinds of NumPy dtypes whose casts read the imaginary part. A cast to bool asks for any nonzero part."""
+"""Kinds of NumPy dtypes whose casts read the imaginary part. A cast to bool tests both parts."""
 
 
 def short_name(dtype: Any) -> str:

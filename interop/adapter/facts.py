@@ -14,41 +14,47 @@ PLAIN_DTYPES: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
     "float16", "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
-"""The array API's dtypes, and float16: what every framework here has."""
+"""Names of the dtypes of the array API standard, and ``"float16"``."""
 EXTENDED_DTYPES: Final = (
-    "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz",
-    "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn",
+    "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
 )  # fmt: skip
-"""What some have natively, and NumPy through ml_dtypes."""
+"""Names of dtypes that NumPy has with the package ml_dtypes only."""
 
 
 class Facts(NamedTuple):
-    """What an array is, read without a copy, a synchronisation or a computation."""
+    """Facts about an array, found without a copy, a synchronisation or a computation."""
 
     framework: str
-    """The adapter's name; for an array of no known framework, its class."""
+    """The name of the adapter, or the class of an array that no adapter knows."""
     shape: tuple[int, ...]
+    """The number of elements along each axis."""
     dtype: str
-    """The array API's name (``"float32"``), or ml_dtypes' (``"bfloat16"``); native byte order is meant."""
+    """A name of the array API standard (``"float32"``) or of ml_dtypes (``"bfloat16"``).
+
+    The byte order is native. If not, `not_shareable` says so.
+    """
     device: Device
+    """The device that holds the memory, with an id."""
     strides: tuple[int, ...] = ()
-    """In bytes."""
+    """The distance in bytes between two elements along each axis. Empty if unknown."""
     nbytes: int = 0
-    """Number of elements times the bytes of one, whatever the strides."""
+    """The number of elements times the bytes of one element, whatever the strides are."""
     readonly: bool = False
+    """Whether writing to the memory is forbidden."""
     gradient: bool = False
-    """It is part of a gradient graph, and leaving the framework would cut it off."""
+    """Whether the array is part of a gradient graph, which a conversion would cut."""
     not_shareable: str | None = None
-    """Why its memory as it lies cannot be lent to anyone (byte order, alignment, a lazy bit): a copy cures it."""
+    """Why the memory cannot be used as it is (byte order, alignment, a lazy bit), but copied."""
     unsupported: str | None = None
-    """Why it has no plain numbers to give (sparse, masked, object dtype), and what to write instead."""
+    """Why the array has no plain numbers (sparse, object dtype), and what to write instead."""
     needs_read: str | None = None
-    """Why it must be read (computed, loaded, moved) before there is any memory to share."""
+    """Why the array must be read first (computed, loaded, moved): there is no memory yet."""
     downloads: bool = False
-    """Whether the object's own library copies it from a device to the host, on behalf of an adapter that cannot."""
+    """Whether only the library of the array can copy from the device, and the adapter cannot."""
     readonly_reason: str | None = None
-    """Why the memory is treated as read-only although nothing says that it is."""
+    """Why the memory is treated as read-only although the array does not say so."""
 
     def __str__(self) -> str:
-        """Name it in a message: ``torch float32 (3, 4) on cpu``."""
+        """Return a short text for messages, such as ``torch float32 (3, 4) on cpu``."""
         return f"{self.framework} {self.dtype} {self.shape} on {self.device}"

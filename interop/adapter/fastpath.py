@@ -75,7 +75,7 @@ class FastPathMixin:
 
     @property
     def plain_types(self) -> tuple[type[Any], ...]:
-        """`array_type`, and its subclasses that redefine nothing that the adapter uses."""
+        """`array_type`, and subclasses that redefine nothing that the adapter uses."""
         return (self.array_type,)
 
     def fingerprint(self, x: Any, /) -> Hashable | None:  # noqa: ARG002 - optional

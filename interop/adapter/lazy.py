@@ -1,8 +1,9 @@
-"""The contracts of frameworks with arrays that are read or computed before memory can be shared.
+"""The contracts of frameworks whose arrays are read or computed before memory can be shared.
 
-Dask computes its arrays block by block, and each block is an array of another framework. The core knows what a block is
-(its `meta`) and plans for that. It asks for one of a few things: apply a function to each block, later; compute all;
-cut an array into blocks.
+Dask computes an array block by block, and each block is an array of another framework. The core
+asks for the `meta` of the blocks and plans for that array. Then it asks the adapter to apply a
+function to each block later (`map`), to compute all blocks (`compute`), or to cut an array into
+blocks (`split`).
 """
 
 from __future__ import annotations
@@ -20,41 +21,45 @@ __all__ = ["LazyAdapter", "ReadAdapter"]
 
 
 class ReadAdapter(Adapter):
-    """A framework of objects that are read before there is an array.
+    """A framework of objects that are read first: only the result is an array in memory.
 
-    `describe` tells what an object states about itself. That is planned for; what was read is planned for again.
+    `describe` returns the facts that an object states about itself. The core plans with these
+    facts, reads the object, and plans again with the facts about the result.
     """
 
     def read(self, x: Any, /) -> Any:
-        """Read an object once. Return an array of a known framework, in new memory.
+        """Read an object once, and return an array of a known framework in new memory.
 
         Raises
         ------
         UnsupportedArrayError
-            The object refuses to be read.
+            The object cannot be read.
         """
         raise NotImplementedError
 
 
 class LazyAdapter(ReadAdapter):
-    """One framework of lazy arrays, for the core. Its `describe` tells what `compute` will give."""
+    """A framework of lazy arrays. `describe` returns the facts about the result of `compute`."""
 
     lazy: ClassVar[bool] = True
 
     def resolve_device(self, device: Device, /) -> Device | str:
-        """Accept every device: blocks are where their framework has them."""
+        """Return every device: the framework of the blocks decides."""
         return CPU if device.is_host else device
 
-    def why_no_dtype(self, dtype: str, /) -> str | None:  # noqa: ARG002 - the framework of the blocks is asked
-        """Have whatever the framework of the blocks has."""
+    def why_no_dtype(self, dtype: str, /) -> str | None:  # noqa: ARG002
+        """Return None: the framework of the blocks decides."""
         return None
 
     def meta(self, x: Any, /) -> Any:
-        """Return an array without elements, of the class, dtype and device of every block."""
+        """Return an array without elements, with the class, dtype, device and axes of a block."""
         raise NotImplementedError
 
     def grid(self, x: Any, /) -> Sequence[int]:
-        """Return the number of blocks along each axis. Required: `blocks` and ``per_block=True`` depend on this."""
+        """Return the number of blocks along each axis.
+
+        Required, because `blocks` and the keyword ``per_block=True`` depend on this method.
+        """
         raise NotImplementedError
 
     def blocks(self, x: Any, /) -> int:
@@ -62,48 +67,82 @@ class LazyAdapter(ReadAdapter):
         return math.prod(self.grid(x))
 
     def rows(self, x: Any, /) -> Sequence[int]:
-        """Return where along axis 0 the blocks end: pieces cut there are computed once, others twice."""
+        """Return the indices along axis 0 at which a row of blocks ends, the last one included.
+
+        Batches that end there compute each block once. Other batches compute some blocks twice.
+        """
         raise NotImplementedError
 
     def compute(self, x: Any, /) -> Any:
-        """Compute all blocks, and return one array of their framework. One block may be somebody else's memory."""
+        """Compute all blocks, and return one array of the framework of the blocks.
+
+        The memory of a single block may belong to another array, so the core does not write to it.
+        """
         raise NotImplementedError
 
     def read(self, x: Any, /) -> Any:
-        """Compute all blocks. One block may be somebody else's memory."""
+        """Return the result of `compute`."""
         return self.compute(x)
 
     def map(self, function: Callable[..., Any], arrays: Sequence[Any], meta: Any, /) -> Any:
-        """Return a lazy array whose blocks are what a function makes of those of one or several, of the same shape.
+        """Return a lazy array whose blocks are the results of a function of the blocks of `arrays`.
 
-        Blocks of several arrays are aligned as by the framework's own arithmetic. The function is pickled.
+        The function gets one block of each array and returns a block of equal shape. Blocks of
+        several arrays are aligned as the arithmetic of the framework aligns them. `meta` is an
+        array without elements, like the new blocks. The function is pickled.
         """
         raise NotImplementedError
 
     def split(self, x: Any, cut: Callable[[Any], Any], meta: Any, chunks: Any, /) -> Any:
-        """Return a lazy array whose blocks are parts of an array: what `cut` returns of tuples of slices.
+        """Return a lazy array whose blocks are parts of an array in memory.
+
+        ``cut(index)`` returns the part at a tuple of slices. `meta` is an array without elements,
+        like the parts. `chunks` is the value of the keyword ``chunks=``.
 
         Raises
         ------
         ValueError, TypeError
-            `chunks` can't be read, or doesn't fit.
+            `chunks` cannot be parsed, or does not fit the shape of `x`.
         """
         raise NotImplementedError
 
     def split_later(self, x: Any, chunks: Any, /) -> Any:
-        """Return a lazy array of NumPy's blocks: an object is sliced when they are computed. Errors as `split`."""
+        """Return a lazy array of NumPy blocks, which are slices of an object that is read later.
+
+        Each block is sliced by `compute`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `split`.
+        """
         raise NotImplementedError
 
     def rechunk(self, x: Any, chunks: Any, /) -> Any:
-        """Return the same array in other blocks; errors as `split`."""
+        """Return a lazy array with equal elements in other blocks.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `split`.
+        """
         raise NotImplementedError
 
     def register_block_type(
         self, adapter: Adapter, pack: Callable[[Any], tuple[Any, Any]], setup: Callable[[], None], /
     ) -> None:
-        """Register, once, what is needed to concatenate, size and send blocks of a framework.
+        """Register how to concatenate, size and send blocks of another framework.
 
-        `pack` returns of an array what `object.__reduce__` would: for processes that have not heard of us. `setup` can
-        be pickled, and calls this in another process.
+        Called again for the same framework, this does nothing.
+
+        Parameters
+        ----------
+        adapter : Adapter
+            The adapter of the blocks.
+        pack : callable
+            Returns a function and its arguments for a block, as ``object.__reduce__`` does. The
+            function restores the block in a process in which interop has registered nothing.
+        setup : callable
+            Registers the blocks in another process. It can be pickled.
         """
         raise NotImplementedError

@@ -1,9 +1,9 @@
 """Leases of device memory: the producer reuses memory only after the consumer's work is done.
 
-A framework returns the memory of a deleted array to its own pool. The pool does not know that another
-framework may still read the memory on a stream of its own (dmlc/dlpack#176). Therefore the consumer's
-array owns a `Lease`. When the array is deleted, the stream that may reuse the memory waits for the
-stream that used the memory, and only then the memory goes back to the pool.
+A framework returns the memory of a deleted array to its own pool. The pool does not know that
+another framework may still read the memory on a stream of its own (dmlc/dlpack#176). Therefore the
+consumer's array owns a `Lease`. When the array is deleted, the stream that may reuse the memory
+waits for the stream that used the memory, and only then the memory goes back to the pool.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Lease:
         self._release = _Release(memory, device, used_on, back_to, lender)
 
     def __del__(self) -> None:
-        """Order the release, except at interpreter exit: CUDA may be gone, and nothing is reused."""
+        """Order the release, except at interpreter exit, when CUDA may be gone."""
         if not sys.is_finalizing():
             PARKED.append(self._release)
             release_pending()
@@ -77,7 +77,7 @@ class _Release(NamedTuple):
                 self.lender.wait_stream(earlier, later, self.device)
             else:
                 self._synchronize_or_keep()
-        except Exception:  # noqa: BLE001 - a finaliser must not raise: the stream or device may be gone
+        except Exception:  # noqa: BLE001 - a finaliser must not raise
             self._synchronize_or_keep()
         return True
 

@@ -24,11 +24,11 @@ The handle 0 means the same stream.
 PER_THREAD: Final = 2
 """The handle of the default stream of the running thread (``cudaStreamPerThread``)."""
 UNORDERED: Final = -1
-"""The value of ``stream=`` with which a consumer asks for no ordering (array API, ``__dlpack__``)."""
+"""The value of ``stream=`` that asks for no ordering (array API standard, ``__dlpack__``)."""
 
 
 class Stream(NamedTuple):
-    """A CUDA stream by its handle, with the object that keeps the stream alive, if known."""
+    """A CUDA stream: the handle, and the object that keeps the stream alive, if known."""
 
     handle: int
     """A ``cudaStream_t`` as a number, or 0, `LEGACY` or `PER_THREAD`."""

@@ -60,8 +60,8 @@ class WritableMixin:
     def download_into(self: _HostVerbs, x: Any, out: NDArray[Any], /) -> None:
         """Write the values of an array on a device into a C-contiguous ndarray.
 
-        `out` has the shape and the dtype of `x`. Pinned memory may be written asynchronously, in the
-        order of the current stream. The write is then complete when the next `record_event` has
+        `out` has the shape and the dtype of `x`. Pinned memory may be written asynchronously, in
+        the order of the current stream. The write is then complete when the next `record_event` has
         passed.
         """
         host = self.copy(x, CPU, self.describe(x).dtype)

@@ -1,4 +1,4 @@
-"""The conformance suite of frameworks with streams, whose contract is `interop.adapter.DeviceAdapter`.
+"""The conformance suite of frameworks with streams: see `interop.adapter.DeviceAdapter`.
 
 Subclass the suite in a test module, name the framework, and make a stream. Needs pytest and a GPU:
 
@@ -13,10 +13,10 @@ Subclass the suite in a test module, name the framework, and make a stream. Need
                 stream = cupy.cuda.Stream(non_blocking=True)
             return Stream(stream.ptr, stream)
 
-The adapter hands memory to itself, from one stream to another. Everything else is done with verbs of the
-adapter: `assign` writes on the current stream, `download_into` reads on the current stream into memory
-from `pinned`, and `record_event` waits for the result. A missing wait shows as a wrong value, because the
-tests first give one of the two streams other work (`occupy`).
+The adapter hands memory to itself, from one stream to another. Everything else is done with verbs
+of the adapter: `assign` writes on the current stream, `download_into` reads on the current stream
+into memory from `pinned`, and `record_event` waits for the result. A missing wait shows as a wrong
+value, because the tests first give one of the two streams other work (`occupy`).
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ class DeviceAdapterSuite:
                 return device
         pytest.skip(f"{self.framework} finds one device only")
 
-    # -- streams -------------------------------------------------------------------------------------
+    # -- streams -----------------------------------------------------------------------------------
 
     def test_using_makes_the_stream_current_and_restores_the_former(self) -> None:
-        """A stream of the framework or a bare handle is current inside the context, and only there."""
+        """A stream object or a bare handle is current inside the context, and only there."""
         device, stream = self.device, self.new_stream(self.device)
         before = self.adapter.current_stream(device)
         for given in (stream, Stream(stream.handle), Stream(LEGACY), Stream(0)):
@@ -147,7 +147,7 @@ class DeviceAdapterSuite:
         for stream in (self.new_stream(device), Stream(0), Stream(LEGACY), Stream(PER_THREAD)):
             assert not self.adapter.is_capturing(stream, device)
 
-    # -- handoff -------------------------------------------------------------------------------------
+    # -- handoff -----------------------------------------------------------------------------------
 
     def test_export_shares_memory_with_equal_facts(self) -> None:
         """On the same stream or another one, the result is the same memory with the same facts."""
@@ -240,7 +240,7 @@ class DeviceAdapterSuite:
         gc.collect()
         assert alive() is None
 
-    # -- the current device --------------------------------------------------------------------------
+    # -- the current device ------------------------------------------------------------------------
 
     def test_every_verb_restores_the_current_device(self) -> None:
         """Whatever is done with an array on another device, the current device stays."""
@@ -265,7 +265,7 @@ class DeviceAdapterSuite:
         np.testing.assert_array_equal(self._reading(moved)(), _values(1))
 
     def _verbs(self, x: Any, device: Device) -> Iterator[tuple[str, Callable[[], Any]]]:
-        """Yield the verbs of an adapter with device memory, each applied to an array on a device."""
+        """Yield verbs of the adapter, each applied to an array on a device."""
         adapter, pinned = self.adapter, self._pinned(_values(1))
         stream, other = self.new_stream(device), self.new_stream(device)
         yield "describe", lambda: adapter.describe(x)
@@ -281,7 +281,7 @@ class DeviceAdapterSuite:
         yield "assign", lambda: adapter.assign(x, pinned)
         yield "download_into", lambda: adapter.download_into(x, pinned)
 
-    # -- tools ---------------------------------------------------------------------------------------
+    # -- tools -------------------------------------------------------------------------------------
 
     def _passed(self, device: Device) -> None:
         wait = self.adapter.record_event(device)

@@ -103,7 +103,7 @@ class LazyAdapterSuite:
             **{"chunks": self.chunks, **keywords},
         )
 
-    # -- who and what -------------------------------------------------------------------------------------------
+    # -- who and what ------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("shape", [(), (3,), (3, 4), (0, 3), (1, 1, 4)])
     def test_describe_facts_match_the_computed_array(self, shape: tuple[int, ...]) -> None:
@@ -157,7 +157,7 @@ class LazyAdapterSuite:
             assert self.adapter.rows(y) == self.adapter.rows(self.split(_TABLE, chunks=chunks))
             np.testing.assert_array_equal(interop.to_numpy(y), _TABLE, strict=True)
 
-    # -- later --------------------------------------------------------------------------------------------------
+    # -- later -------------------------------------------------------------------------------------
 
     def test_convert_lazy_array_computes_nothing(self) -> None:
         """Neither does a question, nor an error; then each block is computed once."""
@@ -205,7 +205,7 @@ class LazyAdapterSuite:
         out = self.adapter.map(lambda a, b: a - 2 * b, [x, y], self.adapter.meta(x))
         np.testing.assert_array_equal(interop.to_numpy(out), -_TABLE, strict=True)
 
-    # -- values -------------------------------------------------------------------------------------------------
+    # -- values ------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("layout", LAYOUTS)
     def test_convert_every_layout_keeps_values(self, layout: str) -> None:
@@ -264,7 +264,7 @@ class LazyAdapterSuite:
                 interop.to_numpy(function(*arguments)), _TABLE, strict=True
             )
 
-    # -- copies -------------------------------------------------------------------------------------------------
+    # -- copies ------------------------------------------------------------------------------------
 
     def test_convert_to_chunks_shares_memory_unless_copy_true(self) -> None:
         """Written to later, it is computed with what is in it then; copy=False permits that, and copy=True prevents it.
@@ -310,7 +310,7 @@ class LazyAdapterSuite:
         with pytest.raises(interop.CopyRequiredError):
             self.split(_TABLE, dtype="float16", copy=False)
 
-    # -- refusals -----------------------------------------------------------------------------------------------
+    # -- refusals ----------------------------------------------------------------------------------
 
     def test_convert_wrong_chunks_are_refused(self) -> None:
         """For an array that is to be cut and for one that is cut otherwise; for arrays without chunks, all are."""

@@ -10,8 +10,9 @@ Subclass it in a test module, name the framework, and say how to make one of its
         def make(self, array):
             return torch.tensor(array)
 
-Nothing is assumed of the framework but what its adapter says: an array on a GPU passes by the same tests as one on
-the host. A framework of lazy arrays has a suite of its own, in `interop.testing.lazy`.
+Nothing is assumed of the framework but what its adapter says: an array on a GPU passes by the same
+tests as one on the host. A framework of lazy arrays has a suite of its own, in
+`interop.testing.lazy`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class AdapterSuite:
         """The adapter under test."""
         return registry.find(self.framework)
 
-    # -- who and what -------------------------------------------------------------------------------------------
+    # -- who and what ------------------------------------------------------------------------------
 
     def test_convert_native_array_is_identified_and_returned_itself(self) -> None:
         """A native array is identified, and stays what it is."""
@@ -143,7 +144,7 @@ class AdapterSuite:
             answer is None or len(answer) > len(self.framework) for answer in answers.values()
         )
 
-    # -- values -------------------------------------------------------------------------------------------------
+    # -- values ------------------------------------------------------------------------------------
 
     def test_convert_every_dtype_round_trips(self) -> None:
         """Values, shape and dtype survive NumPy -> framework -> NumPy."""
@@ -207,7 +208,7 @@ class AdapterSuite:
         out = interop.convert(BASE.astype("float64"), self.framework, dtype="float32")
         np.testing.assert_array_equal(interop.to_numpy(out), BASE, strict=True)
 
-    # -- copies -------------------------------------------------------------------------------------------------
+    # -- copies ------------------------------------------------------------------------------------
 
     def test_convert_host_memory_is_shared(self) -> None:
         """A framework of host memory shares plain arrays both ways."""
@@ -266,7 +267,7 @@ class AdapterSuite:
             with pytest.raises(interop.CopyRequiredError):
                 interop.convert(array, self.framework, readonly="error")
 
-    # -- memory that is there -----------------------------------------------------------------------------------
+    # -- memory that is there ----------------------------------------------------------------------
 
     @pytest.mark.parametrize("batch_bytes", [None, 8])
     @pytest.mark.parametrize("layout", LAYOUTS)
@@ -314,7 +315,7 @@ class AdapterSuite:
             interop.copyto(x, array, batch_bytes=batch_bytes)
         return self.make(array)
 
-    # -- refusals -----------------------------------------------------------------------------------------------
+    # -- refusals ----------------------------------------------------------------------------------
 
     @pytest.mark.parametrize(
         "array", [np.array(["a"]), np.array([None]), np.array(["2026"], "datetime64[Y]")]
