@@ -1,4 +1,4 @@
-"""Support for unknown DLPack consumers: streams, alignment, and frameworks that stand in."""
+"""Helpers for the export to unknown DLPack consumers: streams, frameworks of a device, alignment."""
 
 from __future__ import annotations
 
@@ -16,39 +16,54 @@ if TYPE_CHECKING:
 
 
 def find_stream(handle: int, device: Device) -> Stream:
-    """Find the object that keeps a stream alive: it is likely the current one of the framework that asks."""
-    current = (adapter.current_stream(device) for adapter in holders(device))
-    known = next((stream for stream in current if stream.handle == handle), None)
-    return known or Stream(handle, lasts=handle in (LEGACY, PER_THREAD))
+    """Return the stream with a handle.
+
+    The stream is probably the current one of the framework that calls. The object of this framework keeps the stream
+    alive, and a handle alone does not.
+    """
+    for adapter in holders(device):
+        stream = adapter.current_stream(device)
+        if stream.handle == handle:
+            return stream
+    return Stream(handle, lasts=handle in (LEGACY, PER_THREAD))
 
 
 def holders(device: Device) -> Iterator[Adapter]:
-    """Yield the imported frameworks that can have memory on a device in this process."""
+    """Yield the adapters of the imported frameworks that can have memory on a device."""
     for adapter in registry.loaded_adapters():
-        if device.kind in adapter.device_kinds and not isinstance(
-            adapter.resolve_device(device), str
-        ):
+        if device.kind not in adapter.device_kinds:
+            continue
+        if not isinstance(adapter.resolve_device(device), str):
             yield adapter
 
 
 def lend_copy(x: Any) -> Any:
-    """Let the framework of a copy on the host export the copy; some sources make ndarrays.
+    """Return an object whose ``__dlpack__`` lends a copy in host memory.
 
-    Immutable arrays are exported read-only, to protect their other owners. A copy has no other owner.
+    Arrays of frameworks with immutable arrays are exported as read-only, to protect the other owners of the memory. A
+    copy has no other owner, so it is lent without the adapter.
     """
+    # The copy may be of another framework: some adapters copy to ndarrays.
     operand = registry.identify(x)
-    return x if operand.adapter.immutable else operand.adapter.export(operand.array, None)
+    if operand.adapter.immutable:
+        return x
+    return operand.adapter.export(operand.array, None)
 
 
 def why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
-    """Return why an unknown consumer may find the memory misaligned, or None.
+    """Return why an unknown consumer may not be able to use memory at this address, or None.
 
-    dlpack.h asks for 256 bytes, and nobody keeps to that. Kernels for the elements of a dtype want their size at least.
+    dlpack.h requires an alignment of 256 bytes, but few libraries follow that. Kernels need at least an alignment to
+    the size of the elements.
     """
     size = dtypes.itemsize(facts.dtype)
-    if size == 1 or not (facts.device.is_host and facts.nbytes):
+    if size == 1 or not facts.device.is_host or not facts.nbytes:
         return None
-    with suppress(NotImplementedError):  # an adapter need not tell the address
+    # An adapter need not implement `address`.
+    with suppress(NotImplementedError):
         if source.address(x) % size:
-            return f"its memory is not aligned to whole elements of {size} bytes, which a consumer may need"
+            return (
+                f"its memory is not aligned to whole elements of {size} bytes, which a consumer "
+                "may need"
+            )
     return None

@@ -1,4 +1,4 @@
-"""Arguments that consumers pass to `__dlpack__`, checked by the rules of the Python array API standard (2024.12)."""
+"""Arguments of `__dlpack__`, checked by the Python array API standard (2024.12)."""
 
 from __future__ import annotations
 
@@ -12,38 +12,40 @@ from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED
 if TYPE_CHECKING:
     from interop import errors
 
-_CUDA: Final = (2, 13)  # managed memory is CUDA's, too
+_CUDA: Final = (2, 13)  # CUDA and CUDA's managed memory
 _ROCM: Final = 10
 
 
 def parse_max_version(spec: Any) -> tuple[int, int] | None:
-    """Return the newest DLPack that the consumer knows, as a pair; None if the consumer does not say.
+    """Return the newest DLPack version that the consumer knows, or None if it is not given.
 
     Raises
     ------
     InvalidOptionError
-        It is no pair of integers.
+        The value is not a pair of integers.
     """
     return _parse_pair("max_version", spec, "a pair of integers such as (1, 0), or None")
 
 
 def parse_device(spec: Any) -> Device | None:
-    """Return the device that the consumer asks for; None if any will do.
+    """Return the device that the consumer asks for, or None for any device.
 
     Raises
     ------
     InvalidOptionError
-        It is no pair of integers.
+        The value is not a pair of integers.
     """
     pair = _parse_pair("dl_device", spec, "a DLPack pair such as (1, 0) for the host, or None")
-    return pair and Device(*pair)
+    if pair is None:
+        return None
+    return Device(*pair)
 
 
 def parse_stream(spec: Any, device: Device) -> int | None:
-    """Return the handle of the consumer's stream on a device; None for the device's default stream.
+    """Return the handle of the consumer's stream, or None for the default stream.
 
-    The values are those of the standard, ``__dlpack__``, parameter `stream`: on CUDA 0 is not allowed, since it could
-    mean two streams; on ROCm 1 and 2 are not.
+    The standard defines the values at the parameter `stream` of ``__dlpack__``: on CUDA, 0 is not allowed because two
+    streams could be meant, and on ROCm, 1 and 2 are not allowed.
 
     Raises
     ------
@@ -52,53 +54,56 @@ def parse_stream(spec: Any, device: Device) -> int | None:
     """
     if spec is None:
         return None
-    handle = None if isinstance(spec, bool) else _integer(spec)
     if device.is_host:
-        raise _refuse_stream(
-            spec, f"None, because memory on {device} has no streams", "Leave it out."
-        )
-    if device.kind in _CUDA:
-        if handle is None or handle < UNORDERED or handle == 0:
-            known = f"None or {LEGACY} (the legacy default stream), {PER_THREAD} (the per-thread default stream)"
-            raise _refuse_stream(
-                spec, f"a stream of {device}", f"Pass {known}, {UNORDERED} (no order) or a handle."
-            )
+        wanted = f"None, because memory on {device} has no streams"
+        raise invalid("stream", spec, wanted, hint="Leave it out.")
+    handle = None if isinstance(spec, bool) else _integer(spec)
+    if device.kind not in (*_CUDA, _ROCM):
+        if handle != UNORDERED:
+            wanted = f"a stream of {device} that interop knows"
+            raise invalid("stream", spec, wanted, hint="Leave it out.")
         return handle
-    if device.kind == _ROCM:
-        if handle is None or handle < UNORDERED or handle in (LEGACY, PER_THREAD):
-            raise _refuse_stream(
-                spec,
-                f"a stream of {device}",
-                "Pass None or 0 (the default stream), -1 or a handle.",
-            )
-        return handle
-    if handle != UNORDERED:
-        raise _refuse_stream(spec, f"a stream of {device} that interop knows", "Leave it out.")
+    forbidden = (LEGACY, PER_THREAD) if device.kind == _ROCM else (0,)
+    if handle is None or handle < UNORDERED or handle in forbidden:
+        raise _no_such_stream(spec, device)
     return handle
 
 
-def _refuse_stream(spec: Any, wanted: str, hint: str) -> errors.InvalidOptionError:
-    return invalid("stream", spec, wanted, hint=hint)
+def _no_such_stream(spec: Any, device: Device) -> errors.InvalidOptionError:
+    """Return the error for a value that is not a stream on CUDA or ROCm."""
+    if device.kind == _ROCM:
+        hint = "Pass None or 0 (the default stream), -1 or a handle."
+    else:
+        hint = (
+            f"Pass None or {LEGACY} (the legacy default stream), {PER_THREAD} (the per-thread "
+            f"default stream), {UNORDERED} (no order) or a handle."
+        )
+    return invalid("stream", spec, f"a stream of {device}", hint=hint)
 
 
 def _parse_pair(name: str, spec: Any, wanted: str) -> tuple[int, int] | None:
-    """Return a pair of integers, or None if the consumer does not say; another value is refused."""
-    pair = None if spec is None else _pair(spec)
-    if spec is not None and pair is None:
+    """Return a pair of integers, or None for None. Refuse any other value."""
+    if spec is None:
+        return None
+    pair = _pair(spec)
+    if pair is None:
         raise invalid(name, spec, wanted)
     return pair
 
 
 def _pair(spec: Any) -> tuple[int, int] | None:
+    """Return a pair of integers, or None if the value is not a pair of integers."""
     try:
-        first, second = spec
+        first, second = map(_integer, spec)
     except (TypeError, ValueError):
         return None
-    first, second = _integer(first), _integer(second)
-    return None if first is None or second is None else (first, second)
+    if first is None or second is None:
+        return None
+    return first, second
 
 
 def _integer(spec: Any) -> int | None:
+    """Return an int for any object with ``__index__``, such as a NumPy integer, or None."""
     try:
         return operator.index(spec)
     except TypeError:
