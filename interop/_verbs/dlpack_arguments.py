@@ -24,6 +24,8 @@ def parse_max_version(spec: Any) -> tuple[int, int] | None:
     InvalidOptionError
         The value is not a pair of integers.
     """
+    if spec is None:
+        return None
     return _parse_pair("max_version", spec, "a pair of integers such as (1, 0), or None")
 
 
@@ -35,10 +37,10 @@ def parse_device(spec: Any) -> Device | None:
     InvalidOptionError
         The value is not a pair of integers.
     """
-    pair = _parse_pair("dl_device", spec, "a DLPack pair such as (1, 0) for the host, or None")
-    if pair is None:
+    if spec is None:
         return None
-    return Device(*pair)
+    wanted = "a DLPack pair such as (1, 0) for the host, or None"
+    return Device(*_parse_pair("dl_device", spec, wanted))
 
 
 def parse_stream(spec: Any, device: Device) -> int | None:
@@ -81,10 +83,7 @@ def _no_such_stream(spec: Any, device: Device) -> errors.InvalidOptionError:
     return invalid("stream", spec, f"a stream of {device}", hint=hint)
 
 
-def _parse_pair(name: str, spec: Any, wanted: str) -> tuple[int, int] | None:
-    """Return a pair of integers, or None for None. Refuse any other value."""
-    if spec is None:
-        return None
+def _parse_pair(name: str, spec: Any, wanted: str) -> tuple[int, int]:
     pair = _pair(spec)
     if pair is None:
         raise invalid(name, spec, wanted)
