@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from interop.adapter import CPU, Adapter, Device, Facts
+from interop.errors import Reason
 
 DTYPES = (
     "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
@@ -35,7 +36,9 @@ class TensorAdapter(Adapter):
         return int(x.to_numpy().ctypes.data)
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
-        return None if dtype in DTYPES else f'pyarrow.Tensor has no {dtype}. Pass dtype="float32".'
+        if dtype in DTYPES:
+            return None
+        return Reason(f"pyarrow.Tensor has no dtype {dtype}", 'Pass dtype="float32".')
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
         if min(facts.strides, default=0) < 0:
@@ -49,7 +52,8 @@ class TensorAdapter(Adapter):
         return pa.Tensor.from_numpy(array)
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
-        return pa.Tensor.from_numpy(np.array(x.to_numpy(), dtype))
+        with np.errstate(all="ignore"):  # NumPy would warn if a value overflows
+            return pa.Tensor.from_numpy(np.array(x.to_numpy(), dtype))
 
 
 adapter = TensorAdapter()

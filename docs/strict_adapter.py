@@ -6,6 +6,8 @@ import array_api_strict as strict
 import numpy as np
 
 from interop.adapter import CPU, Adapter, Device, Facts
+from interop.adapter.dtypes import without_imaginary
+from interop.errors import Reason
 
 
 class StrictAdapter(Adapter):
@@ -14,8 +16,10 @@ class StrictAdapter(Adapter):
     honours_readonly: ClassVar[bool] = True
 
     def describe(self, x: Any, /) -> Facts:
-        view = np.from_dlpack(x)  # no copy; it tells what the array has no attributes for
-        pretended = f"it pretends to be on {x.device}. Use x.to_device(CPU_DEVICE)."
+        view = np.from_dlpack(x)  # no copy: the array has no attributes for strides and writability
+        unsupported = None
+        if x.device != strict.Device("CPU_DEVICE"):
+            unsupported = Reason(f"it pretends to be on {x.device}", "Use x.to_device(CPU_DEVICE).")
         return Facts(
             framework=self.name,
             shape=view.shape,
@@ -24,15 +28,16 @@ class StrictAdapter(Adapter):
             strides=view.strides,
             nbytes=view.nbytes,
             readonly=not view.flags.writeable,
-            unsupported=None if x.device == strict.Device("CPU_DEVICE") else pretended,
+            unsupported=unsupported,
         )
 
     def address(self, x: Any, /) -> int:
         return int(np.from_dlpack(x).ctypes.data)
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
-        problem = f'array-api-strict has no {dtype}. Pass dtype="float32".'
-        return None if hasattr(strict, dtype) else problem
+        if hasattr(strict, dtype):
+            return None
+        return Reason(f"array-api-strict has no dtype {dtype}", 'Pass dtype="float32".')
 
     def parse_dtype(self, spec: Any, /) -> str:
         return str(spec).removeprefix("array_api_strict.")
@@ -44,7 +49,9 @@ class StrictAdapter(Adapter):
         return strict.from_dlpack(source)
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
-        return strict.asarray(np.from_dlpack(x), dtype=getattr(strict, dtype), copy=True)
+        view = without_imaginary(np.from_dlpack(x), np.dtype(dtype))
+        with np.errstate(all="ignore"):  # NumPy would warn if a value overflows
+            return strict.asarray(np.array(view, dtype))
 
 
 adapter = StrictAdapter()

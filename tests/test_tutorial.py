@@ -1,6 +1,13 @@
-"""The adapters of the tutorial, docs/*_adapter.py, pass the suite that they are told to pass."""
+"""The adapters and the test file of the tutorial, docs/*_adapter.py, work as the page says."""
 
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import array_api_strict as strict
@@ -9,11 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 import interop
+from interop.adapter import Adapter, DeviceAdapter, Facts
 from interop.testing import AdapterSuite
 from pages import DOCS, load
 from registering import registered
 
-LINES = 60  # that an adapter of host memory may take, as the page promises
+LINES = 60  # the page promises that an adapter for host memory is shorter
+PAGE = (DOCS / "write_an_adapter.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -28,25 +37,6 @@ def _arrow() -> Iterator[None]:
         yield
 
 
-@pytest.mark.requires("pyarrow")
-@pytest.mark.usefixtures("_arrow")
-class TestTensor(AdapterSuite):
-    framework = "pyarrow"
-    dtypes: ClassVar[tuple[str, ...]] = (
-        "uint8",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "float16",
-        "float32",
-        "float64",
-    )
-
-    def make(self, array: NDArray[Any]) -> Any:
-        return self.adapter.array_type.from_numpy(np.array(array))
-
-
 @pytest.mark.usefixtures("_strict")
 class TestStrict(AdapterSuite):
     framework = "array_api_strict"
@@ -54,6 +44,40 @@ class TestStrict(AdapterSuite):
 
     def make(self, array: NDArray[Any]) -> Any:
         return strict.asarray(array, copy=True)
+
+
+@pytest.mark.requires("pyarrow")
+def test_tutorial_test_file_passes_without_configuration_of_ours(tmp_path: Path) -> None:
+    for name in ("arrow_adapter.py", "test_arrow_adapter.py"):
+        shutil.copy(DOCS / name, tmp_path)
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    environ = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other plugins warn
+    done = subprocess.run(
+        [*command, "test_arrow_adapter.py"],
+        cwd=tmp_path, env=environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    passed = re.search(r"(\d+) passed in", done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert passed
+    assert int(passed[1]) > len(inspect.getmembers(AdapterSuite, _is_test))
+
+
+def _is_test(member: object) -> bool:
+    return inspect.isfunction(member) and member.__name__.startswith("test_")
+
+
+@pytest.mark.parametrize("contract", [Facts, Adapter, DeviceAdapter])
+def test_tutorial_page_names_every_part_of_the_contract(contract: type) -> None:
+    names = {name for cls in contract.__mro__ for name in _public_names(cls)}
+    missing = [name for name in names if not re.search(rf"`(Facts\.)?{name}\b", PAGE)]
+    assert missing == []
+
+
+def _public_names(cls: type) -> set[str]:
+    if cls in (tuple, object):
+        return set()
+    names = {*vars(cls), *vars(cls).get("__annotations__", {})}
+    return {name for name in names if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("name", ["arrow_adapter", "strict_adapter"])
@@ -97,3 +121,20 @@ def test_tutorial_arrow_adapter_copies_negative_strides_with_a_reason() -> None:
     plan = interop.explain(np.arange(3)[::-1], "pyarrow")
     assert plan.bytes_copied == 24
     assert plan.reason == "pyarrow.Tensor has no negative strides"
+
+
+@pytest.mark.usefixtures("_strict")
+def test_tutorial_strict_adapter_casts_without_a_warning() -> None:
+    large = strict.asarray(np.array([1e300 + 1j]))
+    x = interop.convert(large, "array_api_strict", dtype="float32", casting="unsafe")
+    assert np.isinf(interop.to_numpy(x)).all()
+    copied = interop.convert(large, "array_api_strict", copy=True)
+    assert not interop.shares_memory(copied, large)
+
+
+@pytest.mark.usefixtures("_strict")
+def test_tutorial_strict_adapter_missing_dtype_has_a_hint() -> None:
+    with pytest.raises(interop.UnsupportedArrayError) as caught:
+        interop.convert(np.ones(3, "float16"), "array_api_strict")
+    assert caught.value.reason == "array-api-strict has no dtype float16"
+    assert caught.value.hint == 'Pass dtype="float32".'
