@@ -1,6 +1,6 @@
 """The conformance suite of frameworks with streams: see `interop.adapter.DeviceAdapter`.
 
-Subclass the suite in a test module, name the framework, and make a stream. Needs pytest and a GPU:
+Subclass the suite in a test module, name the framework, and make a stream. Needs pytest and a GPU::
 
     from interop.adapter import Stream
     from interop.testing import DeviceAdapterSuite
