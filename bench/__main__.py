@@ -1,7 +1,8 @@
-"""Measure the cost of conversions as ratios to the call that a user would write instead: `make bench`.
+"""Measure the cost of conversions, compared with other calls for the same work: `make bench`.
 
-A ratio divides the shortest times of two calls. The median of the ratios of all rounds stands beside it.
-Absolute times are not valid on another machine, so none is shown except the time of `import interop`.
+A ratio divides the shortest times of two calls. The next column is the median of the ratios of all
+rounds. Absolute times are not valid on another machine, so none is shown except the time of
+`import interop`.
 """
 
 import argparse
@@ -28,11 +29,15 @@ def introduction(effort: Effort, cpu: int | None, *, compiled: bool) -> str:
     versions = (
         f"CPython {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}"
     )
-    place = "on any CPU (this system cannot pin a process)" if cpu is None else "pinned to one CPU"
+    place = "pinned to one CPU"
+    if cpu is None:
+        place = "on any CPU (this system cannot pin a process)"
+    build = "compiled" if compiled else "in pure Python"
     return (
-        f"interop {'compiled' if compiled else 'in pure Python'}; {versions}. The process uses one thread, {place}, "
-        f"for the copies of 64 MiB too. The two calls of a row take turns, in up to {effort.rounds} rounds of at least "
-        f"{effort.seconds * 1e3:g} ms each. The garbage collector is off, and the time of an empty loop is subtracted."
+        f"interop {build}; {versions}. The process uses one thread, {place}, for the copies of "
+        f"64 MiB too. The two calls of a row take turns, in up to {effort.rounds} rounds of at "
+        f"least {effort.seconds * 1e3:g} ms each. The garbage collector is off, and the time of an "
+        "empty loop is subtracted."
     )
 
 
@@ -44,12 +49,12 @@ def tables(effort: Effort, *, compiled: bool) -> Iterator[Table]:
     yield gpu.table()
     yield goals.without(names, effort)
     yield from growth.tables(names, effort)
-    yield from others.tables(
-        names, effort
-    )  # last, because importing the other libraries may change the process
+    # The last tables, because importing the other libraries may change the process.
+    yield from others.tables(names, effort)
 
 
 def parse() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds: less than a minute, with more noise"
@@ -61,12 +66,12 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print each table when it is measured, and write all tables to a file on request."""
+    """Print each table after the measurement, and write all tables to a file on request."""
     options = parse()
-    warnings.filterwarnings(
-        "ignore", "Creating a tensor from a list"
-    )  # a row measures how slow that is
-    effort, cpu = QUICK if options.quick else FULL, measure.pin()
+    # A row measures the slow path that torch warns of.
+    warnings.filterwarnings("ignore", "Creating a tensor from a list")
+    effort = QUICK if options.quick else FULL
+    cpu = measure.pin()
     compiled = rows.is_compiled()
     text = introduction(effort, cpu, compiled=compiled)
     print(text, flush=True)

@@ -1,7 +1,7 @@
 """Count the CUDA calls of a handoff on a GPU with the simulated runtime of tests/simcuda.
 
-The runtime must be loaded before torch is imported. So this file runs in a child process, which prints
-the counts.
+The runtime must be loaded before torch is imported. So this file runs in a child process, which
+prints the counts.
 """
 
 import json
@@ -29,8 +29,8 @@ HEAD = (
     "verdict",
 )
 NOTES = (
-    "The goal is no memcpy, no synchronisation, no kernel, and the given number of event records + waits.",
-    "When the source is released, torch's allocator records an event for a block that another stream has used.",
+    "The goal is no memcpy, no synchronisation, no kernel, and a number of event records + waits.",
+    "At the release of the source, torch records an event if another stream has used the memory.",
 )
 
 
@@ -44,7 +44,12 @@ class Calls(NamedTuple):
     waits: int
 
     def verdict(self, goal: tuple[int, int] | None) -> str:
-        return "" if goal is None else "met" if self == (0, 0, 0, *goal) else "NOT MET"
+        """Return in words whether only the given numbers of records and waits were made."""
+        if goal is None:
+            return ""
+        if self == (0, 0, 0, *goal):
+            return "met"
+        return "NOT MET"
 
 
 class Handoff(NamedTuple):
@@ -55,9 +60,13 @@ class Handoff(NamedTuple):
     calls: tuple[Calls, ...]
 
     def lines(self) -> Iterator[tuple[str, ...]]:
+        """Yield the rows of the table."""
         for when, calls, goal in zip(WHEN, self.calls, GOALS[self.streams], strict=True):
-            aim = "-" if goal is None else "{} + {}".format(*goal)
-            yield self.direction, self.streams, when, *map(str, calls), aim, calls.verdict(goal)
+            shown_goal = "-"
+            if goal is not None:
+                shown_goal = "{} + {}".format(*goal)
+            verdict = calls.verdict(goal)
+            yield self.direction, self.streams, when, *map(str, calls), shown_goal, verdict
 
 
 def table() -> Any:
@@ -66,14 +75,10 @@ def table() -> Any:
 
     found = ask()
     if isinstance(found, str):
-        return Table(
-            "GPU handoffs",
-            ("GPU handoff", "reason why nothing was counted"),
-            [("torch and CuPy", found)],
-        )
-    return Table(
-        "GPU handoffs", HEAD, [line for handoff in found for line in handoff.lines()], NOTES
-    )
+        head = ("GPU handoff", "reason why nothing was counted")
+        return Table("GPU handoffs", head, [("torch and CuPy", found)])
+    lines = [line for handoff in found for line in handoff.lines()]
+    return Table("GPU handoffs", HEAD, lines, NOTES)
 
 
 def ask() -> list[Handoff] | str:
@@ -85,22 +90,19 @@ def ask() -> list[Handoff] | str:
         child, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
     if done.returncode:
-        return (
-            done.stderr.strip() or f"the child process ended with {done.returncode}"
-        ).splitlines()[-1]
+        reason = done.stderr.strip() or f"the child process ended with {done.returncode}"
+        return reason.splitlines()[-1]
     found = json.loads(done.stdout.splitlines()[-1])
-    return (
-        found
-        if isinstance(found, str)
-        else [Handoff(way, streams, _calls(x)) for way, streams, x in found]
-    )
+    if isinstance(found, str):
+        return found
+    return [Handoff(direction, streams, _calls(counted)) for direction, streams, counted in found]
 
 
 def _calls(counted: list[list[int]]) -> tuple[Calls, ...]:
     return tuple(Calls(*numbers) for numbers in counted)
 
 
-# -- in the child process -----------------------------------------------------------------------------------------
+# -- in the child process --------------------------------------------------------------------------
 
 
 def play() -> list[Handoff] | str:
@@ -119,11 +121,12 @@ def play() -> list[Handoff] | str:
     from handoffs.test_costs import counted  # noqa: PLC0415 - the tests assert these counts
 
     def handoff(source: Any, target: Any, streams: str) -> Handoff:
+        # The simulated device works only when something waits, so a missing wait is visible.
         simcuda.schedule("lazy")
         counts = counted(source, target, *STREAMS[streams], 0)
-        calls = (
+        calls = [
             Calls(c.memcpys, c.synchronisations, c.launches, c.records, c.waits) for c in counts
-        )
+        ]
         return Handoff(f"{source.name} to {target.name}", streams, tuple(calls))
 
     return [handoff(*way, streams) for way in WAYS for streams in STREAMS]

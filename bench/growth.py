@@ -54,13 +54,17 @@ def of_dimensions(number: int) -> dict[str, Any]:
 
 
 def of_leaves(number: int) -> dict[str, Any]:
+    """Return a dict of tensors with the given number of items."""
     return {"tensors": {f"layer {i}": torch.full((16,), float(i)) for i in range(number)}}
 
 
 def _head(size: str, *against: str) -> tuple[str, ...]:
     """Return the heading: the size, and two columns for each call."""
-    code = [f"`{call}`" if "(" in call else call for call in against]
-    return (size, *(cell for call in code for cell in (f"to {call}", "median")))
+    head = [size]
+    for call in against:
+        is_code = "(" in call
+        head += [f"to `{call}`" if is_code else f"to {call}", "median"]
+    return tuple(head)
 
 
 def _notes() -> tuple[str, ...]:

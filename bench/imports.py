@@ -1,4 +1,4 @@
-"""Measure the time of `import interop` compared with an empty module, in child processes that take turns."""
+"""Measure the time of `import interop`, compared with an empty module, in child processes."""
 
 import os
 import subprocess
@@ -9,7 +9,9 @@ from pathlib import Path
 from measure import Effort, show, show_goal, verdict
 from tables import Table
 
-EMPTY, OURS, FIRST = "import empty", "import interop", "from interop import to_numpy"
+EMPTY = "import empty"
+OURS = "import interop"
+FIRST = "from interop import to_numpy"  # loads the rest of interop, but no framework
 GOALS = {OURS: 3.0, FIRST: None}  # extra milliseconds
 FRAMEWORKS = ("array_api_compat", "cupy", "jax", "ml_dtypes", "torch")
 CLOCK = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
@@ -29,15 +31,16 @@ NOTES = (
 
 
 def table(effort: Effort) -> Table:
-    """Time `import interop`, and the import of the first name, which loads the rest of interop."""
+    """Time `import interop`, and the import of a first name."""
     with tempfile.TemporaryDirectory() as folder:
         environment = surroundings(Path(folder))
-        for statement in (EMPTY, *GOALS):  # writes the bytecode
-            _say(CLOCK.format(statement), environment)
+        for statement in (EMPTY, *GOALS):
+            # The first run writes the bytecode, and is not counted.
+            _run(CLOCK.format(statement), environment)
         times: dict[str, list[float]] = {statement: [] for statement in (EMPTY, *GOALS)}
         for _ in range(effort.rounds):
             for statement, taken in times.items():
-                taken.append(float(_say(CLOCK.format(statement), environment)))
+                taken.append(float(_run(CLOCK.format(statement), environment)))
         return Table(
             "Import", HEAD, [_line(statement, times, environment) for statement in GOALS], NOTES
         )
@@ -55,10 +58,11 @@ def surroundings(folder: Path) -> dict[str, str]:
 def _line(
     statement: str, times: dict[str, list[float]], environment: dict[str, str]
 ) -> tuple[str, ...]:
-    more, goal = 1e3 * (min(times[statement]) - min(times[EMPTY])), GOALS[statement]
-    loaded = _say(LOADED.format(statement, (*FRAMEWORKS, "numpy")), environment).split()
+    more = 1e3 * (min(times[statement]) - min(times[EMPTY]))
+    goal = GOALS[statement]
+    loaded = _run(LOADED.format(statement, (*FRAMEWORKS, "numpy")), environment).split()
     frameworks = ", ".join(name for name in loaded if name != "numpy") or "none"
-    answer = "yes" if "numpy" in loaded else "no"
+    loads_numpy = "yes" if "numpy" in loaded else "no"
     return (
         f"`{statement}`",
         "an empty module",
@@ -66,11 +70,12 @@ def _line(
         show_goal(goal),
         verdict(more, goal),
         frameworks,
-        answer,
+        loads_numpy,
     )
 
 
-def _say(code: str, environment: dict[str, str]) -> str:
+def _run(code: str, environment: dict[str, str]) -> str:
+    """Return the output of a child process."""
     child = [sys.executable, "-c", code]
     return subprocess.run(  # noqa: S603
         child, env=environment, stdout=subprocess.PIPE, text=True, check=True

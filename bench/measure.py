@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import torch
 
 SLACK = 1.12  # the same ratio moves by up to 7 % between runs
-MET, NEARLY, NOT_MET = "met", "within 12 %", "NOT MET"
+MET = "met"
+NEARLY = "within 12 %"
+NOT_MET = "NOT MET"
 
 
 class Effort(NamedTuple):
@@ -37,7 +39,10 @@ class Ratio(NamedTuple):
 
 
 def pin() -> int | None:
-    """Pin the process to one CPU and one thread. Return the CPU, or None if the system cannot pin a process."""
+    """Pin the process to one CPU and one thread.
+
+    Return the CPU, or None if the system cannot pin a process.
+    """
     torch.set_num_threads(1)  # on one CPU, more threads would only wait for each other
     if not hasattr(os, "sched_setaffinity"):
         return None
@@ -47,7 +52,10 @@ def pin() -> int | None:
 
 
 def compare(ours: str, theirs: str, names: Mapping[str, Any], effort: Effort) -> Ratio:
-    """Time two calls in turns. In each round, both calls and an empty loop run equally often."""
+    """Time two calls in turns.
+
+    In each round, both calls and an empty loop run equally often.
+    """
     timers = [timeit.Timer(code, globals=dict(names)) for code in (ours, theirs, "pass")]
     calls, taken = enough(timers, effort.seconds)
     rounds = max(effort.fewest, min(effort.rounds, int(effort.budget / taken)))
@@ -56,7 +64,10 @@ def compare(ours: str, theirs: str, names: Mapping[str, Any], effort: Effort) ->
 
 
 def enough(timers: Sequence[timeit.Timer], seconds: float) -> tuple[int, float]:
-    """Return the number of calls for which the slower side takes `seconds`, and the time of such a round."""
+    """Return the number of calls in a round, and the time of such a round.
+
+    In a round, the slower side takes at least `seconds`.
+    """
     for timer in timers:
         timer.timeit(1)  # the first call includes work that is done only once
     calls = 1
@@ -66,7 +77,10 @@ def enough(timers: Sequence[timeit.Timer], seconds: float) -> tuple[int, float]:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float], empty: Sequence[float]) -> Ratio:
-    """Return the ratio of the minima and the median of the ratios, without the time of the empty loop."""
+    """Return the ratio of the minima and the median of the ratios.
+
+    The time of the empty loop is subtracted from both sides.
+    """
     loop = min(empty)  # noise only makes a loop slower
     median = statistics.median((a - loop) / (b - loop) for a, b in zip(ours, theirs, strict=True))
     return Ratio((min(ours) - loop) / (min(theirs) - loop), median)
@@ -76,13 +90,22 @@ def verdict(found: float, goal: float | None) -> str:
     """Return in words whether a goal is met. NaN never meets a goal."""
     if goal is None:
         return ""
-    return MET if found <= goal else NEARLY if found <= goal * SLACK else NOT_MET
+    if found <= goal:
+        return MET
+    if found <= goal * SLACK:
+        return NEARLY
+    return NOT_MET
 
 
 def show(number: float) -> str:
-    """Format a ratio with so many digits that it never seems to contradict the verdict."""
-    return f"{number:.2f}" if abs(number) >= 1 else f"{number:.3f}"
+    """Format a ratio with enough digits to agree with the verdict."""
+    if abs(number) >= 1:
+        return f"{number:.2f}"
+    return f"{number:.3f}"
 
 
 def show_goal(goal: float | None) -> str:
-    return "-" if goal is None else f"{goal:.2f}"
+    """Format a goal, or a dash if there is none."""
+    if goal is None:
+        return "-"
+    return f"{goal:.2f}"

@@ -9,9 +9,7 @@ from tables import Table
 
 OPTIONAL = ("array_api_compat", "array_api_compat.numpy", "tvm_ffi")
 HEAD = ("call", "ratio", "median", "traps that the call does not prevent")
-NOTES = (
-    "The page of traps explains the numbers of the traps, and tests/traps contains a test for each.",
-)
+NOTES = ("The page of traps explains the numbers, and tests/traps contains a test for each trap.",)
 
 WRITABLE = "overlapping elements are writable (trap 6)"
 BY_DLPACK = (
@@ -24,7 +22,7 @@ NO_BUFFERS = "the bytes of an `array.array` are read as float32 (11)"
 
 
 class Way(NamedTuple):
-    """A call and the traps that it does not prevent, as seen with torch 2.14 and NumPy 2.4."""
+    """A call and the traps that the call permits, as seen with torch 2.14 and NumPy 2.4."""
 
     call: str
     unchecked: str
@@ -53,8 +51,8 @@ TO_TORCH = (
     Way("torch.asarray(a)", f"{WARNS}; {NO_BUFFERS}"),
     Way(
         "torch.from_dlpack(a)",
-        f"read-only memory becomes writable (trap 5); {UNMASKED}; before torch 2.14 a negative stride aborts the "
-        "process (1)",
+        f"read-only memory becomes writable (trap 5); {UNMASKED}; before torch 2.14 a negative "
+        "stride aborts the process (1)",
     ),
     Way("array_api_compat.array_namespace(t).asarray(a)", f"{WARNS}; {NO_BUFFERS}"),
     Way("torch.from_dlpack(tvm_ffi.from_dlpack(a))", UNMASKED),
@@ -84,10 +82,10 @@ def installed() -> dict[str, Any]:
 def _line(way: Way, own: str, names: dict[str, Any], effort: Effort) -> tuple[str, ...]:
     call = f"`{way.call}`"
     try:
-        eval(way.call, dict(names))  # noqa: S307 - it is our own
+        eval(way.call, dict(names))  # noqa: S307 - code of this file
     except NameError as error:
         return call, f"{error.name} is not installed", "", way.unchecked
-    except Exception as error:  # noqa: BLE001 - whatever another library raises is its answer
+    except Exception as error:  # noqa: BLE001 - the table shows any error
         return call, f"{type(error).__name__}: {error}".partition("\n")[0], "", way.unchecked
     if way.call == own:
         return call, "1", "1", way.unchecked

@@ -1,4 +1,4 @@
-"""The rows of the tables: two calls that do the same work, as a user writes them, and the goal for the ratio."""
+"""The rows of the tables: two calls that do the same work, and the goal for the ratio."""
 
 import builtins
 from collections.abc import Callable
@@ -27,7 +27,10 @@ class Row(NamedTuple):
     within: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def goal(self, *, compiled: bool) -> float | None:
-        return self.compiled if compiled else self.pure
+        """Return the goal with or without the compiled path, or None."""
+        if compiled:
+            return self.compiled
+        return self.pure
 
 
 THE_CALL = (
@@ -105,23 +108,24 @@ WITHOUT_A_GOAL = (
 
 def names(big: int = MIB_64) -> dict[str, Any]:
     """Return the variables of the calls. Large arrays have `big` elements."""
-    t, side = torch.arange(16.0), isqrt(big)
+    side = isqrt(big)
+    t = torch.arange(16.0)
     a = np.arange(16, dtype="f4")
     a64 = np.arange(big, dtype="f4")
-    t64 = torch.arange(
-        big, dtype=torch.float32
-    )  # every page is written, because untouched memory is read faster
+    # Every page is written, because untouched memory is read faster.
+    t64 = torch.arange(big, dtype=torch.float32)
     return {
         "builtins": builtins, "interop": interop, "np": np, "torch": torch,
         "a": a, "sa": np.arange(32, dtype="f4")[::2], "r": a[::-1], "a64": a64,
         "t": t, "s": torch.arange(32.0)[::2], "g": torch.arange(16.0, requires_grad=True),
-        "w": t.reshape(4, 4), "t64": t64, "out64": t64.clone(), "m": t64[: side * side].reshape(side, side),
+        "w": t.reshape(4, 4), "t64": t64, "out64": t64.clone(),
+        "m": t64[: side * side].reshape(side, side),
         "tensors": {f"layer {i}": torch.full((16,), float(i)) for i in range(100)},
         "arrays": [np.full((64, 64), i, "f4") for i in range(500)],
     }  # fmt: skip
 
 
 def is_compiled() -> bool:
-    """Whether the compiled path is in use, which is known after the first conversion."""
+    """Return whether the compiled path is in use, which is known after the first conversion."""
     interop.to_numpy(torch.arange(1))
     return bool({info.name: info.compiled for info in interop.frameworks()}["torch"])

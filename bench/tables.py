@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 NUMBER = re.compile(r"[+-]?[\d.]*|-")
+_RULES = {True: "--:", False: "---"}  # Markdown aligns numbers to the right
 
 
 class Table(NamedTuple):
@@ -27,8 +28,10 @@ class Table(NamedTuple):
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
-        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.head)
-        rule = ["--:" if _is_numeric(column) else "---" for column in columns]
+        columns: list[tuple[str, ...]] = [()] * len(self.head)
+        if self.rows:
+            columns = list(zip(*self.rows, strict=True))
+        rule = [_RULES[_is_numeric(column)] for column in columns]
         lines = [_line(row) for row in (self.head, rule, *map(_escaped, self.rows))]
         notes = [f"- {note}" for note in self.notes]
         return "\n".join([f"### {self.title}", "", *lines, "", *notes, ""])
@@ -39,7 +42,9 @@ def _is_numeric(cells: Sequence[str]) -> bool:
 
 
 def _pad(cell: str, width: int, numeric: bool) -> str:
-    return cell.rjust(width) if numeric else cell.ljust(width)
+    if numeric:
+        return cell.rjust(width)
+    return cell.ljust(width)
 
 
 def _escaped(row: Sequence[str]) -> list[str]:

@@ -68,7 +68,7 @@ def batches(
     progress: Progress = False,
     **keywords: Any,
 ) -> Batches[Any]:
-    """Split an array into batches along an axis, and convert each batch when the loop reaches it.
+    """Split an array into batches along an axis, and convert each batch on demand.
 
     Batches are slices of the array. If `convert` shares the memory of the array, nothing is copied.
 

@@ -130,8 +130,10 @@ def _write(
                 # Free the array before the next one is made, which may be as large.
                 del target, source
         finally:
+            # A device may still read from or write to host memory, also after an exception.
             copier.drain()
     except BaseException as error:
+        # The wait may have failed too, so uploads without confirmation count as uncertain.
         complete = done - copier.unconfirmed
         uncertain = copier.begun - complete
         error.add_note(_progress_note(destination.facts, complete, uncertain))

@@ -10,10 +10,10 @@ from interop._identify import registry
 from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
 from interop._model.verb import Verb
-from interop._transfer.conflicts import share_memory_in_different_layouts
 from interop._transfer.operand import (
     DescribedOperand,
     numpy_adapter,
+    share_memory_in_different_layouts,
     share_on_device,
     transfer_dtype,
 )
@@ -195,7 +195,7 @@ class Destination:
         return numpy.why_no_dtype(start) or numpy.why_no_dtype(end)
 
     def _enforce_policy(self, source: DescribedOperand) -> None:
-        """Ask the policy about a transfer, but not again about smaller ones of the same call."""
+        """Ask the policy about a transfer, unless a larger transfer of this call was allowed."""
         plan = self._plan_for(source)
         if self.plan is None or plan.host_bytes > self.plan.host_bytes:
             policy.enforce(plan, self._request)
@@ -227,7 +227,7 @@ class Destination:
         )
 
     def _read(self, source: DescribedOperand) -> DescribedOperand:
-        """Read an object, unless its stated facts are refused already.
+        """Read an object, unless the stated facts are refused already.
 
         The array that was read is checked afterwards.
         """

@@ -1,4 +1,4 @@
-"""An array with its adapter and its facts: one side of a copy."""
+"""One side of a copy, as an array with adapter and facts, and questions about two sides."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from interop._identify import registry
 from interop._model import dtypes
 from interop._model.conversion import Conversion
 from interop._model.request import Request
+from interop._verbs.inspection import shares_memory
 from interop.adapter import CPU, Adapter, Facts
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DescribedOperand(NamedTuple):
-    """The source or the target of a copy: an array, its adapter and its facts.
+    """The source or the target of a copy: an array with adapter and facts.
 
     `copyto` asks the facts of an array many times. An `Operand` describes the array at each call.
     """
@@ -34,7 +35,7 @@ class DescribedOperand(NamedTuple):
         return cls(operand.adapter, operand.array, operand.describe())
 
     def view(self, index: Any) -> Any:
-        """Return a view of the array, without its gradient."""
+        """Return a view of the array, without the gradient."""
         return self.adapter.view(self.array, index)
 
     def at(self, index: Any) -> DescribedOperand:
@@ -103,6 +104,27 @@ def share_on_device(source: DescribedOperand, target: DescribedOperand) -> Any:
     request = Request(dtype=dtype, detach=True, readonly="share", casting="unsafe")
     conversion = Conversion(source.facts, source.adapter, target.adapter, request)
     return execute(make_calls(make_plan(conversion), conversion), source.array)
+
+
+def share_memory_in_different_layouts(source: DescribedOperand, target: DescribedOperand) -> bool:
+    """Return whether two arrays share memory, but not element by element.
+
+    If each element of the source is at the address of the same element of the target, the copy is
+    safe in any order.
+    """
+    if source.facts.device != target.facts.device:
+        return False
+    if not shares_memory(source.array, target.array):
+        return False
+    return _layout_key(source) != _layout_key(target)
+
+
+def _layout_key(operand: DescribedOperand) -> tuple[Any, ...]:
+    """Return the values that decide which element is at which address, and how bytes are read."""
+    facts = operand.facts
+    # The stride of an axis of length 1 moves to no element.
+    strides = [s for s, n in zip(facts.strides, facts.shape, strict=True) if n > 1]
+    return operand.adapter.address(operand.array), facts.dtype, strides, facts.not_shareable
 
 
 def numpy_adapter() -> Adapter:

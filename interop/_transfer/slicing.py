@@ -62,6 +62,7 @@ def _slicer(x: Any, operand: Operand, facts: Facts) -> Callable[[Any], Any] | No
     array = operand.array
     if hasattr(array, "__getitem__") and registry.adapter_of(type(array)):
         return array.__getitem__
+    # The order matters: the slices of a framework are known to be views.
     if operand.foreign_class and facts.device.kind == LIBRARY:
         return partial(_slice_all_axes, x)
     if operand.foreign_class and hasattr(x, "__getitem__"):

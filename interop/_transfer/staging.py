@@ -48,7 +48,7 @@ class StagedCopier:
 
     @property
     def unconfirmed(self) -> int:
-        """Number of elements that were reported as written, but whose upload is not confirmed.
+        """Number of elements that were reported as written without a confirmed upload.
 
         An upload is not confirmed if the wait for its event failed.
         """
@@ -102,6 +102,7 @@ class StagedCopier:
         """
         same_framework = source.is_same_framework_and_side(target)
         if not same_framework and target.is_host:
+            # NumPy writes, so the framework of the target must be told.
             target.adapter.mark_modified(target.array)
             target = target.as_ndarray()
             source = source.as_ndarray()
@@ -115,6 +116,7 @@ class StagedCopier:
                 part = share_on_device(source.at(chunk.index), target)
             self.begun += chunk.elements
             target.adapter.assign(out, part)
+            # A copy of a memory-mapped file must not fill the memory with pages of the file.
             target.adapter.page_out(out)
             source.adapter.page_out(part)
             yield chunk.elements
@@ -127,7 +129,7 @@ class StagedCopier:
         chunks: Iterator[Chunk],
         buffers: PinnedBuffers,
     ) -> Iterator[int]:
-        """Start the download of each chunk before the previous one is read from its buffer."""
+        """Start the download of each chunk before the previous chunk is written to the target."""
         target.adapter.mark_modified(target.array)
         target = target.as_ndarray()
         previous: _Download | None = None
@@ -135,6 +137,7 @@ class StagedCopier:
             buffer = buffers.next(chunk.shape, dtype)
             part = source.view(chunk.index)
             if dtype != source.facts.dtype or source.facts.not_shareable:
+                # The device casts or resolves the chunk, because fewer bytes travel then.
                 part = source.adapter.copy(part, source.facts.device, dtype)
             source.adapter.download_into(part, buffer)
             current = _Download(chunk, buffer, buffers.record_event())
@@ -147,9 +150,10 @@ class StagedCopier:
     def _write_out(
         self, target: DescribedOperand, buffers: PinnedBuffers, download: _Download
     ) -> int:
-        """Wait for a download and write its buffer to the target."""
+        """Wait for a download and write the buffer to the target."""
         buffers.synchronize(download.number)
         out = target.view(download.chunk.index)
+        # Before the write, because an exception may come in the middle of the write.
         self.begun += download.chunk.elements
         target.adapter.assign(out, download.buffer)
         target.adapter.page_out(out)
@@ -172,6 +176,7 @@ class StagedCopier:
             numpy.assign(buffer, part)
             out = target.view(chunk.index)
             self.begun += chunk.elements
+            # The upload may end after this call. The event marks the end.
             target.adapter.assign(out, buffer)
             buffers.record_event(uploaded=chunk.elements)
             numpy.page_out(part)
@@ -179,7 +184,7 @@ class StagedCopier:
 
 
 class _Download(NamedTuple):
-    """A chunk whose download has begun, with its buffer and the number of the buffer."""
+    """A chunk that is being downloaded, with the buffer and the number of the buffer."""
 
     chunk: Chunk
     buffer: NDArray[Any]
