@@ -1,6 +1,6 @@
-"""Masks and units: meaning of an array that a conversion of the numbers alone would lose.
+"""Masks and units of arrays, which a conversion of the numbers alone would lose.
 
-No library is imported or named: decision 0026 says which attributes count.
+No library is imported or named. Decision 0026 lists the attributes that count.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from interop import errors
+from interop.errors import Reason
 
 _UNITS: Final = ("unit", "units")
 _NUMBERS: Final = ("value", "magnitude")
 _NO_UNIT: Final = frozenset(
     {"", "1", "none", "dimensionless", "1 dimensionless", "1.0 dimensionless"}
 )
-"""How libraries spell that numbers have no unit."""
+"""The texts by which libraries state that numbers have no unit."""
 
 
 def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
@@ -27,8 +27,11 @@ def lost_by_subclass(x: np.ndarray[Any, Any]) -> str | None:
     """
     if reason := lost_mask(x):
         return reason
-    unit = next((unit for name in _UNITS if _is_unit(unit := _attribute(x, name))), None)
-    return None if unit is None else _lost_unit(x, unit, "x.view(numpy.ndarray)")
+    for name in _UNITS:
+        unit = _attribute(x, name)
+        if _is_unit(unit):
+            return _lost_unit(x, unit, "x.view(numpy.ndarray)")
+    return None
 
 
 def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
@@ -41,29 +44,30 @@ def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
     hint = "Fill them first: x.filled(value)."
     if not hasattr(x, "filled"):
         hint = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
-    return errors.Reason("some elements are masked, and the mask would be lost", hint)
+    return Reason("some elements are masked, and the mask would be lost", hint)
 
 
 def lost_by_reading(x: Any) -> str | None:
     """Return why reading an object of no known framework would lose a unit, or None.
 
-    The reason says what to write instead. Only a unit that its class declares counts: other
-    objects have metadata by such names (netCDF variables).
+    The reason says what to write instead. Only a unit that the class declares counts, because
+    other objects have metadata with such names (netCDF variables).
     """
     for name in _UNITS:
-        if getattr_static(type(x), name, None) is not None and _is_unit(
-            unit := _attribute(x, name)
-        ):
+        if getattr_static(type(x), name, None) is None:
+            continue
+        unit = _attribute(x, name)
+        if _is_unit(unit):
             return _lost_unit(x, unit, "numpy.asarray(x)")
     return None
 
 
 def _lost_unit(x: Any, unit: Any, otherwise: str) -> str:
-    name = next((name for name in _NUMBERS if _is_value(_attribute(x, name))), None)
-    numbers = f"x.{name}" if name else otherwise
-    return errors.Reason(
-        f"it has {_format_unit(unit)}, which would be lost", f"Convert its numbers: {numbers}."
-    )
+    """Return the reason for a unit, with the attribute that holds the numbers as the hint."""
+    names = (name for name in _NUMBERS if _is_value(_attribute(x, name)))
+    numbers = next((f"x.{name}" for name in names), otherwise)
+    reason = f"it has {_format_unit(unit)}, which would be lost"
+    return Reason(reason, f"Convert its numbers: {numbers}.")
 
 
 def _is_value(numbers: Any) -> bool:
@@ -102,6 +106,7 @@ def _is_masked(x: np.ndarray[Any, Any]) -> bool:
     if isinstance(x, np.ma.MaskedArray):
         return bool(np.ma.is_masked(x))
     mask = _attribute(x, "mask")
+    # Other attributes with that name are no masks: those of another dtype or shape.
     if not isinstance(mask, (np.ndarray, np.bool_)) or mask.dtype != bool:
         return False
     return mask.shape in ((), x.shape) and bool(np.asarray(mask).any())

@@ -1,8 +1,9 @@
-"""JAX on the host: immutable arrays, shared where JAX takes the memory as it lies.
+"""The adapter of JAX on the host.
 
-JAX has no strides but those of a whole array, wants memory aligned to 64 bytes, and makes 32-bit numbers of 64-bit ones
-unless ``jax_enable_x64`` is on. What it can't take it copies from an ndarray, and nothing is narrowed here. On its GPUs
-it tells nobody which stream reads what it was lent, so arrays there are refused, with what to do instead.
+JAX arrays are immutable. JAX shares host memory that is contiguous and aligned to 64 bytes, and
+narrows 64-bit numbers to 32 bits unless ``jax_enable_x64`` is on. This adapter copies other memory
+from an ndarray, and refuses 64-bit numbers instead of narrowing them. JAX does not tell which
+stream reads shared GPU memory, so arrays on a GPU are refused with a hint.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from interop import errors
 from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
 from interop.adapter.dtypes import without_imaginary
+from interop.errors import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,17 +31,18 @@ _DTYPES: Final = {np.dtype(name): name for name in PLAIN_DTYPES} | {
     np.dtype(getattr(jnp, name)): name for name in EXTENDED_DTYPES if hasattr(jnp, name)
 }
 _NAMES: Final = {name: dtype for dtype, name in _DTYPES.items()}
-_WIDE: Final = {
+_NARROW: Final = {
     "int64": "int32",
     "uint64": "uint32",
     "float64": "float32",
     "complex128": "complex64",
 }
-_ALIGNMENT: Final = 64  # bytes: what XLA wants of memory on the host
+_ALIGNMENT: Final = 64
+"""Bytes of alignment that XLA requires of host memory."""
 
 
 class JAXAdapter(Adapter):
-    """`jax.Array`; tracers are known by name, and refused."""
+    """Adapter for `jax.Array`. Tracers are recognised, and refused."""
 
     name: ClassVar[str] = "jax"
     array_type = jax.Array
@@ -49,65 +51,67 @@ class JAXAdapter(Adapter):
     immutable: ClassVar[bool] = True
 
     def describe(self, x: Any, /) -> Facts:
-        """Tell the facts of an array; that it can't be written to is one of them."""
-        shape, name = tuple(x.shape), _DTYPES.get(x.dtype)
-        if problem := _no_numbers(x, name):
-            return Facts(
-                "jax", shape, name or str(x.dtype), NOWHERE, readonly=True, unsupported=problem
-            )
-        size = x.dtype.itemsize
-        order = x.format.layout.major_to_minor if x.ndim > 1 else range(x.ndim)
-        return Facts(
-            "jax", shape, name or "", CPU, _strides(shape, order, size), x.nbytes, readonly=True
-        )
+        """Return the facts of an array, which is always read-only."""
+        shape = tuple(x.shape)
+        name = _DTYPES.get(x.dtype) or str(x.dtype)
+        if problem := _why_unsupported(x):
+            return Facts("jax", shape, name, NOWHERE, readonly=True, unsupported=problem)
+        order: Sequence[int] = range(x.ndim)
+        if x.ndim > 1:
+            order = x.format.layout.major_to_minor
+        strides = _strides(shape, order, x.dtype.itemsize)
+        return Facts("jax", shape, name, CPU, strides, x.nbytes, readonly=True)
 
     def address(self, x: Any, /) -> int:
-        """Return the address of the buffer on its device."""
+        """Return the address of the buffer."""
         return int(x.unsafe_buffer_pointer())
 
     def resolve_device(self, device: Device, /) -> Device | str:
-        """Accept the host only, whose devices are one to everybody else; and say who holds the rest."""
+        """Return the CPU for host memory, or the reason to refuse another device.
+
+        JAX may split the host into several devices. For all other frameworks they are one.
+        """
         if device.is_host:
             return CPU
-        return errors.Reason(
-            "interop reaches JAX on the host only",
-            "For a GPU, use interop.to_torch or interop.to_cupy.",
-        )
+        hint = "For a GPU, use interop.to_torch or interop.to_cupy."
+        return Reason("interop reaches JAX on the host only", hint)
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
-        """Miss 64-bit numbers, as long as JAX would make 32-bit ones of them in silence."""
+        """Return why JAX lacks a dtype, or None.
+
+        64-bit dtypes are missing unless ``jax_enable_x64`` is on, because JAX would narrow them
+        without a warning.
+        """
         if dtype not in _NAMES:
-            return errors.Reason(f"JAX has no {dtype}", 'Pass dtype="float32".')
-        if dtype in _WIDE and not jax.config.jax_enable_x64:  # type: ignore[attr-defined] # a property that JAX adds when it runs
-            hint = f'Call jax.config.update("jax_enable_x64", True) first, or pass dtype="{_WIDE[dtype]}"'
-            return errors.Reason(
-                f"JAX makes {_WIDE[dtype]} of {dtype} unless jax_enable_x64 is on", f"{hint}."
-            )
-        return None
+            return Reason(f"JAX has no {dtype}", 'Pass dtype="float32".')
+        narrow = _NARROW.get(dtype)
+        # The attribute is missing in the type hints: JAX adds its options at run time.
+        if narrow is None or jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+            return None
+        switch = 'jax.config.update("jax_enable_x64", True)'
+        return Reason(
+            f"JAX converts {dtype} to {narrow} unless jax_enable_x64 is on",
+            f'Call {switch} first, or pass dtype="{narrow}".',
+        )
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
-        """Refuse strides with gaps, repetitions or signs: XLA has an order of axes, and no more."""
-        size = facts.nbytes // max(prod(facts.shape), 1)
-        if not facts.nbytes or facts.strides == _strides(
-            facts.shape, range(len(facts.shape)), size
-        ):
-            return None
-        order = sorted(range(len(facts.shape)), key=lambda axis: -facts.strides[axis])
-        contiguous = all(
-            have == want or n == 1
-            for have, want, n in zip(
-                facts.strides, _strides(facts.shape, order, size), facts.shape, strict=True
-            )
-        )
-        if contiguous and not facts.readonly:
-            return None
-        return (
-            "JAX takes read-only memory only in row-major order"
-            if contiguous
-            else "JAX has no strides"
-        )
+        """Return why JAX cannot share memory with a layout, or None.
 
-    def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
+        XLA knows an order of the axes, but no gaps, repetitions or negative strides.
+        """
+        shape = facts.shape
+        size = facts.nbytes // max(prod(shape), 1)
+        if not facts.nbytes or facts.strides == _strides(shape, range(len(shape)), size):
+            return None
+        order = sorted(range(len(shape)), key=lambda axis: -facts.strides[axis])
+        steps = zip(facts.strides, _strides(shape, order, size), shape, strict=True)
+        if any(n > 1 and have != want for have, want, n in steps):
+            return "JAX does not support strides"
+        if facts.readonly:
+            return "JAX shares read-only memory only in row-major order"
+        return None
+
+    def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all dtypes
         """Return the alignment that XLA requires of host memory.
 
         See ``MinAlign`` in xla/backends/cpu/alignment.h. JAX copies memory with another alignment.
@@ -115,104 +119,112 @@ class JAXAdapter(Adapter):
         return _ALIGNMENT
 
     def parse_device(self, spec: Any, /) -> Device:
-        """Read a `jax.Device`."""
+        """Return the CPU for a CPU device of JAX, and refuse other devices."""
         if isinstance(spec, jax.Device) and spec.platform == "cpu":
             return CPU
         return super().parse_device(spec)
 
     def parse_dtype(self, spec: Any, /) -> str:
-        """Read what `jax.numpy.dtype` reads: its scalar types, too."""
+        """Return the name of anything that `jax.numpy.dtype` accepts, scalar types included."""
         return _DTYPES[jnp.dtype(spec)]
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
-        """Return the ndarray over the buffer, which can't be written to; it waits until the values are there."""
+        """Return a read-only ndarray over the buffer, once the values are computed."""
         return np.asarray(x)
 
     def adopt_host(self, array: NDArray[Any], /) -> Any:
-        """Return an array over an ndarray, or refuse; JAX itself would copy, or narrow, without a word."""
+        """Return an array over the memory of an ndarray.
+
+        JAX copies or narrows without a warning if it cannot share, so the result is checked.
+
+        Raises
+        ------
+        BufferError
+            JAX cannot share the memory, or has not shared it.
+        """
         address = array.__array_interface__["data"][0]
         if address % _ALIGNMENT and array.size:
             msg = f"jax needs {_ALIGNMENT} bytes of alignment"
             raise BufferError(msg)
-        contiguous = array.flags.c_contiguous
-        x = (
-            jax.device_put(array, _host(), may_alias=True)
-            if contiguous
-            else jax.dlpack.from_dlpack(array, copy=False)
-        )
+        if array.flags.c_contiguous:
+            x = jax.device_put(array, _host(), may_alias=True)
+        else:
+            x = jax.dlpack.from_dlpack(array, copy=False)
         if x.dtype != array.dtype or (array.size and x.unsafe_buffer_pointer() != address):
-            msg = f"JAX did not take its memory as {array.dtype}"
+            msg = f"JAX did not share the memory as {array.dtype}"
             raise BufferError(msg)
         return x
 
-    def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory knows no streams
-        """Return the read-only ndarray, whose DLPack says so; JAX's own has what NumPy's has not."""
-        return x if _DTYPES[x.dtype] in EXTENDED_DTYPES else np.asarray(x)
+    def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - no streams
+        """Return a read-only ndarray, whose DLPack states the flag, or the array itself.
 
-    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - there is one device
-        """Return a copy of an array or an ndarray, complete on return: JAX may still read what it copies."""
+        NumPy's DLPack lacks bfloat16 and the 8-bit floats, so JAX exports those itself.
+        """
+        if _DTYPES[x.dtype] in EXTENDED_DTYPES:
+            return x
+        return np.asarray(x)
+
+    def copy(self, x: Any, device: Device, dtype: str, /) -> Any:  # noqa: ARG002 - one device
+        """Return a copy of an array or an ndarray, complete on return.
+
+        JAX works in the background, and would still read the source otherwise.
+        """
         wanted = _NAMES[dtype]
         x = without_imaginary(x, wanted)
         if isinstance(x, np.ndarray):
+            # The new ndarray has no other owner, so JAX may share its memory.
             with np.errstate(all="ignore"):
-                own = np.array(
-                    x, wanted, order="C"
-                )  # nobody else has it, so JAX may take it as it lies
+                own = np.array(x, wanted, order="C")
             return jax.device_put(own, _host()).block_until_ready()
         return jnp.array(jax.device_put(x, _host()), wanted, copy=True).block_until_ready()
 
     def view(self, x: Any, index: Any, /) -> Any:
-        """Return a view where its memory is aligned, else a copy: nobody could tell the two apart."""
+        """Return a view if the memory is aligned, or else a copy.
+
+        Arrays are immutable, so no caller can tell the two apart.
+        """
         try:
             return super().view(x, index)
         except BufferError:
             return x[index]
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
-        """Stack as JAX does."""
+        """Return the arrays stacked by JAX."""
         return jnp.stack(arrays, axis)
 
 
-def _no_numbers(x: Any, name: str | None) -> str | None:  # noqa: PLR0911 - a list of reasons
-    """Return why an array has no memory of plain numbers behind it."""
+def _why_unsupported(x: Any) -> str | None:  # noqa: PLR0911 - a list of reasons
+    """Return why an array has no memory with plain numbers on the host, or None."""
     if isinstance(x, Tracer):
-        return errors.Reason(
-            "inside jax.jit, vmap or grad there are no values yet",
-            "Convert outside of it, or call the function that needs them by jax.pure_callback.",
+        return Reason(
+            "inside jax.jit, vmap or grad an array has no values yet",
+            "Convert outside of it, or call the function that needs the values by "
+            "jax.pure_callback.",
         )
     if jnp.issubdtype(x.dtype, jax.dtypes.extended):
-        return errors.Reason(
-            "its elements are keys of random numbers", "Use jax.random.key_data(x)."
-        )
-    if name is None:
-        return errors.Reason(
-            f"{x.dtype} has no counterpart elsewhere",
-            "Use x.astype(jax.numpy.int8) or another whole byte.",
-        )
+        return Reason("its elements are random number keys", "Use jax.random.key_data(x).")
+    if x.dtype not in _DTYPES:
+        hint = "Use x.astype(jax.numpy.int8), or another dtype of whole bytes."
+        return Reason(f"{x.dtype} has no counterpart elsewhere", hint)
     if x.is_deleted():
-        return errors.Reason(
-            "it was deleted, or donated to a computation", "Convert it before that."
-        )
+        reason = "it was deleted, or donated to a computation"
+        return Reason(reason, "Convert it before that.")
     if len(x.sharding.device_set) > 1:
-        return errors.Reason(
-            "it is spread over several devices",
-            "Use jax.device_put(x, device) to gather it on one.",
-        )
+        hint = "Use jax.device_put(x, device) to gather it on one."
+        return Reason("it is spread over several devices", hint)
     if any(device.platform != "cpu" for device in x.sharding.device_set):
-        return errors.Reason(
-            "it is on a GPU, and JAX tells nobody its streams",
-            "Bring it to the host: jax.device_get(x).",
-        )
+        hint = "Copy it to the host: jax.device_get(x)."
+        return Reason("it is on a GPU, and JAX does not expose its streams", hint)
     return None
 
 
 def _host() -> Any:
-    """Return JAX's first device of the host, whatever its default is."""
+    """Return JAX's first device of the host, which need not be its default device."""
     return jax.devices("cpu")[0]
 
 
 def _strides(shape: tuple[int, ...], order: Sequence[int], size: int) -> tuple[int, ...]:
-    """Return the strides in bytes of a whole array whose axes lie in an order, the outermost first."""
+    """Return the strides in bytes of a contiguous array, given the axes from outermost on."""
     strides = [size] * len(shape)
     for axis in reversed(order):
         strides[axis] = size

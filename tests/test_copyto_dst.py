@@ -52,7 +52,7 @@ UNWRITABLE: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "text": (
         lambda: np.full((6, 4), "x"),
-        ("into numpy <U1 (6, 4) on cpu: dst has no plain numbers: NumPy's <U1 is no dtype of plain numbers. "
+        ("into numpy <U1 (6, 4) on cpu: dst has no plain numbers: NumPy's <U1 is not a dtype of plain numbers. "
         "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1]."),
     ),
 }  # fmt: skip

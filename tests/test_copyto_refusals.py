@@ -43,7 +43,7 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[], Any], dict[str, Any], str
     ),
     "text": (
         interop.UnsupportedArrayError, lambda: np.full((6, 4), "x"), {},
-        (f"cannot copy numpy <U1 (6, 4) on cpu into {HERE}: NumPy's <U1 is no dtype of plain numbers. "
+        (f"cannot copy numpy <U1 (6, 4) on cpu into {HERE}: NumPy's <U1 is not a dtype of plain numbers. "
         "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1]."),
     ),
     "text, lazily": (

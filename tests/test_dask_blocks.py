@@ -37,7 +37,7 @@ def test_convert_dask_array_with_invalid_keyword_raises_before_computing() -> No
         convert(x, "torch", device="xpu")
     with pytest.raises(interop.InvalidOptionError, match="host"):
         convert(x, "numpy", device="cuda")
-    with pytest.raises(interop.UnsupportedArrayError, match="JAX makes float32 of float64"):
+    with pytest.raises(interop.UnsupportedArrayError, match="JAX converts float64 to float32"):
         convert(x, "jax", dtype="float64")
     with pytest.raises(
         interop.InvalidOptionError, match="stream= does not apply to an array that stays lazy"
@@ -158,5 +158,5 @@ def test_convert_dask_array_with_unknown_block_class_is_refused() -> None:
 
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "M8[Y]")])
 def test_convert_dask_array_of_non_numbers_is_refused(array: Any) -> None:
-    with pytest.raises(interop.UnsupportedArrayError, match="is no dtype of plain numbers"):
+    with pytest.raises(interop.UnsupportedArrayError, match="is not a dtype of plain numbers"):
         convert(lazy(array, chunks=1), "torch")

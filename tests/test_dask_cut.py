@@ -260,7 +260,7 @@ def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.array(["2026"], "M8[Y]")])
 def test_convert_non_numbers_to_dask_is_refused(array: Any) -> None:
     with pytest.raises(
-        interop.UnsupportedArrayError, match=r"to dask: NumPy's .* is no dtype of plain numbers"
+        interop.UnsupportedArrayError, match=r"to dask: NumPy's .* is not a dtype of plain numbers"
     ):
         convert(array, "dask")
 

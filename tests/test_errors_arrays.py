@@ -33,7 +33,7 @@ def nested(layout: Any) -> Any:
 
 INT4, UINT1 = (getattr(torch, name) for name in ("int4", "uint1"))  # torch's type hints forget them
 BYTES: Final = "has no counterpart elsewhere. Use x.view(torch.uint8) for its bytes."
-PLAIN: Final = "is no dtype of plain numbers."
+PLAIN: Final = "is not a dtype of plain numbers."
 RAW: Final = "numpy.frombuffer(x.tobytes(), numpy.uint8) for its bytes."
 NESTED: Final = "it is nested. Use x.to_padded_tensor(0.0) or x.unbind()."
 FIELDS: Final = "[('name', '<i4'), ('age', '<i4')]"

@@ -200,7 +200,7 @@ def test_export_unsupported_input_is_refused_at_the_call() -> None:
     ):
         export(torch.eye(2).to_sparse())
     with pytest.raises(
-        interop.UnsupportedArrayError, match=r"cannot export numpy .*no dtype of plain numbers"
+        interop.UnsupportedArrayError, match=r"cannot export numpy .*not a dtype of plain numbers"
     ):
         export(np.array(["a"]))
     with pytest.raises(interop.NotAnArrayError):

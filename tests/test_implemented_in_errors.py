@@ -178,7 +178,7 @@ def test_implemented_in_refused_result_is_located_in_a_note() -> None:
         return {"good": x, "bad": [TEXT]}
 
     with pytest.raises(
-        interop.UnsupportedArrayError, match="is no dtype of plain numbers"
+        interop.UnsupportedArrayError, match="is not a dtype of plain numbers"
     ) as caught:
         g(TENSOR)
     assert caught.value.__notes__ == ["in the result of g: at result['bad'][0]"]

@@ -157,12 +157,12 @@ def test_to_jax_unaligned_memory_is_copied_once() -> None:
 
 
 COPIED = {
-    "gaps": (lambda: buffer()[::2], "JAX has no strides"),
-    "reversed": (lambda: buffer()[::-1], "JAX has no strides"),
-    "repeated": (lambda: np.broadcast_to(buffer(4), (3, 4)), "JAX has no strides"),
+    "gaps": (lambda: buffer()[::2], "JAX does not support strides"),
+    "reversed": (lambda: buffer()[::-1], "JAX does not support strides"),
+    "repeated": (lambda: np.broadcast_to(buffer(4), (3, 4)), "JAX does not support strides"),
     "read-only and permuted": (
         lambda: np.broadcast_to(buffer(16).reshape(4, 4).T, (4, 4)),
-        "JAX takes read-only memory only in row-major order",
+        "JAX shares read-only memory only in row-major order",
     ),
 }
 
@@ -198,7 +198,7 @@ def test_to_jax_64_bit_dtype_is_refused_without_x64(dtype: str, narrow: str) -> 
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         to_jax(np.ones(3, dtype))
     assert str(caught.value) == (
-        f"cannot convert numpy {dtype} (3,) on cpu to jax: JAX makes {narrow} of {dtype} unless jax_enable_x64 is on. "
+        f"cannot convert numpy {dtype} (3,) on cpu to jax: JAX converts {dtype} to {narrow} unless jax_enable_x64 is on. "
         f'Call jax.config.update("jax_enable_x64", True) first, or pass dtype="{narrow}".'
     )
     x = to_jax(np.ones(3, dtype), dtype=narrow)
@@ -243,7 +243,7 @@ def test_convert_jax_tracer_is_refused(transform: str) -> None:
     x: Any = 1.0 if transform == "grad" else jnp.ones(3)
     for body in (interop.to_numpy, lambda t: interop.convert_tree([t], "numpy"), interop.export):
         with pytest.raises(
-            interop.UnsupportedArrayError, match=r"inside jax\.jit, vmap or grad there are no"
+            interop.UnsupportedArrayError, match=r"inside jax\.jit, vmap or grad an array has no"
         ):
             function(body)(x)
 

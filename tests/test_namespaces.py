@@ -90,7 +90,7 @@ def test_convert_accepts_device_and_dtype_objects_of_a_namespace() -> None:
             interop.InvalidOptionError,
             "can't be on cuda. Its devices are ",
         ),
-        (np.array(["a"]), {}, interop.UnsupportedArrayError, "no dtype of plain numbers"),
+        (np.array(["a"]), {}, interop.UnsupportedArrayError, "not a dtype of plain numbers"),
     ],
 )
 def test_convert_to_a_namespace_refuses_an_unsupported_dtype_or_device(

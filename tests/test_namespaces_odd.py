@@ -50,12 +50,12 @@ def test_convert_and_explain_to_a_namespace_without_from_dlpack_copy() -> None:
     array = BASE[::-1].copy()
     plan, x = interop.explain(array, boxes), interop.convert(array, boxes)
     assert plan.bytes_copied == array.nbytes
-    assert plan.reason == "boxes makes arrays in memory of its own only"
+    assert plan.reason == "boxes always copies into its own memory"
     assert x.array.tolist() == array.tolist()
     assert not np.shares_memory(x.array, array)
     assert interop.convert(x, boxes) is x
     with pytest.raises(
-        interop.CopyRequiredError, match="boxes makes arrays in memory of its own only"
+        interop.CopyRequiredError, match="boxes always copies into its own memory"
     ):
         interop.convert(array, boxes, copy=False)
 

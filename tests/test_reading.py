@@ -23,9 +23,9 @@ LIES: dict[str, tuple[Any, str]] = {
 }
 UNSUPPORTED: dict[str, tuple[Any, str]] = {
     "masked": (np.ma.masked_array([1.0, 2.0], [False, True]), "some elements are masked"),
-    "text": (np.array(["1"]), "no dtype of plain numbers"),
-    "times": (np.array(["2020"], "M8[s]"), "no dtype of plain numbers"),
-    "objects": (np.array([None, 1]), "no dtype of plain numbers"),
+    "text": (np.array(["1"]), "not a dtype of plain numbers"),
+    "times": (np.array(["2020"], "M8[s]"), "not a dtype of plain numbers"),
+    "objects": (np.array([None, 1]), "not a dtype of plain numbers"),
 }
 TO = pytest.mark.parametrize("to", ["numpy", "torch"])
 LIE = pytest.mark.parametrize("name", LIES)
@@ -105,7 +105,7 @@ def test_convert_object_whose_array_method_returns_a_list_is_refused() -> None:
             return [1, 2]
 
     with pytest.raises(
-        interop.UnsupportedArrayError, match="its __array__ returns a list, and no ndarray"
+        interop.UnsupportedArrayError, match="its __array__ returns a list instead of an ndarray"
     ):
         interop.to_numpy(Listing(np.zeros(2)))
 

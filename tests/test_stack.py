@@ -202,7 +202,7 @@ REFUSED = {
     ),
     "no numbers": Case(
         lambda: stack([np.array(["a"]), np.array(["b"])], "torch"), interop.UnsupportedArrayError,
-        "cannot convert numpy <U1 (2, 1) on cpu to torch: NumPy's <U1 is no dtype of plain numbers. "
+        "cannot convert numpy <U1 (2, 1) on cpu to torch: NumPy's <U1 is not a dtype of plain numbers. "
         "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1].",
     ),
 }  # fmt: skip

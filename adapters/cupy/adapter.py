@@ -50,7 +50,8 @@ class CuPyAdapter(DeviceAdapter):
             None
             if name
             else errors.Reason(
-                f"CuPy's {dtype} is no dtype of plain numbers", "Convert it first: x.astype(float)."
+                f"CuPy's {dtype} is not a dtype of plain numbers",
+                "Convert it first: x.astype(float).",
             )
         )
         device = Device(CUDA.kind, x.device.id)

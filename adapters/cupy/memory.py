@@ -8,6 +8,7 @@ import cupy
 import numpy as np
 
 from interop.adapter.dtypes import without_imaginary
+from interop.adapter.strides import why_unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,21 +25,8 @@ def is_pinned(x: NDArray[Any]) -> bool:
 
 
 def why_not_shareable(x: Any) -> str | None:
-    """Return why no kernel may read an array, or None.
-
-    A GPU loads each element from an address that is a multiple of the element's size (PTX ISA,
-    ld).
-    """
-    size = x.itemsize
-    if not x.size:
-        return None
-    if any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
-        return f"its strides are not whole elements of {size} bytes"
-    return (
-        f"its address is not a multiple of its elements' {size} bytes"
-        if x.data.ptr % size
-        else None
-    )
+    """Return why no kernel may read an array in place, or None."""
+    return why_unreadable(x.data.ptr, x.shape, x.strides, x.itemsize)
 
 
 def aligned(x: Any) -> Any:

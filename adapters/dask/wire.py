@@ -1,9 +1,12 @@
-"""How blocks travel between the processes of `dask.distributed`.
+"""The form in which blocks travel between the processes of `dask.distributed`.
 
-Distributed knows torch's tensors, if they are on the host and NumPy has their dtype; of CuPy's arrays it wants Numba or
-RMM. Whatever it can't send goes as a payload: a pickle with the memory beside it (protocol 5), and a function that makes
-the array of it. A process that has never heard of us can open it, since a pickle names its function. There, it also
-registers the framework: the next thing that is done with a block may be to concatenate it.
+Distributed can send torch's tensors if they are on the host and NumPy has their dtype. For CuPy's
+arrays it needs Numba or RMM. All other blocks are sent as payloads: a pickle with the memory beside
+it (protocol 5), and a function that makes the array. A process that has not imported interop can
+load a payload, because a pickle names its function. Loading also registers the framework in that
+process, since the next step may concatenate the blocks.
+
+The functions and classes below are pickled by name. Names and modules must not change.
 """
 
 from __future__ import annotations
@@ -20,14 +23,19 @@ if TYPE_CHECKING:
     Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
     Pack = Callable[[Any], Reduced]
     Setup = Callable[[], None]
+    Frames = tuple[dict[str, Any], list[Any]]
 
 _PAYLOAD: Final = "interop"
+"""The key in a header that marks a payload."""
 _registered: Final[set[type]] = set()
 _lock: Final = RLock()  # workers open payloads in several threads
 
 
+# -- what is pickled -------------------------------------------------------------------------------
+
+
 class Payload:
-    """An array on its way. What is pickled is the function that makes it, and its arguments."""
+    """An array on its way. Its pickle holds the function that makes the array, and arguments."""
 
     def __init__(self, reduced: Reduced) -> None:
         self._reduced = reduced
@@ -39,7 +47,7 @@ class Payload:
 def load_payload(
     _: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> Any:
-    """Make the array, in a process that has been told of its framework."""
+    """Make the array of a payload, after the framework has been registered in this process."""
     setup()
     return function(*arguments)
 
@@ -47,23 +55,85 @@ def load_payload(
 def load_payload_or_lend(
     spacer: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> Any:
-    """Make the array in a payload; for a reader that knew no payloads, as what torch takes without a warning."""
-    known = tuple(_registered)
+    """Make the array of a payload, in a form that Distributed's own reader accepts too.
+
+    In a process without a registered framework, Distributed passes the result to `torch.tensor`,
+    which takes a DLPack producer without a warning.
+    """
+    registered_before = tuple(_registered)
     x = load_payload(spacer, setup, function, arguments)
-    return x if isinstance(x, known) else _Lent(x)
+    if isinstance(x, registered_before):
+        return x
+    return _Lent(x)
 
 
 class _Lent:
-    """An array for `torch.tensor`, which copies it. That happens once in a process: it is registered by now."""
+    """An array for `torch.tensor`, which copies the memory.
+
+    That happens once in a process, because the framework is registered afterwards.
+    """
 
     def __init__(self, x: Any) -> None:
-        self.__dlpack__, self.__dlpack_device__ = x.__dlpack__, x.__dlpack_device__
+        self.__dlpack__ = x.__dlpack__
+        self.__dlpack_device__ = x.__dlpack_device__
+
+
+class HeldBlock:
+    """A block as a task of a graph, pickled as blocks are sent.
+
+    torch itself cannot pickle all tensors (uint16, float8).
+    """
+
+    def __init__(self, block: Any, pack: Pack, setup: Setup) -> None:
+        self._block = block
+        self._pack = pack
+        self._setup = setup
+
+    def __call__(self) -> Any:
+        """Return the block."""
+        return self._block
+
+    def __reduce__(self) -> Any:
+        return load_held_block, (self._pack, self._setup, *self._pack(self._block))
+
+
+def load_held_block(
+    pack: Pack, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> HeldBlock:
+    """Make a block and the task around it, after the framework has been registered."""
+    return HeldBlock(load_payload(None, setup, function, arguments), pack, setup)
+
+
+class Source:
+    """An array in the form that Dask slices, with a function that cuts a block from the array."""
+
+    def __init__(self, x: Any, cut: Callable[[Any], Any], meta: Any) -> None:
+        self.shape = tuple(x.shape)
+        self.dtype = meta.dtype
+        self.ndim = len(x.shape)
+        self._cut = cut
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._cut(index or ...)
+
+
+# -- registration with Distributed -----------------------------------------------------------------
 
 
 def register(cls: type, pack: Pack, setup: Setup) -> None:
-    """Let Distributed send what it can of a class, and the rest as payloads; what it doesn't know at all is pickled.
+    """Register a class with Distributed, so that blocks that it cannot send go as payloads.
 
-    `setup` is pickled: what another process does before it gets the first of these arrays.
+    A class without any serializer in Distributed is pickled already. Without Distributed, nothing
+    is done.
+
+    Parameters
+    ----------
+    cls : type
+        The class of the blocks.
+    pack : function
+        Returns, for an array, a function and the arguments that make the array again.
+    setup : function
+        Is pickled, and called in another process before its first array is made.
     """
     if cls in _registered or "distributed.protocol" not in sys.modules:
         return
@@ -74,65 +144,82 @@ def register(cls: type, pack: Pack, setup: Setup) -> None:
 
 
 def _register(cls: type, pack: Pack, setup: Setup) -> None:
-    from distributed.protocol.serialize import dask_deserialize, dask_serialize  # noqa: PLC0415 - it is loaded
+    from distributed.protocol.serialize import (  # noqa: PLC0415 - loaded already
+        dask_deserialize,
+        dask_serialize,
+    )
 
     try:
-        dumps, loads = dask_serialize.dispatch(cls), dask_deserialize.dispatch(cls)
-    except TypeError:
+        dumps = dask_serialize.dispatch(cls)
+        loads = dask_deserialize.dispatch(cls)
+    except TypeError:  # no serializer: Distributed pickles the class
         return
-    except ImportError:  # what it would use isn't here
-        dask_serialize.register(cls, _pickled)
+    except ImportError:  # the serializer needs Numba or RMM
+        dask_serialize.register(cls, _request_pickle)
         return
     dask_serialize.register(cls, partial(_dumps, dumps=dumps, pack=pack, setup=setup))
     dask_deserialize.register(cls, partial(_loads, loads=loads))
 
 
-def _pickled(x: Any) -> Any:
-    """Refuse, which is how one asks for a pickle."""
+def _request_pickle(x: Any) -> Any:
+    """Raise NotImplementedError, after which Distributed pickles the object."""
     raise NotImplementedError(type(x))
 
 
-def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Pack, setup: Setup) -> Any:
+def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Pack, setup: Setup) -> Frames:
+    """Return the header and the frames of a block, as Distributed's own serializer if possible."""
     try:
         header, frames = dumps(x)
-    except Exception:  # noqa: BLE001 - whatever it can't do
-        reduced = pack(x)
-        header, frames = _send(load_payload_or_lend, _spacer(x), setup, *reduced)
-        # The rest is for who knows no payloads: torch's own reader, which takes a tensor on a device it must name.
-        device = str(x.device)
-        device = device if ":" in device else f"{device}:0"
-        gradient = bool(getattr(x, "requires_grad", False))
-        return {
-            _PAYLOAD: True,
-            "sub-header": header,
-            "requires_grad": gradient,
-            "device": device,
-        }, frames
+    except Exception:  # noqa: BLE001 - Distributed's serializer may raise anything
+        return _dump_payload(x, pack, setup)
     if "sub-header" not in header or "grad" in header:
         return header, frames
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415
 
+    # Distributed wraps an ndarray here. As a payload, its memory arrives aligned.
     arguments = header["sub-header"], list(map(PickleBuffer, frames))
-    inner, frames = _send(load_payload, _spacer(x), setup, deserialize, arguments)
+    inner, frames = _serialize(load_payload, _spacer(x), setup, deserialize, arguments)
     return {**header, "sub-header": inner}, frames
 
 
-def _spacer(x: Any) -> PickleBuffer | None:
-    """Return a byte that goes in front of the memory.
+def _dump_payload(x: Any, pack: Pack, setup: Setup) -> Frames:
+    """Return a payload, with a header for processes in which the class is not registered.
 
-    Distributed receives the first buffer behind its headers, at any address, and the others aligned. But if they are
-    larger than its shards, it copies them to put them together.
+    There, Distributed's own reader for torch needs all the keys, and a device with a number.
+    """
+    function, arguments = pack(x)
+    inner, frames = _serialize(load_payload_or_lend, _spacer(x), setup, function, arguments)
+    device = str(x.device)
+    if ":" not in device:
+        device = f"{device}:0"
+    header = {
+        _PAYLOAD: True,
+        "sub-header": inner,
+        "requires_grad": bool(getattr(x, "requires_grad", False)),
+        "device": device,
+    }
+    return header, frames
+
+
+def _spacer(x: Any) -> PickleBuffer | None:
+    """Return a buffer of one byte to send in front of the memory, or None for a large array.
+
+    Distributed receives the first buffer behind its headers, at any address, and the next ones
+    aligned. It cuts buffers that are larger than its shards, and copies all of them when it joins
+    the parts, so a spacer would not help there.
     """
     from dask import config, utils  # noqa: PLC0415
 
     shard = utils.parse_bytes(config.get("distributed.comm.shard"))
-    return PickleBuffer(bytearray(1)) if x.nbytes <= shard else None
+    if x.nbytes > shard:
+        return None
+    return PickleBuffer(bytearray(1))
 
 
-def _send(opener: Callable[..., Any], *what: Any) -> Any:
+def _serialize(load: Callable[..., Any], *arguments: Any) -> Any:
     from distributed.protocol.serialize import serialize  # noqa: PLC0415
 
-    return serialize(Payload((opener, what)), serializers=["pickle"], on_error="raise")
+    return serialize(Payload((load, arguments)), serializers=["pickle"], on_error="raise")
 
 
 def _loads(header: Any, frames: Any, *, loads: Callable[[Any, Any], Any]) -> Any:
@@ -141,4 +228,6 @@ def _loads(header: Any, frames: Any, *, loads: Callable[[Any, Any], Any]) -> Any
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415
 
     x: Any = deserialize(header["sub-header"], frames)
-    return x.requires_grad_() if header["requires_grad"] else x
+    if header["requires_grad"]:
+        return x.requires_grad_()
+    return x

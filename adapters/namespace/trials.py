@@ -1,4 +1,4 @@
-"""Trials of an array-API namespace on arrays of one element, and looks at arrays of unknown classes."""
+"""Trials of an array-API namespace on arrays of one element."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from interop.adapter import Adapter
 
 PROBE: Final = "float32"
-"""The dtype of the arrays that are tried."""
+"""The dtype of the trial arrays."""
 
 
 def why_not(namespace: ModuleType, makers: Iterable[str]) -> str:
@@ -30,7 +30,10 @@ def why_not(namespace: ModuleType, makers: Iterable[str]) -> str:
 
 
 def _what_it_did(namespace: ModuleType, maker: str) -> str:
-    """Say why the result of `from_dlpack` or `asarray` is not taken. One that is right was copied in silence."""
+    """Return why the result of `from_dlpack` or `asarray` is rejected.
+
+    A correct result was copied without a notice.
+    """
     try:
         x = getattr(namespace, maker)(np.zeros(1, PROBE))
     except Exception as error:  # noqa: BLE001 - a namespace may raise anything
@@ -38,20 +41,30 @@ def _what_it_did(namespace: ModuleType, maker: str) -> str:
     missing = [name for name in ("shape", "dtype") if not hasattr(x, name)]
     if missing:
         return f"returns an object of the class {type(x).__name__} without {' and '.join(missing)}"
-    if short_name(x.dtype) != PROBE or tuple(x.shape) != (1,):
-        return f"returns dtype {x.dtype} and shape {tuple(x.shape)} for an array of dtype {PROBE} and shape (1,)"
-    return "copies its argument" if is_on_host(x) else "returns an array that is not on the host"
+    if not is_like_probe(x):
+        found = f"dtype {x.dtype} and shape {tuple(x.shape)}"
+        return f"returns {found} for an array of dtype {PROBE} and shape (1,)"
+    if is_on_host(x):
+        return "copies its argument"
+    return "returns an array that is not on the host"
+
+
+def is_like_probe(x: Any) -> bool:
+    """Return whether an array has the dtype and the shape of the trial arrays."""
+    return short_name(x.dtype) == PROBE and tuple(x.shape) == (1,)
 
 
 def made(adapter: Any, dtype: str) -> Any:
-    """Return an array of one element of a dtype, made by the namespace of an adapter."""
+    """Return a trial array of a dtype, made by the namespace of an adapter."""
     array = np.zeros(1, dtype)
-    return adapter.adopt(array, None) if adapter.shares else adapter.copy(array, CPU, dtype)
+    if adapter.shares:
+        return adapter.adopt(array, None)
+    return adapter.copy(array, CPU, dtype)
 
 
 @cache
 def has_dtype(adapter: Adapter, dtype: str) -> bool:
-    """Whether an array of a dtype comes out as it went in."""
+    """Return whether the namespace keeps a dtype, and does not narrow or refuse it."""
     if dtype not in PLAIN_DTYPES:
         return False
     try:
@@ -61,7 +74,7 @@ def has_dtype(adapter: Adapter, dtype: str) -> bool:
 
 
 def honours_readonly(adapter: Adapter) -> bool:
-    """Whether read-only memory is shared, known as such afterwards, and not written to by an assignment."""
+    """Return whether a namespace shares read-only memory and protects it from assignments."""
     memory = np.zeros(1, PROBE)
     protected = memory.view()
     protected.flags.writeable = False
@@ -69,22 +82,24 @@ def honours_readonly(adapter: Adapter) -> bool:
         x = adapter.adopt(protected, None)
     except BufferError:
         return False
-    with suppress(Exception):  # it is to raise, whatever it likes
+    with suppress(Exception):  # an assignment to read-only memory should raise
         x[0] = 1
     view = look(x)
     return view is not None and not view.flags.writeable and not memory.any()
 
 
 def is_on_host(x: Any) -> bool:
-    """Whether an array is in host memory."""
-    return not hasattr(x, "__dlpack_device__") or Device(*map(int, x.__dlpack_device__())).is_host
+    """Return whether an array is in host memory."""
+    if not hasattr(x, "__dlpack_device__"):
+        return True
+    return Device(*map(int, x.__dlpack_device__())).is_host
 
 
-# -- looking at arrays of unknown classes -----------------------------------------------------------------------------
+# -- questions to arrays of unknown classes, and to their library ----------------------------------
 
 
 def look(x: Any) -> NDArray[Any] | None:
-    """Return an ndarray over the memory of an array; None if it can't be lent."""
+    """Return an ndarray over the memory of an array, or None if the array cannot share memory."""
     try:
         return np.from_dlpack(x)
     except Exception:  # noqa: BLE001 - a producer may raise anything
@@ -92,10 +107,10 @@ def look(x: Any) -> NDArray[Any] | None:
 
 
 def devices(namespace: ModuleType) -> list[Any]:
-    """Return the devices that a library lists."""
+    """Return the devices that a library lists, or none if the library lists nothing."""
     try:
         return list(namespace.__array_namespace_info__().devices())
-    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12
+    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may predate 2023.12
         return []
 
 
@@ -106,13 +121,13 @@ def has_on(namespace: ModuleType, device: Any, dtype: str) -> bool:
     """
     try:
         return dtype in namespace.__array_namespace_info__().dtypes(device=device)
-    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may be from before 2023.12
+    except Exception:  # noqa: BLE001 - a namespace may raise anything, and may predate 2023.12
         return True
 
 
 def takes_copy(namespace: ModuleType) -> bool:
-    """Whether `from_dlpack` of a namespace has the keyword ``copy``."""
+    """Return whether `asarray` of a namespace has the keyword ``copy``."""
     try:
         return "copy" in inspect.signature(namespace.asarray).parameters
-    except ValueError:  # written in C and silent about it
+    except ValueError:  # written in C without a signature
         return False

@@ -44,9 +44,8 @@ class NumPyAdapter(Adapter):
         """Return the CPU for host memory, or the reason to refuse another device."""
         if device.is_host:
             return CPU
-        return errors.Reason(
-            "NumPy holds host memory only", "For a GPU, use interop.to_cupy or interop.to_torch."
-        )
+        hint = "For a GPU, use interop.to_cupy or interop.to_torch."
+        return errors.Reason("NumPy holds host memory only", hint)
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Return why NumPy lacks a dtype, or None. ml_dtypes adds bfloat16 and 8-bit floats."""
@@ -73,7 +72,7 @@ class NumPyAdapter(Adapter):
         dtype = np.dtype(spec)
         return NAMES.get(dtype) or dtype.name
 
-    def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - host memory has no streams
+    def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - no streams
         """Return the array as a plain ndarray, because a subclass may redefine DLPack."""
         return self.export_host(x)
 
@@ -101,7 +100,7 @@ class NumPyAdapter(Adapter):
         """Return the ndarray itself."""
         return array
 
-    def copy(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002 - there is one device
+    def copy(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002
         """Return a copy as a plain ndarray in order "K".
 
         The axes keep their order in memory, and reversed axes become regular ones. A cast gives no
@@ -127,9 +126,8 @@ class NumPyAdapter(Adapter):
         if result is None:
             result = self.copy(x, device, dtype)
         if type(result) is np.ndarray and (lost := lost_by_subclass(x)):
-            raise errors.UnsupportedArrayError(
-                lost, attempt="cannot copy {source}", source=self.describe(x)
-            )
+            facts = self.describe(x)
+            raise errors.UnsupportedArrayError(lost, attempt="cannot copy {source}", source=facts)
         return result
 
     def view(self, x: Any, index: Any, /) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""NumPy's dtypes by name, and those of the optional package ml_dtypes (bfloat16 and 8-bit floats)."""
+"""NumPy's dtypes by name, and those of ml_dtypes (bfloat16 and 8-bit floats)."""
 
 from __future__ import annotations
 

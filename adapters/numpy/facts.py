@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from interop import errors
 from interop.adapter import CPU, Facts, capsule
+from interop.adapter.strides import FOREIGN_BYTE_ORDER, why_not_whole
+from interop.errors import Reason
 
 from .._meanings import lost_by_subclass
 from . import hints
@@ -30,7 +30,7 @@ def read_facts(x: NDArray[Any]) -> Facts:
     name = NAMES.get(native) or extended_name(native)
     problem: str | None = None
     if not name:
-        problem = errors.Reason(f"NumPy's {dtype} is no dtype of plain numbers", hints.hint(x))
+        problem = Reason(f"NumPy's {dtype} is not a dtype of plain numbers", hints.hint(x))
     elif type(x) is not np.ndarray:
         problem = lost_by_subclass(x)
     readonly = not x.flags.writeable
@@ -58,10 +58,7 @@ def _why_treated_as_readonly(x: NDArray[Any]) -> str | None:
 
 def _why_not_shareable(x: NDArray[Any]) -> str | None:
     if not x.dtype.isnative:
-        return f"its bytes are not in this machine's order ({sys.byteorder}-endian)"
+        return FOREIGN_BYTE_ORDER
     if not x.flags.aligned:
         return "it is not aligned in memory"
-    size = x.dtype.itemsize
-    if size and any(stride % size for stride, n in zip(x.strides, x.shape, strict=True) if n > 1):
-        return f"its strides are not whole elements of {size} bytes"
-    return None
+    return why_not_whole(x.shape, x.strides, x.dtype.itemsize)

@@ -31,9 +31,8 @@ def hint(x: NDArray[Any]) -> str:
         )
     if dtype.names:
         return f'Pass its fields one by one: x["{dtype.names[0]}"].'
-    if dtype.kind in _BY_KIND and (
-        dtype.kind != "V" or dtype.type is np.void
-    ):  # "V" is ml_dtypes' int4, too
+    # ml_dtypes' int4 and uint4 are of the kind "V" too, and are no bytes to view.
+    if dtype.kind in _BY_KIND and (dtype.kind != "V" or dtype.type is np.void):
         return _BY_KIND[dtype.kind](x)
     if dtype.kind == "c":
         return "Convert it first: x.astype(numpy.complex128)."
@@ -41,13 +40,14 @@ def hint(x: NDArray[Any]) -> str:
 
 
 def _of_void(x: NDArray[Any]) -> str:
-    if x.ndim and x.strides[-1] == x.itemsize:  # else NumPy makes no view with another item size
+    # NumPy changes the item size of a view only if the last axis is contiguous.
+    if x.ndim and x.strides[-1] == x.itemsize:
         return 'View its bytes as numbers: x.view("uint8").'
     return 'View its bytes as numbers: numpy.ascontiguousarray(x).view("uint8").'
 
 
 def _of_time(x: NDArray[Any]) -> str:
-    if x.dtype.isnative:  # a view of swapped bytes would be other numbers
+    if x.dtype.isnative:  # a view of swapped bytes would have other values
         return 'View it as numbers: x.view("int64").'
     return 'Convert it to numbers: x.astype("int64").'
 
@@ -59,7 +59,9 @@ def _of_bytes(x: NDArray[Any]) -> str:
 
 
 def _of_text(x: NDArray[Any]) -> str:
-    return _FLOATS if _are_numbers(_sample(x)) else _CODES
+    if _are_numbers(_sample(x)):
+        return _FLOATS
+    return _CODES
 
 
 def _of_objects(x: NDArray[Any]) -> str:
@@ -81,23 +83,24 @@ def _of_scalars(elements: list[Any]) -> str:
     if all(map(_is_real, elements)):
         return "Convert its elements to numbers first: x.astype(float)."
     if all(element is None or _is_real(element) for element in elements):
-        return (
-            "Convert its elements to numbers first: x.astype(float). That makes NaN of every None."
-        )
+        return "Convert its elements to numbers first: x.astype(float). Each None becomes NaN."
     if all(isinstance(element, Complex) for element in elements):
         return "Convert its elements to numbers first: x.astype(complex)."
     classes = ", ".join(dict.fromkeys(type(element).__name__ for element in elements))
-    return f"Its elements are objects ({classes}). Make a number of each one first."
+    return f"Its elements are objects ({classes}). Convert each one to a number first."
 
 
 def _of_sequences(x: NDArray[Any], elements: list[Any]) -> str:
-    """Return the hint for elements that are arrays or lists, of one shape or of several."""
+    """Return the hint for elements that are arrays or lists, of one or several shapes."""
     items = "list(x)" if x.ndim == 1 else "list(x.flat)"
     if all(hasattr(element, "shape") for element in elements):
         if len({tuple(element.shape) for element in elements}) == 1:
-            return f'Its elements are arrays of one shape. Stack them: interop.stack({items}, "numpy").'
-        return f'Its elements are arrays of several shapes. Convert each: interop.convert_tree({items}, "numpy").'
-    return f"Its elements are sequences. Create an array from each: [numpy.asarray(item) for item in {items}]."
+            call = f'interop.stack({items}, "numpy")'
+            return f"Its elements are arrays of one shape. Stack them: {call}."
+        call = f'interop.convert_tree({items}, "numpy")'
+        return f"Its elements are arrays of several shapes. Convert each: {call}."
+    call = f"[numpy.asarray(item) for item in {items}]"
+    return f"Its elements are sequences. Create an array from each: {call}."
 
 
 def _is_sequence(element: Any) -> bool:
@@ -105,9 +108,9 @@ def _is_sequence(element: Any) -> bool:
 
 
 def _is_real(element: Any) -> bool:
-    return isinstance(element, Real) or (
-        hasattr(type(element), "__float__") and not isinstance(element, Complex)
-    )
+    if isinstance(element, Real):
+        return True
+    return hasattr(type(element), "__float__") and not isinstance(element, Complex)
 
 
 def _are_numbers(elements: list[Any]) -> bool:
@@ -124,5 +127,12 @@ def _sample(x: NDArray[Any]) -> list[Any]:
 
 
 _BY_KIND: Final = {
-    "V": _of_void, "M": _of_time, "m": _of_time, "S": _of_bytes, "U": _of_text, "T": _of_text, "O": _of_objects,
-}  # fmt: skip
+    "V": _of_void,
+    "M": _of_time,
+    "m": _of_time,
+    "S": _of_bytes,
+    "U": _of_text,
+    "T": _of_text,
+    "O": _of_objects,
+}
+"""Functions by kind of dtype, each of which returns the hint for an array."""

@@ -16,7 +16,10 @@ _SHARED_MODES: Final = ("r", "r+", "w+")
 
 
 def page_out(x: NDArray[Any]) -> None:
-    """Release the pages of a mapped array from memory, unless they hold changes that no file has."""
+    """Release the memory pages of an array that is mapped from a file.
+
+    Pages stay if they may hold changes that the file does not have.
+    """
     mapped = _shared_mapping(x)
     if mapped is None or not x.size:
         return

@@ -1,7 +1,7 @@
-"""Objects that wrap an array and name the array's axes; the wrapped array is converted.
+"""Objects that wrap an array and name the array's axes. The wrapped array is converted.
 
-No library is imported or named. Such an object has `dims` and `data` (xarray's DataArray, Variable and NamedArray), and
-`data` may read a file: it is asked only if what lies behind it is an array already.
+No library is imported or named. Such an object has `dims` and `data` (xarray's DataArray, Variable
+and NamedArray). The property `data` may read a file, so it is used only if an array is in memory.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any, Final
 
-from interop import errors
 from interop.adapter import CPU, Facts
+from interop.errors import Reason
 
 from .._meanings import lost_by_reading
 
 _ARRAYS: Final = ("__array_function__", "__array_namespace__")
-"""What arrays speak, and objects that read a part of a file when they are indexed do not."""
+"""Protocols of arrays. Objects that read parts of a file when indexed do not support them."""
 
 
 def unwrap(x: Any) -> Any:
@@ -23,10 +23,12 @@ def unwrap(x: Any) -> Any:
     cls = type(x)
     if not (hasattr(cls, "dims") and isinstance(getattr_static(cls, "data", None), property)):
         return x
-    if lost_by_reading(x):  # the wrapper means more than what it wraps
+    if lost_by_reading(x):  # the wrapper has a unit, which the wrapped array lacks
         return x
     held = getattr(getattr(x, "variable", x), "_data", None)
-    return x.data if any(hasattr(type(held), name) for name in _ARRAYS) else x
+    if any(hasattr(type(held), name) for name in _ARRAYS):
+        return x.data
+    return x
 
 
 def several(x: Any) -> Facts | None:
@@ -34,8 +36,8 @@ def several(x: Any) -> Facts | None:
     cls = type(x)
     if not (hasattr(cls, "data_vars") and hasattr(cls, "__array__")):
         return None
-    together = ", or all in one array: x.to_dataarray()" if hasattr(cls, "to_dataarray") else ""
-    reason = errors.Reason(
-        "it holds several arrays by name", f'Convert one of them: x["name"]{together}.'
-    )
+    hint = 'Convert one of them: x["name"]'
+    if hasattr(cls, "to_dataarray"):
+        hint = f"{hint}, or all in one array: x.to_dataarray()"
+    reason = Reason("it holds several named arrays", f"{hint}.")
     return Facts(cls.__name__, (), "mixed", CPU, unsupported=reason)

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, ClassVar, Final, NamedTuple
 
 from interop.adapter.device import Device
+from interop.adapter.strides import contiguous_strides
 
 __all__ = [
     "IS_COPIED",
@@ -199,7 +200,7 @@ def _read_strides(tensor: _Tensor, shape: tuple[int, ...], itemsize: int) -> tup
     """Return the strides in bytes. A null pointer means row-major order (dlpack.h)."""
     if tensor.strides:
         return tuple(itemsize * stride for stride in tensor.strides[: len(shape)])
-    return tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    return contiguous_strides(shape, itemsize)
 
 
 def _check_extent(

@@ -69,7 +69,7 @@ BROKEN: Final[dict[str, tuple[Change, str]]] = {
     "a dtype of four bits": (set_dtype(17, 4), r"a dtype \(code 17, 4 bits, 1 lanes\)"),
     "a dtype of odd size": (set_dtype(2, 24), r"a dtype \(code 2, 24 bits, 1 lanes\)"),
     "vectors": (set_dtype(2, 32, 2), r"a dtype \(code 2, 32 bits, 2 lanes\)"),
-    "a small float": (set_dtype(4, 16), "it lends bfloat16, which NumPy does not take by DLPack"),
+    "a small float": (set_dtype(4, 16), "it lends bfloat16, which NumPy does not accept by DLPack"),
     "another device": (set_device(2, 0), "it says that it is on cpu, and its capsule says cuda:0"),
 }
 

@@ -10,7 +10,7 @@ import interop
 
 from .cases import CASES, REFUSED, Case
 
-FILL: Final = "missing value, and no number stands for that. Fill or drop first:"
+FILL: Final = "missing value, which numbers cannot express. Fill or drop them first:"
 SAYS: Final = {
     "pandas Series `Int64` with NA": f"it has 1 {FILL} x.fillna(value), x.dropna().",
     "pandas Series `double[pyarrow]` with NA": f"it has 1 {FILL} x.fillna(value), x.dropna().",
@@ -61,14 +61,14 @@ SAYS: Final = {
     ),
     "pyarrow Table with null": f"its column 'b' has 1 {FILL} x.drop_null().",
     "xarray DataArray of times": (
-        "NumPy's datetime64[ns] is no dtype of plain numbers. "
+        "NumPy's datetime64[ns] is not a dtype of plain numbers. "
         'View it as numbers: x.view("int64"). Unwrap it before that: x = x.data.'
     ),
     "xarray DataArray over pandas' `Int64` with NA": (
         f"it has 1 {FILL} x.fillna(value), x.dropna(). Unwrap it before that: x = x.data."
     ),
     "xarray Dataset": (
-        'it holds several arrays by name. Convert one of them: x["name"], or all in one array: x.to_dataarray().'
+        'it holds several named arrays. Convert one of them: x["name"], or all in one array: x.to_dataarray().'
     ),
 }
 CALLS: Final = re.compile(r"x(?:\.\w+(?:\([^()]*\))?(?:\[0\])?)+")

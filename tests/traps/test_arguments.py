@@ -80,7 +80,7 @@ class TestScalars:
         "scalar", [np.str_("a"), np.datetime64("2020-01-01"), np.longdouble(1)], ids=repr
     )
     def test_to_torch_scalar_of_unsupported_dtype_is_refused(self, scalar: Any) -> None:
-        with pytest.raises(interop.UnsupportedArrayError, match="no dtype of plain numbers"):
+        with pytest.raises(interop.UnsupportedArrayError, match="not a dtype of plain numbers"):
             interop.to_torch(scalar)
 
 

@@ -146,7 +146,7 @@ class TestJAX:
     def test_to_jax_float64_without_dtype_is_refused(self) -> None:
         with pytest.raises(
             interop.UnsupportedArrayError,
-            match="JAX makes float32 of float64 unless jax_enable_x64",
+            match="JAX converts float64 to float32 unless jax_enable_x64",
         ):
             interop.to_jax(np.ones(3))
         assert str(interop.to_jax(np.ones(3), dtype="float32").dtype) == "float32"
