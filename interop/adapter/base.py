@@ -34,6 +34,11 @@ error or into ``Plan.reason``.
     Only the attempt shows that the memory cannot be shared. The core plans once more, with a copy
     for the reason that the error gives.
 
+Reasons that end up in an error (``unsupported``, ``why_no_dtype``, ``why_no_dtype_on`` and
+``resolve_device``) may be an `interop.errors.Reason`, which adds a hint. The other reasons are
+clauses without a full stop and without a hint, because the core puts them behind the word
+"because".
+
 A device that the framework cannot use is a reason that ``Adapter.resolve_device`` returns in the
 place of a device. ``Adapter.why_misread`` concerns only arguments of decorated functions.
 """
