@@ -18,7 +18,12 @@ ROOT: Final = DOCS.parent
 PAGE: Final = (DOCS / "howto" / "use_interop_in_your_library.md").read_text(encoding="utf-8")
 OURS: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MARKER: Final = "mypy and pyright report an error"
-CALLS_WITH_ERRORS: Final = ("normalize([1.0, 2.0])", 'normalize(tensor, maximum="high")')
+LINES_WITH_ERRORS: Final = (
+    "normalize([1.0, 2.0])",
+    'normalize(tensor, maximum="high")',
+    'mirror(tensor, axis="rows")',
+    "def flip(image: AnyArray) -> Any: return image.flip(0)",
+)
 ROW: Final = re.compile(r"^\| `([a-z-]+)` \| (`.*?`) \|", re.MULTILINE)
 KINDS: Final = {"{code-cell}", "python", "shell", "toml", "yaml"}
 
@@ -58,13 +63,13 @@ def yourlib(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checked(tmp_path: Path) -> tuple[Path, list[int]]:
-    """Return a folder with the library and two wrong calls, and the lines that a type checker must report."""
-    lines = [*library().splitlines(), *CALLS_WITH_ERRORS]
+    """Return a folder with the library and wrong lines, and the lines that a type checker must report."""
+    lines = [*library().splitlines(), *LINES_WITH_ERRORS]
     (tmp_path / "yourlib.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     expected = [
         number
         for number, line in enumerate(lines, 1)
-        if MARKER in line or line in CALLS_WITH_ERRORS
+        if MARKER in line or line in LINES_WITH_ERRORS
     ]
     return tmp_path, expected
 
