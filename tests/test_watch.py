@@ -12,7 +12,7 @@ import torch
 
 import interop
 from interop import watch
-from interop._engine import fastpath, pipeline, plan_cache
+from interop._engine import events, fastpath, plan_cache
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -117,16 +117,16 @@ def test_watch_records_the_plan_made_after_a_buffer_error(monkeypatch: pytest.Mo
 
 def state() -> Any:
     table = {(to, cls) for to, row in fastpath.TABLE.items() for cls in row if isinstance(to, str)}
-    return table, set(plan_cache.FINGERPRINTS), pipeline.flow
+    return table, set(plan_cache.FINGERPRINTS), list(events.observers)
 
 
-def test_watch_restores_fast_paths_and_flow_on_exit() -> None:
+def test_watch_restores_fast_paths_and_observers_on_exit() -> None:
     interop.to_numpy(torch.ones(3))
     interop.to_torch(np.ones(3))
     before = state()
     with watch():
         interop.to_numpy(torch.ones(3))
-        assert pipeline.flow is not before[-1]
+        assert len(events.observers) == 1
         assert not any(fastpath.TABLE.values())
         assert not plan_cache.CALLS
     assert state() == before
@@ -202,7 +202,7 @@ def test_watch_records_conversions_from_all_threads() -> None:
         stop.set()
         other.result()
     assert len(seen.records) == 8 * 200
-    assert pipeline.flow is pipeline.convert_by_plan
+    assert not events.observers
 
 
 def test_watch_records_keep_no_array_alive() -> None:
@@ -231,6 +231,15 @@ def test_watch_torch_compiled_function_runs_inside_the_block() -> None:
         interop.to_numpy(torch.ones(3))
     assert compiled(torch.ones(3)).tolist() == [2, 2, 2]
     assert len(outer.records) == 1
+
+
+def test_watch_torch_compiled_identity_runs_inside_the_block() -> None:
+    def double(t: torch.Tensor) -> torch.Tensor:
+        return interop.to_torch(t) * 2
+
+    compiled = torch.compile(double, fullgraph=True, backend="eager")
+    with watch():
+        assert compiled(torch.ones(3)).tolist() == [2, 2, 2]
 
 
 # -- the summary ---------------------------------------------------------------------------------------------------
@@ -270,6 +279,13 @@ def test_watch_summary_prints_counts_and_lines() -> None:
     assert lines[2].startswith(f"          at {__file__}:")
     assert lines[2].endswith(" in busy, because torch has no negative strides")
     assert len(lines) == 5
+
+
+def test_watch_summary_of_one_conversion_says_conversion() -> None:
+    with watch() as seen:
+        interop.to_torch(np.ones(2))
+    title = str(seen.summary()).splitlines()[0]
+    assert title == "1 conversion, 1 without a copy; 0 bytes copied, 0 of them host bytes"
 
 
 def test_watch_repr_html_shows_the_summary_table() -> None:

@@ -1,9 +1,9 @@
 """The fast path: a plain array is converted by one native call, without a plan.
 
 `TABLE` has the native calls by target and exact class of the array. The adapters provide them
-(`interop.adapter.FastPath`), and a native call either does what the plan would do or raises. The first
-planned conversion of a class to a target fills the entry. A plain array without keywords then costs
-one look-up and one check more than the framework's own call.
+(`interop.adapter.FastPath`), and a native call either does what the plan would do or raises. The
+first planned conversion of a class to a target fills the entry. A plain array without keywords then
+costs one look-up and one check more than the framework's own call.
 
 The look-up itself is in `interop._engine.verb`, and once more in C (`_fastpath.c`).
 """
@@ -15,13 +15,19 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from interop._engine import plan_cache
-from interop._identify import registration
+from interop._engine.executor import execute
+from interop._identify import registration, registry
+from interop._model.verb import Verb
 from interop.adapter import find_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from interop._model.conversion import Conversion
+    from interop._model.plan import Plan
     from interop.adapter import Adapter
+
+    Calls = tuple[Callable[[Any], Any], ...]
 
 # The values are `FastPath` as plain tuples: CPython unpacks a tuple in one instruction, and a named
 # tuple by an iterator, which takes 60 ns of 870 ns more.
@@ -33,14 +39,19 @@ TRACEABLE: Final[dict[object, dict[type, tuple[Any, Any, Any]]]] = {}
 They can trace a native call, but not a planned conversion.
 """
 REFUSED: Final = (KeyError, TypeError, ValueError, RuntimeError, AssertionError)
-"""Errors that mean: plan this conversion. The array is not in the table, or a native call refused it.
+"""Errors after which a conversion is planned.
 
+The array is not in the table, or a native call refused the array.
 If the conversion is impossible, the planned path raises the error for the user.
 """
+_SMALL: Final = 64 * 1024
+"""Size in bytes below which a native call is tried once. The conversion is then done twice."""
 _NOTHING_TO_DO: Final = (None, None, None)
 """The entry for an array that is of the target framework already."""
 
 compiled_module: Final = find_compiled("interop._engine._fastpath")
+_tracers: Final[list[Adapter]] = []
+"""The adapters that `is_traced` asks. A list, because `torch.compile` cannot trace the registry."""
 _registered: Final[set[tuple[Adapter, Adapter, object]]] = set()
 
 
@@ -81,7 +92,7 @@ def _register(source: Adapter, target: Adapter, to: Any) -> None:
 
 
 def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
-    """Return the `FastPath` and the `CompiledPath` from one framework to another, or None for each."""
+    """Return the `FastPath` and the `CompiledPath` between two frameworks, or None for each."""
     if source is target:
         return _NOTHING_TO_DO, _NOTHING_TO_DO
     if target.ndarray_native:
@@ -89,6 +100,27 @@ def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
     if source.ndarray_native:
         return target.fast_adopt_host(), target.compiled_adopt_host()
     return None, None
+
+
+def use_native_call(calls: Calls, plan: Plan, conversion: Conversion, x: Any) -> Calls:
+    """Replace the export and the adoption at the end of a plan by one native call, if that works.
+
+    To find out, the native call is tried with a small array.
+    """
+    facts, target = conversion.facts, conversion.target
+    native = native_call(conversion.source, target)
+    if native is None or plan.steps[-1].verb is not Verb.SHARE or facts.nbytes >= _SMALL:
+        return calls
+    # The native call checks neither whether memory is read-only nor the address.
+    if facts.readonly or plan.readonly or target.alignment(facts.dtype) > 1:
+        return calls
+    # The last two calls are the export and the adoption.
+    shortened = (*calls[:-2], native)
+    try:
+        execute(shortened, x)
+    except REFUSED:
+        return calls
+    return shortened
 
 
 def native_call(source: Adapter, target: Adapter) -> Callable[[Any], Any] | None:
@@ -103,8 +135,8 @@ def native_call(source: Adapter, target: Adapter) -> Callable[[Any], Any] | None
 def register_all(adapters: Iterable[Adapter]) -> None:
     """Add the native calls between all pairs of adapters to the table.
 
-    `torch.compile` can trace a native call, but it cannot trace `register`. So all pairs are registered
-    before the first conversion.
+    `torch.compile` can trace a native call, but it cannot trace `register`. So all pairs are
+    registered before the first conversion.
     """
     for source, target in product(list(adapters), repeat=2):
         register(source, target, target.name)
@@ -116,12 +148,29 @@ def paused() -> Iterator[None]:
     with plan_cache.LOCK:
         if not plan_cache.pauses:
             TRACEABLE.update({to: dict(row) for to, row in TABLE.items()})
+        _tracers[:] = registry.loaded_adapters()
         plan_cache.pauses.append(None)
         clear()
     try:
         yield
     finally:
         plan_cache.pauses.pop()
+
+
+def is_traced() -> bool:
+    """Return whether a compiler such as `torch.compile` reads the program instead of running it."""
+    for adapter in _tracers:  # noqa: SIM110 - torch.compile traces this loop
+        if adapter.is_tracing():
+            return True
+    return False
+
+
+def share_traced(x: Any, to: Any) -> Any:
+    """Convert a plain array while a compiler traces the program and the table is empty."""
+    _, share, _ = TRACEABLE[to][type(x)]
+    if share is None:
+        return x
+    return share(x)
 
 
 def clear() -> None:

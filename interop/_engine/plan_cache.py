@@ -1,17 +1,17 @@
 """The cache of plans: arrays that are alike are converted by the calls of one plan.
 
-`interop._engine.pipeline.convert_any` makes the key and looks into the cache. The key has everything
-that a plan depends on:
+`interop._engine.pipeline.convert_any` makes the key and looks into the cache. The key has
+everything that a plan depends on:
 
 - the target as it was named (a string, a module or a class);
 - the exact class of the array;
 - the fingerprint of the array, which stands for the result of `Adapter.describe`;
 - the defaults of the context (`interop.options`);
-- each keyword with its value, and the class of the value. The class is needed because 1 equals True,
-  but ``copy=1`` is an error.
+- each keyword with its value, and the class of the value. The class is needed because 1 equals
+  True, but ``copy=1`` is an error.
 
-The key does not have the address of the array, the state of a device or the adapters. So a plan that
-depends on an address or on a device is not cached, and the cache is cleared when an adapter is
+The key does not have the address of the array, the state of a device or the adapters. So a plan
+that depends on an address or on a device is not cached, and the cache is cleared when an adapter is
 registered.
 """
 
@@ -21,8 +21,13 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from interop._model.reasons import misalignment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+    from interop._model.conversion import Conversion
+    from interop._model.plan import Plan
 
 FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
 """The method `Adapter.fingerprint`, by exact class of the array."""
@@ -32,8 +37,8 @@ CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 LOCK: Final = threading.RLock()
 pauses: Final[list[None]] = []
 """One item for each open `interop.watch`. Nothing is added to a cache while there are any."""
-# A program whose arrays have ever new shapes would fill the memory. So a full cache is emptied.
-# To empty the whole cache is rare and cheap. To track the age of each plan would slow down each call.
+# A program whose arrays have ever new shapes would fill the memory. So a full cache is emptied. To
+# empty the whole cache is rare and cheap. To track the age of each plan would slow down each call.
 _MAX_PLANS: Final = 1024
 
 
@@ -46,6 +51,19 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
             CALLS.clear()
         with suppress(TypeError):  # the value of a keyword is not hashable
             CALLS[key] = calls
+
+
+def is_cacheable(key: tuple[Any, ...], plan: Plan, conversion: Conversion) -> bool:
+    """Return whether a plan is valid for all arrays with a key."""
+    _, _, fingerprint, *_ = key
+    if fingerprint is None or conversion.request.stream is not None:
+        return False
+    # On a device, the plan depends on the current device, and on whether a graph is captured.
+    if not (conversion.facts.device.is_host and plan.device.is_host):
+        return False
+    # The plan has a copy because of the address alone. Another array may have a better address.
+    depends_on_address = misalignment(conversion) is not None
+    return not depends_on_address or bool(conversion.target.why_not_adoptable(conversion.facts))
 
 
 def clear() -> None:

@@ -22,14 +22,15 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def verb(to: str | None = None) -> Callable[[F], F]:
     """Implement a declared function that converts one array.
 
-    The function gives the name, the types and the docstring, and is not called. To call the function
-    would pack the keywords twice (6 % of a cached conversion).
+    The function gives the name, the types and the docstring, and is not called. To call the
+    function would pack the keywords twice (6 % of a cached conversion).
 
     Parameters
     ----------
     to : str, optional
         The target framework. A function with a fixed target promises an array of that framework, so
-        the function computes a lazy array. None takes the target from the second argument of each call.
+        the function computes a lazy array. None takes the target from the second argument of each
+        call.
     """
 
     def implement(declared: F) -> F:
@@ -60,8 +61,8 @@ def _with_own_code(function: Any) -> Any:
     return function
 
 
-# The next two functions have one body, for two signatures. To share the body would cost one more frame
-# (5 % of a conversion). An optional second argument would cost one more look-up (4 %), and
+# The next two functions have one body, for two signatures. To share the body would cost one more
+# frame (5 % of a conversion). An optional second argument would cost one more look-up (4 %), and
 # `to_numpy(x, "torch")` would not be an error.
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from interop._engine import events
 from interop._engine.parse import invalid, is_integer, parse_request
 from interop._model import dtypes, layout
 from interop._transfer.destination import Destination
 from interop._transfer.progress import check_progress, reporting
 from interop._transfer.sources import iter_parts
 from interop._transfer.staging import StagedCopier
-from interop._watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,8 +108,8 @@ def copyto(  # noqa: PLR0913 - keywords
     parts = iter_parts(destination, src, copier)
     with reporting(progress, destination.facts.nbytes, "B") as report:
         _write(destination, parts, copier, report)
-    if destination.plan and watch.is_open():
-        watch.note(destination.plan, perf_counter() - start)
+    if destination.plan and events.observers:
+        events.notify(destination.plan, perf_counter() - start)
 
 
 def _write(

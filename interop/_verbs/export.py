@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._engine import policy, reading
+from interop._engine import events, policy, reading
 from interop._engine.parse import parse_request
 from interop._identify import registry
 from interop._model import dtypes, layout
@@ -21,7 +21,6 @@ from interop._verbs import dlpack_arguments
 from interop._verbs.convert import convert_computed
 from interop._verbs.export_capsule import lend, make_capsule
 from interop._verbs.export_plan import ExportSource, plan_export
-from interop._watch import watch
 from interop.adapter import CPU, LIBRARY, capsule
 from interop.adapter.streams import UNORDERED
 
@@ -174,8 +173,8 @@ class Exported:
             plan = plan_export(self._source, device, request, _UNFLAGGED)
             lent, plan = make_capsule(self._source, plan, handle, None)
         _add_flags(lent, plan)
-        if watch.is_open():
-            watch.note(plan, perf_counter() - start)
+        if events.observers:
+            events.notify(plan, perf_counter() - start)
         return lent
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -203,7 +202,7 @@ class Exported:
                 reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}"
                 hint = "Leave copy=False out."
                 raise self._source.refusal(errors.CopyRequiredError, reason, hint)
-            if watch.is_open():
+            if events.observers:
                 self._note_cast(str(dtype), start)
         return array.astype(dtype, copy=bool(copy))
 
@@ -235,7 +234,7 @@ class Exported:
             steps=(Step(Verb.COPY, "source", CPU, dtype, nbytes),),
             reason=f"numpy.asarray asks for {dtype}",
         )
-        watch.note(plan, perf_counter() - start)
+        events.notify(plan, perf_counter() - start)
 
     def _resolve_device(self, wanted: Device | None) -> Device:
         """Return the device for the memory. By default, the memory stays on its device."""

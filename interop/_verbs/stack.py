@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Unpack, overload
 
 from interop import errors
+from interop._engine import events
 from interop._engine.parse import parse_axis, parse_request
 from interop._identify import registry
 from interop._identify.operand import Operand
@@ -15,7 +16,6 @@ from interop._model.verb import Verb
 from interop._verbs.common_facts import annotate_each, check_results, common_facts
 from interop._verbs.convert import convert_computed
 from interop._verbs.inspection import device_of
-from interop._watch import watch
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
@@ -186,11 +186,11 @@ def _join(adapter: Adapter, items: list[Any], axis: int) -> Any:
     """Stack in one framework, and tell those who watch: all that is stacked is copied."""
     start = perf_counter()
     stacked = adapter.stack(items, axis)
-    if watch.is_open() and stacked is not NotImplemented:
+    if events.observers and stacked is not NotImplemented:
         name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
         step = Step(Verb.COPY, "source", device, dtype, nbytes)
         plan = Plan(name, name, shape, device, device, dtype, (step,), "to stack is to copy")
-        watch.note(plan, perf_counter() - start)
+        events.notify(plan, perf_counter() - start)
     return stacked
 
 

@@ -1,7 +1,8 @@
-"""What a watch has seen: a record of each conversion, and their sums by place and plan."""
+"""Records of conversions, and sums of records by route, reason and line of code."""
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interop._model import html
@@ -12,19 +13,21 @@ if TYPE_CHECKING:
     from interop._model.plan import Plan
 
 _HEAD: Final = ("calls", "host bytes", "bytes copied", "ms", "conversion", "because", "where")
+_COSTS: Final = attrgetter("host_bytes", "bytes_copied", "calls")
 
 
 class Record(NamedTuple):
-    """One conversion that was done.
+    """One conversion.
 
     Attributes
     ----------
     plan : Plan
-        What was done: its steps, their bytes, and the reason.
+        The steps of the conversion, with bytes and reason.
     seconds : float
-        From the call to the result, planning included. Work that waits on a device's stream is not.
+        Time from the call to the result, with planning. Pending work on the stream of a device is
+        not included.
     where : str
-        The line that called interop: file, line and function.
+        File, line and function of the code that called interop.
     """
 
     plan: Plan
@@ -33,46 +36,56 @@ class Record(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Name of the source's framework; of a foreign object, its class."""
+        """Name of the source framework, or the class of a foreign object."""
         return self.plan.source
 
     @property
     def target(self) -> str:
-        """Name of the result's framework."""
+        """Name of the target framework."""
         return self.plan.target
 
     @property
     def route(self) -> str:
-        """From where to where: ``torch on cuda:0 -> numpy on cpu``."""
+        """Source and target with devices: ``torch on cuda:0 -> numpy on cpu``."""
         return f"{self.source} on {self.plan.source_device} -> {self.target} on {self.plan.device}"
 
     @property
     def zero_copy(self) -> bool:
-        """Whether the result is the source's memory."""
+        """Whether the result uses the memory of the source."""
         return self.plan.zero_copy
 
     @property
     def bytes_copied(self) -> int:
-        """Bytes written by all steps together."""
+        """Number of bytes that all steps have written."""
         return self.plan.bytes_copied
 
     @property
     def host_bytes(self) -> int:
-        """Bytes that have travelled between the host and a device, or that were computed: see `Plan.host_bytes`."""
+        """Number of bytes that moved between host and device, or were computed: see `Plan`."""
         return self.plan.host_bytes
 
     @property
     def reason(self) -> str:
-        """What made a copy necessary, or what made sharing possible."""
+        """Why the conversion made a copy, or why sharing was possible."""
         return self.plan.reason
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Format the record as one line."""
         return f"{self.plan.title}: {self.plan.cost}, because {self.reason} ({self.where})"
 
 
 class Sum(NamedTuple):
-    """Conversions of one route and one reason, made at one line: how many, and what they came to."""
+    """The sum of all records with one route, one reason and one line of code.
+
+    Attributes
+    ----------
+    route, reason, where : str
+        As in `Record`.
+    calls : int
+        Number of records.
+    bytes_copied, host_bytes, seconds : int, int, float
+        Sums of the values in `Record`.
+    """
 
     route: str
     reason: str
@@ -83,7 +96,7 @@ class Sum(NamedTuple):
     seconds: float = 0.0
 
     def plus(self, record: Record) -> Sum:
-        """Add one more."""
+        """Return the sum with one more record."""
         return self._replace(
             calls=self.calls + 1,
             bytes_copied=self.bytes_copied + record.bytes_copied,
@@ -92,7 +105,7 @@ class Sum(NamedTuple):
         )
 
     def cells(self) -> tuple[str, ...]:
-        """Say it in a row of a table."""
+        """Format the sum as the cells of a table row."""
         numbers = (
             f"{self.calls:,}",
             f"{self.host_bytes:,}",
@@ -103,28 +116,24 @@ class Sum(NamedTuple):
 
 
 class Summary(tuple[Sum, ...]):
-    """The sums, those first that brought most bytes between the host and a device, then those that copied most.
+    """A tuple of `Sum`, sorted by host bytes, then by bytes copied, then by calls, largest first.
 
-    Readable as text, as HTML in a notebook, and by its items, each a `Sum`.
+    ``str`` formats the summary for a terminal. A notebook shows the summary as a table.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Summary:
-        """Add up records."""
+        """Make a summary of records."""
         sums: dict[tuple[str, str, str], Sum] = {}
         for record in records:
             key = record.route, record.reason, record.where
             sums[key] = sums.get(key, Sum(*key)).plus(record)
-        return cls(
-            sorted(
-                sums.values(), key=lambda s: (s.host_bytes, s.bytes_copied, s.calls), reverse=True
-            )
-        )
+        return cls(sorted(sums.values(), key=_COSTS, reverse=True))
 
     def __str__(self) -> str:
-        """Say it for a terminal: a headline, then two lines for each sum."""
+        """Format the summary as a title and two lines for each sum."""
         lines = [self._title()]
         for calls, host, copied, ms, route, reason, where in (one.cells() for one in self):
             lines.append(
@@ -137,6 +146,12 @@ class Summary(tuple[Sum, ...]):
         return html.table(self._title(), _HEAD, (one.cells() for one in self))
 
     def _title(self) -> str:
-        calls, copied, host = (sum(one[i] for one in self) for i in (3, 4, 5))  # type: ignore[misc]
+        calls = sum(one.calls for one in self)
         free = sum(one.calls for one in self if not one.bytes_copied)
-        return f"{calls:,} conversions, {free:,} without a copy; {copied:,} bytes copied, {host:,} of them host bytes"
+        copied = sum(one.bytes_copied for one in self)
+        host = sum(one.host_bytes for one in self)
+        noun = "conversion" if calls == 1 else "conversions"
+        return (
+            f"{calls:,} {noun}, {free:,} without a copy; "
+            f"{copied:,} bytes copied, {host:,} of them host bytes"
+        )

@@ -1,4 +1,9 @@
-"""Watch conversions. While somebody does, nothing is remembered, and the flow is another function: else it is free."""
+"""The public function `watch`, which records conversions.
+
+While a watch is open, the fast path and the plan cache are empty, so every conversion has a plan,
+and the pipeline reports each plan to an observer (`interop._engine.events`). Without a watch,
+nothing is slower.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +11,31 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import contextmanager
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Final, overload
 
-from interop._engine import fastpath, pipeline
+from interop._engine import events, fastpath
 from interop._engine.parse import invalid, is_integer
 from interop._identify import registry
 from interop._model import caller
 from interop._watch.records import Record, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import FrameType
 
     from interop._model.plan import Plan
-    from interop.adapter import Adapter
 
 
 class Watch(Sequence[Record]):
-    """The records of one `watch`: a sequence that grows with each conversion, and can be added up.
+    """The records of one `watch`: a sequence with one record for each conversion.
 
-    Iterating, and an index or a slice, see the records that there are at that moment.
+    A loop, an index and a slice use the records that exist at that moment.
 
     Attributes
     ----------
     records : deque of Record
-        One for each conversion, in the order in which they were done.
+        One record for each conversion, in the order of the conversions.
     """
 
     def __init__(self, keep: int | None) -> None:
@@ -49,19 +52,19 @@ class Watch(Sequence[Record]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Record, ...]: ...
     def __getitem__(self, index: int | slice) -> Record | tuple[Record, ...]:
-        """Return one record, or a tuple of those in a slice."""
+        """Return one record, or a tuple of records for a slice."""
         return tuple(self.records)[index]
 
     def __bool__(self) -> bool:
-        """Return True, whether anything was recorded or not."""
+        """Return True, also without records, so that ``if seen:`` tests for a watch."""
         return True
 
     def summary(self) -> Summary:
-        """Add the records up by route, reason and line."""
+        """Add up the records by route, reason and line of code."""
         return Summary.of(tuple(self.records))
 
     def __str__(self) -> str:
-        """Say a line for each record."""
+        """Format each record as one line."""
         return "\n".join(map(str, tuple(self.records)))
 
     def _repr_html_(self) -> str:
@@ -69,34 +72,36 @@ class Watch(Sequence[Record]):
 
 
 _open: Final[list[Watch]] = []
-_tracers: Final[list[Adapter]] = []
 _lock: Final = threading.Lock()
 
 
 def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
-    """Record every conversion of this process inside the ``with`` block, whichever thread makes it.
+    """Record every conversion inside the ``with`` block, in all threads of the process.
 
-    An array that was where it should be, and is returned as it is, counts as a conversion too. What is refused does
-    not, nor does what `torch.compile` has compiled, since it calls interop no more. While nobody watches, nothing is
-    paid; while somebody does, a conversion takes some 20 µs, because nothing is remembered.
+    An array that is returned unchanged counts as a conversion. A conversion that raises an error is
+    not recorded. Code that `torch.compile` has compiled is not recorded, because it does not call
+    interop any more. Inside the block, a conversion takes about 20 µs, because the fast path and
+    the plan cache are not used. Outside, a watch costs nothing.
 
-    Each record is logged, too, under the logger ``interop`` and with the line that called it: at the level INFO if it
-    copied anything, else DEBUG.
+    Each record is also logged by the logger ``interop``, with the line of the caller. The level is
+    INFO if bytes were copied, else DEBUG.
 
     Parameters
     ----------
     keep : int, optional
-        How many records to keep, the latest ones: for a watch that stays open for long. By default all.
+        Maximum number of records, for a watch that stays open for long. The latest records are
+        kept. By default all records are kept.
 
     Raises
     ------
     InvalidOptionError
-        `keep` is no number of records. Raised here, before the block.
+        `keep` is not an integer from 0 up. The call raises this, before the block.
 
     Returns
     -------
-    context manager
-        It gives a `Watch`: a sequence of records, and their sums by its method `summary`, as text or in a notebook.
+    context manager of Watch
+        A sequence of records. The method `summary` adds up the records, for a terminal or a
+        notebook.
 
     Examples
     --------
@@ -122,67 +127,45 @@ def _scope(seen: Watch) -> Iterator[Watch]:
             finally:
                 _leave(seen)
     finally:
+        # torch.compile cannot trace the registration, so it comes before the next conversion.
         fastpath.register_all(registry.loaded_adapters())
 
 
 def _enter(seen: Watch) -> None:
     with _lock:
+        if not _open:
+            events.observers.append(_record)
         _open.append(seen)
-        _tracers[:] = registry.loaded_adapters()
-        pipeline.flow = _watched
 
 
 def _leave(seen: Watch) -> None:
     with _lock:
+        # By identity: two watches with equal records are equal as sequences.
         _open[:] = [other for other in _open if other is not seen]
         if not _open:
-            pipeline.flow = pipeline.convert_by_plan
+            events.observers.remove(_record)
 
 
-def is_open() -> bool:
-    """Whether anybody watches."""
-    return bool(_open)
-
-
-def _watched(x: Any, to: Any, keywords: Mapping[str, Any], key: Any) -> tuple[Any, Any]:
-    for adapter in _tracers:
-        if (
-            adapter.is_tracing()
-        ):  # there is no conversion yet, and what is compiled will call interop no more
-            return fastpath.TRACEABLE[to][type(x)][1](x), None
-    start = perf_counter()
-    result, plan = pipeline.convert_by_plan(x, to, keywords, key)
-    note(plan, perf_counter() - start)
-    return result, plan
-
-
-def note(plan: Plan, seconds: float) -> None:
-    """Give a record of what was done to all who watch, and to the log."""
+def _record(plan: Plan, seconds: float) -> None:
+    """Add a record to all open watches, and to the log."""
     frame = caller.caller()
     record = Record(plan, seconds, caller.format_frame(frame))
-    for seen in tuple(_open):
+    for seen in tuple(_open):  # a copy, because another thread may change the list
         seen.records.append(record)
     _log(record, frame)
 
 
 def _log(record: Record, frame: FrameType) -> None:
-    """Log it as if the caller had done so: the formatter's file, line and function are the user's."""
+    """Log a record with the file, the line and the function of the caller."""
     import logging  # noqa: PLC0415 - importing interop loads next to nothing
 
-    logger, level = (
-        logging.getLogger("interop"),
-        logging.DEBUG if record.zero_copy else logging.INFO,
-    )
-    if logger.isEnabledFor(level):
-        code = frame.f_code
-        entry = logger.makeRecord(
-            logger.name,
-            level,
-            code.co_filename,
-            frame.f_lineno,
-            "%s",
-            (record,),
-            None,
-            code.co_name,
-        )
-        logger.handle(entry)
+    logger = logging.getLogger("interop")
+    level = logging.INFO
+    if record.zero_copy:
+        level = logging.DEBUG
+    if not logger.isEnabledFor(level):
+        return
+    code = frame.f_code
+    file, line, function = code.co_filename, frame.f_lineno, code.co_name
+    entry = logger.makeRecord(logger.name, level, file, line, "%s", (record,), None, function)
+    logger.handle(entry)
