@@ -1,27 +1,32 @@
-/* The verbs as the interpreter calls them: `interop._engine.fastpath`'s table, without a Python frame in between.
+/* The look-up of the fast path in C, so that a plain array is converted without a Python frame.
 
-   A verb stands in front of the function that defines it. It looks for a native call by target and exact class; where
-   there is none, or it says that the array is not plain, the function is called. No framework is known here. */
+   A Verb stands in front of a function of `interop._engine.verb`. The Verb looks for a native call
+   by target and exact class of the array. If there is none, or if the native call returns
+   NotImplemented, the Verb calls the function. This file knows no framework. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
 
 #if defined(Py_GIL_DISABLED) || defined(PYPY_VERSION)
-#error "not written for this Python: interop does without"
+#error "this Python is not supported, and interop works without this module"
 #endif
 
-/* -- what was learned ---------------------------------------------------------------------------------------------- */
+/* -- the table of native calls ----------------------------------------------------------------- */
 
 typedef struct {
     PyObject *to;
     PyTypeObject *cls;
-    PyObject *calls[3]; /* by Manner; the first two are NULL where the array itself is the answer */
+    /* By Manner. NULL means that the array is of the target already. Then the array is the result,
+       except that the function makes the copies. */
+    PyObject *calls[3];
 } Entry;
 
-/* What is asked for: no keyword, or exactly one of two. */
+/* The keywords of a call: none, detach=True alone, copy=True alone, or other keywords. */
 typedef enum { PLAIN, DETACHED, COPIED, OTHERWISE } Manner;
 
+/* Few frameworks are loaded at the same time, and names are compared by address. So a short array
+   is faster than a dict. A pair that does not fit into the array is looked up in Python. */
 enum { MAX_ENTRIES = 32 };
 static Entry entries[MAX_ENTRIES];
 static int count;
@@ -40,7 +45,8 @@ static PyObject *or_null(PyObject *object)
 }
 
 PyDoc_STRVAR(register_doc, "register(to, cls, plain, detached, copied)\n--\n\n"
-             "Remember native calls for arrays of exactly this class: without keywords, with detach=True, with copy=True.");
+             "Add the native calls for arrays of exactly one class: without keywords, with\n"
+             "detach=True and with copy=True.");
 
 static PyObject *register_calls(PyObject *module, PyObject *args)
 {
@@ -59,7 +65,8 @@ static PyObject *clear(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     while (count > 0) {
         Entry gone = entries[--count];
-        entries[count] = (Entry){NULL}; /* first out of the table: a finaliser may convert */
+        /* Before the DECREFs, because a finaliser may convert an array. */
+        entries[count] = (Entry){NULL};
         Py_DECREF(gone.to);
         Py_DECREF(gone.cls);
         for (int i = PLAIN; i < OTHERWISE; i++)
@@ -68,13 +75,13 @@ static PyObject *clear(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* -- verbs --------------------------------------------------------------------------------------------------------- */
+/* -- verbs ------------------------------------------------------------------------------------- */
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *to; /* NULL where the caller names the target */
-    Entry *last;  /* what was found last: likely what comes next */
+    PyObject *to; /* NULL if the second argument of a call is the target */
+    Entry *last;  /* the entry of the last call, which is tried first */
     PyObject *function, *dict, *weakrefs;
 } Verb;
 
@@ -86,12 +93,17 @@ static inline Manner read_manner(PyObject *names, PyObject *const *values)
         return PLAIN;
     if (PyTuple_GET_SIZE(names) > 1 || values[0] != Py_True)
         return OTHERWISE;
-    PyObject *name = PyTuple_GET_ITEM(names, 0); /* interned, where it stands in code */
-    return name == detach_name ? DETACHED : name == copy_name ? COPIED : OTHERWISE;
+    /* Names of keywords in code are interned, so the addresses are compared. */
+    PyObject *name = PyTuple_GET_ITEM(names, 0);
+    if (name == detach_name)
+        return DETACHED;
+    if (name == copy_name)
+        return COPIED;
+    return OTHERWISE;
 }
 
-/* The native answer; NULL without an exception where there is none. */
-static inline PyObject *answer(Verb *verb, PyObject *to, PyObject *x, Manner manner)
+/* Return the result of a native call. NULL without an exception means: call the function. */
+static inline PyObject *call_native(Verb *verb, PyObject *to, PyObject *x, Manner manner)
 {
     Entry *entry = verb->last;
     if (entry->cls != Py_TYPE(x) || entry->to != to)
@@ -102,7 +114,7 @@ static inline PyObject *answer(Verb *verb, PyObject *to, PyObject *x, Manner man
     PyObject *native = entry->calls[manner];
     if (native == NULL)
         return manner == COPIED ? NULL : Py_NewRef(x);
-    Py_INCREF(native); /* it may be forgotten meanwhile */
+    Py_INCREF(native); /* `clear` may run during the call */
     PyObject *result = PyCFunction_CheckExact(native) && PyCFunction_GET_FLAGS(native) == METH_O
                            ? PyCFunction_GET_FUNCTION(native)(PyCFunction_GET_SELF(native), x)
                            : PyObject_CallOneArg(native, x);
@@ -117,11 +129,13 @@ static PyObject *call(PyObject *self, PyObject *const *args, size_t nargsf, PyOb
     Verb *verb = (Verb *)self;
     Entry *last = verb->last;
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
-    /* An array that is where it should be, once more: all that there is to be quick at. */
-    if (n == 1 && !names && Py_TYPE(args[0]) == last->cls && verb->to == last->to && !last->calls[PLAIN])
+    /* The most frequent call: the array is of the target already, as in the call before. */
+    if (n == 1 && !names && Py_TYPE(args[0]) == last->cls && verb->to == last->to
+        && !last->calls[PLAIN])
         return Py_NewRef(args[0]);
     if (n == (verb->to ? 1 : 2)) {
-        PyObject *result = answer(verb, verb->to ? verb->to : args[1], args[0], read_manner(names, args + n));
+        PyObject *to = verb->to ? verb->to : args[1];
+        PyObject *result = call_native(verb, to, args[0], read_manner(names, args + n));
         if (result || PyErr_Occurred())
             return result;
     }
@@ -144,7 +158,7 @@ static PyObject *repr(PyObject *self)
     return PyUnicode_FromFormat("<compiled %R>", ((Verb *)self)->function);
 }
 
-/* Pickled, copied and bound as the function is. */
+/* A Verb is pickled, copied and bound as a function is. */
 static PyObject *reduce(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -158,12 +172,15 @@ static PyObject *bind(PyObject *self, PyObject *instance, PyObject *cls)
 }
 
 static PyMethodDef verb_methods[] = {{"__reduce__", reduce, METH_NOARGS, NULL}, {NULL}};
-static PyGetSetDef verb_attributes[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict}, {NULL}};
+static PyGetSetDef verb_attributes[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
+    {NULL},
+};
 
 static PyTypeObject verb_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "interop._engine._fastpath.Verb",
-    .tp_doc = "A function of interop, as the interpreter calls it.",
+    .tp_doc = "A function of interop with the compiled fast path in front.",
     .tp_basicsize = sizeof(Verb),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(Verb, vectorcall),
@@ -177,7 +194,9 @@ static PyTypeObject verb_type = {
     .tp_getset = verb_attributes,
 };
 
-PyDoc_STRVAR(verb_doc, "verb(function, to)\n--\n\nPut a verb in front of a function; `to` may be None: its second argument.");
+PyDoc_STRVAR(verb_doc, "verb(function, to)\n--\n\n"
+             "Put a Verb in front of a function.\n\n"
+             "If `to` is None, the second argument of a call is the target.");
 
 static PyObject *make_verb(PyObject *module, PyObject *args)
 {
@@ -196,17 +215,20 @@ static PyObject *make_verb(PyObject *module, PyObject *args)
     return (PyObject *)verb;
 }
 
-/* -- the module ---------------------------------------------------------------------------------------------------- */
+/* -- the module -------------------------------------------------------------------------------- */
 
-/* A `__call__` in Python that stands in the type's dict before the type is made is what `type(verb).__call__` gives.
-   The slots stay those of C. So who reads code to trace it (torch.compile) reads on in the function behind the verb. */
+/* torch.compile traces a call by the Python code of `type(verb).__call__`. So the dict of the type
+   gets a `__call__` that is written in Python and calls the function behind the Verb. The entry is
+   there before PyType_Ready, so it does not replace the slots in C, which the interpreter uses. */
 static int make_type(void)
 {
-    static const char source[] = "lambda self, /, *args, **keywords: self.__wrapped__(*args, **keywords)";
+    static const char source[] =
+        "lambda self, /, *args, **keywords: self.__wrapped__(*args, **keywords)";
     PyObject *names = PyDict_New();
     PyObject *traced = names ? PyRun_String(source, Py_eval_input, names, names) : NULL;
     verb_type.tp_dict = PyDict_New();
-    if (!traced || !verb_type.tp_dict || PyDict_SetItemString(verb_type.tp_dict, "__call__", traced) < 0)
+    if (!traced || !verb_type.tp_dict
+        || PyDict_SetItemString(verb_type.tp_dict, "__call__", traced) < 0)
         return -1;
     Py_DECREF(names);
     Py_DECREF(traced);
@@ -216,12 +238,16 @@ static int make_type(void)
 static PyMethodDef methods[] = {
     {"verb", make_verb, METH_VARARGS, verb_doc},
     {"register", register_calls, METH_VARARGS, register_doc},
-    {"clear", clear, METH_NOARGS, "clear()\n--\n\nForget everything."},
+    {"clear", clear, METH_NOARGS, "clear()\n--\n\nEmpty the table."},
     {NULL},
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "interop._engine._fastpath", "The compiled half of `interop._engine.fastpath`.", -1, methods,
+    PyModuleDef_HEAD_INIT,
+    "interop._engine._fastpath",
+    "The look-up of the fast path in C: see `interop._engine.verb`.",
+    -1,
+    methods,
 };
 
 PyMODINIT_FUNC PyInit__fastpath(void)
