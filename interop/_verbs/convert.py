@@ -1,6 +1,6 @@
-"""The verbs that convert one array.
+"""The public functions that convert one array, and `explain`.
 
-Plain arrays take the fast path here. All others take `interop._engine.pipeline`.
+`interop._engine.verb` implements the functions that are only declared here.
 """
 
 from __future__ import annotations
@@ -42,48 +42,55 @@ def convert(x: object, to: str | ModuleType, /, **keywords: Unpack[Keywords]) ->
 def convert(x: object, to: type[T], /, **keywords: Unpack[Keywords]) -> T: ...
 @verb()
 def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
-    """Convert an array to a framework: the same memory where that can be, an explicit copy where it can't.
+    """Convert an array to another framework, without a copy if possible.
 
     Parameters
     ----------
     x : array
-        Of any known framework, or anything that speaks `__dlpack__`, `__cuda_array_interface__`,
-        `__array_interface__`, the buffer protocol or `__array__`.
+        Array of any known framework, or an object with `__dlpack__`, `__cuda_array_interface__`,
+        `__array_interface__`, `__array__` or the buffer protocol.
     to : str, module or class
-        ``"torch"``, ``torch`` or ``torch.Tensor``.
+        The target framework: ``"torch"``, ``torch`` or ``torch.Tensor``.
     device : str, pair, framework's device or Device, optional
-        Where the result is to live. By default where `x` is, if the target framework can be there, else at home.
+        Device of the result. By default the device of `x` if the target framework supports it, else
+        the default device of the target framework.
     dtype : str or framework's dtype, optional
-        Of the result. By default that of `x`.
+        Dtype of the result. By default the dtype of `x`.
     copy : bool, optional
-        None copies only when needed, True always, False never.
+        None copies only if necessary, True always copies, False never copies and raises
+        CopyRequiredError instead.
     stream : int or object with `__cuda_stream__`, optional
-        The stream on which the result will be used. By default the target framework's current one; -1 orders nothing.
+        CUDA stream on which the result will be used. By default the current stream of the target
+        framework. -1 skips the synchronization.
     detach : bool, default False
-        Whether a tensor that requires grad may leave its framework without its gradient.
+        Whether a tensor that requires grad may be converted to another framework, which drops the
+        gradient. If False, such a tensor raises GradientError.
     readonly : {"copy", "share", "error"}, default "copy"
-        What happens to read-only memory when the target can't protect it.
+        Treatment of read-only memory if the target framework has no read-only arrays.
     casting : {"same_kind", "unsafe"}, default "same_kind"
-        "unsafe" allows a `dtype` that drops imaginary parts, fractions or signs (complex to real, float to
-        integer, signed to unsigned). A narrower dtype of the same kind is not refused, since `dtype` asks for it.
+        "unsafe" allows a `dtype` that drops imaginary parts, fractions or signs (complex to real,
+        float to integer, signed to unsigned). Both values allow a narrower dtype of the same kind.
     compute : bool, default False
-        Whether a lazy array (Dask's) is computed. If not, it stays lazy, and each of its blocks is converted when it is
-        computed, by these same keywords. `to_numpy` and its kin, which promise an array of theirs, compute.
+        Whether a lazy array (Dask) is computed. If False, the result is lazy, and each block is
+        converted with the same keywords when the block is computed. `to_numpy` and the other
+        functions that are named after a framework compute by default.
     chunks : int, tuple, str or other, optional
-        How an array is cut into blocks, where the target is lazy (``"dask"``), as Dask spells it. By default "auto".
+        Division into blocks if the target is lazy (``"dask"``), as in `dask.array.from_array`. By
+        default "auto".
 
     Returns
     -------
     array
-        Of the target framework: same shape, same values. `x` itself if nothing has to change. For a lazy array that is
-        not computed: a lazy array whose blocks are the target's. If `x` is of the target framework, and of a subclass,
-        a copy is the one that the subclass makes of itself; where that is another array than was asked for, or lacks
-        the attributes of `x`, the result is of the framework's own class.
+        Array of the target framework with the shape and the values of `x`, or `x` itself if nothing
+        has to change. A lazy array that is not computed gives a lazy array with blocks of the
+        target framework. A copy of a subclass of the target framework is made by the subclass. If
+        the subclass changes the shape, the dtype or the attributes, the result is of the
+        framework's own class.
 
     Raises
     ------
     InteropError
-        One of its subclasses: `interop.errors` draws the tree.
+        A subclass of InteropError. The module `interop.errors` shows all of them.
 
     Examples
     --------
@@ -100,61 +107,89 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
 
 @verb("numpy")
 def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
-    """Convert an array to a `numpy.ndarray`. As ``convert(x, "numpy", **keywords)``, see `convert`."""
+    """Convert an array to a `numpy.ndarray`.
+
+    The keywords are those of `convert`. A lazy array is computed.
+    """
     raise NotImplementedError  # `verb` implements the function
 
 
 @verb("torch")
 def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
-    """Convert an array to a `torch.Tensor`. As ``convert(x, "torch", **keywords)``, see `convert`.
+    """Convert an array to a `torch.Tensor`.
 
-    A tensor over memory that torch did not allocate, copies from other frameworks included, can't be resized in place.
+    The keywords are those of `convert`. A lazy array is computed. The result cannot be resized in
+    place if torch did not allocate the memory, as for a copy that another framework makes.
     """
     raise NotImplementedError  # `verb` implements the function
 
 
 @verb("cupy")
 def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
-    """Convert an array to a `cupy.ndarray`. As ``convert(x, "cupy", **keywords)``, see `convert`."""
+    """Convert an array to a `cupy.ndarray`.
+
+    The keywords are those of `convert`. A lazy array is computed.
+    """
     raise NotImplementedError  # `verb` implements the function
 
 
 @verb("jax")
 def to_jax(x: Any, /, **keywords: Unpack[Keywords]) -> jax.Array:
-    """Convert an array to a `jax.Array`. As ``convert(x, "jax", **keywords)``, see `convert`.
+    """Convert an array to a `jax.Array`.
 
-    JAX takes its arrays for immutable: memory that is shared with it should not be written to any more.
+    The keywords are those of `convert`. A lazy array is computed. JAX assumes that arrays do not
+    change, so do not write to `x` after the memory is shared with JAX.
     """
     raise NotImplementedError  # `verb` implements the function
 
 
 def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
-    """Convert an array to the framework and the device of another one. See `convert`.
+    """Convert an array to the framework and the device of a reference array.
+
+    Parameters
+    ----------
+    x : array
+        Array as in `convert`.
+    ref : array
+        Array of a known framework, or with an array-API namespace.
+    **keywords
+        Keywords of `convert`. A `device` overrides the device of `ref`.
+
+    Returns
+    -------
+    array
+        Array of the framework of `ref`, with the dtype of `x`.
 
     Raises
     ------
     NotAnArrayError, UnknownFrameworkError
-        `ref` is of no known framework, and names no array-API namespace.
+        `ref` has no known framework and no array-API namespace.
+    InteropError
+        Any error of `convert`.
     """
     namespace = registry.namespace_of(ref)
     adapter = registry.find(namespace) if namespace else identify_native(ref).adapter
-    return convert_any(
-        x, namespace or adapter.name, {"device": adapter.describe(ref).device, **keywords}
-    )
+    device = adapter.describe(ref).device
+    return convert_any(x, namespace or adapter.name, {"device": device, **keywords})
 
 
 def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]) -> Plan:
-    """Tell what `convert` would do with the same arguments, without doing it: steps, bytes, reason.
+    """Return the plan of a conversion, without the conversion.
+
+    Parameters
+    ----------
+    x, to, **keywords
+        Arguments of `convert`.
 
     Returns
     -------
     Plan
-        Readable as text, as HTML in a notebook, and by its fields.
+        Steps, bytes and reason. ``str`` formats the plan as text, and a notebook shows a table.
 
     Raises
     ------
     InteropError
-        What `convert` would raise.
+        Any error that `convert` raises for the same arguments.
 
     Examples
     --------
@@ -168,12 +203,14 @@ def explain(x: Any, to: str | ModuleType | type, /, **keywords: Unpack[Keywords]
 
 
 def convert_computed(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
-    """Convert to an array of just that framework: a lazy one is computed."""
+    """Convert to an array of the target framework. A lazy array is computed."""
     cls = type(x)
     if registry.adapter_of(cls) is None:
-        cls = type(registry.unwrap(x))  # what it wraps may be lazy
-    keywords = {"compute": True, **keywords} if registry.is_lazy(cls) else keywords
+        cls = type(registry.unwrap(x))  # a wrapper of a lazy array
+    if registry.is_lazy(cls):
+        keywords = {"compute": True, **keywords}
     return convert(x, to, **keywords)
 
 
+# torch.compile cannot trace the registration, so all pairs are registered before the first call.
 fastpath.register_all(registry.loaded_adapters())

@@ -1,4 +1,4 @@
-"""Questions about arrays: whose, where, the same memory? None of them copies or waits."""
+"""Public functions that inspect arrays. The functions copy nothing, and wait for nothing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def framework_of(x: object, /) -> str:
-    """Return the name of the framework whose array `x` is; subclasses count, from whatever package.
+    """Return the name of the framework of an array.
+
+    A subclass from another package counts as an array of the framework of the base class.
 
     Raises
     ------
     NotAnArrayError
-        It is no array.
+        `x` is not an array.
     UnknownFrameworkError
-        It is an array that can be converted, but of no framework that has an adapter.
+        `x` can be converted, but the framework of `x` has no adapter.
 
     Examples
     --------
@@ -34,12 +36,14 @@ def framework_of(x: object, /) -> str:
 
 
 def device_of(x: object, /) -> Device:
-    """Return where the memory of an array is, as DLPack's (kind, id). Pinned memory is the CPU's.
+    """Return the device of an array, with the kind and the id that DLPack defines.
+
+    Pinned memory is reported as CPU memory.
 
     Raises
     ------
     NotAnArrayError
-        It is no array.
+        `x` is not an array.
 
     Examples
     --------
@@ -51,13 +55,17 @@ def device_of(x: object, /) -> Device:
 
 
 def shares_memory(a: object, b: object, /) -> bool:
-    """Whether two arrays, of whatever frameworks, have a byte in common. Exact, as `numpy.shares_memory`.
+    """Return whether two arrays of any frameworks have at least one byte in common.
+
+    The result is exact, as the result of `numpy.shares_memory`.
 
     Raises
     ------
-    NotAnArrayError, UnsupportedArrayError
-        One of them is no array, or has no plain memory (sparse, meta). Both are on a device that only their library can
-        address, and so are their addresses.
+    NotAnArrayError
+        `a` or `b` is not an array.
+    UnsupportedArrayError
+        `a` or `b` has no plain memory (sparse, meta), or both are on a device whose addresses only
+        a library knows.
     """
     first, second = _extent(a), _extent(b)
     if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
@@ -68,29 +76,32 @@ def shares_memory(a: object, b: object, /) -> bool:
             target=second.facts,
             hint="Compare copies on the host.",
         )
-    if first.facts.device != second.facts.device or not (
-        first.facts.nbytes and second.facts.nbytes
-    ):
+    if first.facts.device != second.facts.device:
         return False
-    (low, high), (other_low, other_high) = layout.bounds(*first), layout.bounds(*second)
+    if not first.facts.nbytes or not second.facts.nbytes:
+        return False
+    low, high = layout.bounds(*first)
+    other_low, other_high = layout.bounds(*second)
     if high <= other_low or other_high <= low:
         return False
+    # The bounds overlap, but slices with steps may still have no byte in common. NumPy solves this.
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
     return np.shares_memory(np.asarray(_AddressOnly(*first)), np.asarray(_AddressOnly(*second)))
 
 
 def namespace(*arrays: Any) -> Any:
-    """Return the array-API namespace of arrays of one framework, from array-api-compat.
+    """Return the array-API namespace of arrays of one framework.
 
-    Arrays that no adapter knows, but that have a namespace of their own (``__array_namespace__``), are taken, too.
+    The namespace is that of array-api-compat. An array without an adapter must have the method
+    ``__array_namespace__``.
 
     Raises
     ------
     NotAnArrayError, UnknownFrameworkError
-        One is no array of a known framework, and has no namespace.
+        An argument has no known framework and no namespace.
     UnsupportedArrayError
-        They are of several frameworks.
+        The arrays are of different frameworks, or there are no arrays.
 
     Examples
     --------
@@ -107,7 +118,7 @@ def namespace(*arrays: Any) -> Any:
             hint = "Convert them first."
         reason = f"one namespace needs arrays of one framework, {problem}"
         raise errors.UnsupportedArrayError(reason, hint=hint)
-    from array_api_compat import array_namespace  # noqa: PLC0415 - importing interop loads neither it nor NumPy
+    from array_api_compat import array_namespace  # noqa: PLC0415 - loads NumPy
 
     return array_namespace(*arrays)
 
@@ -121,7 +132,7 @@ def _namespace_name(x: Any) -> str | None:
 
 
 def identify_native(x: object) -> Operand:
-    """Identify an array, and insist on a framework that has an adapter."""
+    """Identify an array, or raise UnknownFrameworkError if the framework has no adapter."""
     operand = registry.identify(x)
     if registry.adapter_of(type(x)) is None:
         class_name, known = registry.class_name_of(x), ", ".join(registration.known_names())
@@ -132,28 +143,31 @@ def identify_native(x: object) -> Operand:
 
 
 class _Extent(NamedTuple):
+    """The memory of an array: facts, and the address of the first element."""
+
     facts: Facts
     address: int
 
 
 def _extent(x: object) -> _Extent:
-    """Find where an array lies. What has to be read first has no memory yet."""
+    """Find the memory of an array. An object that has to be read first has no memory yet."""
     operand = registry.identify(x)
     adapter, array, facts = operand.adapter, operand.array, operand.describe()
-    if (
-        facts.unsupported and not facts.strides
-    ):  # sparse, meta; strings and dates have memory like all others
+    # Sparse and meta tensors have no strides. Strings and dates are not supported, but have memory.
+    if facts.unsupported and not facts.strides:
         raise errors.UnsupportedArrayError(
             facts.unsupported, attempt="{source} has no memory to compare", source=facts
         )
-    nowhere = facts.needs_read or facts.device.kind == LIBRARY
-    return (
-        _Extent(facts._replace(nbytes=0), 0) if nowhere else _Extent(facts, adapter.address(array))
-    )
+    if facts.needs_read or facts.device.kind == LIBRARY:
+        return _Extent(facts._replace(nbytes=0), 0)
+    return _Extent(facts, adapter.address(array))
 
 
 class _AddressOnly:
-    """The same addresses as an array NumPy can compare, on whatever device: nothing ever reads through it."""
+    """An object whose addresses `numpy.shares_memory` compares.
+
+    The addresses may be those of a device. Nothing reads the memory.
+    """
 
     def __init__(self, facts: Facts, address: int) -> None:
         self.__array_interface__ = {

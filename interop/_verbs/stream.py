@@ -1,4 +1,4 @@
-"""One stream, current in every framework at once."""
+"""The public function `stream`, which sets the current CUDA stream of all frameworks."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def stream(s: Any, /) -> AbstractContextManager[None]:
-    """Make a CUDA stream the current one of every framework that this process has imported, for a ``with`` block.
+    """Set the current CUDA stream of all imported frameworks inside the ``with`` block.
 
-    Handoffs inside the block then stay on one stream: they need no event, and no wait.
+    Conversions on a device inside the block stay on one stream, so they need no event and no wait.
 
     Parameters
     ----------
     s : int or object with `__cuda_stream__`
-        A handle, or a stream of torch, CuPy or another library. It must outlive the block.
+        Handle of a stream, or a stream of torch, CuPy or another library. The stream must exist
+        until the block ends.
 
     Raises
     ------
     InvalidOptionError
-        It is no stream. Raised here, before the block.
+        `s` is not a stream. The call raises this, before the block.
     """
     return _scope(parse_stream(s))
 
