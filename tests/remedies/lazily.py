@@ -140,7 +140,7 @@ def on_devices(*platforms: str) -> Callable[[Any], Any]:
             device_set=[SimpleNamespace(platform=platform) for platform in platforms]
         )
         stand_in: Any = SimpleNamespace(dtype=x.dtype, sharding=sharding, is_deleted=lambda: False)
-        raise interop.UnsupportedArrayError(adapter._why_unsupported(stand_in, "float32"))
+        raise interop.UnsupportedArrayError(adapter._why_unsupported(stand_in))
 
     return call
 
