@@ -1,4 +1,4 @@
-"""copyto with a simulated GPU, for the tests of it: arrays, schedules, and who still uses a buffer."""
+"""Helpers for tests of copyto with a simulated GPU: arrays, schedules and buffers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def on_gpu(name: str, values: NDArray[Any], device: int = 0) -> Any:
 
 @pytest.fixture(name="buffers")
 def pinned_buffers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Collect the pinned buffers that are asked for."""
+    """Collect the pinned buffers that are allocated."""
     collected: list[Any] = []
     for name in GPU:
         adapter: Any = adapter_named(name)
@@ -59,7 +59,10 @@ def pinned_buffers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def is_in_use(buffers: list[Any]) -> bool:
-    """Whether a transfer still writes to a buffer. One that still reads it brings nonsense, which the values show."""
+    """Return whether a transfer still writes to a buffer.
+
+    A transfer that still reads from a buffer gives wrong values, which tests detect.
+    """
     assert buffers
     for buffer in buffers:
         buffer[:] = 0xA5
@@ -68,7 +71,7 @@ def is_in_use(buffers: list[Any]) -> bool:
 
 
 def side_streams(device: int = 0) -> contextlib.ExitStack:
-    """Make other streams current than the default ones, and no device but 0."""
+    """Make streams other than the default ones current, and device 0."""
     import torch
 
     from handoffs.sides import CUPY, TORCH

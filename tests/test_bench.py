@@ -1,4 +1,4 @@
-"""What bench/ measures: the parts of it that could lie and not show it. No test here looks at a time."""
+"""The arithmetic, the goals and the tables of bench/. No test here depends on a time."""
 
 import importlib
 import math
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.requires("torch", "numpy")
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Import a module of bench/, which is no package; afterwards none of them is left."""
+    """Return a function that imports a module of bench/, and unload these modules at the end."""
     ours = {file.stem for file in BENCH.glob("*.py")} - {"__main__"}
     assert not ours & sys.modules.keys()
     monkeypatch.syspath_prepend(BENCH)
@@ -111,7 +111,7 @@ def test_rows_have_exactly_the_promised_goals(load: Load) -> None:
 
 
 def value(x: Any) -> Any:
-    """What two results are compared by, whoever made them."""
+    """Return shape, dtype and values of a result, of any framework."""
     import numpy as np
 
     if isinstance(x, dict):
@@ -121,7 +121,7 @@ def value(x: Any) -> Any:
 
 
 def share(first: Any, second: Any) -> bool:
-    """Whether two results of the same call are the same memory: it was no copy."""
+    """Return whether two results of a call share memory, so that the call makes no copy."""
     import numpy as np
 
     if isinstance(first, dict):

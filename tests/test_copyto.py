@@ -1,4 +1,4 @@
-"""copyto on the host: the values, from and to every framework, layout, shape and dtype."""
+"""copyto on the host: values between all frameworks, layouts, shapes and dtypes."""
 
 from collections.abc import Iterator
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Which casts copyto does unasked: it rounds, and changes numbers in no other way."""
+"""The default casting of copyto: numbers are rounded, and other changes are refused."""
 
 from itertools import product
 from typing import Any, Final
@@ -28,7 +28,7 @@ PAIRS: Final = list(product(PLAIN, PLAIN))
 
 
 def may_be_cast(source: str, target: str) -> bool:
-    """NumPy's own answers: to integers whatever is safe, to floats whatever is of the same kind."""
+    """The rules of NumPy: safe casts to integers, and casts of the same kind to floats."""
     if np.dtype(source).kind in "iu" and np.dtype(target).kind in "iu":
         return np.can_cast(source, target, "safe")
     return np.can_cast(source, target, "same_kind")
@@ -89,7 +89,7 @@ def test_copyto_refuses_narrower_integers_from_every_kind_of_source(wrap: Any) -
 
 
 def test_copyto_from_lazy_source_with_false_dtype_is_refused() -> None:
-    """A data set may state one dtype and give another."""
+    """A dataset may state one dtype and return another."""
     from foreign import Lazy
 
     dst = np.zeros(3, "int16")
@@ -138,7 +138,7 @@ def test_copyto_to_a_small_float_is_refused_only_without_a_sign(to: str, target:
 
 
 def test_lost_numbers_of_integers_is_none_exactly_if_the_range_fits() -> None:
-    """The ranges of the message, against NumPy's."""
+    """Compare the ranges in the message with the ranges of NumPy."""
     for source, target in product(PLAIN[1:9], repeat=2):
         lost = dtypes.lost_numbers(source, target)
         low, high = np.iinfo(target).min, np.iinfo(target).max

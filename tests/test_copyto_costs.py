@@ -1,4 +1,4 @@
-"""What copyto costs on a GPU: copies, marks, waits, pinned memory; its two buffers; what an interruption leaves."""
+"""Costs of copyto on a GPU: copies, events, waits, pinned memory, and interruptions."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ def test_copyto_with_cast_on_device_writes_the_values(name: str) -> None:
 def test_copyto_pinned_memory_stays_within_batch_bytes(
     name: str, batch_bytes: int, buffers: list[Any]
 ) -> None:
-    """Of the requests, and of what the frameworks' pools make of them."""
+    """Count the requested bytes, and the bytes that the pools of the frameworks allocate."""
     source, dst = on_gpu(name, VALUES), np.zeros_like(VALUES)
     empty_pools()
     before = simcuda.live().host_bytes
@@ -192,7 +192,7 @@ def order_of_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
 def test_copyto_without_buffer_waits_gives_wrong_values(
     direction: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So the tests above would notice that they are missing."""
+    """Remove the waits, so that the tests above are known to detect this."""
     device_array = on_gpu(name, VALUES if direction == "download" else np.zeros_like(VALUES))
     host = np.zeros_like(VALUES) if direction == "download" else VALUES
     monkeypatch.setattr(PinnedBuffers, "synchronize", lambda *_: None)

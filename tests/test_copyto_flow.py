@@ -1,4 +1,4 @@
-"""copyto on the host: torch's graph, what is read and when, progress, interruptions, records."""
+"""copyto on the host: the graph of torch, order of reads, progress, interruptions, records."""
 
 from collections.abc import Iterator
 from typing import Any, Self

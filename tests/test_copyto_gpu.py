@@ -1,4 +1,4 @@
-"""copyto between the host and a GPU, and within GPUs: values under every schedule, and the policy."""
+"""copyto with GPUs: values under every schedule, and the policy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_copyto_download_writes_the_values_under_every_schedule(
 def test_copyto_upload_reads_the_source_before_returning(
     name: str, host: str, schedule: Any, device: int, buffers: list[Any]
 ) -> None:
-    """The source and the buffers are overwritten as soon as the call returns."""
+    """Overwrite the source and the buffers as soon as the call returns."""
     from handoffs.places import current
 
     with side_streams(device):
@@ -72,7 +72,7 @@ def test_copyto_upload_reads_the_source_before_returning(
 @under_every_schedule
 @pytest.mark.parametrize("name", GPU)
 def test_copyto_upload_from_generator_writes_the_values(name: str, schedule: Any) -> None:
-    """Each array is overwritten once the next is asked for, while buffers are still on their way."""
+    """Overwrite each array when the next one is requested, while uploads are still pending."""
 
     def generate() -> Iterator[Any]:
         buffer = np.empty((8, 64), "f4")
@@ -107,7 +107,7 @@ def test_copyto_from_iterable_of_host_and_gpu_arrays_writes_the_values(schedule:
 def test_copyto_from_gpu_to_gpu_needs_no_synchronization(
     source: Any, target: Any, schedule: Any
 ) -> None:
-    """In the order of the current stream of the target's framework, on which the result is read."""
+    """The copy is ordered by the current stream of the target framework, which reads the result."""
     with side_streams():
         simcuda.schedule(*schedule)
         dst, src = (

@@ -1,4 +1,4 @@
-"""copyto and casts of tensors whose conjugation or negation is pending, into every framework and dtype."""
+"""copyto and casts of tensors with a pending conjugation or negation."""
 
 from collections.abc import Callable
 from itertools import product
@@ -46,7 +46,7 @@ def resolved(x: Any) -> Any:
 
 
 def cast(values: Any, dtype: str) -> Any:
-    """Cast as NumPy does, an imaginary part being dropped."""
+    """Cast as NumPy does, without the imaginary part."""
     wanted = interop.to_numpy(np.zeros(0), dtype=dtype, casting="unsafe").dtype
     if values.dtype.kind == "c" and wanted.kind not in "bc":
         values = values.real
@@ -54,7 +54,10 @@ def cast(values: Any, dtype: str) -> Any:
 
 
 def numbers(view: str, *, wide: bool, signs: int, device: str = "cpu") -> Any:
-    """Return a view of complex numbers. Both parts are small integers of one sign; `signs` has a bit for each part."""
+    """Return a view of complex numbers with small integers as parts.
+
+    All real parts have one sign, and so have all imaginary parts. `signs` has a bit for each.
+    """
     import torch
 
     parts = torch.arange(1, 13, dtype=torch.float64 if wide else torch.float32).reshape(3, 4)
@@ -63,7 +66,7 @@ def numbers(view: str, *, wide: bool, signs: int, device: str = "cpu") -> Any:
 
 
 def fits(values: Any, dtype: str) -> bool:
-    """Whether a dtype has these numbers, which may be negative."""
+    """Return whether a dtype can store the numbers, which may be negative."""
     return not dtype.startswith("uint") or bool((values.real >= 0).all())
 
 

@@ -1,4 +1,4 @@
-"""Gigabytes with 64 MiB to spare: the peak of resident memory, measured in a process of its own."""
+"""The peak of resident memory for copies of gigabytes, measured in child processes."""
 
 import mmap
 import re
@@ -117,7 +117,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def resident(x: Any) -> int:
-    """Bytes of the mapping that an array is in, which are in this process's page tables."""
+    """Return the bytes of the mapping of an array that are in the page tables of this process."""
     address = x.__array_interface__["data"][0]
     for entry in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())[
         1:

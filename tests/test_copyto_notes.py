@@ -1,4 +1,4 @@
-"""What the note of copyto's exceptions says, against what was written, for exceptions at every point."""
+"""The note of an interrupted copyto agrees with the written elements, at every point."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,10 @@ NOTE = re.compile(
 
 
 def check_note(error: BaseException, dst: Any, *, old: float = -1) -> tuple[int, int]:
-    """Compare the note with the array; return the numbers of elements that are complete, and that may be either."""
+    """Compare the note with the array.
+
+    Return the number of complete elements, and of elements that may be old or new.
+    """
     match = NOTE.fullmatch(error.__notes__[-1])
     assert match, error.__notes__
     nbytes, total_bytes, done, total, perhaps = (int(number or 0) for number in match.groups())
@@ -38,7 +41,7 @@ def check_note(error: BaseException, dst: Any, *, old: float = -1) -> tuple[int,
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, verb: str, at: int, after: Any) -> None:
-    """Let a method raise KeyboardInterrupt at one of its calls, before its work or after it."""
+    """Let one call of a method raise KeyboardInterrupt, before or after the work."""
     original = getattr(owner, verb)
     calls: list[None] = []
 
@@ -118,7 +121,7 @@ def marked(function: Any) -> Any:
 
 @pytest.fixture
 def call_interrupted(buffers: list[Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that calls copyto, with an interruption of a method, and returns the exception."""
+    """Return a function that calls copyto with an interruption, and returns the exception."""
 
     def call(dst: Any, source: Any, *method: Any) -> BaseException:
         interrupt(monkeypatch, *method)
@@ -163,7 +166,7 @@ def test_copyto_download_interrupted_at_any_step_notes_the_written_elements(
 def test_copyto_upload_interrupted_in_the_last_wait_waits_for_both_buffers(
     name: str, number: int, buffers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The mark raises in the place of waiting, as an interrupted wait of the device does."""
+    """The event raises instead of waiting, as an interrupted wait does."""
     simcuda.schedule("lazy")
     adapter: Any = adapter_named(name)
     original, made = adapter.record_event, [0]

@@ -1,4 +1,4 @@
-"""Any layout into any other, in pieces of any size: the same as numpy.copyto."""
+"""copyto between any two layouts, in chunks of any size, agrees with numpy.copyto."""
 
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
 @st.composite
 def targets(draw: DrawFn, shape: tuple[int, ...], dtype: Any, *, may_reverse: bool) -> NDArray[Any]:
-    """Return writeable memory of a shape: its axes in any order, with gaps between, and some of them reversed."""
+    """Return writable memory with axes in any order, with gaps, and with some axes reversed."""
     order = draw(st.permutations(range(len(shape))))
     steps = [draw(st.sampled_from([1, 1, 2, 3])) for _ in shape]
     signs = [draw(st.sampled_from([1, 1, -1] if may_reverse else [1])) for _ in shape]

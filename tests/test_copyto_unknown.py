@@ -1,4 +1,4 @@
-"""copyto and batches of arrays whose length nobody knows, and of arrays on a GPU that nobody can slice."""
+"""copyto and batches of arrays with unknown length, and of GPU arrays without slices."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_copyto_from_source_of_unknown_length_is_refused_with_a_hint(to: str, wr
 
 
 class OnlyDLPack:
-    """An array on a GPU without slices, which speaks DLPack and states its shape and dtype."""
+    """A GPU array without slices, with DLPack, shape and dtype."""
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -89,7 +89,7 @@ class OnlyDLPack:
 
 
 class OnlyInterface:
-    """An array on a GPU without slices, which speaks the CUDA Array Interface."""
+    """A GPU array without slices, with the CUDA Array Interface."""
 
     def __init__(self, array: Any) -> None:
         self._array = array

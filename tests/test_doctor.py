@@ -1,4 +1,4 @@
-"""The doctor, `python -m interop`: it says what is here, and what each route really does."""
+"""The command `python -m interop`: frameworks, measured routes, formats and exit codes."""
 
 import importlib.metadata
 import json

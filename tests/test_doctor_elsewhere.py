@@ -1,4 +1,4 @@
-"""The doctor where frameworks are missing, broken or lie: each time in a process of its own."""
+"""`python -m interop` with missing, broken or incorrect frameworks, in child processes."""
 
 import json
 import subprocess
@@ -147,7 +147,7 @@ def test_doctor_correct_third_party_adapter_passes_the_check() -> None:
 def test_main_with_a_closed_output_pipe_ends_without_a_traceback(
     hidden: str, options: list[str]
 ) -> None:
-    """As ``python -m interop | head``: here the reader is gone before the first line is written."""
+    """The reader has gone before the first line, as may happen with ``python -m interop | head``."""
     code = f"""
         import runpy, sys
         if {hidden!r}:

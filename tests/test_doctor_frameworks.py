@@ -1,4 +1,4 @@
-"""What `interop.frameworks()` tells: the doctor's table of frameworks, as data, and nothing is imported to tell."""
+"""`interop.frameworks()` describes frameworks without importing them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The picture of the routes: it is well-formed, needs nothing else, and says in words what it shows in colours."""
+"""The picture of the routes: well-formed, self-contained, and readable without colours."""
 
 import re
 from pathlib import Path
@@ -66,7 +66,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_picture_text_has_enough_contrast_in_light_and_dark_mode(kind: str) -> None:
-    """4.5 to 1, as WCAG asks for text of this size."""
+    """WCAG requires a contrast of 4.5 to 1 for text of this size."""
     colours = picture._COLOURS[kind]
     for field, ink in (colours[:2], colours[2:]):
         low, high = sorted([luminance(field), luminance(ink)])
@@ -90,7 +90,7 @@ def test_picture_cells_lie_inside_and_do_not_overlap() -> None:
 
 @pytest.mark.requires("simcuda", "torch", "cupy", "jax")
 def test_picture_in_the_docs_matches_the_measured_routes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If routes have changed on purpose: python docs/_routes.py."""
+    """After an intended change of routes, run python docs/_routes.py."""
     monkeypatch.setattr(
         registration, "known_names", lambda: sorted(shipped.TABLE)
     )  # the tests' plugin is not in it

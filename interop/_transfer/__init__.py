@@ -1,1 +1,1 @@
-"""Copies into existing memory and conversions in chunks: `interop.copyto` and `interop.batches`."""
+"""Conversions in batches and copies into existing memory: `interop.batches` and `interop.copyto`."""

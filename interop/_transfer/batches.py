@@ -160,6 +160,7 @@ class Batches(Generic[T]):
         try:
             return self._convert_slice(index)
         except Exception as error:
+            # Without the note, nobody would know which rows of a long run have failed.
             error.add_note(f"at x{format_index(index)}")
             raise
 

@@ -96,6 +96,7 @@ class Destination:
         """
         source = DescribedOperand.of(operand)
         if reading.is_read_first(source.adapter, source.facts) and not source.adapter.lazy:
+            # The array may differ from the stated facts, so the checks follow the read.
             source = self._read(source)
         self._check_source(source, target.facts.shape)
         self._enforce_policy(source)
@@ -196,6 +197,7 @@ class Destination:
 
     def _enforce_policy(self, source: DescribedOperand) -> None:
         """Ask the policy about a transfer, unless a larger transfer of this call was allowed."""
+        # An iterable may have thousands of arrays, and one warning is enough for all of them.
         plan = self._plan_for(source)
         if self.plan is None or plan.host_bytes > self.plan.host_bytes:
             policy.enforce(plan, self._request)

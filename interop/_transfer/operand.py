@@ -116,6 +116,8 @@ def share_memory_in_different_layouts(source: DescribedOperand, target: Describe
         return False
     if not shares_memory(source.array, target.array):
         return False
+    # Views of the same elements, such as `dst` itself, are safe. Nothing else is examined, because
+    # an exact answer needs the order in which each framework copies.
     return _layout_key(source) != _layout_key(target)
 
 

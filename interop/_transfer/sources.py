@@ -48,6 +48,7 @@ def iter_parts(destination: Destination, src: Any, copier: StagedCopier) -> Iter
     if registry.is_lazy(type(src)):
         return _compute_rows(destination, src, copier)
     try:
+        # Before iter(src), because most arrays are iterables of their rows.
         operand = registry.identify(src)
     except errors.NotAnArrayError:
         arrays = _iterator_or_none(src)
