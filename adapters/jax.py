@@ -156,9 +156,9 @@ class JAXAdapter(Adapter):
         return x
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:  # noqa: ARG002 - no streams
-        """Return a read-only ndarray, whose DLPack states the flag, or the array itself.
+        """Return a read-only ndarray, or the array for a dtype that NumPy cannot export.
 
-        NumPy's DLPack lacks bfloat16 and the 8-bit floats, so JAX exports those itself.
+        An ndarray exports the read-only flag. JAX itself exports bfloat16 and the 8-bit floats.
         """
         if _DTYPES[x.dtype] in EXTENDED_DTYPES:
             return x
@@ -219,7 +219,7 @@ def _why_unsupported(x: Any) -> str | None:  # noqa: PLR0911 - a list of reasons
 
 
 def _host() -> Any:
-    """Return JAX's first device of the host, which need not be its default device."""
+    """Return the first device of the host, which need not be the default device."""
     return jax.devices("cpu")[0]
 
 

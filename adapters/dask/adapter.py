@@ -32,7 +32,7 @@ class DaskAdapter(LazyAdapter):
     array_type = da.Array
 
     def describe(self, x: Any, /) -> Facts:
-        """Return the facts that an array states, and the device of its meta."""
+        """Return the facts that an array states, with the device of the meta."""
         shape = tuple(x.shape)
         nbytes = 0
         if not any(map(math.isnan, shape)):  # Dask states an unknown length as NaN
@@ -69,7 +69,7 @@ class DaskAdapter(LazyAdapter):
         return da.blockwise(function, max(axes, key=len), *pairs, dtype=meta.dtype, meta=meta)
 
     def split(self, x: Any, cut: Callable[[Any], Any], meta: Any, chunks: Any, /) -> Any:
-        """Cut an array into blocks now, so that each task holds its own block only.
+        """Cut an array into blocks now, so that each task holds one block only.
 
         `from_array` would copy, and convert torch's blocks to NumPy's.
         """
@@ -88,7 +88,7 @@ class DaskAdapter(LazyAdapter):
         return cast("Any", da).Array(graph, name, chunks, meta=meta)
 
     def split_later(self, x: Any, chunks: Any, /) -> Any:
-        """Return a lazy array whose blocks Dask slices when it computes them."""
+        """Return a lazy array whose blocks are sliced when Dask computes an array."""
         if chunks is None:
             chunks = "auto"
         # Without a meta, Dask would read a part of the file, and need the attribute `ndim`.

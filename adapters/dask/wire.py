@@ -35,7 +35,7 @@ _lock: Final = RLock()  # workers open payloads in several threads
 
 
 class Payload:
-    """An array on its way. Its pickle holds the function that makes the array, and arguments."""
+    """An array on its way, pickled as a function that makes the array, and arguments."""
 
     def __init__(self, reduced: Reduced) -> None:
         self._reduced = reduced
@@ -100,7 +100,7 @@ class HeldBlock:
 def load_held_block(
     pack: Pack, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> HeldBlock:
-    """Make a block and the task around it, after the framework has been registered."""
+    """Make a block and the task around the block, after registration of the framework."""
     return HeldBlock(load_payload(None, setup, function, arguments), pack, setup)
 
 
@@ -121,7 +121,7 @@ class Source:
 
 
 def register(cls: type, pack: Pack, setup: Setup) -> None:
-    """Register a class with Distributed, so that blocks that it cannot send go as payloads.
+    """Register a class with Distributed, so that blocks without a serializer go as payloads.
 
     A class without any serializer in Distributed is pickled already. Without Distributed, nothing
     is done.

@@ -48,7 +48,7 @@ class NamespaceAdapter(Adapter):
     """The library's own object for the device of arrays on the host."""
 
     def describe(self, x: Any, /) -> Facts:
-        """Return the facts that an array states, and the layout that its DLPack states.
+        """Return the facts that an array states, and the layout that DLPack states.
 
         An array whose memory cannot be seen is described as contiguous.
         """

@@ -64,7 +64,7 @@ def made(adapter: Any, dtype: str) -> Any:
 
 @cache
 def has_dtype(adapter: Adapter, dtype: str) -> bool:
-    """Return whether the namespace keeps a dtype, and does not narrow or refuse it."""
+    """Return whether an array of a dtype keeps the dtype in the namespace."""
     if dtype not in PLAIN_DTYPES:
         return False
     try:
@@ -74,7 +74,7 @@ def has_dtype(adapter: Adapter, dtype: str) -> bool:
 
 
 def honours_readonly(adapter: Adapter) -> bool:
-    """Return whether a namespace shares read-only memory and protects it from assignments."""
+    """Return whether a namespace shares read-only memory, and refuses assignments to the memory."""
     memory = np.zeros(1, PROBE)
     protected = memory.view()
     protected.flags.writeable = False

@@ -97,7 +97,7 @@ class NumPyAdapter(Adapter):
         return array.view(dtype)
 
     def adopt_host(self, array: NDArray[Any], /) -> NDArray[Any]:
-        """Return the ndarray itself."""
+        """Return the given ndarray."""
         return array
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002
@@ -140,7 +140,7 @@ class NumPyAdapter(Adapter):
             np.copyto(x, copies.castable(source, x.dtype), casting="unsafe")
 
     def page_out(self, x: NDArray[Any], /) -> None:
-        """Release the pages of a `numpy.memmap` from memory, unless they hold private changes."""
+        """Release the pages of a `numpy.memmap` from memory, private changes excepted."""
         pages.page_out(x)
 
     def fingerprint(self, x: Any, /) -> Any:

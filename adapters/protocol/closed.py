@@ -89,6 +89,7 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     if not _is_shape(shape):
         problem = f"its shape {shape!r:.80} is not the shape of an array"
         return Facts(framework, (), str(dtype), device, unsupported=problem)
+    # No strides mean row-major order in all protocols.
     itemsize = np.dtype(name).itemsize
     strides = strides or contiguous_strides(shape, itemsize)
     return Facts(framework, shape, name, device, tuple(strides), itemsize * prod(shape))

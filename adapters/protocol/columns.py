@@ -70,6 +70,7 @@ def _frame_columns(x: Any) -> list[tuple[str, Any]]:
     inspected = {dtype for dtype in set(dtypes) if not _is_plain(dtype)}
     if not inspected:
         return []
+    # By position, because several columns may have one name.
     positions = (i for i, dtype in enumerate(dtypes) if dtype in inspected)
     return [(str(x.columns[i]), x.iloc[:, i]) for i in positions]
 
@@ -145,12 +146,13 @@ def _why_incomplete(x: Any, columns: list[tuple[str, Any]]) -> str | None:
 
 
 def _count_missing(column: Any) -> _Missing:
-    """Count the missing values of a column, or of the column inside its elements."""
+    """Count the missing values of a column, or of the column inside the elements."""
     if hasattr(column, "isna"):
         # NaN in a column of NumPy's own numbers is a number, and nothing else can be missing.
         if isinstance(column.dtype, np.dtype):
             return _Missing(0, column)
         return _Missing(int(np.asarray(column.isna()).sum()), column)
+    # A column of arrays has no missing values itself, but the column of all their elements may.
     path = ""
     while not (count := _null_count(column)) and (step := _step_inside(column)):
         column = column.explode() if step == _EXPLODE else column.storage.flatten()
@@ -168,6 +170,7 @@ def _step_inside(column: Any) -> str | None:
 
 
 def _null_count(column: Any) -> int:
+    # An attribute in pyarrow, and a method in polars.
     count = getattr(column, "null_count", 0)
     if isinstance(count, int):
         return count

@@ -96,6 +96,7 @@ def _look_or_trust(x: Any, device: Device) -> tuple[Facts, int | None]:
         stated = stated_facts(x, shape, dtype, producers.as_fact(device))
         if stated.unsupported or has_protocol(x, "__cuda_array_interface__"):
             raise
+        # The strides are unknown, and `_check_planned` does not compare them.
         return stated._replace(strides=()), None
     return _facts_of_header(x, header), header.address
 

@@ -45,7 +45,7 @@ def _open_by_first(x: Any, failures: dict[str, Exception]) -> NDArray[Any] | Clo
     for protocol, open_by in _openers(x, failures):
         try:
             opened = open_by(x)
-        except MemoryError:
+        except MemoryError:  # another protocol would need as much memory
             raise
         except Exception as error:  # noqa: BLE001 - a producer may raise anything
             failures[protocol] = error
@@ -70,6 +70,7 @@ def _openers(x: Any, failures: Mapping[str, Exception]) -> Iterator[tuple[str, O
     yield "its class", _close_by_class
     yield "__dlpack__", open_dlpack
     yield "__cuda_array_interface__", open_cuda
+    # Without its DLPack, memory on a device is refused.
     if "__dlpack__" in failures and is_on_device(x):
         return
     yield "the buffer protocol", _open_buffer

@@ -26,6 +26,7 @@ def is_ours(array: NDArray[Any], owner: Any, references: tuple[int, int]) -> boo
     """
     if not isinstance(owner, np.ndarray) or not owner.flags.owndata:
         return False
+    # A weak reference does not count, and may become a strong one at any time.
     if getweakrefcount(array) or getweakrefcount(owner):
         return False
     expected = _VIEW
@@ -35,7 +36,7 @@ def is_ours(array: NDArray[Any], owner: Any, references: tuple[int, int]) -> boo
 
 
 def owner_of(array: NDArray[Any]) -> Any:
-    """Return the object that owns the memory of an array, which may be the array itself."""
+    """Return the object that owns the memory of an array, or the array for own memory."""
     if array.base is None:
         return array
     return array.base

@@ -150,6 +150,7 @@ def _check_planned(header: Header, planned: Facts) -> None:
         found = f"{header.dtype} {header.shape} with strides {header.strides}"
         expected = f"{planned.dtype} {planned.shape} with strides {planned.strides}"
         raise BufferError(f"its capsule is {found}, and the plan was made for {expected}")
+    # The target may not protect read-only memory, which the plan would have considered.
     if header.readonly and not planned.readonly:
         msg = "its capsule is read-only, and the plan was made for memory that may be written to"
         raise BufferError(msg)
@@ -164,7 +165,7 @@ def ask(x: Any, **keywords: Any) -> Any:
     known = _keywords.get(type(x))
     if known is None:
         known = _accepted(x.__dlpack__)
-        if is_method_of_class(x):
+        if is_method_of_class(x):  # and so all instances accept these keywords
             _keywords[type(x)] = known
     return x.__dlpack__(**{name: value for name, value in keywords.items() if name in known})
 

@@ -55,6 +55,7 @@ def read(x: Closed) -> NDArray[Any]:
     made = x.is_made or is_ours(array, owner, references)
     if made and made_writable(array):
         return array
+    # A subclass stays, because it may be masked, and the planner refuses that.
     return np.array(array, copy=True, subok=True)
 
 
@@ -72,7 +73,7 @@ def _take_kept(x: Closed) -> NDArray[Any] | None:
 
 
 def _read_now(x: Closed) -> NDArray[Any]:
-    """Return the ndarray that an object gives when it is read, or raise an error."""
+    """Return the ndarray that a read of an object gives, or raise an error."""
     try:
         array: Any = x.origin.__array__() if x.read is None else x.read()
     except (errors.InteropError, OSError, MemoryError):
@@ -147,7 +148,7 @@ def _close_masked(x: Any, interface: dict[str, Any]) -> Closed:
 
 
 class _HeldInterface:
-    """An object with a given array interface, which stays the same each time it is read."""
+    """An object with a given array interface, which does not change between two reads."""
 
     def __init__(self, interface: dict[str, Any]) -> None:
         self.__array_interface__ = interface
@@ -169,12 +170,13 @@ def _open_by_reading(x: Any) -> NDArray[Any] | Closed:
 def _opened(
     x: Any, first: NDArray[Any], read: Read, protocol: str, *, made: bool
 ) -> NDArray[Any] | Closed:
-    """Return the array that was read, if it is the object's own memory, or a closed object.
+    """Return the first array for an object that shares memory, or else a closed object.
 
     Memory that somebody else holds may still be a copy. A second read tells: the object's own
     memory has the same address again.
     """
     facts = stated_facts(x, first.shape, first.dtype, CPU, first.strides)
+    # The NumPy adapter refuses the array with a better reason, or there is no memory to copy.
     if facts.unsupported or not first.nbytes or _meaning(first):
         return first
     if not made and _address(first) == _address(read()):

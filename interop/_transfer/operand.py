@@ -78,6 +78,9 @@ def transfer_dtype(source: DescribedOperand, target: DescribedOperand) -> str:
 
     The device casts if the dtype on the host is smaller, and if the framework of the device has
     that dtype. Otherwise the host casts.
+
+    The planner's rule (`shared_dtype`) differs for dtypes of equal size: there the device casts.
+    Here the host casts, because it reads or writes each buffer anyway.
     """
     if target.is_host:
         return _travelling_dtype(source, target)
