@@ -70,9 +70,7 @@ def convert(x: Any, to: str, **keywords: Any) -> Any:
 
 
 def knows_us(client: Any, worker: str) -> bool:
-    return bool(
-        client.run(lambda: "interop._engine.lazy_planner" in sys.modules, workers=[worker])[worker]
-    )
+    return bool(client.run(lambda: "interop._engine.wire" in sys.modules, workers=[worker])[worker])
 
 
 def at(client: Any, worker: str, x: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import io
 import pickle
 from typing import Any, Final
 
@@ -11,27 +10,9 @@ import pytest
 
 from interop import implemented_in
 from interop._decorator import wire
+from pickled import load
 
 WIRE: Final = "interop._decorator.wire"
-
-
-class NameRecorder(pickle.Unpickler):
-    """An unpickler that records the names of interop in a pickle."""
-
-    def __init__(self, pickled: bytes) -> None:
-        super().__init__(io.BytesIO(pickled))
-        self.names: set[str] = set()
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.partition(".")[0] == "interop":
-            self.names.add(f"{module}.{name}")
-        return super().find_class(module, name)
-
-
-def load(pickled: bytes) -> tuple[Any, set[str]]:
-    """Return the object in a pickle, and the names of interop in it."""
-    recorder = NameRecorder(pickled)
-    return recorder.load(), recorder.names
 
 
 def dumps_by_value(function: Any) -> bytes:

@@ -265,7 +265,10 @@ def test_per_block_error_on_both_samples_has_a_note() -> None:
 
     with pytest.raises(ZeroDivisionError) as caught:
         fail(lazy())
-    assert "interop called fail with blocks of one element and of no elements" in caught.value.__notes__[0]
+    assert (
+        "interop called fail with blocks of one element and of no elements"
+        in caught.value.__notes__[0]
+    )
 
 
 def test_per_block_refuses_coroutines_generators_and_array_api() -> None:

@@ -21,7 +21,7 @@ from interop.adapter import (
     Stream,
 )
 
-from . import containers, cuda, host, subclass
+from . import containers, cuda, host, subclass, wire
 from .facts import KINDS, device_of, read_facts
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class TorchAdapter(DeviceAdapter):
 
     def with_numpy_dtype(self, x: Any, /) -> Tensor:
         """Return a tensor whose ``dtype`` is NumPy's, or ml_dtypes'."""
-        return x.as_subclass(host.NumPyTyped)
+        return x.as_subclass(wire.NumPyTyped)
 
     def view(self, x: Any, index: Any, /) -> Tensor:
         """Return a view that is detached, and counted as the same memory by autograd."""

@@ -71,38 +71,9 @@ def _bind() -> Any:
 compiled: Final = _bind()
 
 
-class NumPyTyped(Tensor):
-    """A tensor that tells NumPy's dtype: Dask can work with it as with an array of NumPy's."""
-
-    @property
-    def dtype(self) -> Any:  # type: ignore[override]
-        """The dtype of NumPy, or of ml_dtypes, that has its numbers."""
-        with torch._C.DisableTorchFunctionSubclass():
-            dtype = self.as_subclass(Tensor).dtype
-        return np.dtype(_of_ml_dtypes(dtype) if dtype in _CARRIERS else NAMES[dtype])
-
-    def __reduce_ex__(self, _: Any) -> Any:
-        """Pickle what it is, for there are no elements; torch can't pickle all dtypes (uint16, float8)."""
-        plain = self.as_subclass(Tensor)
-        return _empty, (tuple(plain.shape), NAMES[plain.dtype], str(plain.device))
-
-    def __deepcopy__(self, _: Any) -> Tensor:
-        """Copy as it is pickled."""
-        function, arguments = self.__reduce_ex__(2)
-        return function(*arguments)
-
-    def __dask_tokenize__(self) -> Any:
-        """Tell equal ones by what they are: there are no elements in them."""
-        return "interop", str(self.dtype), tuple(self.shape), str(self.device)
-
-    def astype(self, dtype: Any, **_: Any) -> Tensor:
-        """Cast, as arrays of NumPy do."""
-        with torch._C.DisableTorchFunctionSubclass():
-            return self.to(DTYPES[np.dtype(dtype).name]).as_subclass(NumPyTyped)
-
-
-def _empty(shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
-    return torch.empty(shape, dtype=DTYPES[dtype], device=device).as_subclass(NumPyTyped)
+def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    """Return the dtype of NumPy or ml_dtypes for the same numbers as a dtype of torch."""
+    return np.dtype(_of_ml_dtypes(dtype) if dtype in _CARRIERS else NAMES[dtype])
 
 
 def share(x: Tensor) -> NDArray[Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from interop import errors
 from interop._decorator import wire
 from interop._decorator.block_check import check_independence
-from interop._engine import lazy_planner
+from interop._engine import lazy_executor, lazy_planner
 from interop._engine.context import defaults, scope
 from interop._engine.pipeline import convert_by_request
+from interop._engine.wire import register_blocks
 from interop._identify import registry
 from interop._model.request import Request
 from interop._trees.convert_tree import Walk
@@ -155,7 +156,7 @@ class BlockCall:
         """Call the function, and return the result and its shape. Only `ndim` is checked."""
         result = self._call_function(blocks)
         adapter = self._adapter_of(result)
-        lazy_planner.register_blocks(self._lazy, adapter.name, convert_by_request)
+        register_blocks(self._lazy, adapter.name)
         shape = adapter.describe(result).shape
         ndim = max(block.ndim for block in blocks)
         if len(shape) != ndim:
@@ -207,7 +208,7 @@ def _map(call: BlockCall, lazy: LazyAdapter, arrays: list[Any]) -> Any:
     shapes = [tuple(x.shape) for x in arrays]
     check_independence(call, [lazy.grid(x) for x in arrays], blocks, shapes)
     adapter = cast("Adapter", registry.adapter_of(type(sample)))
-    return lazy.map(call, arrays, lazy_planner.meta_of(adapter, sample))
+    return lazy.map(call, arrays, lazy_executor.empty_like(adapter, sample))
 
 
 def _try_out(call: BlockCall, blocks: list[tuple[Adapter, Any]]) -> Any:

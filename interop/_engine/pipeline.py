@@ -14,7 +14,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from interop import errors
-from interop._engine import events, fastpath, lazy_planner, plan_cache, policy, reading
+from interop._engine import (
+    events,
+    fastpath,
+    lazy_executor,
+    lazy_planner,
+    plan_cache,
+    policy,
+    reading,
+)
 from interop._engine.context import defaults, scope
 from interop._engine.executor import execute, make_calls
 from interop._engine.fastpath import REFUSED
@@ -134,7 +142,7 @@ def _convert_lazy(plan: Plan, x: Any, conversion: LazyConversion) -> tuple[Any, 
     whole = conversion.whole
     policy.warn(plan, whole.request)
     if plan.steps[0].verb is not Verb.COMPUTE:
-        return lazy_planner.execute_lazy(conversion, plan, x, convert_by_request, _convert_part)
+        return lazy_executor.execute_lazy(conversion, plan, x, _convert_part)
     request = lazy_planner.request_after_computing(conversion)
     result, done = _convert_read(whole, x, request)
     # The size of the result was not known for the first warning.

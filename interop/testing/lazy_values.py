@@ -9,7 +9,7 @@ import pytest
 
 import interop
 from interop._doctor.samples import aligned
-from interop._engine import lazy_planner, pipeline
+from interop._engine import wire
 from interop._identify import registry
 from interop.testing.lazy_base import LazySuiteBase
 from interop.testing.samples import LAYOUTS, TABLE
@@ -51,9 +51,7 @@ class LazyValueTests(LazySuiteBase):
             x = interop.convert(self.make(TABLE), block_framework)
             inner = registry.find(block_framework)
             for _ in range(2):
-                lazy_planner.register_blocks(
-                    self.framework, block_framework, pipeline.convert_by_request
-                )
+                wire.register_blocks(self.framework, block_framework)
                 for array in (x, self.adapter.rechunk(x, self.one_chunk)):
                     computed = self.adapter.compute(array)
                     assert isinstance(computed, inner.array_type)
@@ -63,7 +61,7 @@ class LazyValueTests(LazySuiteBase):
         """A block is sent as a function and arguments to processes without registrations."""
         for block_framework in self.block_frameworks:
             block = interop.convert(TABLE, block_framework)
-            packed = pickle.dumps(lazy_planner.pack(block, pipeline.convert_by_request))
+            packed = pickle.dumps(wire.pack(block))
             function, arguments = pickle.loads(packed)  # noqa: S301 - our own
             restored = function(*arguments)
             assert isinstance(restored, registry.find(block_framework).array_type)
