@@ -45,7 +45,7 @@ def test_implemented_in_foreign_object_is_refused_when_foreign_is_not_set(
 ) -> None:
     x = make(np.arange(3.0))
     with pytest.raises(
-        interop.UnsupportedArrayError, match="can be converted, but no result of add could be"
+        interop.UnsupportedArrayError, match="can be converted, but no result of add can be"
     ) as caught:
         implemented_in("torch")(add)(1, hold(x))
     assert caught.value.__notes__[0].startswith("in the arguments of add: at y")
@@ -67,9 +67,9 @@ def test_implemented_in_foreign_object_refusal_has_working_hints() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         implemented_in("numpy")(add)(x)
     assert str(caught.value) == (
-        "foreign.Array can be converted, but no result of add could be converted back to it. Convert it first: "
-        "interop.convert(x, 'numpy'). To have each call convert it, decorate add with foreign=True; to pass it as it "
-        "is, with foreign=False."
+        "foreign.Array can be converted, but no result of add can be converted back to it. Convert "
+        "it first: interop.convert(x, 'numpy'). Or decorate add with foreign=True to convert it in "
+        "each call, or with foreign=False to pass it unchanged."
     )
     assert implemented_in("numpy")(add)(interop.convert(x, "numpy")).tolist() == [1, 2, 3]
     assert implemented_in("numpy", foreign=True)(add)(x).tolist() == [1, 2, 3]
@@ -151,8 +151,9 @@ def test_array_api_foreign_object_is_refused_by_name(more: Any) -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         center(*more, x)
     assert str(caught.value) == (
-        "foreign.Array can be converted, but it has no array-API namespace for center. Convert it first: "
-        "interop.to_numpy(x). If another argument has one, decorate center with foreign=False to pass it as it is."
+        "foreign.Array has no array-API namespace for center. Convert it first: interop.to_numpy(x). "
+        "Or, if another argument has a namespace, decorate center with foreign=False to pass this "
+        "object unchanged."
     )
     assert caught.value.__notes__[0].startswith("in the arguments of center: at ")
     assert center(interop.to_numpy(x))[0].tolist() == [-1, 0, 1]
@@ -163,7 +164,7 @@ def test_array_api_foreign_false_passes_an_object_beside_an_array() -> None:
     passes: Any = implemented_in("array_api", foreign=False)(lambda *args, xp=None: (args, xp))
     assert passes(TENSOR, x)[0][1] is x
     with pytest.raises(
-        interop.UnsupportedArrayError, match=r"^foreign.Array can be converted"
+        interop.UnsupportedArrayError, match=r"^foreign.Array has no array-API namespace"
     ) as caught:
         passes(x)
     assert str(caught.value).endswith("Convert it first: interop.to_numpy(x).")

@@ -200,9 +200,9 @@ def test_implemented_in_lazy_array_is_refused_without_per_block() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         norm(lazy())
     assert str(caught.value) == (
-        "norm would need all of a lazy array at once, as torch's. Compute it: interop.convert(x, 'torch', "
-        "compute=True). Or, only if each block can be computed without the others, decorate norm with per_block=True "
-        "and pass the array as an argument of its own."
+        "norm is written for torch, so it needs all of a lazy array in memory. Compute the array: "
+        "interop.convert(x, 'torch', compute=True). Or, only if norm can compute each block without "
+        "the others, decorate it with per_block=True and pass the array as an argument of its own."
     )
     assert caught.value.__notes__ == ["in the arguments of norm: at x"]
 

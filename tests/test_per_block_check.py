@@ -91,9 +91,10 @@ def test_per_block_softmax_refusal_has_working_hints() -> None:
     with pytest.raises(interop.UnsupportedArrayError) as caught:
         decorated(x)
     assert str(caught.value) == (
-        "softmax cannot run per block: on a sample, its values for a part differ from its values for the whole along "
-        "axis 1, and the array has 2 blocks along that axis. Make it one block first: x.rechunk({1: -1}). If each "
-        "block is meant to be computed for itself, pass the undecorated function to dask.array.map_blocks."
+        "softmax cannot run per block: for a part of a sample, it returns other values than for the "
+        "whole sample along axis 1, and the array has 2 blocks along that axis. Make it one block "
+        "first: x.rechunk({1: -1}). If each block should be computed on its own, pass the "
+        "undecorated function to dask.array.map_blocks."
     )
     rows = decorated(x.rechunk({1: -1})).compute()
     np.testing.assert_allclose(rows, softmax(VALUES), rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Arguments of a decorated function that are refused: masked arrays, and objects to which no result could go back."""
+"""Arguments that a decorated function refuses: masked, lazy and foreign arrays."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from interop._identify import registry
 if TYPE_CHECKING:
     from interop.adapter import Adapter
 
+# The buffer protocol is not included: `bytes` and `array.array` are Python's own data.
 _PROTOCOLS: Final = frozenset({
-    "__dlpack__", "__cuda_array_interface__", "__array_interface__", "__array_struct__", "__array__",
+    "__array__",
+    "__array_interface__",
+    "__array_struct__",
+    "__cuda_array_interface__",
+    "__dlpack__",
 })  # fmt: skip
-"""The buffer protocol is not among them: `bytes` and `array.array` are Python's own data."""
-_speakers: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+_has_protocol: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+"""Whether a class offers an array protocol."""
 
 
 def has_protocol(x: Any) -> bool:
     """Return whether an object offers an array protocol, by class or by instance attribute."""
-    if isinstance(x, type):  # a class of arrays has the protocol, and no array
+    if isinstance(x, type):  # a class of arrays has the attribute, but is not an array
         return False
     cls = type(x)
     try:
-        offers = _speakers[cls]
+        offers = _has_protocol[cls]
     except KeyError:
         offers = any(not _PROTOCOLS.isdisjoint(vars(base)) for base in cls.__mro__)
-        _speakers[cls] = offers
+        _has_protocol[cls] = offers
     return offers or not _PROTOCOLS.isdisjoint(getattr(x, "__dict__", ()))
 
 
@@ -37,12 +42,12 @@ class Admission:
     Parameters
     ----------
     name : str
-        Of the function.
+        Name of the function.
     to : str or None
-        Framework of the body; None for a body that takes arrays of any.
+        Framework of the function; None for a function that takes arrays of any framework.
     foreign : bool or None
-        What is done with objects that speak a protocol of arrays and are of no framework: converted, passed through,
-        or (None) refused.
+        Treatment of objects that have an array protocol and are of no framework: True converts
+        them, False passes them through, None refuses them.
     """
 
     def __init__(self, name: str, to: str | None, foreign: bool | None) -> None:
@@ -51,21 +56,21 @@ class Admission:
         self.foreign = foreign
 
     def check(self, x: Any, adapter: Adapter) -> None:
-        """Refuse an array with values that the body would read wrongly or could not read.
+        """Refuse an array with values that the function cannot read, or would misread.
 
         Raises
         ------
         UnsupportedArrayError
-            A masked array, also if it is of the body's own framework; a lazy array, if the body is not written for
-            such.
+            The array is masked, even if it is of the function's own framework. Or the array is
+            lazy, and the function is not written for lazy arrays.
         """
         if adapter.lazy and self.to is not None and not registry.adapter_named(self.to).lazy:
             raise errors.UnsupportedArrayError(
-                f"{self.name} would need all of a lazy array at once, as {self.to}'s",
+                f"{self.name} is written for {self.to}, so it needs all of a lazy array in memory",
                 source=adapter.describe(x),
                 target=self.name,
-                hint=f"Compute it: interop.convert(x, {self.to!r}, compute=True). Or, only if each "
-                f"block can be computed without the others, decorate {self.name} with "
+                hint=f"Compute the array: interop.convert(x, {self.to!r}, compute=True). Or, only "
+                f"if {self.name} can compute each block without the others, decorate it with "
                 "per_block=True and pass the array as an argument of its own.",
             )
         if reason := adapter.why_misread(x):
@@ -77,33 +82,35 @@ class Admission:
             )
 
     def check_foreign(self, x: Any) -> None:
-        """Refuse a convertible object of no framework, unless such objects may pass unchanged.
+        """Refuse an object of no framework, if `foreign` does not decide about such objects.
 
         Raises
         ------
         UnsupportedArrayError
+            `foreign` is None.
         """
         if self.foreign is None:
             raise self.refusal(x)
 
     def refusal(self, x: Any) -> errors.UnsupportedArrayError:
-        """Return the error for an object that could be converted but is of no framework."""
+        """Return the error for an object that can be converted but is of no framework."""
         class_name = registry.class_name_of(x)
         if self.to is not None:
-            return errors.UnsupportedArrayError(
-                f"{class_name} can be converted, but no result of {self.name} could be converted "
-                "back to it",
-                source=class_name,
-                target=self.name,
-                hint=f"Convert it first: interop.convert(x, {self.to!r}). To have each call "
-                f"convert it, decorate {self.name} with foreign=True; to pass it as it is, with "
-                "foreign=False.",
+            reason = (
+                f"{class_name} can be converted, but no result of {self.name} can be converted "
+                "back to it"
             )
-        reason = f"{class_name} can be converted, but it has no array-API namespace for {self.name}"
-        hint = "Convert it first: interop.to_numpy(x)."
-        if self.foreign is None:
-            hint += (
-                f" If another argument has one, decorate {self.name} with foreign=False to pass it "
-                "as it is."
+            hint = (
+                f"Convert it first: interop.convert(x, {self.to!r}). Or decorate {self.name} with "
+                "foreign=True to convert it in each call, or with foreign=False to pass it "
+                "unchanged."
             )
+        else:
+            reason = f"{class_name} has no array-API namespace for {self.name}"
+            hint = "Convert it first: interop.to_numpy(x)."
+            if self.foreign is None:
+                hint += (
+                    f" Or, if another argument has a namespace, decorate {self.name} with "
+                    "foreign=False to pass this object unchanged."
+                )
         return errors.UnsupportedArrayError(reason, source=class_name, target=self.name, hint=hint)

@@ -99,7 +99,7 @@ class ArgumentConverter:
         Raises
         ------
         KeyError, TypeError, ValueError, RuntimeError, AssertionError
-            Those of `fastpath.REFUSED`: an argument is neither a plain array nor a number or string.
+            Those of `fastpath.REFUSED`: an argument is not a plain array, a number or a string.
         """
         out = list(args)
         converted: dict[int, Any] = {}
@@ -118,7 +118,8 @@ class ArgumentConverter:
     ) -> Converter | None:
         """Set each key of `out` to the converted array, and return the converter of the results.
 
-        `converted` has the arrays so far by `id`. This loop is dense, because all arguments of all calls pass it.
+        `converted` has the arrays so far by `id`. This loop is dense, because all arguments of all
+        calls pass it.
         """
         share = self._converter.share
         atoms = self._atoms

@@ -1,4 +1,4 @@
-"""The treatment of each argument of a call that is not plain: admission, conversion, and the first array."""
+"""The conversion of the arguments of one call, for calls without a fast path."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ArgumentVisitor:
     """A visitor that converts the arrays of one call and records the first one.
 
-    The walk refers to this object and not the reverse: a reference cycle would keep the arrays alive until the garbage
-    collector runs.
+    The walk refers to this object and not the reverse: a reference cycle would keep the arrays
+    alive until the garbage collector runs.
 
     Attributes
     ----------

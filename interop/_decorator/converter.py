@@ -23,7 +23,7 @@ class Converter(NamedTuple):
     """A target framework with the keywords of `convert`, and the fast path for plain arrays."""
 
     to: Any
-    """Name of the target framework, or the module of a namespace. None leaves a result unchanged."""
+    """Name of the target framework, or module of a namespace. None leaves a result unchanged."""
     keywords: Mapping[str, Any]
     has_fast_path: bool = False
     """Whether `share` may be tried: no keyword but ``detach=True`` matters."""

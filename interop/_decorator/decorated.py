@@ -1,7 +1,8 @@
 """Functions that are decorated by a call and not by an ``@`` above the definition.
 
-With an ``@``, the name of the function leads to its wrapper, so pickle finds the wrapper. The name of a function of
-another library still leads to that function. So its wrapper is pickled as the function and the settings.
+With an ``@``, the name of the function leads to its wrapper, so pickle finds the wrapper. The name
+of a function of another library still leads to that function. So its wrapper is pickled as the
+function and the settings.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Decorated(functools.partial[Any]):
     """A wrapper of a function that can be pickled if the function can be pickled.
 
-    It is a `functools.partial` without arguments, because `inspect` looks through one: the wrapper of a coroutine
-    function is recognised as one. Like a plain function, it binds as a method and is never copied.
+    It is a `functools.partial` without arguments, because `inspect` looks through one: the wrapper
+    of a coroutine function is recognised as one. Like a plain function, it binds as a method and is
+    never copied.
 
     Parameters
     ----------
@@ -70,8 +72,9 @@ class Decorated(functools.partial[Any]):
 def is_being_defined(function: Any) -> bool:
     """Return whether a plain function is being decorated by an ``@``.
 
-    While a decorator runs, the name of the function is not assigned yet: it leads to nothing, or to the object that
-    had the name before. A local function, to which no name leads, counts as being defined.
+    While a decorator runs, the name of the function is not assigned yet: it leads to nothing, or to
+    the object that had the name before. A local function, to which no name leads, counts as being
+    defined.
     """
     return isinstance(function, FunctionType) and find_by_name(function) is not function
 

@@ -53,9 +53,8 @@ def implemented_in(
     and returns values in the caller's framework, and converts the values that are sent to it. The
     decorator can be above or below `staticmethod` and `classmethod`.
 
-    A function that is decorated by a call, such as ``implemented_in("numpy")(scipy.ndimage.label)``,
-    can be pickled if the original function can be pickled. The original function is
-    ``__wrapped__``.
+    A function that is decorated by a call, ``implemented_in("numpy")(scipy.ndimage.label)``, can
+    be pickled if the original function can be pickled. The original function is ``__wrapped__``.
 
     If the function writes into an argument, the caller's array changes only if the conversion
     shares memory; `explain` tells. A container that was rebuilt does not change.

@@ -214,8 +214,8 @@ def _map(call: BlockCall, lazy: LazyAdapter, arrays: list[Any]) -> Any:
 def _try_out(call: BlockCall, blocks: list[tuple[Adapter, Any]]) -> Any:
     """Call the function with small blocks, and return a result with the framework and dtype of all.
 
-    The blocks have one element, because functions such as a maximum fail without elements. If that fails, the blocks
-    have no elements.
+    The blocks have one element, because functions such as a maximum fail without elements. If that
+    fails, the blocks have no elements.
     """
     try:
         return call.run(*(_of_ones(*block) for block in blocks))[0]

@@ -29,7 +29,8 @@ class Parameters:
     known : dict of str to inspect.Parameter
         Parameters of the function. If empty, all arguments are converted and named ``args[0]``.
     only : str or iterable of str, optional
-        Names of the parameters to convert. By default all, except a first one called ``self`` or ``cls``.
+        Names of the parameters to convert. By default all, except a first one called ``self`` or
+        ``cls``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Stable names for pickles of decorated functions. Each function here rebuilds one object.
 
-A pickle names the function that rebuilds an object by module and name, and another version of interop may load the
-pickle. So a function in this module keeps its name and its place, and a new parameter needs a default. The classes
-that these functions make can be renamed and moved.
+A pickle names the function that rebuilds an object by module and name, and another version of
+interop may load the pickle. So a function in this module keeps its name and its place, and a new
+parameter needs a default. The classes that these functions make can be renamed and moved.
 
 The imports are inside the functions because the modules of those classes import this module.
 """

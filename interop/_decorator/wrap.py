@@ -1,12 +1,14 @@
-"""Wrappers of functions: plain, coroutine and generator functions, with a boundary around each call.
+"""Wrappers of plain, coroutine and generator functions, with a boundary around each call.
 
-The boundary converts each value that goes into the function or comes out. A generator is delegated to as by
-``yield from`` (PEP 380). Python has no such statement for asynchronous generators, so their wrapper does the same.
+The boundary converts each value that goes into the function or comes out. A generator is delegated
+to as by ``yield from`` (PEP 380). Python has no such statement for asynchronous generators, so
+their wrapper does the same.
 """
 
 from __future__ import annotations
 
 import functools
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
         del args, kwargs
         held: list[Any] = [None]
         step = source.send
-        try:
+        with closing(source):
             while True:
                 try:
                     held.append(step(held.pop()))
@@ -94,7 +96,7 @@ def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
                 held.append(boundary.convert_result(held.pop(), context, "value"))
                 try:
                     held.append((yield held.pop()))
-                except GeneratorExit:  # the source is closed below
+                except GeneratorExit:  # the source is closed on the way out
                     raise
                 except BaseException as error:  # noqa: BLE001 - the source handles what is thrown
                     step = source.throw
@@ -102,8 +104,6 @@ def _generator(function: Callable[..., Any], boundary: Boundary) -> Any:
                 else:
                     step = source.send
                     held.append(boundary.convert_sent(held.pop()))
-        finally:
-            source.close()
         return boundary.convert_result(held.pop(), context, "result")
 
     return wrapper
@@ -116,7 +116,7 @@ def _async_generator(function: Callable[..., Any], boundary: Boundary) -> Any:
         del args, kwargs
         held: list[Any] = [None]
         step = source.asend
-        try:
+        async with aclosing(source):
             while True:
                 try:
                     held.append(await step(held.pop()))
@@ -125,7 +125,7 @@ def _async_generator(function: Callable[..., Any], boundary: Boundary) -> Any:
                 held.append(boundary.convert_result(held.pop(), context, "value"))
                 try:
                     held.append((yield held.pop()))
-                except GeneratorExit:  # the source is closed below
+                except GeneratorExit:  # the source is closed on the way out
                     raise
                 except BaseException as error:  # noqa: BLE001 - the source handles what is thrown
                     step = source.athrow
@@ -133,7 +133,5 @@ def _async_generator(function: Callable[..., Any], boundary: Boundary) -> Any:
                 else:
                     step = source.asend
                     held.append(boundary.convert_sent(held.pop()))
-        finally:
-            await source.aclose()
 
     return wrapper

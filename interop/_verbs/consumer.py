@@ -1,4 +1,4 @@
-"""Helpers for the export to unknown DLPack consumers: streams, frameworks of a device, alignment."""
+"""Helpers for exports to unknown DLPack consumers: streams, frameworks and alignment."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def find_stream(handle: int, device: Device) -> Stream:
     """Return the stream with a handle.
 
-    The stream is probably the current one of the framework that calls. The object of this framework keeps the stream
-    alive, and a handle alone does not.
+    The stream is probably the current one of the framework that calls. The object of this framework
+    keeps the stream alive, and a handle alone does not.
     """
     for adapter in holders(device):
         stream = adapter.current_stream(device)
@@ -40,8 +40,8 @@ def holders(device: Device) -> Iterator[Adapter]:
 def lend_copy(x: Any) -> Any:
     """Return an object whose ``__dlpack__`` lends a copy in host memory.
 
-    Arrays of frameworks with immutable arrays are exported as read-only, to protect the other owners of the memory. A
-    copy has no other owner, so it is lent without the adapter.
+    Arrays of frameworks with immutable arrays are exported as read-only, to protect the other
+    owners of the memory. A copy has no other owner, so it is lent without the adapter.
     """
     # The copy may be of another framework: some adapters copy to ndarrays.
     operand = registry.identify(x)
@@ -53,8 +53,8 @@ def lend_copy(x: Any) -> Any:
 def why_misaligned(source: Adapter, x: Any, facts: Facts) -> str | None:
     """Return why an unknown consumer may not be able to use memory at this address, or None.
 
-    dlpack.h requires an alignment of 256 bytes, but few libraries follow that. Kernels need at least an alignment to
-    the size of the elements.
+    dlpack.h requires an alignment of 256 bytes, but few libraries follow that. Kernels need at
+    least an alignment to the size of the elements.
     """
     size = dtypes.itemsize(facts.dtype)
     if size == 1 or not facts.device.is_host or not facts.nbytes:

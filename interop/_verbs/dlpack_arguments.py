@@ -46,8 +46,8 @@ def parse_device(spec: Any) -> Device | None:
 def parse_stream(spec: Any, device: Device) -> int | None:
     """Return the handle of the consumer's stream, or None for the default stream.
 
-    The standard defines the values at the parameter `stream` of ``__dlpack__``: on CUDA, 0 is not allowed because two
-    streams could be meant, and on ROCm, 1 and 2 are not allowed.
+    The standard defines the values at the parameter `stream` of ``__dlpack__``: on CUDA, 0 is not
+    allowed because two streams could be meant, and on ROCm, 1 and 2 are not allowed.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The export of arrays to DLPack consumers that interop does not know.
 
-Consumers get the capsule of the array's own framework. This capsule is corrected: memory that DLPack cannot describe is
-copied, and flags that the framework left out are added.
+Consumers get the capsule of the array's own framework. This capsule is corrected: memory that
+DLPack cannot describe is copied, and flags that the framework left out are added.
 """
 
 from __future__ import annotations

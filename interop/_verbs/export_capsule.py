@@ -1,4 +1,4 @@
-"""The execution of an export: the framework of the array, or of the copy, makes the DLPack capsule."""
+"""The execution of an export: the framework of the array or of the copy makes the capsule."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def make_capsule(
 ) -> tuple[Any, Plan]:
     """Carry out a plan, and return the capsule with the plan.
 
-    The returned plan is another one for an object that was read first: it states the facts of the array that came.
+    The returned plan is another one for an object that was read first: it states the facts of the
+    array that came.
 
     Raises
     ------
     UnsupportedArrayError
-        The framework's DLPack raised an exception, or the object that was read has no plain numbers.
+        The framework's DLPack raised an exception, or the object that was read has no plain
+        numbers.
     """
     x = source.array
     if reading.is_read_first(source.adapter, source.facts):
@@ -100,7 +102,7 @@ def _read(source: ExportSource, plan: Plan) -> tuple[Any, Plan]:
         or layout.why_unusual(facts)
         or why_misaligned(operand.adapter, x, facts)
     )
-    # The plan promises new memory, also if the object has got memory of its own in the meantime.
+    # The plan promises new memory, so an object that has memory by now is copied.
     if why_copy or not is_read:
         x = operand.adapter.copy(x, facts.device, facts.dtype)
         steps.append(steps[0]._replace(verb=Verb.COPY))

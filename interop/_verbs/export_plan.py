@@ -1,6 +1,7 @@
-"""The plan of an export to a DLPack consumer: the same memory, or one copy in the array's own framework.
+"""The plan of an export to a DLPack consumer: the same memory, or one copy.
 
-A copy is made if the consumer asks for one, or if DLPack cannot describe the memory to the consumer.
+The framework of the array makes a copy if the consumer asks for one, or if DLPack cannot describe
+the memory.
 """
 
 from __future__ import annotations
