@@ -1,4 +1,4 @@
-"""Ask first, then do it: what `explain` says and what `convert` does, for whatever a strategy made."""
+"""Compare `convert` with the plan that `explain` gives, for any array that a strategy generates."""
 
 from typing import Any
 

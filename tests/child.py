@@ -1,4 +1,4 @@
-"""Other processes, for what a test must not do to its own: crash, exit, or import afresh."""
+"""Run code in a child process, for tests that crash, exit or need a fresh import."""
 
 import os
 import subprocess

@@ -1,9 +1,8 @@
-"""What a test may require, and how hypothesis runs.
+"""Requirements of tests, and the hypothesis profiles.
 
-A test that needs more than Python says so, ``@pytest.mark.requires("torch", "gpu")``,
-and is skipped where that is missing. Where it must not be missing (CI), the
-environment says so, ``INTEROP_REQUIRE=numpy,torch``, and the test fails instead:
-nothing that should run is ever skipped in silence.
+A test names the packages and hardware that it requires, ``@pytest.mark.requires("torch", "gpu")``,
+and is skipped if one is missing. CI lists in ``INTEROP_REQUIRE=numpy,torch`` the requirements that
+must be present. A test that misses one of those fails, so CI skips no test in silence.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Containers of every kind that can be looked into, and some that can't."""
+"""Containers that trees can look into, and containers that trees cannot rebuild."""
 
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable

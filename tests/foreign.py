@@ -1,4 +1,4 @@
-"""Objects of no framework, over somebody else's memory: each speaks one protocol and nothing else."""
+"""Objects of no known framework that lend an array's memory by exactly one protocol each."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is installed, as if it were not."""
+"""Hide an installed package from interop."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Dask's arrays for the tests of them: what has been computed, and what came."""
+"""Dask arrays for tests, with a record of the blocks that were computed."""
 
 from typing import Any
 

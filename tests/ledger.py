@@ -1,4 +1,4 @@
-"""A framework and its adapter, as a third party would write them: an ndarray in a box."""
+"""A third-party framework whose arrays wrap an ndarray, and the adapter for them."""
 
 from typing import Any
 

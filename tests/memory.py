@@ -1,4 +1,4 @@
-"""What a test sees of an array, by the framework's own means."""
+"""The bits, strides and address of an array, read through the framework's own API."""
 
 from typing import Any
 

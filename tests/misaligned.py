@@ -1,4 +1,4 @@
-"""Arrays at any address, and every way into torch: `check` runs in a child process, since a failure may end it."""
+"""Arrays at any address, and every conversion to torch. `check` must run in a child process."""
 
 from collections.abc import Callable
 from typing import Any

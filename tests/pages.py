@@ -1,4 +1,4 @@
-"""What makes the pages of the docs, for tests of it."""
+"""Import the scripts that generate the docs pages, for tests."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Adapters for some tests only: there is no way back that a user would need."""
+"""Register adapters for the duration of a test. Users have no such way to unregister."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
-"""Arrays of every kind, for hypothesis: any shape, strides, dtype, byte order and alignment, read-only or not.
+"""Hypothesis strategies for arrays: any shape, strides, dtype, byte order and alignment.
 
-Each array lies in bytes of its own, the `root`, which stays writable whatever the array says. So a test can change
-the memory behind an array's back and see who else sees it.
+Each array is a view of a separate byte buffer, the `root`, which stays writable even if the array
+is read-only. So a test can change the memory through the root and see which arrays share it.
 """
 
 import itertools

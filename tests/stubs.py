@@ -1,4 +1,4 @@
-"""Frameworks that don't exist, for the planner: it asks adapters and reads facts, so neither needs an array."""
+"""Frameworks that do not exist, for the planner, which needs adapters and facts but no arrays."""
 
 from typing import Any
 

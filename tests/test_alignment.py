@@ -1,6 +1,6 @@
-"""Memory that a target cannot use because of its address: torch's complex numbers, and everything of JAX's.
+"""Memory whose address a target cannot use: complex numbers in torch, and any dtype in JAX.
 
-What may end the process runs in another one: see `misaligned`.
+Tests that could crash the process run in a child process: see `misaligned`.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`dtype=`: one copy, the same numbers, and no loss that nobody asked for."""
+"""The keyword `dtype=`: one copy, equal numbers, and no implicit loss of precision."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chunks of a shape: each element once, in order, and within the limit; and datasets."""
+"""Chunks of a shape: each element once, in order, within the size limit. Chunks of datasets."""
 
 from typing import Any
 

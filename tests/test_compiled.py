@@ -1,4 +1,7 @@
-"""The compiled path: taken where it should be, and as safe as `Tensor.numpy`. The suite runs with it and without."""
+"""The compiled fast path: used when expected, and as safe as `Tensor.numpy`.
+
+The whole suite runs with and without the compiled modules.
+"""
 
 import copy
 import gc

@@ -1,4 +1,4 @@
-"""Our own adapters pass the suite that third parties get."""
+"""The built-in adapters pass the conformance suite for third parties."""
 
 import os
 from typing import Any

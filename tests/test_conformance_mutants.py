@@ -1,4 +1,4 @@
-"""The shipped suite for streams finds adapters that order too little, or leave another device current."""
+"""The stream conformance suite detects adapters that miss a wait or change the current device."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The suite's own rule: what is missing is skipped, unless it must be there."""
+"""Tests with a missing requirement are skipped, or fail if INTEROP_REQUIRE names it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Large copies on the host: where they are made, into which memory, and that nothing else about them is special."""
+"""Large copies on the host: the side that copies, the memory, and otherwise ordinary results."""
 
 from collections.abc import Callable
 from typing import Any

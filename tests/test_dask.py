@@ -1,4 +1,4 @@
-"""Dask's arrays, mapped to blocks of another framework: nothing is computed before it is asked for."""
+"""Dask arrays mapped to blocks of another framework, without computing them."""
 
 import copy
 import importlib

@@ -1,4 +1,4 @@
-"""What the caller permits, asked of every block; and blocks that are odd."""
+"""The policy applies to every block, and unusual blocks are handled."""
 
 import math
 from collections.abc import Iterator

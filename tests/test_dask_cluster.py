@@ -1,6 +1,7 @@
-"""Blocks on a real cluster of `dask.distributed`: two worker processes, and memory that travels between them.
+"""Blocks on a real `dask.distributed` cluster of two worker processes, which transfer memory.
 
-What is run on a worker is a function within a function: such are pickled by value, and workers import no tests.
+Functions that run on a worker are nested functions. Those are pickled by value, because the workers
+cannot import the test modules.
 """
 
 import os

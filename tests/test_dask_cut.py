@@ -1,4 +1,4 @@
-"""Arrays cut into Dask's blocks: parts of the same memory, of the same framework."""
+"""Arrays cut into Dask blocks that share the array's memory and keep its framework."""
 
 import importlib
 import io

@@ -1,6 +1,7 @@
-"""Dask's arrays with blocks on a GPU: uploads that count, handoffs that copy nothing, and nothing left behind.
+"""Dask arrays with blocks on a GPU: counted uploads, zero-copy handoffs, and no leaks.
 
-Blocks are put together by kernels, which the simulated GPU lacks: here they are taken one by one, or there is but one.
+Joining blocks needs kernels, which the simulated GPU lacks. So these tests take the blocks one by
+one, or use a single block.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""What Dask can do with blocks of torch, and that they stay torch's; NumPy's blocks can do everything."""
+"""Dask operations on torch blocks that keep the blocks in torch, compared with NumPy blocks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The policy and Dask: what is computed counts, what is mapped does not, and a map keeps what its caller permits."""
+"""The policy and Dask: computing counts, mapping does not, and a map keeps the caller's policy."""
 
 import sys
 import warnings

@@ -1,4 +1,4 @@
-"""Dask's arrays in the verbs that promise arrays of one framework: they compute, each block once."""
+"""Dask arrays in functions that return arrays of one framework: each block is computed once."""
 
 from pathlib import Path
 from typing import Any

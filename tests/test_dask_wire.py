@@ -1,4 +1,4 @@
-"""Blocks between processes: what `dask.distributed` puts on the wire, and what another process makes of it."""
+"""Blocks between processes: how `dask.distributed` serialises and restores them."""
 
 import importlib
 import pickle

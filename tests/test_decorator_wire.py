@@ -1,4 +1,4 @@
-"""Names in pickles of decorated functions: other versions of interop must find them."""
+"""Names in pickles of decorated functions, which other versions of interop must find."""
 
 import importlib
 import inspect

@@ -1,6 +1,7 @@
-"""Device memory is judged as memory on the host: byte order, address, strides, and what is no plain number at all.
+"""Byte order, alignment, strides and unsupported dtypes of device memory, as on the host.
 
-What interop copies here needs no kernel; what does (odd strides) can only be planned on the simulated runtime.
+Copies by interop need no kernel here. Odd strides need one, so those cases are only planned on the
+simulated runtime.
 """
 
 from typing import Any

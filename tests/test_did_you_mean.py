@@ -1,4 +1,4 @@
-"""Misspelled names: of attributes, of keywords, and of values; and no message that prints a whole array."""
+"""Suggestions for misspelled attributes, keywords and values. No message prints a whole array."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The tree of errors, and their words: source, target, reason, and what to write instead."""
+"""The error hierarchy, and the messages: source, target, reason, and the suggested code."""
 
 from collections.abc import Callable
 from pathlib import Path

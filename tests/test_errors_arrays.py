@@ -1,4 +1,4 @@
-"""Arrays that can't be converted, or not like this: each is named, and the cure in the message works."""
+"""Arrays that cannot be converted as requested: each is named, and the suggested code works."""
 
 import re
 import warnings

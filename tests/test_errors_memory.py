@@ -1,4 +1,4 @@
-"""Memory that can't be shared, or a gradient that would be lost: the message says why, and what to write instead."""
+"""Memory that cannot be shared, and gradients that would be lost: reasons and suggested code."""
 
 import sys
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Keywords are checked before anything else: a misspelt one never shares, and never copies."""
+"""Keywords are checked first: a misspelled keyword neither shares nor copies memory."""
 
 from typing import Any
 

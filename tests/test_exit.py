@@ -1,4 +1,4 @@
-"""The process ends well, whoever still holds whose memory."""
+"""The process exits without errors while frameworks still hold each other's memory."""
 
 import pytest
 

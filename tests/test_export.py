@@ -1,4 +1,4 @@
-"""`export` on the host: what a consumer that interop doesn't know is told, and what it gets."""
+"""`export` on the host: the DLPack answers and memory that an unknown consumer receives."""
 
 from typing import Any
 

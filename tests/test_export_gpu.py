@@ -1,4 +1,4 @@
-"""`export` on a GPU: the handoffs between torch and CuPy as they are without interop's help on the consumer's side."""
+"""`export` on a GPU: handoffs between torch and CuPy with the consumer's own `from_dlpack`."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""The page `docs/howto/use_interop_in_your_library.md`: each code block runs, and each version is the declared one."""
+"""The page `docs/howto/use_interop_in_your_library.md`: code blocks run, versions are current."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""A function written for one framework: what its body sees, and what its callers get back."""
+"""Functions written for one framework: arguments in the body, and results for the caller."""
 
 import pickle
 import sys

@@ -1,4 +1,4 @@
-"""What is refused when decorating, and what a refusal of a call says: the function, and where."""
+"""Errors of decorating and of calls, which name the function and the argument."""
 
 from typing import Any
 

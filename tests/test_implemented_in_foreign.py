@@ -1,4 +1,4 @@
-"""Objects of no framework among the arguments of a decorated function: converted if told, else refused by name."""
+"""Arguments of no known framework in decorated functions: converted on request, or refused."""
 
 import array
 from collections.abc import Callable, Generator

@@ -1,4 +1,4 @@
-"""Functions written for one framework, called with arrays on a GPU: none computes there, so no kernel is needed."""
+"""Functions written for one framework, called with GPU arrays, without computing on the GPU."""
 
 import asyncio
 from collections.abc import Iterator

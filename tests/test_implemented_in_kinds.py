@@ -1,4 +1,4 @@
-"""Every kind of function stays what it is: methods, coroutines, generators of both sorts."""
+"""Decorated methods, coroutines, generators and async generators keep their kind."""
 
 import asyncio
 import functools

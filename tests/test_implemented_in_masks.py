@@ -1,4 +1,4 @@
-"""Masked arrays: a decorated function would read what is under the mask, so they are refused, as by `to_torch`."""
+"""Masked arrays are refused by decorated functions, as by `to_torch`, because the mask is lost."""
 
 from collections.abc import Generator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Arrays of namespaces that no adapter knows, among the arguments of decorated functions and in their results."""
+"""Arrays of namespaces without an adapter, in arguments and results of decorated functions."""
 
 import types
 from collections.abc import Generator

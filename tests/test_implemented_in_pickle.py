@@ -1,4 +1,4 @@
-"""Functions that a call has decorated, in other processes: pickle finds them by the function that was decorated."""
+"""Pickles of functions that were decorated by a call, found through the original function."""
 
 import copy
 import functools

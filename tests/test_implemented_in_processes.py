@@ -1,4 +1,4 @@
-"""Functions that a call has decorated, sent to real processes: workers, clusters, and a documentation build."""
+"""Functions decorated by a call, in real workers, clusters and a documentation build."""
 
 from pathlib import Path
 from textwrap import dedent

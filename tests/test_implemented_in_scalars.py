@@ -1,4 +1,4 @@
-"""NumPy's scalars in the result of a decorated function: arrays of no dimensions for callers of another framework."""
+"""NumPy scalars in results of decorated functions: 0-d arrays for callers of other frameworks."""
 
 from collections.abc import Generator
 from typing import Any

@@ -1,4 +1,4 @@
-"""JAX on the host: immutable, aligned, and 32 bits wide unless it is told otherwise."""
+"""JAX on the host: immutable arrays, aligned memory, and 32-bit numbers by default."""
 
 import gc
 import warnings

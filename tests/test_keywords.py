@@ -1,4 +1,4 @@
-"""The keywords of a conversion, in every form they take."""
+"""The keywords of a conversion, in every accepted form."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Devices of array-API libraries without an adapter: only their library moves an array from there or to there."""
+"""Devices of array-API libraries without an adapter: only the library moves arrays."""
 
 import pickle
 from typing import Any

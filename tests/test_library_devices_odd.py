@@ -1,4 +1,4 @@
-"""Libraries that keep their arrays on devices of DLPack, that refuse to move, or that lie about a move."""
+"""Libraries with arrays on DLPack devices, and libraries that refuse a move or fake a move."""
 
 from types import ModuleType, SimpleNamespace
 from typing import Any

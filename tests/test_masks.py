@@ -1,4 +1,4 @@
-"""Masks: what is masked is refused wherever it appears, as `to_torch(masked)` is."""
+"""Masked arrays are refused by every function, as by `to_torch(masked)`."""
 
 from collections.abc import Callable
 from typing import Any

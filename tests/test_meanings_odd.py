@@ -1,4 +1,4 @@
-"""Masks and units where a class gives up, hides or breaks its attributes."""
+"""Masks and units in classes that lose, hide or break their attributes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Array-API namespaces as targets, though no adapter knows them."""
+"""Array-API namespaces without an adapter as targets."""
 
 import sys
 import types

@@ -1,4 +1,4 @@
-"""Namespaces that are not what the standard has in mind: that copy, protect nothing, or make no arrays."""
+"""Unusual namespaces: some copy, ignore read-only flags, or create no arrays."""
 
 import ctypes
 from types import ModuleType, SimpleNamespace

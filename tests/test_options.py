@@ -1,4 +1,4 @@
-"""Defaults for a context: nested, per thread and per task, over when the block is."""
+"""Defaults set by `options`: nested, separate per thread and task, and restored after the block."""
 
 import asyncio
 import contextvars

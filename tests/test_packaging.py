@@ -1,4 +1,4 @@
-"""What a user installs: the wheel and the sdist, built from what git knows and nothing else."""
+"""The wheel and the sdist contain exactly the tracked files that users need."""
 
 import re
 import shutil

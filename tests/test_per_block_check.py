@@ -1,4 +1,4 @@
-"""A function that runs per block must compute each part of an array without the others: what is checked on a sample."""
+"""The check on a sample that a per-block function computes each part independently of the rest."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The picture of the routes: well-formed, self-contained, and readable without colours."""
+"""The diagram of the routes: well-formed, self-contained, and readable without colours."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The plan as a value: its fields, its words, and its table for a notebook."""
+"""The Plan class: fields, text, and the HTML table for notebooks."""
 
 import html.parser
 import pickle

@@ -1,4 +1,4 @@
-"""The planner is a pure function: what it decides about frameworks, devices and arrays that don't exist."""
+"""The planner is a pure function, tested with frameworks and arrays that do not exist."""
 
 from math import prod
 from typing import Any

@@ -1,4 +1,4 @@
-"""The planner finds the cheapest way: the fewest bytes travel, and then the fewest are written."""
+"""The planner finds the cheapest route: fewest bytes transferred, then fewest bytes written."""
 
 from itertools import product
 from typing import Any

@@ -1,4 +1,4 @@
-"""A distribution that adds a framework, installed beside interop: tests/plugin."""
+"""The distribution tests/plugin, installed beside interop, adds a framework."""
 
 from importlib.metadata import entry_points
 from pathlib import Path

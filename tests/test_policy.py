@@ -1,4 +1,4 @@
-"""The policy on bytes between the host and a device: what counts, what is refused, and that nothing has moved then."""
+"""The policy on transfers between host and device: counting, and refusal before any byte moves."""
 
 import asyncio
 import contextvars

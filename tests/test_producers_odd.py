@@ -1,4 +1,4 @@
-"""Producers of DLPack whose answers differ from one object or one call to the next, and consumers that cast."""
+"""DLPack producers with inconsistent answers, and consumers that cast."""
 
 from typing import Any
 

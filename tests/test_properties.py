@@ -1,4 +1,4 @@
-"""What holds for every conversion, whatever the array: values, memory, and what `explain` said before."""
+"""Properties of every conversion of any array: values, memory, and agreement with `explain`."""
 
 import re
 from typing import Any

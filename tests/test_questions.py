@@ -1,4 +1,4 @@
-"""Whose, where, the same memory? And what is there?"""
+"""The inspection functions: framework, device, shared memory, and available frameworks."""
 
 import importlib.metadata
 from typing import Any

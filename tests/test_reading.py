@@ -1,4 +1,4 @@
-"""Objects that are read by `__array__`: what comes counts, whatever was stated, by every verb."""
+"""Objects read by `__array__`: the array that is read counts, not the stated dtype and shape."""
 
 import warnings
 from typing import Any

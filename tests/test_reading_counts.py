@@ -1,4 +1,4 @@
-"""How often an object is read: once for one conversion. Readings are counted, not timed."""
+"""Each conversion reads an object once. The tests count reads."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Objects that are read and behave oddly: memory of their own, raising attributes, impossible shapes, other axes."""
+"""Objects read in unusual ways: cached memory, raising attributes, invalid shapes, other axes."""
 
 import weakref
 from typing import Any

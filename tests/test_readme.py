@@ -1,4 +1,4 @@
-"""The README's examples run, and print what it says they print."""
+"""The README's examples run, and print the documented output."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Arrays live as long as somebody needs them, and no longer, also where a conversion fails."""
+"""Arrays stay alive exactly as long as needed, also when a conversion fails."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""More frameworks: registered by hand, or found as an entry point of an installed distribution."""
+"""Additional frameworks: registered by a call, or found as an entry point of a distribution."""
 
 import shutil
 from collections.abc import Iterator

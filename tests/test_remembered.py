@@ -1,4 +1,4 @@
-"""Plans on the host are made once for arrays that are alike: in all that a plan depends on."""
+"""Host plans are cached for arrays that agree in every property that a plan depends on."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Memory that a consumer reads is not freed by resizing the tensor that has lent it."""
+"""Resizing a tensor does not free the memory that a consumer still reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated runtime: schedules, streams and events, and who comes before whom."""
+"""The simulated runtime: schedules, streams, events, and happens-before."""
 
 import threading
 from collections.abc import Iterator

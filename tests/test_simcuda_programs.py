@@ -1,6 +1,7 @@
-"""Programs with real torch and real CuPy: those known to be wrong are caught, their corrections are clean.
+"""Programs with real torch and CuPy: known errors are detected, and their corrections are clean.
 
-A program moves ONE through device memory, in which OLD or NEW may show where the order is left to luck.
+A program moves the value ONE through device memory. OLD or NEW appears if the order is not
+enforced.
 """
 
 import ctypes

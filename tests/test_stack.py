@@ -1,4 +1,4 @@
-"""Several arrays to one: new memory, nothing lost on the way, and refused where they don't fit."""
+"""Stacks of several arrays: new memory, no loss of precision, and errors for mismatches."""
 
 from typing import Any, cast
 

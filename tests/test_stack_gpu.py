@@ -1,4 +1,4 @@
-"""Stacks on a GPU: values, devices, and the order of streams, which no kernel is needed to see."""
+"""Stacks on a GPU: values, devices and stream order, tested without kernels."""
 
 from collections.abc import Iterator
 from typing import Any

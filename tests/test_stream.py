@@ -1,4 +1,7 @@
-"""`interop.stream`: one stream, current in every framework; and objects that offer only the CUDA Array Interface."""
+"""`interop.stream` makes one stream current in every framework.
+
+Objects that have only the CUDA Array Interface are tested here too.
+"""
 
 from collections.abc import Iterator
 from typing import Any

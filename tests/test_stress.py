@@ -1,4 +1,4 @@
-"""Many threads, many conversions, failures among them, and the end of the process. Nothing is timed."""
+"""Many threads, conversions and failures, and exit of the process. No test measures time."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Subclasses that stay in their framework keep their class with their state, or give up both."""
+"""Subclasses in the same framework keep class and state together, or lose both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and modules that are no framework: which of them may be imported, and what is out of scope."""
+"""Names and modules that are not array frameworks: import rules, and out-of-scope targets."""
 
 import sys
 from importlib import import_module

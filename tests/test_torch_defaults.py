@@ -1,4 +1,4 @@
-"""Every verb does the same whatever device and dtype are torch's defaults: interop says where, and of which dtype."""
+"""torch's default device and default dtype do not influence any function of interop."""
 
 from __future__ import annotations
 

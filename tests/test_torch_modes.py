@@ -1,4 +1,4 @@
-"""torch's tensors without a shape, and real tensors where torch only imagines them."""
+"""Tensors without a shape, and real tensors under torch's fake tensor mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees: what they are made of stays, the arrays in them are converted, each once."""
+"""Trees keep their structure, and each array in a tree is converted once."""
 
 import gc
 import os

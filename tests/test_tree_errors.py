@@ -1,4 +1,4 @@
-"""What is refused in a tree: the message is the conversion's, and a note says where."""
+"""Errors in a tree: the message of the conversion, with a note that gives the path."""
 
 from collections import OrderedDict
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Containers whose arrays are indices of the library itself: they keep their dtype, and some their place."""
+"""Containers with index arrays: the indices keep their dtype, and some stay on the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays of namespaces that no adapter knows, in trees: converted as all other arrays."""
+"""Arrays of namespaces without an adapter, in trees: converted as all other arrays."""
 
 from dataclasses import dataclass
 from typing import Any

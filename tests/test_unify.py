@@ -1,4 +1,4 @@
-"""Arrays of any frameworks to one framework and device: who decides, what is kept, what is refused."""
+"""`unify`: the choice of framework and device, preserved properties, and refusals."""
 
 from collections.abc import Callable
 from typing import Any, assert_type

@@ -1,4 +1,4 @@
-"""Units: an array that has one is refused when it leaves its class, with what to write instead. Decision 0026."""
+"""Arrays with units are refused when converted out of their class. See decision 0026."""
 
 import re
 from collections.abc import Callable

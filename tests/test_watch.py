@@ -1,4 +1,4 @@
-"""Watching: every conversion is seen, by whatever way it would have gone, and nothing is left behind."""
+"""`watch` records every conversion on every path, and leaves no state behind."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Arrays with units and masks, shaped as classes of astropy, unyt, quantities and pint, which are not installed."""
+"""Arrays with units and masks, modelled on astropy, unyt, quantities and pint."""
 
 from typing import Any, Self
 

@@ -1,7 +1,10 @@
-"""Handoffs between GPU frameworks, as small programs that any schedule of the streams must leave right.
+"""Handoffs between GPU frameworks: small programs that are correct under every stream schedule.
 
-- `sides.py`: torch and CuPy by the same few verbs: streams, writes that are pending, reads that are pending
-- `handoff.py`: one handoff, step by step; `collect.py`: the list that a scenario enters by its decorator
-- `order.py`, `release.py`, `chains.py`, `places.py`, `moves.py`: the scenarios; `scenarios.py`: all of them
-- `runs.py`: a scenario under a schedule; `table.py`: interop and raw `from_dlpack` side by side
+- `sides.py`: one interface to torch and CuPy for streams, pending writes and pending reads
+- `handoff.py`: one handoff, step by step
+- `collect.py`: the list of scenarios, and the decorator that adds one
+- `order.py`, `release.py`, `chains.py`, `places.py`, `moves.py`: the scenarios
+- `scenarios.py`: imports all scenarios
+- `runs.py`: runs a scenario under a schedule
+- `table.py`: compares interop with raw `from_dlpack`
 """

@@ -1,4 +1,4 @@
-"""An array passes through several frameworks and streams: a link waits for the one before, and is waited for."""
+"""Handoffs through several frameworks and streams. Each link waits for the previous one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The list of scenarios: a function enters it by its decorator, once for each combination of what it can vary."""
+"""The list of scenarios, and the decorator that adds a function once per parameter combination."""
 
 import functools
 import itertools

@@ -1,4 +1,4 @@
-"""These modules import torch and CuPy at their top: where one of them is missing, they are not collected."""
+"""Collect these modules only if torch and CuPy are installed, because they import both."""
 
 import importlib.util
 from collections.abc import Iterator

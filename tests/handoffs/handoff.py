@@ -1,4 +1,4 @@
-"""One handoff, step by step: a write is pending, the array changes hands, a read is pending, arrays are dropped."""
+"""One handoff, step by step: pending write, handover, pending read, release of the arrays."""
 
 from typing import Any
 

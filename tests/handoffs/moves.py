@@ -1,4 +1,4 @@
-"""Copies between host and device and between devices, dtypes that few know, and arrays with next to nothing in them."""
+"""Copies between host and device and between devices, rare dtypes, and empty arrays."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Handoffs that lack a piece, and one that is right by brute force: the scenarios must tell them apart."""
+"""Incorrect handoffs, and a correct one that synchronises all devices, to test the scenarios."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The consumer's stream waits for what is pending on the producer's."""
+"""The consumer's stream waits for pending work on the producer's stream."""
 
 import threading
 from typing import Any

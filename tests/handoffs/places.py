@@ -1,4 +1,4 @@
-"""Arrays on a device that is not the current one; the current device and the current streams stay as they are."""
+"""Arrays on a device that is not current. Handoffs keep the current device and streams."""
 
 from typing import Any
 

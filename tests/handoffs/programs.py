@@ -1,4 +1,4 @@
-"""Random programs of handoffs, reads and drops on random streams: every read must see what was written."""
+"""Random programs of handoffs, reads and drops on random streams, with every read checked."""
 
 from typing import Any, Final, NamedTuple
 

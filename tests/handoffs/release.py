@@ -1,4 +1,4 @@
-"""Memory is not used again before the consumer's stream is done with it, however the arrays are dropped."""
+"""Dropped memory is not reused before the consumer's stream has finished with it."""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""A scenario under a schedule of the streams, with `interop.convert` or with what one writes without it."""
+"""Run a scenario under a stream schedule, with `interop.convert` or with raw `from_dlpack`."""
 
 import gc
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""torch and CuPy by the same few verbs, none of which needs a kernel. Writes and reads are pending when they return."""
+"""One interface to torch and CuPy, without kernels: writes and reads return while pending."""
 
 import functools
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The outcome of every handoff that `from_dlpack` could do too, with it and with `interop`: rows for the docs."""
+"""Rows for the docs: the outcome of each handoff with raw `from_dlpack` and with `interop`."""
 
 from typing import NamedTuple
 

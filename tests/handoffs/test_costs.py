@@ -1,4 +1,4 @@
-"""What a handoff costs in CUDA calls, and that it leaves nothing behind."""
+"""The CUDA calls of a handoff, and the absence of leaks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Releases at bad moments: while a stream is captured into a graph, at the end of the interpreter, after an error."""
+"""Releases during graph capture, at interpreter exit and after a CUDA error."""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Every scenario under every schedule: right values, no race, no error, and nothing current has changed."""
+"""Each scenario under each schedule: correct values, no race and no error.
+
+The current device and the current streams must be the same before and after.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The scenarios can fail: without the wait and without the fence they do. And they can be passed, by brute force."""
+"""The scenarios detect a missing wait or fence, and accept a fully synchronised handoff."""
 
 from typing import Any
 

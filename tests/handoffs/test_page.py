@@ -1,4 +1,4 @@
-"""The table of `docs/handoffs.md` is made by `docs/_handoffs.py`."""
+"""The script `docs/_handoffs.py` generates the table of `docs/handoffs.md`."""
 
 import pytest
 

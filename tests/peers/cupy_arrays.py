@@ -1,4 +1,4 @@
-"""What both suites of CuPy share: arrays that are made without a kernel, since the simulated CUDA runs none."""
+"""Shared by both CuPy suites: arrays made without kernels, which simulated CUDA cannot run."""
 
 from __future__ import annotations
 

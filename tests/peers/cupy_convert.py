@@ -1,4 +1,4 @@
-"""CuPy's tests of DLPack: ``from_dlpack``, CuPy's and NumPy's, is a conversion of an object that speaks DLPack only."""
+"""CuPy's DLPack tests, with ``from_dlpack`` as a conversion of an object that has only DLPack."""
 
 from __future__ import annotations
 

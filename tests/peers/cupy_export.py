@@ -1,4 +1,4 @@
-"""CuPy's tests of DLPack: every ``__dlpack__`` and every ``cupy.from_dlpack`` goes through `interop.export`."""
+"""CuPy's DLPack tests: ``__dlpack__`` and ``cupy.from_dlpack`` go through `interop.export`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""einops' tests: the conversions of its backends for NumPy, torch and JAX are interop's."""
+"""einops' tests, with conversions by interop in the backends for NumPy, torch and JAX."""
 
 from __future__ import annotations
 

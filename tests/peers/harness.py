@@ -1,4 +1,4 @@
-"""A pytest plugin that runs the test suite of another project with interop in the place of that project's own code.
+"""A pytest plugin that runs another project's tests with interop in place of the project's code.
 
 The environment variable PEER names one module of this folder, which puts interop in. See README.md.
 """

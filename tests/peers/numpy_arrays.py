@@ -1,4 +1,4 @@
-"""What both suites of NumPy share: the import of NumPy's test module with a stand-in for the module `numpy`."""
+"""Shared by both NumPy suites: import NumPy's test module with a replaced `numpy` module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy's tests of DLPack: ``np.from_dlpack`` is `interop.to_numpy` of an object that speaks DLPack only."""
+"""NumPy's DLPack tests, with ``np.from_dlpack`` as `interop.to_numpy` of a DLPack-only object."""
 
 from __future__ import annotations
 

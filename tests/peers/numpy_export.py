@@ -1,4 +1,4 @@
-"""NumPy's tests of DLPack: every ``__dlpack__`` and every ``np.from_dlpack`` goes through `interop.export`."""
+"""NumPy's DLPack tests: ``__dlpack__`` and ``np.from_dlpack`` go through `interop.export`."""
 
 from __future__ import annotations
 

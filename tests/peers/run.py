@@ -1,4 +1,4 @@
-"""Run the test suites of other projects on interop, each in a process of its own, and print the counts.
+"""Run the test suites of other projects on interop, one process per suite, and print the counts.
 
 python tests/peers/run.py                       # all of them
 python tests/peers/run.py numpy_export          # some, by the names of their modules

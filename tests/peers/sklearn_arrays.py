@@ -1,4 +1,4 @@
-"""scikit-learn's tests of array-API input: `move_to` and `_convert_to_numpy` are interop's."""
+"""scikit-learn's array-API tests, with `move_to` and `_convert_to_numpy` done by interop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""xarray's tests of the arrays that it wraps: `to_numpy`, which has a branch for each library, is interop's."""
+"""xarray's tests of wrapped arrays, with xarray's `to_numpy` replaced by interop."""
 
 from __future__ import annotations
 

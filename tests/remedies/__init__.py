@@ -1,1 +1,1 @@
-"""Every message that tells what to write instead: the test provokes the message and runs the code."""
+"""Every message with a hint: the test provokes the message and runs the code in the hint."""

@@ -1,4 +1,4 @@
-"""Calls that can't be done as they were written: keywords, targets, policies, and verbs with wrong arguments."""
+"""Calls with wrong keywords, targets, policies or arguments."""
 
 from collections.abc import Callable
 from typing import Any, Final

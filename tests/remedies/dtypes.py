@@ -1,4 +1,4 @@
-"""Arrays without plain numbers: text, objects, times, records, and tensors that stand for something else."""
+"""Arrays without plain numbers: text, objects, times, records, and placeholder tensors."""
 
 import decimal
 import importlib

@@ -1,4 +1,4 @@
-"""Arrays that mean more than their numbers, and objects that give other arrays than they state."""
+"""Arrays with units or masks, and objects whose contents differ from their stated dtype."""
 
 from typing import Any, Final
 

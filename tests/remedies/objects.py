@@ -1,4 +1,4 @@
-"""Objects that are not arrays: containers, files, models and what other libraries have."""
+"""Objects that are not arrays: containers, files, models and objects of other libraries."""
 
 import concurrent.futures
 import importlib

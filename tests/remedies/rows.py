@@ -1,4 +1,4 @@
-"""A message, how to provoke it, and the code that it offers; and how to run that code."""
+"""A table row: a message, the call that provokes the message, and the code to run from the hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code in the messages of the package, found in its sources: what is written there must run."""
+"""Extract the code in the package's messages from the source files, so that tests can run it."""
 
 import ast
 import re

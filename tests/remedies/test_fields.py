@@ -1,4 +1,4 @@
-"""Every error has fields, and the text is composed of them."""
+"""Every error has fields, and the error text is composed of the fields."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""The code in every message runs, and gives what can be converted."""
+"""The code in every message runs, and its result can be converted."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext

@@ -1,4 +1,4 @@
-"""CUDA without a GPU: a simulated runtime on which real PyTorch and real CuPy run. See README.md."""
+"""CUDA without a GPU: a simulated runtime for real PyTorch and real CuPy. See README.md."""
 
 from .builder import SimcudaError, build
 from .runtime import (

@@ -1,7 +1,8 @@
-"""Build the simulated runtime, and the one module of CuPy that has to find it, into a cache.
+"""Build the simulated runtime and the CuPy module that links to it, into a cache.
 
-CuPy's wheel carries a CUDA runtime inside one Cython module, `cupy_backends.cuda.api.runtime`. That module is built
-anew from CuPy's sdist, linked to our library. The installed CuPy is not changed.
+CuPy's wheel contains a CUDA runtime inside one Cython module, `cupy_backends.cuda.api.runtime`.
+That module is compiled again from CuPy's sdist and linked to the simulated library. The installed
+CuPy is not changed.
 """
 
 import contextlib

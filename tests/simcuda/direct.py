@@ -1,4 +1,4 @@
-"""The runtime's own functions, for tests: by way of CuPy's binding, and given back at the end."""
+"""Call the runtime's functions directly in tests, through CuPy's binding, with cleanup."""
 
 import ctypes
 import subprocess

@@ -1,4 +1,4 @@
-"""Load the simulated runtime into this process, choose the schedule, and ask what has happened."""
+"""Load the simulated runtime into this process, choose the schedule, and inspect the results."""
 
 import ctypes
 import importlib.abc

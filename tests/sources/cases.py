@@ -1,6 +1,6 @@
-"""The sources, and what is to become of each: the rows of the table in the docs, which the tests check.
+"""The source objects and the expected conversions: the rows of the table in the docs.
 
-Nothing is imported here: a case makes its object when it is asked for it.
+This module imports no library. A case creates its object on request.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Capsules whose header describes no array: refused with the reason, before a consumer adopts them."""
+"""Capsules with an invalid header are refused with the reason, before a consumer adopts them."""
 
 import ctypes
 import gc

@@ -1,4 +1,4 @@
-"""Datasets of h5py and zarr: read as a whole by convert, and piece by piece by batches and copyto."""
+"""Datasets of h5py and zarr: convert reads all, batches and copyto read in pieces."""
 
 from pathlib import Path
 from typing import Any

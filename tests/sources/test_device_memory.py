@@ -1,4 +1,4 @@
-"""Objects with memory on a GPU and no adapter: by DLPack only, by the CUDA Array Interface only, or by both."""
+"""GPU objects without an adapter: DLPack only, CUDA Array Interface only, or both."""
 
 from collections.abc import Iterator
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Memory that only its library can read, and memory that is somebody else's copy."""
+"""Memory that only its library can read, and protocols that lend a copy."""
 
 from typing import Any
 

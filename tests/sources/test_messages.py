@@ -1,4 +1,4 @@
-"""What a refusal says, and that it helps: what it says to write instead gives an array."""
+"""The text of each refusal, and that the code in its hint gives an array."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Missing values: no column and no table that has one becomes numbers, and every other becomes just its own."""
+"""Missing values: columns and tables with one are refused, and all others convert unchanged."""
 
 import math
 from collections.abc import Callable

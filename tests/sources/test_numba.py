@@ -1,6 +1,7 @@
-"""Real numba's device arrays, which speak the CUDA Array Interface and no DLPack, on the simulated runtime.
+"""Real numba's device arrays, which have the CUDA Array Interface only, on the simulated runtime.
 
-In child processes, and from a folder of its own: where it is installed, Dask's distributed sends CuPy's arrays by it.
+The tests run in child processes and import numba from a separate folder. If numba were installed
+normally, Dask's distributed would send CuPy arrays through it.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page of sources has a row for each of these cases, and says what the tests say."""
+"""The sources page has a row for each case, with the results that the tests check."""
 
 from pathlib import Path
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""Objects that speak several protocols, or answer in other ways than most: they are read liberally, and checked."""
+"""Objects with several protocols or unusual answers: accepted liberally, and checked."""
 
 import contextlib
 import enum

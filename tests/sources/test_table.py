@@ -1,4 +1,4 @@
-"""What becomes of each source: as the table says, by the plan and by the memory itself."""
+"""Each source converts as the table states, according to the plan and to the memory itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Objects that wrap an array, as those of xarray do: the array is converted, on its device, lazily, in its memory."""
+"""Wrappers such as xarray's: the wrapped array keeps its device, laziness and memory."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A framework that only counts, and its adapter: arrays of few dtypes, in host memory."""
+"""A minimal framework and its adapter: arrays of few dtypes, in host memory."""
 
 from typing import Any, ClassVar
 
