@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 from interop import errors
 from interop._engine import lazy_planner, policy, reading
 from interop._identify import registry
-from interop._model import dtypes, layout
-from interop._model.plan import Plan, Step
-from interop._model.verb import Verb
+from interop._model import dtypes
 from interop._transfer.operand import (
     DescribedOperand,
     numpy_adapter,
+    plan_copy,
     share_memory_in_different_layouts,
     share_on_device,
-    transfer_dtype,
 )
 from interop._transfer.writable import why_not_writable
 from interop.adapter import CPU, Facts
@@ -23,9 +21,8 @@ from interop.adapter.dtypes import dtype_name
 
 if TYPE_CHECKING:
     from interop._identify.operand import Operand
+    from interop._model.plan import Plan
     from interop._model.request import Request
-
-_REASON = "copyto writes to existing memory"
 
 
 class Destination:
@@ -198,35 +195,10 @@ class Destination:
     def _enforce_policy(self, source: DescribedOperand) -> None:
         """Ask the policy about a transfer, unless a larger transfer of this call was allowed."""
         # An iterable may have thousands of arrays, and one warning is enough for all of them.
-        plan = self._plan_for(source)
+        plan = plan_copy(source, self._target)
         if self.plan is None or plan.host_bytes > self.plan.host_bytes:
             policy.enforce(plan, self._request)
             self.plan = plan
-
-    def _plan_for(self, source: DescribedOperand) -> Plan:
-        """Return the plan for writing the whole `dst`."""
-        start = source.facts
-        end = self.facts
-        dtype = end.dtype
-        if source.is_host != self._target.is_host:
-            dtype = transfer_dtype(source, self._target)
-        size = layout.count(end) * dtypes.itemsize(dtype)
-        verb = Verb.COPY
-        if start.device != end.device:
-            verb = Verb.MOVE
-        steps = [Step(verb, "target", end.device, end.dtype, size)]
-        if source.adapter.lazy:
-            steps.insert(0, Step(Verb.COMPUTE, "source", start.device, start.dtype, start.nbytes))
-        return Plan(
-            start.framework,
-            end.framework,
-            end.shape,
-            start.device,
-            end.device,
-            end.dtype,
-            tuple(steps),
-            _REASON,
-        )
 
     def _read(self, source: DescribedOperand) -> DescribedOperand:
         """Read an object, unless the stated facts are refused already.

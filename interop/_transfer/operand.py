@@ -1,15 +1,17 @@
-"""One side of a copy, as an array with adapter and facts, and questions about two sides."""
+"""One side of a copy, and the functions of two sides: dtype, plan, shared memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop._engine.executor import execute, make_calls
 from interop._engine.planner import make_plan
 from interop._identify import registry
-from interop._model import dtypes
+from interop._model import dtypes, layout
 from interop._model.conversion import Conversion
+from interop._model.plan import Plan, Step
 from interop._model.request import Request
+from interop._model.verb import Verb
 from interop._verbs.inspection import shares_memory
 from interop.adapter import CPU, Adapter, Facts
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop._identify.operand import Operand
+
+
+_REASON: Final = "copyto writes to existing memory"
 
 
 class DescribedOperand(NamedTuple):
@@ -71,6 +76,32 @@ class DescribedOperand(NamedTuple):
         if self.adapter.ndarray_native:
             return part
         return self.adapter.export_host(self.adapter.copy(part, CPU, self.facts.dtype))
+
+
+def plan_copy(source: DescribedOperand, target: DescribedOperand) -> Plan:
+    """Return the plan for writing a source of the shape of the target."""
+    start = source.facts
+    end = target.facts
+    dtype = end.dtype
+    if source.is_host != target.is_host:
+        dtype = transfer_dtype(source, target)
+    size = layout.count(end) * dtypes.itemsize(dtype)
+    verb = Verb.COPY
+    if start.device != end.device:
+        verb = Verb.MOVE
+    steps = [Step(verb, "target", end.device, end.dtype, size)]
+    if source.adapter.lazy:
+        steps.insert(0, Step(Verb.COMPUTE, "source", start.device, start.dtype, start.nbytes))
+    return Plan(
+        start.framework,
+        end.framework,
+        end.shape,
+        start.device,
+        end.device,
+        end.dtype,
+        tuple(steps),
+        _REASON,
+    )
 
 
 def transfer_dtype(source: DescribedOperand, target: DescribedOperand) -> str:
