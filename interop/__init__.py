@@ -1,16 +1,17 @@
-"""Convert any array to any framework: zero-copy when the device allows it, by an explicit host copy when it doesn't.
+"""Convert arrays between torch, NumPy, CuPy, JAX and other frameworks, without a copy if possible.
 
 >>> import numpy as np, interop
 >>> interop.to_torch(np.arange(3))
 tensor([0, 1, 2])
 
-Importing this loads next to nothing: interop itself with the first name that is used, and a framework when one of its
-arrays is met or wanted. The names are in `interop._api`.
+The import of this module is fast. The rest of interop is loaded at the first use of a public name,
+and the adapter of a framework at the first conversion from or to that framework. The public names
+are listed in `interop._api`.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing's own takes longer to import than this
+TYPE_CHECKING = False  # the import of `typing` would take longer than this module
 if TYPE_CHECKING:
     from typing import Any
 
@@ -20,20 +21,23 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Load interop at the first use of a name. From then on this is a module as others are, with its names at hand."""
+    """Load interop at the first use of a public name.
+
+    All public names become attributes of the module, and this function is removed.
+    """
     from importlib import import_module  # noqa: PLC0415 - importing this loads nothing
     from importlib.util import find_spec  # noqa: PLC0415
 
     if not name.startswith("__") and find_spec(f"{__name__}.{name}"):
-        return import_module(
-            f"{__name__}.{name}"
-        )  # alone: what a pickle names is loaded before all others
+        # A submodule is imported alone, because a pickle may need one before the public names.
+        return import_module(f"{__name__}.{name}")
     public = _load()
     globals().update(
         {key: getattr(public, key) for key in public.__all__},
         __all__=[*public.__all__, "__version__"],
     )
-    globals().pop("__getattr__", None)  # a module that has one is asked by name each time
+    # A module with a `__getattr__` is slower: CPython does not cache the look-up of a name.
+    globals().pop("__getattr__", None)
     if name in globals():
         return globals()[name]
     hint = import_module("interop._identify.hints").of_attribute(name, public.__all__)
@@ -46,6 +50,7 @@ def __dir__() -> list[str]:
 
 
 def _load() -> Any:
-    from importlib import import_module  # noqa: PLC0415 - `from interop import` would ask __getattr__
+    # `from interop import _api` would call `__getattr__`.
+    from importlib import import_module  # noqa: PLC0415
 
     return import_module("interop._api")

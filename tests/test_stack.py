@@ -193,7 +193,7 @@ REFUSED = {
     ),
     "copy": Case(
         lambda: stack(ndarrays(), "torch", copy=False), interop.CopyRequiredError,
-        "to stack is to copy, and copy=False forbids that. Leave copy=False out to allow it.",
+        "stacking copies the arrays, and copy=False forbids a copy. Leave copy=False out to allow it.",
     ),
     "masked": Case(
         lambda: stack([np.ones(2), MASKED], "numpy"), interop.UnsupportedArrayError,

@@ -63,7 +63,7 @@ def test_watch_records_stack_as_a_copy() -> None:
     with watch() as there:
         interop.stack([np.ones(3), torch.ones(3, dtype=torch.float64)], "torch")
     assert [(r.source, r.bytes_copied, r.reason) for r in there.records][2:] == [
-        ("torch", 48, "to stack is to copy")
+        ("torch", 48, "stacking copies")
     ]
     assert [(r.source, r.bytes_copied) for r in there.records][:2] == [("numpy", 0), ("torch", 0)]
 

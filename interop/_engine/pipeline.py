@@ -55,6 +55,7 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
         Whether a lazy array is computed if the keywords do not say so.
     """
     key: Any = None
+    # Every array that is not plain passes here. So the look-up is inline, and has no function.
     try:
         # `interop._engine.plan_cache` explains the key.
         key = (to, type(x), FINGERPRINTS[type(x)](x), defaults())
@@ -109,13 +110,14 @@ def convert_by_plan(
     plan, array, conversion = prepare(x, to, keywords, strict=False)
     if isinstance(conversion, lazy_planner.LazyConversion):
         return _convert_lazy(plan, array, conversion)
-    source, target, request = conversion.source, conversion.target, conversion.request
-    if reading.is_read_first(source, conversion.facts):
-        return _convert_read(conversion, array, reading.request_after_reading(request))
-    policy.warn(plan, request)
+    if reading.is_read_first(conversion.source, conversion.facts):
+        request = reading.request_after_reading(conversion.request)
+        return _convert_read(conversion, array, request)
+    policy.warn(plan, conversion.request)
     calls = make_calls(plan, conversion)
-    if type(x) in source.plain_types:
-        fastpath.register(source, target, to)
+    # From now on, plain arrays of this class take the fast path.
+    if type(x) in conversion.source.plain_types:
+        fastpath.register(conversion.source, conversion.target, to)
     try:
         result = execute(calls, array)
     except BufferError as refusal:
@@ -156,11 +158,12 @@ def _convert_read(conversion: Conversion, x: Any, request: Request) -> tuple[Any
 
     The facts of the resulting array count, even if the object has stated other facts.
     """
-    source, target, stated = conversion.source, conversion.target, conversion.facts
-    operand = reading.read(source, x, stated.framework, target)
+    target = conversion.target
+    stated = conversion.facts
+    operand = reading.read(conversion.source, x, stated.framework, target)
     facts = operand.describe()
     result, rest = _convert_part(operand, target.name, request)
-    verb = Verb.COMPUTE if source.lazy else Verb.READ
+    verb = Verb.COMPUTE if conversion.source.lazy else Verb.READ
     return result, reading.join(stated, rest, facts, verb)
 
 
@@ -205,7 +208,8 @@ def prepare(
     target = registry.find(to)
     request = parse_request(keywords)
     operand = registry.identify(x, target)
-    source, array = operand.adapter, operand.array
+    source = operand.adapter
+    array = operand.array
     facts = operand.describe()
     address = _address(source, array, facts, target)
     conversion = Conversion(facts, source, target, request, address=address)

@@ -1,4 +1,4 @@
-"""What several arrays have in common."""
+"""The facts that several arrays have in common, and notes for errors of one of several arrays."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ if TYPE_CHECKING:
     from interop._model.request import Request
     from interop.adapter import Adapter, Facts
 
-_SHOWN: Final = 5  # of the shapes or dtypes that differ
+_SHOWN: Final = 5
+"""Maximum number of different shapes or dtypes in a message."""
 _likeness: Final = attrgetter("dtype", "shape", "device")
 
 
 class CommonFacts(NamedTuple):
-    """A description of several arrays: the facts of the first array, and all arrays, opened.
+    """A description of several arrays.
 
-    `alike` tells whether all are of one framework, device and dtype.
+    Attributes
+    ----------
+    facts : Facts
+        Facts of the first array.
+    alike : bool
+        Whether all arrays are of one framework, device and dtype.
+    items : list
+        The arrays. An array in a wrapper is replaced by the array, and an object of a foreign class
+        by the `Operand`.
     """
 
     facts: Facts
@@ -35,7 +44,10 @@ def common_facts(items: list[Any], request: Request) -> CommonFacts:
 
     Raises
     ------
-    UnsupportedArrayError, ShapeError
+    UnsupportedArrayError
+        An array has no plain numbers, or the dtypes differ and the request has no dtype.
+    ShapeError
+        The shapes differ.
     """
     adapter = registry.adapter_of(type(items[0]))
     if adapter and _are_plain(items, adapter):
@@ -43,14 +55,13 @@ def common_facts(items: list[Any], request: Request) -> CommonFacts:
     operands = list(annotate_each(registry.identify, items))
     facts = [one.describe() for one in operands]
     _check_numbers(facts)
-    _check_alike(
-        {i: fact for i, fact in enumerate(facts) if not _is_stated(operands[i], fact)}, request
-    )
+    # Stated facts may be wrong. `check_results` checks the facts after the read.
+    certain = {i: fact for i, fact in enumerate(facts) if not _is_stated(operands[i], fact)}
+    _check_alike(certain, request)
     kinds = {(fact.framework, fact.device, fact.dtype) for fact in facts}
     alike = len(kinds) == 1 and not any(one.foreign_class for one in operands)
-    return CommonFacts(
-        facts[0], alike, [one if one.foreign_class else one.array for one in operands]
-    )
+    opened = [one if one.foreign_class else one.array for one in operands]
+    return CommonFacts(facts[0], alike, opened)
 
 
 def check_results(arrays: list[Any], request: Request) -> Facts:
@@ -80,29 +91,28 @@ def _check_numbers(facts: list[Facts]) -> None:
 
 
 def _check_alike(facts: Mapping[int, Facts], request: Request) -> None:
-    """Insist on one shape and, unless all are cast, on one dtype; the keys tell where the arrays are."""
+    """Raise an error if the shapes differ, or the dtypes if the request has no dtype.
+
+    The keys of `facts` are the positions of the arrays.
+    """
     shapes = {i: fact.shape for i, fact in facts.items()}
     _insist_on_one("shape", shapes, "Pad or crop them first.", errors.ShapeError)
     if request.dtype is None:
         dtypes = {i: fact.dtype for i, fact in facts.items()}
-        _insist_on_one(
-            "dtype",
-            dtypes,
-            "Pass dtype=, and each is converted to it.",
-            errors.UnsupportedArrayError,
-        )
+        hint = "Pass dtype=, and each is converted to it."
+        _insist_on_one("dtype", dtypes, hint, errors.UnsupportedArrayError)
 
 
 def _are_plain(items: list[Any], adapter: Adapter) -> bool:
-    """Whether the first array can speak for all; to describe each may take longer than to stack them."""
+    """Return whether all arrays have the class, the dtype, the shape and the device of the first.
+
+    This is faster than a description of each array, which may take longer than the stacking.
+    """
     if {adapter.array_type} != set(map(type, items)):
         return False
     try:
         likeness = list(map(_likeness, items))
-    except (
-        AttributeError,
-        RuntimeError,
-    ):  # no such attribute, or a nested array, which has no shape
+    except (AttributeError, RuntimeError):  # no such attribute, or a nested tensor without a shape
         return False
     return likeness.count(likeness[0]) == len(items)
 
@@ -110,6 +120,7 @@ def _are_plain(items: list[Any], adapter: Adapter) -> bool:
 def _insist_on_one(
     what: str, values: Mapping[int, Any], hint: str, error: type[errors.InteropError]
 ) -> None:
+    """Raise an error that names the different values, and the first position of each value."""
     first: dict[Any, int] = {}
     for i, value in values.items():
         first.setdefault(value, i)
@@ -117,20 +128,21 @@ def _insist_on_one(
         return
     distinct = list(first.items())
     where = ", ".join(f"{value} at {i}" for value, i in distinct[:_SHOWN])
-    more = " and others" if len(distinct) > _SHOWN else ""
-    reason = f"arrays of one {what} can be stacked, and these are of several: {where}{more}"
+    if len(distinct) > _SHOWN:
+        where += " and others"
+    reason = f"arrays of one {what} can be stacked, and these are of several: {where}"
     raise error(reason, hint=hint)
 
 
-def annotate_each(verb: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-    """Apply a verb; its refusal says which array it was."""
-    return (annotate(verb, x, i) for i, x in enumerate(items))
+def annotate_each(function: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+    """Call a function for each array. A note in the error gives the position of the array."""
+    return (annotate(function, x, i) for i, x in enumerate(items))
 
 
-def annotate(verb: Callable[[Any], Any], x: Any, i: int) -> Any:
-    """Apply a verb to one of several arrays."""
+def annotate(function: Callable[[Any], Any], x: Any, i: int) -> Any:
+    """Call a function for one of several arrays. A note in the error gives the position."""
     try:
-        return verb(x)
+        return function(x)
     except errors.InteropError as error:
         error.add_note(f"at arrays[{i}]")
         raise

@@ -1,4 +1,4 @@
-"""What there is to convert between, and where it can be. Nothing is imported to tell."""
+"""The public function `frameworks`, which lists the frameworks without importing any of them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ if TYPE_CHECKING:
     from interop.adapter import Adapter
 
 _HEAD: Final = ("framework", "version", "devices", "compiled path")
-_MOST: Final = 64  # devices of one kind: an adapter may answer yes to every number
+_MAX_DEVICES: Final = 64
+"""Maximum number of devices of one kind, because an adapter may accept every id."""
 
 
 class FrameworkInfo(NamedTuple):
-    """What `frameworks` tells of one framework. Nothing is imported to tell.
+    """Information about one framework, found without an import of the framework.
 
     Attributes
     ----------
     name : str
     installed : bool
-        Whether it could be imported.
+        Whether the framework can be imported.
     loaded : bool
-        Whether this process has imported it.
+        Whether this process has imported the framework.
     version : str or None
-        None where it can't be told without importing it.
+        None if the version cannot be found without an import.
     compiled : bool
-        Whether plain arrays take the compiled path in this process: False where it was not built, where
-        ``INTEROP_COMPILED=0`` turns it off, and as long as nobody has used the framework.
+        Whether plain arrays take the compiled fast path in this process. False if the extension
+        modules were not built, if ``INTEROP_COMPILED=0`` is set, or if the framework has not been
+        used.
     devices : tuple of str
-        Where it can have arrays here, spelt as ``device=`` takes them: ``"cpu"``, ``"cuda:0"``. Empty as long as
-        nobody has used the framework; ``python -m interop`` uses each one, and tells.
+        The devices of the framework in this process, as values for ``device=``: ``"cpu"``,
+        ``"cuda:0"``. Empty if the framework has not been used. The command ``python -m interop``
+        uses each framework and shows the devices.
     """
 
     name: str
@@ -48,21 +51,26 @@ class FrameworkInfo(NamedTuple):
     devices: tuple[str, ...]
 
     def cells(self) -> tuple[str, ...]:
-        """Say it in a row of a table."""
-        version = (self.version or "unknown") if self.installed else "not installed"
-        devices = ", ".join(self.devices) or (
-            "-" if self.loaded or not self.installed else "not loaded"
-        )
+        """Format the information as the cells of a table row."""
+        version = self.version or "unknown"
+        if not self.installed:
+            version = "not installed"
+        devices = ", ".join(self.devices) or "-"
+        if self.installed and not self.loaded and not self.devices:
+            devices = "not loaded"
         return self.name, version, devices, "on" if self.compiled else "off"
 
 
 class Frameworks(tuple[FrameworkInfo, ...]):
-    """A `FrameworkInfo` for each framework. Readable as text, as HTML in a notebook, and by its items."""
+    """A tuple with a `FrameworkInfo` for each framework.
+
+    ``str`` formats a table for a terminal, and a notebook shows a table.
+    """
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Say it for a terminal: a headline, then a line for each framework."""
+        """Format a table with a line for each framework."""
         return "\n".join(align([_HEAD, *(info.cells() for info in self)]))
 
     def _repr_html_(self) -> str:
@@ -70,12 +78,12 @@ class Frameworks(tuple[FrameworkInfo, ...]):
 
 
 def frameworks() -> Frameworks:
-    """Return what there is to convert between: every framework that has an adapter, installed or not.
+    """List the frameworks that have an adapter, installed or not.
 
     Returns
     -------
     tuple of FrameworkInfo
-        Readable as text and as HTML in a notebook, too.
+        ``str`` formats a table for a terminal, and a notebook shows a table.
 
     Examples
     --------
@@ -87,49 +95,56 @@ def frameworks() -> Frameworks:
 
 
 def devices(adapter: Adapter) -> tuple[Device, ...]:
-    """Return where a framework can have arrays here: it is asked for each kind it holds, number after number."""
-    return tuple(
-        device for kind in sorted(adapter.device_kinds) for device in _of_kind(adapter, kind)
-    )
+    """Return the devices on which a framework can have arrays in this process."""
+    kinds = sorted(adapter.device_kinds)
+    return tuple(device for kind in kinds for device in _of_kind(adapter, kind))
 
 
 def align(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return a line for each row of a table, its columns below one another."""
+    """Format the rows of a table as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _of_kind(adapter: Adapter, kind: int) -> Iterator[Device]:
-    for index in range(1 if Device(kind).is_host else _MOST):
+    """Yield the devices of one kind, up to the first id that the adapter does not accept."""
+    count = _MAX_DEVICES
+    if Device(kind).is_host:
+        count = 1
+    for index in range(count):
         device = Device(kind, index)
-        if adapter.resolve_device(device) != device:  # a reason why not, or another place
+        # The answer is the device, another device, or a reason.
+        if adapter.resolve_device(device) != device:
             return
         yield device
 
 
 def _info(name: str) -> FrameworkInfo:
-    module, adapter = sys.modules.get(name), registration.loaded(name)
-    installed = module is not None or importlib.util.find_spec(name) is not None
-    known = getattr(module, "__version__", None) or _version(name)
+    module = sys.modules.get(name)
+    adapter = registration.loaded(name)
+    is_loaded = module is not None
     return FrameworkInfo(
-        name,
-        installed,
-        module is not None,
-        known,
-        fastpath.is_compiled(adapter),
-        _device_names(adapter),
+        name=name,
+        installed=is_loaded or importlib.util.find_spec(name) is not None,
+        loaded=is_loaded,
+        version=getattr(module, "__version__", None) or _version(name),
+        compiled=fastpath.is_compiled(adapter),
+        devices=_device_names(adapter),
     )
 
 
 def _device_names(adapter: Adapter | None) -> tuple[str, ...]:
+    if adapter is None:
+        return ()
     try:
-        return tuple(map(str, devices(adapter))) if adapter else ()
-    except Exception:  # noqa: BLE001 - a driver may fail in any way: `python -m interop` says how
+        return tuple(map(str, devices(adapter)))
+    except Exception:  # noqa: BLE001 - a driver may fail in any way, and the doctor reports how
         return ()
 
 
 def _version(name: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes longer than all of interop
+    # Imported here, because this import takes longer than the import of interop.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
     try:
         return version(name)

@@ -67,7 +67,8 @@ def shares_memory(a: object, b: object, /) -> bool:
         `a` or `b` has no plain memory (sparse, meta), or both are on a device whose addresses only
         a library knows.
     """
-    first, second = _extent(a), _extent(b)
+    first = _extent(a)
+    second = _extent(b)
     if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
         raise errors.UnsupportedArrayError(
             "only their library knows where they are",
@@ -135,7 +136,8 @@ def identify_native(x: object) -> Operand:
     """Identify an array, or raise UnknownFrameworkError if the framework has no adapter."""
     operand = registry.identify(x)
     if registry.adapter_of(type(x)) is None:
-        class_name, known = registry.class_name_of(x), ", ".join(registration.known_names())
+        class_name = registry.class_name_of(x)
+        known = ", ".join(registration.known_names())
         reason = f"{class_name} can be converted, but is of none of the frameworks {known}"
         hint = "interop.register adds one."
         raise errors.UnknownFrameworkError(reason, source=class_name, hint=hint)
@@ -152,7 +154,7 @@ class _Extent(NamedTuple):
 def _extent(x: object) -> _Extent:
     """Find the memory of an array. An object that has to be read first has no memory yet."""
     operand = registry.identify(x)
-    adapter, array, facts = operand.adapter, operand.array, operand.describe()
+    facts = operand.describe()
     # Sparse and meta tensors have no strides. Strings and dates are not supported, but have memory.
     if facts.unsupported and not facts.strides:
         raise errors.UnsupportedArrayError(
@@ -160,7 +162,7 @@ def _extent(x: object) -> _Extent:
         )
     if facts.needs_read or facts.device.kind == LIBRARY:
         return _Extent(facts._replace(nbytes=0), 0)
-    return _Extent(facts, adapter.address(array))
+    return _Extent(facts, operand.adapter.address(operand.array))
 
 
 class _AddressOnly:

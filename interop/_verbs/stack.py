@@ -1,4 +1,4 @@
-"""Several arrays to one: stacked once where they are, and then converted once."""
+"""The public function `stack`: many arrays become one array of a framework."""
 
 from __future__ import annotations
 
@@ -58,39 +58,40 @@ def stack(
     arrays: Iterable[Any], to: type[T], /, axis: int = 0, **keywords: Unpack[Keywords]
 ) -> T: ...
 def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> Any:
-    """Stack arrays of one shape along a new axis, into one new array of a framework.
+    """Stack arrays of one shape along a new axis, and convert the result to a framework.
 
-    Arrays of one framework, device and dtype are stacked there, and the result is converted. Others are converted
-    first, to where the first one goes, and then stacked.
+    Arrays of one framework, device and dtype are stacked first, and the result is converted. Other
+    arrays are converted first, to the device where the first array goes, and then stacked.
 
     Parameters
     ----------
     arrays : iterable of arrays
-        Of any frameworks; not one array, even if it has rows.
+        Arrays of any frameworks. One array with rows is refused.
     to : str, module or class
-        ``"torch"``, ``torch`` or ``torch.Tensor``.
+        The target framework: ``"torch"``, ``torch`` or ``torch.Tensor``.
     axis : int, default 0
-        Where the new axis is in the result.
+        Position of the new axis in the result.
     **keywords
-        Those of `convert`. `copy` changes nothing if it is true, and is refused if it is false: to stack is to copy.
+        Keywords of `convert`. ``copy=False`` raises an error, because stacking copies the arrays.
 
     Returns
     -------
     array
-        Of the target framework, in memory of its own.
+        Array of the target framework in new memory.
 
     Raises
     ------
     ShapeError
-        The shapes differ, or there is no array at all.
+        The shapes differ, or there is no array.
     UnsupportedArrayError
-        The dtypes differ, and no `dtype` is given; or it is one array already; or one has no plain numbers.
+        The dtypes differ and `dtype` is not given, or `arrays` is one array, or an array has no
+        plain numbers.
     InvalidOptionError
-        There is no such axis.
+        `axis` is out of range.
     CopyRequiredError
         ``copy=False``.
     InteropError
-        What `convert` raises.
+        Any error of `convert`, with a note that gives the position of the array.
 
     Examples
     --------
@@ -100,122 +101,25 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
             [1, 1],
             [2, 1]])
     """
-    job = _Job(
-        to,
-        registry.find(to),
-        parse_request(keywords),
-        {k: v for k, v in keywords.items() if k != "copy"},
-    )
+    # Stacking makes the copy, so the conversion before or after needs no copy=True.
+    rest = {name: value for name, value in keywords.items() if name != "copy"}
+    job = _Job(to, registry.find(to), parse_request(keywords), rest)
     facts, alike, items = common_facts(_listed(arrays, job.target), job.request)
     if not _is_any_read(items):
         axis = _parse_axis(axis, facts)
     if job.request.copy is False:
-        reason = "to stack is to copy, and copy=False forbids that"
-        raise errors.CopyRequiredError(
-            reason, target=job.target.name, hint="Leave copy=False out to allow it."
-        )
-    result = _stack_here(items, axis, facts.device, job) if alike else NotImplemented
-    return _stack_there(items, axis, facts.device, job) if result is NotImplemented else result
-
-
-def _is_any_read(items: list[Any]) -> bool:
-    """Return whether any of the objects may have a different shape than stated."""
-    return any(isinstance(x, Operand) for x in items)
-
-
-def _parse_axis(axis: Any, facts: Facts) -> int:
-    ndim = len(facts.shape)
-    return parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
-
-
-class _Job(NamedTuple):
-    """Where the result goes: the target as it was named, its adapter, and the keywords, checked and as given."""
-
-    to: Any
-    target: Adapter
-    request: Request
-    keywords: dict[str, Any]
-
-    def ends_on_host(self, here: Device) -> bool:
-        """Whether the result of arrays that are `here` is on the host."""
-        return (
-            self.request.device
-            or (here if here.kind in self.target.device_kinds else self.target.default_device)
-        ).is_host
-
-
-def _stack_here(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
-    """Stack in the arrays' own framework, and convert the result; NotImplemented where it can't stack."""
-    source = registry.identify(items[0]).adapter
-    if not here.is_host and job.ends_on_host(here):
-        _order(source, here, job.request, before=True)
-    stacked = _join(source, items, axis)
-    if stacked is NotImplemented:
-        return NotImplemented
-    result = convert_computed(stacked, job.to, job.keywords)
-    return _ordered(result, job) if result is stacked else result
-
-
-def _stack_there(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
-    """Convert each array to where the first one goes, and stack there."""
-    keywords = {**job.keywords, "readonly": "share"}  # nobody writes to what is only stacked
-    if not job.ends_on_host(here):
-        keywords.pop(
-            "stream", None
-        )  # the target's current one stacks, and the one asked for waits for that
-
-    def verb(x: Any) -> Any:
-        result = convert_computed(x, job.to, keywords)
-        keywords["device"] = device_of(result)
-        return result
-
-    results = list(annotate_each(verb, items))
-    if _is_any_read(items):
-        axis = _parse_axis(axis, check_results(results, job.request))
-    stacked = _join(job.target, results, axis)
-    if stacked is NotImplemented:
-        target = job.target.name
-        reason = f"array-api-compat has no namespace for arrays of {target}, which could stack them"
-        code = 'interop.stack(arrays, "numpy")'
-        hint = f"Stack in another framework, and convert the result: {code}."
-        raise errors.UnsupportedArrayError(reason, target=target, hint=hint)
-    return _ordered(stacked, job)
-
-
-def _join(adapter: Adapter, items: list[Any], axis: int) -> Any:
-    """Stack in one framework, and tell those who watch: all that is stacked is copied."""
-    start = perf_counter()
-    stacked = adapter.stack(items, axis)
-    if events.observers and stacked is not NotImplemented:
-        name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
-        step = Step(Verb.COPY, "source", device, dtype, nbytes)
-        plan = Plan(name, name, shape, device, device, dtype, (step,), "to stack is to copy")
-        events.notify(plan, perf_counter() - start)
-    return stacked
-
-
-# -- streams: what is stacked on a device is stacked on its framework's current one --------------------------------
-
-
-def _order(adapter: Adapter, device: Device, request: Request, *, before: bool) -> None:
-    """Order the stream that was asked for, before what is stacked now, or after it."""
-    if request.stream is not None and request.stream.handle != UNORDERED:
-        asked, current = request.stream, adapter.current_stream(device)
-        first, second = (asked, current) if before else (current, asked)
-        adapter.wait_stream(first, second, device)
-
-
-def _ordered(result: Any, job: _Job) -> Any:
-    """Let the stream that was asked for wait for the result."""
-    if job.request.stream is not None and not (device := device_of(result)).is_host:
-        _order(job.target, device, job.request, before=False)
-    return result
-
-
-# -- questions ---------------------------------------------------------------------------------------------------
+        reason = "stacking copies the arrays, and copy=False forbids a copy"
+        hint = "Leave copy=False out to allow it."
+        raise errors.CopyRequiredError(reason, target=job.target.name, hint=hint)
+    if alike:
+        result = _stack_at_source(items, axis, facts.device, job)
+        if result is not NotImplemented:
+            return result
+    return _stack_at_target(items, axis, facts.device, job)
 
 
 def _listed(arrays: Iterable[Any], to: Adapter) -> list[Any]:
+    """Return the arrays as a list, or raise an error if `arrays` is an array, a dict or empty."""
     if adapter := registry.adapter_of(type(arrays)):
         facts = adapter.describe(arrays)
         hint = facts.unsupported or f'Use interop.convert(x, "{to.name}") instead.'
@@ -229,3 +133,115 @@ def _listed(arrays: Iterable[Any], to: Adapter) -> list[Any]:
         return items
     reason = "there is nothing to stack: without an array, the result has no shape"
     raise errors.ShapeError(reason, target=to.name, hint="Pass at least one.")
+
+
+def _is_any_read(items: list[Any]) -> bool:
+    """Return whether any of the objects may have a different shape than stated."""
+    return any(isinstance(x, Operand) for x in items)
+
+
+def _parse_axis(axis: Any, facts: Facts) -> int:
+    ndim = len(facts.shape)
+    return parse_axis(axis, range(-ndim - 1, ndim + 1), f"arrays of shape {facts.shape}")
+
+
+class _Job(NamedTuple):
+    """The target and the keywords of one call.
+
+    Attributes
+    ----------
+    to, target : object, Adapter
+        The target as the caller named it, and the adapter.
+    request, keywords : Request, dict
+        The checked keywords, and the keywords for `convert`.
+    """
+
+    to: Any
+    target: Adapter
+    request: Request
+    keywords: dict[str, Any]
+
+    def ends_on_host(self, here: Device) -> bool:
+        """Return whether the result is on the host if the arrays are on a given device."""
+        if self.request.device:
+            return self.request.device.is_host
+        if here.kind in self.target.device_kinds:
+            return here.is_host
+        return self.target.default_device.is_host
+
+
+def _stack_at_source(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Stack in the framework of the arrays, then convert; NotImplemented if it has no `stack`."""
+    source = registry.identify(items[0]).adapter
+    if not here.is_host and job.ends_on_host(here):
+        _wait_for_request(source, here, job.request)
+    stacked = _stack(source, items, axis)
+    if stacked is NotImplemented:
+        return NotImplemented
+    result = convert_computed(stacked, job.to, job.keywords)
+    if result is stacked:
+        _let_request_wait(result, job)
+    return result
+
+
+def _stack_at_target(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
+    """Convert each array to the device where the first array goes, and stack there."""
+    # The converted arrays are only read, so read-only memory needs no copy.
+    keywords = {**job.keywords, "readonly": "share"}
+    # The current stream of the target stacks. The stream of the request waits for the result.
+    if not job.ends_on_host(here):
+        keywords.pop("stream", None)
+
+    def convert_next(x: Any) -> Any:
+        result = convert_computed(x, job.to, keywords)
+        keywords["device"] = device_of(result)
+        return result
+
+    results = list(annotate_each(convert_next, items))
+    if _is_any_read(items):
+        axis = _parse_axis(axis, check_results(results, job.request))
+    stacked = _stack(job.target, results, axis)
+    if stacked is NotImplemented:
+        raise _no_namespace(job.target.name)
+    _let_request_wait(stacked, job)
+    return stacked
+
+
+def _no_namespace(target: str) -> errors.UnsupportedArrayError:
+    reason = f"array-api-compat has no namespace for arrays of {target}, which could stack them"
+    code = 'interop.stack(arrays, "numpy")'
+    hint = f"Stack in another framework, and convert the result: {code}."
+    return errors.UnsupportedArrayError(reason, target=target, hint=hint)
+
+
+def _stack(adapter: Adapter, items: list[Any], axis: int) -> Any:
+    """Stack in one framework, and notify the observers of the copy."""
+    start = perf_counter()
+    stacked = adapter.stack(items, axis)
+    if events.observers and stacked is not NotImplemented:
+        name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
+        step = Step(Verb.COPY, "source", device, dtype, nbytes)
+        plan = Plan(name, name, shape, device, device, dtype, (step,), "stacking copies")
+        events.notify(plan, perf_counter() - start)
+    return stacked
+
+
+# Arrays on a device are stacked on the current stream of the framework. If the caller names another
+# stream, one of the two streams waits for the other.
+
+
+def _wait_for_request(adapter: Adapter, device: Device, request: Request) -> None:
+    """Let the current stream wait for the stream of the request."""
+    if request.stream is None or request.stream.handle == UNORDERED:
+        return
+    adapter.wait_stream(request.stream, adapter.current_stream(device), device)
+
+
+def _let_request_wait(result: Any, job: _Job) -> None:
+    """Let the stream of the request wait for the result."""
+    asked = job.request.stream
+    if asked is None or asked.handle == UNORDERED:
+        return
+    device = device_of(result)
+    if not device.is_host:
+        job.target.wait_stream(job.target.current_stream(device), asked, device)

@@ -1,4 +1,4 @@
-"""Arrays of several frameworks to one framework and one device."""
+"""The public function `unify`: arrays of several frameworks go to one framework and one device."""
 
 from __future__ import annotations
 
@@ -43,33 +43,38 @@ def unify(*arrays: Any, to: str | ModuleType, **keywords: Unpack[Keywords]) -> t
 @overload
 def unify(*arrays: Any, to: type[T], **keywords: Unpack[Keywords]) -> tuple[T, ...]: ...
 def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
-    """Convert arrays of any frameworks to one framework and one device: the first array's, unless told.
+    """Convert arrays of any frameworks to one framework and one device.
+
+    The leading array decides for all arrays. This is the first array of a known framework, or of
+    `to` if `to` is given. NumPy scalars do not lead. If there is no such array, the first array
+    with an array-API namespace leads.
 
     Parameters
     ----------
     *arrays : arrays
-        As those of `convert`. One that is passed twice is converted once.
+        Arrays as in `convert`. An array that is passed twice is converted once.
     to : str, module or class, optional
-        ``"torch"``, ``torch`` or ``torch.Tensor``. By default the framework of the first array that is of a known one;
-        NumPy's scalars don't count. If there is no such array, the array-API namespace of the first array that names
-        one.
+        The target framework: ``"torch"``, ``torch`` or ``torch.Tensor``. By default the framework
+        or the namespace of the leading array.
     **keywords
-        Those of `convert`, for each array. By default, all go to the device where that same array goes: where it is,
-        if the framework can be there.
+        Keywords of `convert` for each array. By default, all arrays go to the device of the
+        converted leading array. This is the device of the leading array if the target framework
+        supports it.
 
     Returns
     -------
     tuple of arrays
-        In the order given, of one framework and on one device; shapes and dtypes as they were. Empty if there are none.
+        Arrays of one framework on one device in the order of the arguments, with unchanged shapes
+        and dtypes. Empty without arguments.
 
     Raises
     ------
     UnknownFrameworkError
-        No array is of a known framework, and `to` is not given.
+        No array has a known framework or a namespace, and `to` is not given.
     UnsupportedArrayError
-        One is masked or has a unit, and stays in its class, beside one of another class.
+        An array keeps a mask or a unit in a class of its own, beside an array of another class.
     InteropError
-        What `convert` raises, with a note that says at which array.
+        Any error of `convert`, with a note that gives the position of the array.
 
     Examples
     --------
@@ -84,15 +89,15 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     leader = _leader_of(arrays, target)
     to = to or _framework_of(arrays, leader)
 
-    def verb(x: Any) -> Any:
+    def convert_next(x: Any) -> Any:
         return convert_computed(x, to, keywords)
 
-    first = annotate(verb, arrays[leader], leader)
+    first = annotate(convert_next, arrays[leader], leader)
     results = {id(arrays[leader]): first}
-    keywords["device"] = device_of(first)
+    keywords["device"] = device_of(first)  # for all further arrays
     for i, x in enumerate(arrays):
         if id(x) not in results:
-            results[id(x)] = annotate(verb, x, i)
+            results[id(x)] = annotate(convert_next, x, i)
     unified = tuple([results[id(x)] for x in arrays])
     if len(set(map(type, unified))) > 1:
         list(annotate_each(_check_class, list(unified)))
@@ -100,9 +105,9 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
 
 
 def _check_class(x: Any) -> None:
-    """Refuse a masked array, or an array with a unit, beside arrays of another class.
+    """Raise an error for a masked array, or for an array with a unit.
 
-    Such a subclass means more than its numbers.
+    Beside arrays of another class, the mask or the unit would be ignored.
     """
     facts = registry.identify(x).describe()
     if facts.unsupported:
@@ -114,7 +119,7 @@ def _check_class(x: Any) -> None:
 
 
 def _leader_of(arrays: tuple[Any, ...], target: Adapter | None) -> int:
-    """Return the position of the array that decides for all."""
+    """Return the position of the leading array: see `unify`."""
     for i, x in enumerate(arrays):
         if registry.is_array(type(x)) or (target and isinstance(x, target.array_type)):
             return i
@@ -123,13 +128,14 @@ def _leader_of(arrays: tuple[Any, ...], target: Adapter | None) -> int:
 
 
 def _framework_of(arrays: tuple[Any, ...], leader: int) -> str | ModuleType:
-    """Return the framework that decides, or the namespace; an error if there is none."""
+    """Return the framework of the leading array, or the namespace, or raise an error."""
     adapter = registry.adapter_of(type(arrays[leader]))
     if adapter and registry.is_array(type(arrays[leader])):
         return adapter.name
     if namespace := registry.namespace_of(arrays[leader]):
         return namespace
-    list(annotate_each(registry.identify, list(arrays)))  # what is no array at all says so
+    # Raises an error with a better hint if an argument is not an array.
+    list(annotate_each(registry.identify, list(arrays)))
     classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))
     raise errors.UnknownFrameworkError(
         f"no array here is of a known framework, which would decide for all ({classes})",

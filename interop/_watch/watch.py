@@ -166,6 +166,16 @@ def _log(record: Record, frame: FrameType) -> None:
     if not logger.isEnabledFor(level):
         return
     code = frame.f_code
-    file, line, function = code.co_filename, frame.f_lineno, code.co_name
-    entry = logger.makeRecord(logger.name, level, file, line, "%s", (record,), None, function)
+    # Made by hand, because a logger looks for the caller by a number of frames, and that number
+    # varies.
+    entry = logger.makeRecord(
+        name=logger.name,
+        level=level,
+        fn=code.co_filename,
+        lno=frame.f_lineno,
+        msg="%s",
+        args=(record,),
+        exc_info=None,
+        func=code.co_name,
+    )
     logger.handle(entry)
