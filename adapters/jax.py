@@ -17,7 +17,7 @@ import numpy as np
 from jax.core import Tracer
 
 from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.adapter.dtypes import without_imaginary
+from interop.adapter.dtypes import NARROWER, without_imaginary
 from interop.errors import Reason
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ _DTYPES: Final = {np.dtype(name): name for name in PLAIN_DTYPES} | {
     np.dtype(getattr(jnp, name)): name for name in EXTENDED_DTYPES if hasattr(jnp, name)
 }
 _NAMES: Final = {name: dtype for dtype, name in _DTYPES.items()}
-_NARROW: Final = {
-    "int64": "int32",
-    "uint64": "uint32",
-    "float64": "float32",
-    "complex128": "complex64",
-}
 _ALIGNMENT: Final = 64
 """Bytes of alignment that XLA requires of host memory."""
 
@@ -84,7 +78,7 @@ class JAXAdapter(Adapter):
         """
         if dtype not in _NAMES:
             return Reason(f"JAX has no {dtype}", 'Pass dtype="float32".')
-        narrow = _NARROW.get(dtype)
+        narrow = NARROWER.get(dtype)
         # The attribute is missing in the type hints: JAX adds its options at run time.
         if narrow is None or jax.config.jax_enable_x64:  # type: ignore[attr-defined]
             return None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from interop import errors
 from interop.adapter import CPU, HOST, LIBRARY, PLAIN_DTYPES, Adapter, Device, Facts, LibraryDevice
-from interop.adapter.dtypes import short_name
+from interop.adapter.dtypes import NARROWER, short_name
 from interop.adapter.strides import contiguous_strides
 
 from . import copies, trials
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop.adapter.streams import Stream
-
-
-_NARROWER: Final = {
-    "float64": "float32",
-    "complex128": "complex64",
-    "int64": "int32",
-    "uint64": "uint32",
-}
 
 
 class NamespaceAdapter(Adapter):
@@ -107,7 +99,7 @@ class NamespaceAdapter(Adapter):
             return None
         if trials.has_on(self.namespace, device.native, dtype):
             return None
-        narrower = _NARROWER.get(dtype)
+        narrower = NARROWER.get(dtype)
         hint = "Convert it to another device."
         if narrower and trials.has_on(self.namespace, device.native, narrower):
             hint = f'Pass dtype="{narrower}".'

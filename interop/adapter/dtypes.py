@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+NARROWER: Final = {
+    "int64": "int32",
+    "uint64": "uint32",
+    "float64": "float32",
+    "complex128": "complex64",
+}
+"""By dtype of 64-bit numbers, the dtype of the same kind with 32-bit numbers."""
 _KEEP_IMAGINARY: Final = "bc"
 """Kinds of NumPy dtypes whose casts read the imaginary part. A cast to bool tests both parts."""
 
