@@ -9,7 +9,7 @@ import interop
 from strategies import Case
 
 thorough = settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
-"""Refusals are checked, and end an example early: many are thrown away."""
+"""Many examples end early at a refusal, so the filter is not limited."""
 
 
 def explain(case: Case, to: str, kwargs: dict[str, Any]) -> interop.Plan | interop.InteropError:
@@ -20,9 +20,10 @@ def explain(case: Case, to: str, kwargs: dict[str, Any]) -> interop.Plan | inter
 
 
 def convert(case: Case, to: str, kwargs: dict[str, Any]) -> tuple[interop.Plan, Any]:
-    """Convert what can be converted, and hold the conversion to the plan; an error has to be the plan's.
+    """Convert three times, and return the plan and the last result.
 
-    It is done three times, and the last by heart, if it is remembered at all.
+    The third conversion uses the remembered plan, if plans of this array are remembered. If the
+    plan is an error, the conversion must raise an equal error, and the example ends.
     """
     plan = explain(case, to, kwargs)
     if isinstance(plan, interop.Plan):

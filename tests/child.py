@@ -8,9 +8,10 @@ from textwrap import dedent
 
 
 def run_child(code: str, *, path: Path | None = None, sees_gpu: bool = False) -> str:
-    """What Python prints that takes warnings for errors and sees no GPU, unless told. It must end well, without a sigh.
+    """Run code in a new Python process, and return its standard output.
 
-    `path` is a folder that it searches for modules first.
+    Warnings are errors. CUDA devices are hidden unless `sees_gpu` is true. The process must exit
+    with status 0 and an empty stderr. `path` is added to the module search path.
     """
     environ = (
         os.environ

@@ -68,9 +68,9 @@ def available(name: str) -> bool:
         return load_simcuda()
     if name == "compiled":
         return is_compiled()
-    if name == "numba":  # apart from all others: see tests/sources/test_numba.py
+    if name == "numba":  # in a separate folder: see tests/sources/test_numba.py
         return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
-    if name == "kernels":  # what computes on a GPU, which the simulated one can't
+    if name == "kernels":  # tests with kernels, which the simulated GPU cannot run
         return available("gpu") and not available("simcuda")
     return importlib.util.find_spec(name) is not None
 
@@ -84,7 +84,7 @@ def unknown(names: set[str], where: str) -> str:
 
 
 def load_simcuda() -> bool:
-    """Simulate CUDA, where the environment asks for it: before any test imports torch or CuPy, and for all of them."""
+    """Simulate CUDA for all tests, if the environment asks for it, before torch or CuPy load."""
     if not os.environ.get("INTEROP_SIMCUDA"):
         return False
     import simcuda

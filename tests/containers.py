@@ -14,11 +14,11 @@ class Pair(NamedTuple):
 
 
 class Marked(Pair):
-    """A named tuple with attributes."""
+    """A named tuple subclass without slots, whose instances have attributes."""
 
 
 class Triple(tuple[Any, ...]):
-    """Made of its items, one by one."""
+    """A tuple subclass whose constructor takes the items as separate arguments."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Frozen:
 
 @dataclass
 class Output(OrderedDict[str, Any]):
-    """Fields that are items, too, as transformers' outputs have them."""
+    """A dataclass whose fields are also dict items, as the outputs of transformers."""
 
     x: Any = None
 
@@ -57,7 +57,7 @@ class Output(OrderedDict[str, Any]):
 
 
 class Attributes(dict[str, Any]):
-    """The recipe for keys that are attributes."""
+    """A dict whose keys are also attributes."""
 
     def __init__(self, **items: Any) -> None:
         super().__init__(items)
@@ -65,7 +65,7 @@ class Attributes(dict[str, Any]):
 
 
 class Rows(list[Any]):
-    """A list with a class."""
+    """A list subclass without changes."""
 
 
 class Choosy(dict[str, Any]):
@@ -75,21 +75,21 @@ class Choosy(dict[str, Any]):
 
 
 class Doubling(list[Any]):
-    """A list that changes what one puts in."""
+    """A list that changes each item on assignment."""
 
     def __setitem__(self, index: Any, value: Any) -> None:
         super().__setitem__(index, value * 2)
 
 
 class Single(dict[str, Any]):
-    """A dict of which there are no copies."""
+    """A dict whose `copy.copy` returns the same object."""
 
     def __copy__(self) -> Self:
         return self
 
 
 class Lazy(dict[str, Any]):
-    """Whose arrays exist only while somebody looks at them."""
+    """A dict that creates arrays only when `items` is called."""
 
     def items(self) -> Any:
         return [(key, value() if callable(value) else value) for key, value in super().items()]
@@ -102,7 +102,7 @@ HOLDERS: dict[str, tuple[Holder, Holder]] = {
     "tuple": (lambda x: (x, 1), lambda t: t[0]),
     "named tuple": (Pair, lambda t: t.x),
     "named tuple with attributes": (Marked, lambda t: t.x),
-    "old named tuple": (namedtuple("Old", "x"), lambda t: t.x),  # noqa: PYI024 - that is what is tested
+    "old named tuple": (namedtuple("Old", "x"), lambda t: t.x),  # noqa: PYI024 - tested here
     "tuple subclass": (lambda x: Triple(1, x, 2), lambda t: t[1]),
     "result of torch": (lambda x: torch.max(x, 0), lambda t: t.values),
     "ordered dict": (lambda x: OrderedDict(x=x), lambda t: t["x"]),

@@ -9,7 +9,7 @@ class Speaker:
 
 
 class DLPack(Speaker):
-    """DLPack 1.0 or later: its capsule tells read-only memory."""
+    """DLPack 1.0 or later, whose capsules mark read-only memory."""
 
     def __dlpack__(self, **keywords: Any) -> Any:
         return self._array.__dlpack__(**keywords)
@@ -19,9 +19,9 @@ class DLPack(Speaker):
 
 
 class OldDLPack(DLPack):
-    """DLPack before 1.0: whether its memory is read-only, nobody knows."""
+    """DLPack before 1.0, whose capsules do not mark read-only memory."""
 
-    def __dlpack__(self, stream: object = None) -> Any:  # type: ignore[override]  # that is the point
+    def __dlpack__(self, stream: object = None) -> Any:  # type: ignore[override]  # old signature
         return self._array.__dlpack__(stream=stream)
 
 
@@ -32,7 +32,7 @@ class ArrayInterface(Speaker):
 
 
 class Array(Speaker):
-    """Something that has to be read, though this one keeps what it gives."""
+    """An object that must be read by `__array__`, although this one returns the original array."""
 
     def __array__(self, dtype: object = None, copy: object = None) -> Any:
         assert dtype is None
@@ -49,7 +49,7 @@ class Array(Speaker):
 
 
 class Lazy:
-    """Something that is read as it is sliced, as datasets of h5py are, never as a whole; it remembers what was read."""
+    """An object that is read by slices only, as h5py datasets are, and that records the reads."""
 
     def __init__(
         self, values: Any, shape: tuple[int, ...] | None = None, dtype: object = None
@@ -68,7 +68,7 @@ class Lazy:
 
 
 class Stated(Speaker):
-    """Something that states a dtype and a shape, as files do, and may give another array when it is read."""
+    """An object that states a dtype and a shape, as files do, and may return another array."""
 
     def __init__(
         self, array: Any, dtype: object = "int16", shape: tuple[int, ...] | None = None

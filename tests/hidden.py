@@ -10,7 +10,7 @@ from interop._engine import fastpath
 
 
 def hide_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No package goes while a process runs, so interop must forget that it was there."""
+    """Hide ml_dtypes, and clear the fast path, which may have cached ml_dtypes."""
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     fastpath.clear()
 

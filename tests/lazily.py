@@ -8,28 +8,28 @@ import interop
 
 VALUES = np.arange(48, dtype="f4").reshape(6, 8)
 CHUNKS = (4, 3)
-convert: Any = interop.convert  # of lazy arrays others come than it says
+convert: Any = interop.convert  # Any, because the type hints do not cover lazy arrays
 
 
 def dask_array() -> Any:
-    """Return `dask.array`, whose types say less than it does."""
+    """Return `dask.array` as Any, because its type hints are incomplete."""
     from dask import array
 
     return array
 
 
 def lazy(array: Any = VALUES, chunks: Any = CHUNKS) -> Any:
-    """Return an array of NumPy's blocks, each a part of it."""
+    """Return a Dask array whose blocks are parts of an ndarray."""
     return dask_array().from_array(array, chunks=chunks)
 
 
 def of_blocks(function: Any) -> Any:
-    """Return an array of whatever a function makes of NumPy's blocks, though it says that these are NumPy's."""
+    """Return a Dask array of function(block), with a meta that always claims NumPy."""
     return lazy().map_blocks(function, meta=np.empty((0, 0), "f4"))
 
 
 def counted() -> tuple[Any, list[Any]]:
-    """Return an array, and a list of its blocks, as far as they have been computed."""
+    """Return a Dask array, and a list that collects each computed block."""
     seen: list[Any] = []
 
     def note(block: Any) -> Any:
@@ -40,14 +40,14 @@ def counted() -> tuple[Any, list[Any]]:
 
 
 def blocks_of(x: Any) -> list[Any]:
-    """Compute, and return the blocks in their order."""
+    """Compute and return all blocks in order."""
     from dask.base import compute
 
     return list(compute(*x.to_delayed().ravel()))
 
 
 def on(scheduler: str) -> Any:
-    """Return a context in which blocks are computed on "threads", or, "synchronous", one after the other."""
+    """Return a Dask context for the scheduler "threads" or "synchronous" (one block at a time)."""
     from dask import config
 
     return config.set(scheduler=scheduler, num_workers=4)

@@ -14,7 +14,7 @@ class Ledger:
 
 
 class Journal(Ledger):
-    """A subclass, with an adapter of its own for those who register it."""
+    """A subclass of Ledger, for tests that register a separate adapter."""
 
 
 class LedgerAdapter(Adapter):

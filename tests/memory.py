@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def bits(x: Any) -> bytes:
-    """The elements in order "C", bit by bit: NaN equals itself, and -0.0 is not 0.0."""
+    """Return the bits of the elements in C order, so NaN equals NaN and -0.0 differs from 0.0."""
     if isinstance(x, torch.Tensor):
         plain = x.detach().resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format)
         return plain.reshape(-1).view(torch.uint8).numpy().tobytes()
@@ -16,7 +16,7 @@ def bits(x: Any) -> bytes:
 
 
 def strides(x: Any) -> tuple[int, ...]:
-    """In bytes, of the axes that are stepped along: the others say nothing."""
+    """Return the strides in bytes of the axes longer than 1. Other strides have no effect."""
     steps = [s * x.element_size() for s in x.stride()] if isinstance(x, torch.Tensor) else x.strides
     return (
         tuple(s for s, n in zip(steps, x.shape, strict=True) if n > 1) if 0 not in x.shape else ()
@@ -28,17 +28,17 @@ def is_writable(x: Any) -> bool:
 
 
 def state(x: Any) -> tuple[object, ...]:
-    """Everything a conversion must leave as it was."""
+    """Return every property that a conversion must leave unchanged."""
     grad = x.requires_grad if isinstance(x, torch.Tensor) else None
     return bits(x), tuple(x.shape), x.dtype, strides(x), is_writable(x), grad
 
 
 def overwrite(x: Any) -> None:
-    """Write to every element, through the array itself."""
+    """Write to every element through the array."""
     with torch.no_grad():
         x[...] = 1
 
 
 def change(root: NDArray[np.uint8], *, dtype: str) -> None:
-    """Change every byte behind the back of the arrays over it."""
+    """Change every byte of the memory without using the arrays over it."""
     root ^= 1 if dtype == "bool" else 0xFF

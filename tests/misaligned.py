@@ -34,19 +34,19 @@ def place(shape: Any, dtype: str, *, shift: int) -> NDArray[Any]:
 
 
 def hold(x: NDArray[Any], dtype: str) -> torch.Tensor:
-    """Return a tensor that torch itself makes over an array, wherever that lies."""
+    """Return a tensor over an array's memory, created by torch without an alignment check."""
     return torch.frombuffer(x.reshape(-1).view(np.uint8).data, dtype=torch_dtype(dtype)).view(
         x.shape
     )
 
 
 def needed(dtype: str) -> int:
-    """Return to how many bytes torch's own type of this dtype is aligned, as far as NumPy's is not."""
+    """Return the alignment in bytes that torch's kernels need beyond NumPy's for this dtype."""
     return {"complex64": 8, "complex128": 16}.get(dtype, 1)
 
 
 def used(x: Any) -> NDArray[Any]:
-    """Return the values of a result, read by its framework's own kernels."""
+    """Return the values of a result, read by kernels of the result's framework."""
     if isinstance(x, torch.Tensor):
         x = x.clone().to(torch.complex128).numpy()
     return np.asarray(x).astype(complex)
@@ -108,7 +108,7 @@ HELD: dict[str, Callable[[torch.Tensor], Any]] = {
 
 
 def speaks(way: str, dtype: str) -> bool:
-    """Whether a dtype can go that way at all: ml_dtypes' are in no protocol, and nothing narrows to complex64."""
+    """Return whether a dtype is possible on this path. No protocol has the ml_dtypes dtypes."""
     return dtype not in EXTENDED_DTYPES or way not in {
         "memoryview",
         "dlpack",
@@ -125,7 +125,7 @@ def speaks(way: str, dtype: str) -> bool:
     shape=st.tuples(st.integers(1, 9)) | st.tuples(st.integers(1, 4), st.integers(1, 3)), reverse=st.booleans(),
 )  # fmt: skip
 def arrays(dtype: str, shift: int, way: str, shape: tuple[int, ...], *, reverse: bool) -> None:
-    """Convert an ndarray that lies anywhere, and use what comes out."""
+    """Convert an ndarray at any address, and use the result."""
     x = place(shape, dtype, shift=shift)
     x = x[::-1] if reverse and way != "export" else x
     if speaks(way, dtype) and (way != "dlpack" or x.flags.aligned):
@@ -144,7 +144,7 @@ def arrays(dtype: str, shift: int, way: str, shape: tuple[int, ...], *, reverse:
     n=st.integers(1, 9),
 )  # fmt: skip
 def tensors(dtype: str, shift: int, way: str, n: int) -> None:
-    """Copy a tensor that torch itself made, and that lies anywhere."""
+    """Copy a tensor at any address that torch itself created."""
     x = place(n, dtype, shift=shift)
     t = hold(x, dtype)
     if way == "neg" and not t.dtype.is_complex:
@@ -156,7 +156,7 @@ def tensors(dtype: str, shift: int, way: str, n: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(dtype=st.sampled_from(PLAIN), shift=st.integers(0, 63), n=st.integers(1, 9))
 def plans(dtype: str, shift: int, n: int) -> None:
-    """Tell beforehand and afterwards what is done: a copy, exactly where the address asks for one."""
+    """Check that plan and record agree with the conversion, which copies only misaligned memory."""
     x = place(n, dtype, shift=shift)
     plan = interop.explain(x, "torch")
     assert plan.zero_copy == (shift % max(needed(dtype), x.dtype.alignment) == 0)
@@ -171,8 +171,8 @@ def plans(dtype: str, shift: int, n: int) -> None:
 
 
 def huge() -> None:
-    """Copy 4 MiB and more, where NumPy's allocator takes the place of torch's."""
-    x = place(HUGE // 16 + 3, "complex128", shift=8)  # a rest that fills no vector
+    """Copy arrays from 4 MiB up, for which NumPy's allocator is used instead of torch's."""
+    x = place(HUGE // 16 + 3, "complex128", shift=8)  # a remainder that does not fill a SIMD vector
     t = hold(x, "complex128")
     asked: list[dict[str, Any]] = [
         {"copy": True},

@@ -12,7 +12,7 @@ from interop.adapter import Adapter
 
 @contextmanager
 def registered(*adapters: Adapter) -> Iterator[None]:
-    """Register adapters, and afterwards forget them, and what was registered meanwhile."""
+    """Register adapters inside the block, and undo every registration after the block."""
     with pytest.MonkeyPatch.context() as patch:
         for table in ("_loaded", "_names"):
             patch.setattr(registration, table, dict(getattr(registration, table)))

@@ -33,7 +33,7 @@ DTYPES: Final = PLAIN + EXOTIC
 
 
 class Layout(NamedTuple):
-    """Where the elements are, counted in elements: index 0 is at `offset`, all of them within `length`."""
+    """The positions of the elements: index 0 is at `offset`, and all are below `length`."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -55,7 +55,7 @@ class Layout(NamedTuple):
 
     @property
     def interleaves(self) -> bool:
-        """Whether an axis steps into what a smaller one spans, which may overlap and need not."""
+        """Return whether an axis steps into the span of a smaller one, so elements may overlap."""
         axes = sorted((abs(s), n) for s, n in zip(self.strides, self.shape, strict=True) if n > 1)
         spans = itertools.accumulate((s * (n - 1) for s, n in axes), initial=0)
         return bool(prod(self.shape)) and any(
@@ -70,7 +70,7 @@ class Layout(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Something to convert, and what is known of it without asking interop."""
+    """An array to convert, and the properties known without interop."""
 
     x: Any
     array: Any
@@ -98,7 +98,7 @@ def torch_dtype(name: str) -> torch.dtype:
 
 @st.composite
 def layouts(draw: DrawFn, *, may_reverse: bool = True) -> Layout:
-    """From contiguous to what only as_strided makes: 0-d to 5-d, empty, any order of axes, each stepped its own way."""
+    """Generate layouts: 0-d to 5-d, empty, permuted, stepped, or overlapping as by as_strided."""
     shape = draw(st.lists(st.sampled_from([2, 1, 3, 0]), max_size=5))
     ways = [1, 1, 1, 2, 0, "sliding", "interleaved"] + [-1] * may_reverse
     strides, span = [0] * len(shape), 1
@@ -114,7 +114,7 @@ def layouts(draw: DrawFn, *, may_reverse: bool = True) -> Layout:
 
 
 def any_bytes(draw: DrawFn, size: int, dtype: str) -> NDArray[np.uint8]:
-    """Return whatever memory may hold, NaN among it; a bool has two values only."""
+    """Return arbitrary bytes, NaN patterns included. A bool has only two values."""
     random = np.random.default_rng(draw(st.integers(0, 9)))
     return random.integers(0, 2 if dtype == "bool" else 256, size, np.uint8)
 
@@ -129,7 +129,7 @@ def write_numbers(x: Any) -> None:
 def numpy_cases(
     draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, may_hinder: bool = True, of: str = "bytes"
 ) -> Case:
-    """Ndarrays. A gap behind each element makes it a field of a packed struct, a skew breaks the alignment."""
+    """Generate ndarrays, also as fields of packed structs (a gap) and misaligned (a skew)."""
     name, layout = draw(st.sampled_from(dtypes)), draw(layouts())
     dtype, hindrance = (
         numpy_dtype(name),
@@ -210,7 +210,7 @@ def cases(of: str) -> SearchStrategy[Case]:
 
 
 def keywords(**more: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
-    """What a caller may write, in all combinations, or leave out."""
+    """Generate combinations of conversion keywords, each present or absent."""
     return st.fixed_dictionaries(
         {},
         optional={

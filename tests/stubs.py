@@ -17,12 +17,12 @@ SIZES = {"int16": 2, "bfloat16": 2, "float16": 2, "float32": 4, "int32": 4, "flo
 
 
 class Stub(Adapter):
-    """A framework with these devices and all dtypes but one."""
+    """A framework with the given devices, and all dtypes except `lacking`."""
 
     array_type = object
 
     def __init__(self, name: str, *devices: Device, lacking: str = "", **facts: Any) -> None:
-        self.name = name  # type: ignore[misc]  # of the instance, here
+        self.name = name  # type: ignore[misc]  # set on the instance here
         self.devices = devices
         self.lacking = lacking
         self.device_kinds = frozenset(device.kind for device in devices)  # type: ignore[misc]
@@ -66,7 +66,7 @@ def devices(adapter: Adapter) -> tuple[Device, ...]:
 
 
 def facts(source: Stub = HOST, device: Device = CPU, dtype: str = "float32", **more: Any) -> Facts:
-    """Two rows of three elements."""
+    """Return facts of a 2x3 array in C order."""
     size = SIZES[dtype]
     given: dict[str, Any] = {"strides": (3 * size, size), "nbytes": 6 * size, **more}
     return Facts(source.name, (2, 3), dtype, device, **given)
@@ -74,7 +74,7 @@ def facts(source: Stub = HOST, device: Device = CPU, dtype: str = "float32", **m
 
 @st.composite
 def conversions(draw: DrawFn, /, **kwargs: Any) -> Conversion:
-    """Anything from anywhere to anywhere."""
+    """Generate conversions between any frameworks, devices and dtypes, with any keywords."""
     source, target = draw(st.sampled_from([*FRAMEWORKS, CLOSED])), draw(st.sampled_from(FRAMEWORKS))
     device = draw(st.sampled_from(DEVICES if source is CLOSED else source.devices))
     dtype = draw(st.sampled_from([dtype for dtype in SIZES if not source.why_no_dtype(dtype)]))

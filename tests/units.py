@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Astropy(np.ndarray[Any, Any]):
-    """As `astropy.units.Quantity`: a unit, and the numbers as `value`."""
+    """A model of `astropy.units.Quantity`: a unit, and plain numbers as `value`."""
 
     unit: Any
 
@@ -24,7 +24,7 @@ class Astropy(np.ndarray[Any, Any]):
 
 
 class _WithUnits(np.ndarray[Any, Any]):
-    """Has `units` on the instance."""
+    """An ndarray with `units` on the instance."""
 
     units: Any
 
@@ -38,7 +38,7 @@ class _WithUnits(np.ndarray[Any, Any]):
 
 
 class Unyt(_WithUnits):
-    """As `unyt.unyt_array`: the numbers as `value`."""
+    """A model of `unyt.unyt_array`: units, and plain numbers as `value`."""
 
     @property
     def value(self) -> Any:
@@ -46,7 +46,7 @@ class Unyt(_WithUnits):
 
 
 class Quantities(_WithUnits):
-    """As `quantities.Quantity`: the numbers as `magnitude`."""
+    """A model of `quantities.Quantity`: units, and plain numbers as `magnitude`."""
 
     @property
     def magnitude(self) -> Any:
@@ -54,13 +54,13 @@ class Quantities(_WithUnits):
 
 
 class Bare(np.ndarray[Any, Any]):
-    """Has a unit, and no name for its numbers."""
+    """An ndarray with a unit, without an attribute for the plain numbers."""
 
     unit = "m"
 
 
 class Pint:
-    """As `pint.Quantity`: no ndarray, and `__array__` strips the unit with a warning only."""
+    """A model of `pint.Quantity`: not an ndarray, and `__array__` must never be called."""
 
     def __init__(self, values: Any, units: Any = "m") -> None:
         self.magnitude = np.array(values, float)
@@ -76,7 +76,7 @@ class Pint:
 
 
 class Masked(np.ndarray[Any, Any]):
-    """As `astropy.utils.masked.Masked`: a mask of its own, and `filled`."""
+    """A model of `astropy.utils.masked.Masked`: a mask, and a `filled` method."""
 
     mask: Any
 
@@ -93,7 +93,7 @@ class Masked(np.ndarray[Any, Any]):
 
 
 class Sealed(Masked):
-    """Has a mask, and no way to fill it."""
+    """An array with a mask and without a way to fill it."""
 
     filled: Any = property(lambda self: self.no_such_attribute)
 
@@ -106,7 +106,7 @@ SUBCLASSES = {
 
 
 class Duck(Pint):
-    """As pint's arrays when they are wrapped by xarray: a duck array."""
+    """A model of pint's arrays as wrapped by xarray: a duck array."""
 
     @property
     def ndim(self) -> int:

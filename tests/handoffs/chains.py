@@ -8,7 +8,10 @@ from .sides import NEW, ONE, SIZE, Side
 
 
 class Chain:
-    """The links of a chain: (side, stream, array), each handed over from the stream that it was received on."""
+    """A chain of handoffs: links (side, stream, array), each converted from the previous link.
+
+    A link is handed over while the stream on which it was received is current.
+    """
 
     def __init__(self, convert: Convert, source: Side, target: Side, length: int) -> None:
         self.links: list[Any] = []
@@ -89,7 +92,7 @@ def every_link_reads(convert: Convert, source: Side, target: Side) -> None:
 
 @scenario()
 def every_link_writes(convert: Convert, source: Side, target: Side) -> None:
-    """Each link writes what the next one must see."""
+    """Each link writes a value that the next link must read."""
     chain = Chain(convert, source, target, 1)
     sides = [source, target, source, target]
     results = []
@@ -106,7 +109,7 @@ def every_link_writes(convert: Convert, source: Side, target: Side) -> None:
 
 @scenario()
 def there_and_back_many_times(convert: Convert, source: Side, target: Side) -> None:
-    """Two streams; the array goes to and fro, and only the last one is kept."""
+    """The array goes back and forth between two streams, and only the last array is kept."""
     streams = {source: source.stream(), target: target.stream()}
     with source.on(streams[source]), target.on(streams[target]):
         array = source.empty(SIZE)

@@ -14,12 +14,12 @@ FROM_CUPY: Final = WAYS[1:]
 
 
 class Scenario(NamedTuple):
-    """A program that hands arrays over by `convert`, and raises AssertionError on a wrong value."""
+    """A program that hands arrays over with `convert` and raises AssertionError on wrong values."""
 
     name: str
     run: Callable[[Convert], None]
     group: str
-    raw: bool  # whether `from_dlpack` could do the same
+    raw: bool  # whether raw `from_dlpack` can run the scenario
 
     def __str__(self) -> str:
         return self.name
@@ -31,7 +31,13 @@ SCENARIOS: Final[list[Scenario]] = []
 def scenario(
     ways: Sequence[tuple[Side, Side]] = WAYS, raw: bool = True, **grid: Sequence[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Enter a function of (convert, source, target, **what varies) for each way and each combination."""
+    """Add a function (convert, source, target, **parameters) to the list of scenarios.
+
+    It is added once for each pair of sides in `ways` and each combination of the values in `grid`.
+
+    The decorated function is called with each pair of sides and with each combination of the
+    parameters that the decorator lists.
+    """
 
     def enter(program: Callable[..., None]) -> Callable[..., None]:
         group = program.__module__.rpartition(".")[2]

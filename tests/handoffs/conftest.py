@@ -10,7 +10,7 @@ collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("torch", "cupy"))
 
 @pytest.fixture(autouse=True)
 def clean() -> Iterator[None]:
-    """Begin with nothing allocated, and leave nothing pending."""
+    """Start each test with empty pools, and leave no pending work."""
     from . import runs
 
     runs.clean()

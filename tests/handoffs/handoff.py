@@ -7,14 +7,14 @@ from .sides import NEW, ONE, PER_THREAD, SIZE, Array, Side, current_device
 
 
 def open_stream(side: Side, kind: str, device: int = 0) -> Any:
-    """Return a stream by its kind; None stands for the default stream."""
+    """Return a stream of the given kind. None is the default stream."""
     if kind == "default":
         return None
     return side.external(PER_THREAD, device) if kind == "per-thread" else side.stream(device)
 
 
 def check(result: Array, value: float = ONE) -> None:
-    """Compare what was read; the stream that read it is synchronised."""
+    """Compare a result with the expected value. The reading stream must be synchronised first."""
     wrong = result != result.dtype.type(value)
     assert not wrong.any(), (
         f"{wrong.sum()} of {result.size} are not {value}: {result[wrong].flat[0]}"
@@ -22,12 +22,15 @@ def check(result: Array, value: float = ONE) -> None:
 
 
 class Handoff:
-    """`x` of the source, written on the producer's stream, becomes `y` of the target, for the consumer's stream."""
+    """A handoff of `x` on the producer's stream to `y` on the consumer's stream.
+
+    `x` is an array of the source side and `y` an array of the target side over the same memory.
+    """
 
     x: Any = None
     y: Any = None
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what scenarios vary
+    def __init__(  # noqa: PLR0913, PLR0917 - the parameters of scenarios
         self, convert: Convert, source: Side, target: Side, producer: str = "side", consumer: str = "side",
         device: int = 0, **keywords: Any,
     ) -> None:  # fmt: skip
@@ -41,7 +44,7 @@ class Handoff:
         self.give(convert, **keywords)
 
     def give(self, convert: Convert, **keywords: Any) -> None:
-        """Write, and hand over while the write is pending; device 0 is the current one, wherever the array is."""
+        """Write, then hand over while the write is pending and device 0 is current."""
         with self.source.on(self.producer, self.device):
             self.x = self.source.empty(SIZE)
             self.source.write(self.x, ONE)
@@ -51,7 +54,7 @@ class Handoff:
         assert self.target.device(self.y) == self.device
 
     def read(self) -> None:
-        """Begin to read on the consumer's stream."""
+        """Start a read on the consumer's stream."""
         with self.target.on(self.consumer, self.device):
             self.results.append(self.target.read(self.y))
 
@@ -60,7 +63,7 @@ class Handoff:
             delattr(self, name)
 
     def reuse(self) -> None:
-        """Allocate and write on the producer's stream: the dropped memory comes back, as soon as it may."""
+        """Allocate and write on the producer's stream, which may reuse the dropped memory."""
         with self.source.on(self.producer, self.device):
             self.newer = [self.source.empty(SIZE) for _ in range(2)]
             for array in self.newer:

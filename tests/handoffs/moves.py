@@ -9,7 +9,7 @@ from .collect import FROM_CUPY, FROM_TORCH, Convert, scenario
 from .handoff import Handoff, check
 from .sides import CUPY, NEW, ONE, SIZE, TORCH, Array, Handle, Side
 
-INTO = ((TORCH, TORCH), (CUPY, CUPY))  # the target says where an upload goes
+INTO = ((TORCH, TORCH), (CUPY, CUPY))  # uploads depend on the target only
 
 
 def _full(side: Side, stream: Any, device: int = 0, value: float = ONE) -> Any:
@@ -25,7 +25,7 @@ def _pinned(value: float) -> torch.Tensor:
 
 @scenario(INTO, raw=False, device=(0, 1))
 def upload_from_numpy(convert: Convert, source: Side, target: Side, device: int) -> None:
-    """The ndarray may be refilled at once."""
+    """The ndarray can be refilled as soon as the call returns."""
     stream = target.stream(device)
     array = np.full(SIZE, ONE, "f4")
     with target.on(stream, device):
@@ -40,7 +40,7 @@ def upload_from_numpy(convert: Convert, source: Side, target: Side, device: int)
 
 @scenario(INTO, raw=False)
 def upload_from_pinned_numpy(convert: Convert, source: Side, target: Side) -> None:
-    """An upload from pinned memory reads it when it runs: the call returns when that has been."""
+    """An upload from pinned memory reads when it runs, so the call returns after the read."""
     stream = target.stream()
     pinned = _pinned(ONE).numpy()
     with target.on(stream):
@@ -77,7 +77,7 @@ def a_pinned_tensor_is_shared_with_numpy(convert: Convert, source: Side, target:
 
 @scenario(INTO, raw=False, stream=("default", "side", "given"), device=(0, 1))
 def download(convert: Convert, source: Side, target: Side, stream: str, device: int) -> None:
-    """The values are there when the call returns, with nothing synchronised by hand."""
+    """The values are complete when the call returns, without a synchronisation by the caller."""
     side = None if stream == "default" else source.stream(device)
     array = _full(source, side, device)
     keywords = {"stream": Handle(source.handle(side))} if stream == "given" else {}
@@ -89,7 +89,7 @@ def download(convert: Convert, source: Side, target: Side, stream: str, device: 
 
 @scenario(raw=False, to=("same framework", "other framework"))
 def from_device_0_to_device_1(convert: Convert, source: Side, target: Side, to: str) -> None:
-    """The source is dropped and its memory used again while the copy is pending."""
+    """The source is dropped and its memory is reused while the copy is pending."""
     reader = source if to == "same framework" else target
     producer, consumer = source.stream(), reader.stream(1)
     array = _full(source, producer)
@@ -107,7 +107,7 @@ def from_device_0_to_device_1(convert: Convert, source: Side, target: Side, to: 
 
 @scenario(raw=False)
 def an_independent_copy(convert: Convert, source: Side, target: Side) -> None:
-    """The producer overwrites, drops and reuses its own while the copy is pending."""
+    """The producer overwrites, drops and reuses the source while the copy is pending."""
     producer, consumer = source.stream(), target.stream()
     array = _full(source, producer)
     with source.on(producer), target.on(consumer):
@@ -126,7 +126,7 @@ def an_independent_copy(convert: Convert, source: Side, target: Side) -> None:
 def next_to_nothing(
     convert: Convert, source: Side, target: Side, shape: tuple[int, ...], dtype: str
 ) -> None:
-    """Scalars, empty arrays, and a dtype that NumPy lacks."""
+    """0-d arrays, empty arrays, and a dtype that NumPy lacks."""
     import ml_dtypes
 
     kind: Any = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)

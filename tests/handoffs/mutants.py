@@ -10,7 +10,7 @@ from .sides import CUPY, TORCH
 
 
 class Unordered:
-    """An array that exports itself without regard to any stream."""
+    """An array whose DLPack export ignores the requested stream."""
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -24,13 +24,13 @@ class Unordered:
 
 
 def unordered(x: Any, to: str, /, **_keywords: Any) -> Any:
-    """Hand over without a wait, and without a fence."""
+    """Hand over without a wait and without a fence at the release."""
     function: Any = from_dlpack if to == TORCH.name else cupy.from_dlpack
     return function(Unordered(x))
 
 
 def unfenced(x: Any, to: str, /, *, stream: Any = None, **_keywords: Any) -> Any:
-    """Hand over with a wait, and without a fence."""
+    """Hand over with a wait, and without a fence at the release."""
     device = (TORCH if isinstance(x, torch.Tensor) else CUPY).device(x)
     handles = {
         TORCH.name: torch.cuda.current_stream(device).cuda_stream,
@@ -48,7 +48,7 @@ def unfenced(x: Any, to: str, /, *, stream: Any = None, **_keywords: Any) -> Any
 
 
 class _Owner:
-    """Keeps an array, and waits for everything before it lets go."""
+    """An owner of an array that synchronises all devices before it releases the array."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -58,14 +58,14 @@ class _Owner:
 
 
 def synchronize() -> None:
-    """Wait for all devices."""
+    """Synchronise all devices."""
     for index in range(cupy.cuda.runtime.getDeviceCount()):
         with cupy.cuda.Device(index):
             cupy.cuda.runtime.deviceSynchronize()
 
 
 def blunt(x: Any, to: str, /, **_keywords: Any) -> Any:
-    """Hand over, and release, with everything at a standstill."""
+    """Hand over and release with all devices synchronised."""
     synchronize()
     array = unordered(x, CUPY.name) if isinstance(x, torch.Tensor) else x
     if array.size:

@@ -41,7 +41,7 @@ def per_thread_producer(
 
 @scenario(given=("int", "torch", "cupy", "__cuda_stream__"))
 def stream_given(convert: Convert, source: Side, target: Side, given: str) -> None:
-    """The result is used on the stream that was given, which is not the current one."""
+    """The result is used on the stream passed as `stream=`, which is not the current stream."""
     stream: Any = TORCH.stream() if given == "torch" else cupy.cuda.Stream(non_blocking=True)
     handle = int(stream.__cuda_stream__()[1])
     spec: Any = {"int": handle, "__cuda_stream__": Handle(handle)}.get(given, stream)
@@ -100,7 +100,7 @@ def three_consumers(convert: Convert, source: Side, target: Side) -> None:
 
 @scenario(part=("slice", "row", "column"))
 def a_view(convert: Convert, source: Side, target: Side, part: str) -> None:
-    """A view begins elsewhere than its memory; what is left is dropped."""
+    """A view that starts inside its allocation is handed over, and the rest is dropped."""
     producer, consumer = source.stream(), target.stream()
     with source.on(producer):
         whole = source.empty(SIZE)
@@ -122,7 +122,7 @@ def a_view(convert: Convert, source: Side, target: Side, part: str) -> None:
 
 @scenario()
 def four_threads(convert: Convert, source: Side, target: Side) -> None:
-    """Each hands arrays over on streams of its own."""
+    """Each thread hands arrays over on separate streams."""
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -147,7 +147,7 @@ def four_threads(convert: Convert, source: Side, target: Side) -> None:
 
 @scenario(FROM_TORCH)
 def a_blocking_consumer_of_the_default_stream(convert: Convert, source: Side, target: Side) -> None:
-    """The legacy default stream and a blocking stream order each other by themselves."""
+    """The legacy default stream and a blocking stream order each other by CUDA's rules."""
     handoff = Handoff(convert, source, target, "default", "default")
     stream = cupy.cuda.Stream()
     with stream:

@@ -11,7 +11,7 @@ from .sides import TORCH, Handle, Side, current_device
 
 
 def current() -> tuple[Any, ...]:
-    """Return what a considerate call leaves as it is: the current device and every current stream."""
+    """Return the current device and all current streams, which a conversion must preserve."""
     devices = range(cupy.cuda.runtime.getDeviceCount())
     streams = [
         (torch.cuda.current_stream(i).cuda_stream, cupy.cuda.get_current_stream(i).ptr)
@@ -22,7 +22,7 @@ def current() -> tuple[Any, ...]:
 
 @scenario(producer=("default", "side"), consumer=("default", "side"))
 def on_device_1(convert: Convert, source: Side, target: Side, producer: str, consumer: str) -> None:
-    """Device 0 is the current one at the handover, and at the release."""
+    """Device 0 is current at the handover and at the release."""
     handoff = Handoff(convert, source, target, producer, consumer, device=1)
     handoff.read()
     handoff.drop("x", "y")
@@ -75,7 +75,7 @@ def device_0_while_device_1_is_current(convert: Convert, source: Side, target: S
 
 @scenario(device=(0, 1))
 def everything_current_stays(convert: Convert, source: Side, target: Side, device: int) -> None:
-    """After the handover, after the release."""
+    """The current device and streams are the same after the handover and after the release."""
     with torch.cuda.stream(TORCH.stream()), cupy.cuda.Stream(non_blocking=True):
         before = current()
         handoff = Handoff(convert, source, target, device=device)

@@ -9,12 +9,12 @@ from .sides import CUPY, PER_THREAD, TORCH, Array, Side
 DEVICES: Final = 2
 Step = tuple[
     str, int, int
-]  # a verb, and two numbers that choose, modulo what there is to choose from
+]  # a method of Program, and two numbers that choose among its arrays, modulo their count
 VERBS: Final = ("new", "new", "give", "give", "give", "read", "read", "drop", "forget", "forget")
 
 
 class Held(NamedTuple):
-    """An array, the stream that it was made or received on, and what it holds."""
+    """An array, the stream on which it was created or received, and its value."""
 
     side: Side
     device: int
@@ -24,7 +24,7 @@ class Held(NamedTuple):
 
 
 class Program:
-    """Runs step by step; the reads are compared at the end."""
+    """A program that runs step by step and compares all reads at the end."""
 
     def __init__(self, convert: Convert) -> None:
         self.convert = convert
@@ -38,7 +38,7 @@ class Program:
         }
 
     def new(self, place: int, stream: int) -> None:
-        """Allocate and write: likely in memory that another array has left."""
+        """Allocate and write, probably in memory that a dropped array has left."""
         side, device = (TORCH, CUPY)[place % 2], int(place > 5)
         streams = self.streams[side.name, device]
         chosen = streams[stream % len(streams)]
@@ -49,7 +49,7 @@ class Program:
         self.held.append(Held(side, device, chosen, array, float(self.written)))
 
     def give(self, which: int, stream: int) -> None:
-        """Hand an array on, from the stream that it was received on; the giver may keep it."""
+        """Hand an array over from the stream on which it was received. The giver may keep it."""
         if not self.held:
             return
         held = self.held[which % len(self.held)]
@@ -71,7 +71,7 @@ class Program:
             self.held.pop(which % len(self.held))
 
     def forget(self, which: int, _: int) -> None:
-        """Drop an array, all that it was handed over as, and all that it was made from: its memory is free."""
+        """Drop an array and all arrays over the same memory, which frees the memory."""
         if self.held:
             value = self.held[which % len(self.held)].value
             self.held = [held for held in self.held if held.value != value]
@@ -83,7 +83,7 @@ class Program:
 
 
 def run_program(steps: list[Step], convert: Convert) -> None:
-    """Do the steps, then drop all that is left, then compare."""
+    """Run the steps, drop all remaining arrays, then compare the reads."""
     program = Program(convert)
     for verb, first, second in steps:
         getattr(program, verb)(first, second)

@@ -21,7 +21,7 @@ def _in_thread(work: Callable[[], None]) -> None:
 
 
 def _in_a_cycle(handoff: Handoff) -> None:
-    """Leave the arrays to the garbage collector."""
+    """Leave the arrays in a reference cycle to the garbage collector."""
 
     class Node:
         itself: Any
@@ -31,7 +31,7 @@ def _in_a_cycle(handoff: Handoff) -> None:
     node.itself, node.arrays = node, (handoff.x, handoff.y)
     handoff.drop("x", "y")
     del node
-    gc.collect(0)  # it is young; a full collection would take longer than the rest of the scenario
+    gc.collect(0)  # the cycle is young, and a full collection would be slow
 
 
 def _in_a_finaliser(handoff: Handoff) -> None:
@@ -43,7 +43,7 @@ def _in_a_finaliser(handoff: Handoff) -> None:
 
 
 def _unwinding(handoff: Handoff) -> None:
-    """The arrays go while an exception passes through the frame that holds them."""
+    """Drop the arrays while an exception unwinds the frame that holds them."""
 
     def fail() -> None:
         held = handoff.x, handoff.y
@@ -102,7 +102,7 @@ def reuse_waits_on(
 def a_per_thread_stream_is_dropped_by(
     convert: Convert, source: Side, target: Side, thread: str
 ) -> None:
-    """On another thread the same handle means another stream."""
+    """The per-thread handle means a different stream on another thread."""
     handoff = Handoff(convert, source, target, "side", "per-thread")
     handoff.read()
     DROPS["on another thread" if thread == "another" else "the source first"](handoff)
@@ -125,7 +125,7 @@ def memory_of_a_per_thread_stream_is_dropped_by(
 def the_result_is_dropped_and_the_source_is_kept(
     convert: Convert, source: Side, target: Side
 ) -> None:
-    """Later the source goes too, and its memory is used again."""
+    """The source is dropped later, and its memory is reused."""
     handoff = Handoff(convert, source, target)
     handoff.read()
     handoff.drop("y")
@@ -141,7 +141,7 @@ def the_result_is_dropped_and_the_source_is_kept(
 def the_source_is_refilled_in_an_order_of_its_own(
     convert: Convert, source: Side, target: Side
 ) -> None:
-    """Rewriting a buffer that the producer kept is ordered by the caller, here by a synchronisation."""
+    """The caller orders writes to a buffer that the producer kept, here by a synchronisation."""
     handoff = Handoff(convert, source, target)
     handoff.read()
     handoff.drop("y")
@@ -155,7 +155,7 @@ def the_source_is_refilled_in_an_order_of_its_own(
 def the_source_is_refilled_once_the_result_is_dropped(
     convert: Convert, source: Side, target: Side
 ) -> None:
-    """CuPy's stream waits at the release, so it may write what it kept."""
+    """CuPy's stream waits at the release, so CuPy can overwrite the source that it kept."""
     handoff = Handoff(convert, source, target)
     handoff.read()
     handoff.drop("y")
@@ -168,7 +168,7 @@ def the_source_is_refilled_once_the_result_is_dropped(
 def the_consumers_stream_object_goes_first(
     convert: Convert, source: Side, target: Side, given: bool
 ) -> None:
-    """CuPy destroys a stream with its object; what is pending on it still runs."""
+    """CuPy destroys a stream with its Python object, while pending work still runs."""
     stream = cupy.cuda.Stream(non_blocking=True)
     if given:
         handoff = Handoff(convert, source, target, consumer="default", stream=stream)
@@ -198,7 +198,7 @@ def the_producers_stream_object_goes_first(convert: Convert, source: Side, targe
 
 @scenario()
 def ten_in_a_row(convert: Convert, source: Side, target: Side) -> None:
-    """Each one's memory comes from what the last one left, while nothing has run yet."""
+    """Each array reuses the memory of the previous array before any operation has run."""
     handoff = Handoff(convert, source, target)
     for _ in range(9):
         handoff.read()

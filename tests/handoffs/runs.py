@@ -20,7 +20,7 @@ Schedule = tuple[str, int | None]
 
 
 def schedules(seeds: int) -> Iterator[Schedule]:
-    """Yield the fixed schedules, then random ones; on a real GPU there is but its own."""
+    """Yield the fixed schedules, then random ones. A real GPU has only its own schedule."""
     if not simcuda.loaded():
         yield "of the GPU", None
         return
@@ -29,7 +29,7 @@ def schedules(seeds: int) -> Iterator[Schedule]:
 
 
 def considerate(x: Any, to: Any, /, **keywords: Any) -> Any:
-    """Convert, and look whether what was current still is."""
+    """Convert, and check that the current device and the current streams are unchanged."""
     before = current()
     try:
         return interop.convert(x, to, **keywords)
@@ -38,7 +38,7 @@ def considerate(x: Any, to: Any, /, **keywords: Any) -> Any:
 
 
 def raw(x: Any, to: str, /, *, stream: Any = None, **keywords: Any) -> Any:
-    """Call the framework's own `from_dlpack`, under the stream on which the result will be used."""
+    """Call the framework's own `from_dlpack` under the stream on which the result is used."""
     side: Any
     side, function = (TORCH, from_dlpack) if to == "torch" else (CUPY, cupy.from_dlpack)
     if stream is None or stream == -1:
@@ -50,9 +50,9 @@ def raw(x: Any, to: str, /, *, stream: Any = None, **keywords: Any) -> Any:
 
 
 class Outcome(NamedTuple):
-    """What went wrong, each with its reason; empty where nothing did."""
+    """The faults of a run by kind. All fields are empty for a correct run."""
 
-    wrong: str = ""  # a value, or something that has changed or was copied
+    wrong: str = ""  # a wrong value, a changed current stream or device, or an unwanted copy
     refused: str = ""  # another exception
     races: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
 
 
 def clean() -> None:
-    """Give all memory back, and forget what has happened."""
+    """Free all pooled memory, and reset the simulator's records."""
     if simcuda.loaded():
         simcuda.schedule("eager")
         simcuda.drain()
@@ -76,7 +76,7 @@ def clean() -> None:
 
 
 def run(scenario: Scenario, convert: Convert, schedule: str, seed: int | None = None) -> Outcome:
-    """Run a scenario from a clean start."""
+    """Run a scenario from a clean state."""
     clean()
     if simcuda.loaded():
         simcuda.schedule(schedule, seed)
@@ -85,7 +85,7 @@ def run(scenario: Scenario, convert: Convert, schedule: str, seed: int | None = 
         scenario.run(convert)
     except AssertionError as error:
         wrong = str(error) or "wrong"
-    except Exception as error:  # noqa: BLE001 - told in the outcome
+    except Exception as error:  # noqa: BLE001 - reported in the outcome
         refused = f"{type(error).__name__}: {error}"
     if not simcuda.loaded():
         torch.cuda.synchronize()

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-ONE, NEW = 1.0, 99.0  # what was handed over, and what must not show yet
+ONE, NEW = 1.0, 99.0  # the value handed over, and a value that must not appear yet
 SIZE: Final = 256
 PER_THREAD: Final = 2  # CUDA's handle of the per-thread default stream
 
 
 def pinned(shape: int | tuple[int, ...] = SIZE, dtype: Any = "f4") -> Array:
-    """Return pinned memory, to be read into without waiting."""
+    """Return a pinned array, as the target of an asynchronous read."""
     blank = np.empty(shape, dtype)
     memory = cupy.cuda.alloc_pinned_memory(max(blank.nbytes, 1))
     return np.frombuffer(memory, dtype, blank.size).reshape(shape)
@@ -25,14 +25,14 @@ def pinned(shape: int | tuple[int, ...] = SIZE, dtype: Any = "f4") -> Array:
 
 @functools.cache
 def constant(value: float, shape: int | tuple[int, ...] = SIZE, dtype: Any = "f4") -> Array:
-    """Return pinned memory that is never freed nor changed: a source of uploads that run at any time."""
+    """Return a pinned array that is never freed or changed, for asynchronous uploads."""
     array = pinned(shape, dtype)
     array[...] = value
     return array
 
 
 class Handle:
-    """Any object with `__cuda_stream__`."""
+    """A stream object that has only `__cuda_stream__`."""
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
@@ -42,7 +42,7 @@ class Handle:
 
 
 class Torch:
-    """torch's way to do it."""
+    """The interface implemented with torch."""
 
     name: ClassVar = "torch"
 
@@ -57,7 +57,7 @@ class Torch:
 
     @contextmanager
     def on(self, stream: Any, device: int = 0) -> Iterator[None]:
-        """Make a stream the current one of a device, and that device the current one. None: the default stream."""
+        """Make a device current, and a stream of the device. None is the default stream."""
         with torch.cuda.device(device), torch.cuda.stream(stream):
             yield
 
@@ -71,7 +71,10 @@ class Torch:
         x.copy_(_tensor(constant(value, tuple(x.shape), _dtype(x))), non_blocking=True)
 
     def read(self, x: Any) -> Array:
-        """Begin to read a contiguous array on the current stream; the result is complete once that is."""
+        """Start a read of a contiguous array on the current stream.
+
+        The result is complete after the stream has been synchronised.
+        """
         result = pinned(tuple(x.shape), _dtype(x))
         _tensor(result).copy_(x, non_blocking=True)
         return result
@@ -90,7 +93,7 @@ class Torch:
 
 
 class CuPy:
-    """CuPy's way to do it."""
+    """The interface implemented with CuPy."""
 
     name: ClassVar = "cupy"
 
@@ -111,7 +114,7 @@ class CuPy:
 
     @contextmanager
     def on(self, stream: Any, device: int = 0) -> Iterator[None]:
-        """Make a stream the current one of a device, and that device the current one. None: the default stream."""
+        """Make a device current, and a stream of the device. None is the default stream."""
         with cupy.cuda.Device(device), cupy.cuda.Stream.null if stream is None else stream:
             yield
 
@@ -126,7 +129,10 @@ class CuPy:
         x.set(constant(value, x.shape, x.dtype))
 
     def read(self, x: Any) -> Array:
-        """Begin to read a contiguous array on the current stream; the result is complete once that is."""
+        """Start a read of a contiguous array on the current stream.
+
+        The result is complete after the stream has been synchronised.
+        """
         result = pinned(x.shape, x.dtype)
         if x.size:
             x.get(out=result, blocking=False)
@@ -151,12 +157,12 @@ CUPY: Final = CuPy()
 
 
 def current_device(index: int) -> AbstractContextManager[Any]:
-    """Make a device the current one, and leave the current streams of all devices as they are."""
+    """Make a device current, without changing the current stream of any device."""
     return nullcontext() if cupy.cuda.runtime.getDevice() == index else cupy.cuda.Device(index)
 
 
 def _tensor(array: Array) -> torch.Tensor:
-    """Return a tensor over pinned memory; NumPy's bfloat16 is unknown to torch's bridge."""
+    """Return a tensor over pinned memory. bfloat16 needs a view because torch rejects ml_dtypes."""
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view("i2")).view(torch.bfloat16)
     return torch.from_numpy(array)

@@ -7,11 +7,11 @@ from .scenarios import SCENARIOS, Convert, Scenario
 
 
 class Tally(NamedTuple):
-    """Of how many runs how many went wrong."""
+    """The number of runs, and the number of faulty runs by kind."""
 
     runs: int
-    wrong: int  # read a value that nobody wrote for it
-    races: int  # something is left to luck, whatever came of it
+    wrong: int  # a read returned a value not written for it
+    races: int  # unordered operations, even if the values were correct
     refused: int  # an exception
 
 
@@ -33,7 +33,7 @@ def tally(scenario: Scenario, convert: Convert, seeds: int) -> Tally:
 
 
 def table(seeds: int = 20) -> list[Row]:
-    """Run each scenario under the fixed schedules and some random ones, both ways."""
+    """Run each scenario under the fixed and some random schedules, with raw and with interop."""
     rows = [
         Row(
             scenario.name,

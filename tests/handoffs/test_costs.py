@@ -37,7 +37,10 @@ OTHER = pytest.mark.parametrize(
 def counted(
     source: Side, target: Side, producer: str, consumer: str, device: int
 ) -> tuple[Any, Any, Any]:
-    """Count the handover, the drop of the result and that of the source; the second time, when pools are filled."""
+    """Count the CUDA calls of a handover, of the result's release and of the source's release.
+
+    The second run is counted, after the memory pools have been filled.
+    """
     for _ in range(2):
         handoff = Handoff(interop.convert, source, target, producer, consumer, device)
         handoff.read()
@@ -60,7 +63,7 @@ def counted(
 
 
 def work(counts: Any) -> tuple[int, ...]:
-    """Return what a handoff must not do at all."""
+    """Return the counts that must be zero for a handoff."""
     return counts.memcpys, counts.synchronisations, counts.launches, counts.allocations
 
 
@@ -93,13 +96,13 @@ def test_handoff_to_another_stream_costs_one_event_each_way(
     assert release.waits + free.waits <= 1
     freed_by_torch = int(
         source is TORCH
-    )  # its allocator records an event where another stream has used a block
+    )  # torch's allocator records an event if another stream has used a block
     assert release.records + free.records <= 1 + freed_by_torch
 
 
 @both_ways
 def test_handoff_with_source_kept_adds_no_wait_to_source_stream(source: Side, target: Side) -> None:
-    """Only what the producer itself has issued runs when it is synchronised."""
+    """A synchronisation of the producer runs only the work that the producer issued."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, source, target)
     handoff.read()
@@ -110,7 +113,7 @@ def test_handoff_with_source_kept_adds_no_wait_to_source_stream(source: Side, ta
 
 
 def test_release_of_torch_source_adds_no_wait_to_torch_stream() -> None:
-    """A block that the consumer still reads is set aside; torch's stream goes on with another."""
+    """torch's allocator sets aside a block that is still being read, and uses another block."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, TORCH, CUPY)
     handoff.read()
@@ -126,7 +129,7 @@ def test_release_of_torch_source_adds_no_wait_to_torch_stream() -> None:
 def test_release_after_reads_are_done_ignores_later_consumer_work(
     source: Side, target: Side
 ) -> None:
-    """Work that the consumer begins after the release is none of the producer's business."""
+    """The producer does not wait for work that the consumer starts after the release."""
     simcuda.schedule("lazy")
     handoff = Handoff(interop.convert, source, target)
     handoff.read()
@@ -197,7 +200,7 @@ def test_handoff_repeated_1000_times_leaks_no_cuda_resources(
             del x, y
             if i % 10 == 9:
                 synchronize()
-                source.empty(1)  # torch's allocator looks then at what it has set aside
+                source.empty(1)  # makes torch's allocator check the blocks that it has set aside
 
     simcuda.schedule(schedule)
     handoff = Handoff(interop.convert, source, target, consumer=consumer)

@@ -26,7 +26,10 @@ schedules = pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adv
 def test_release_during_graph_capture_causes_no_error_and_no_race(
     source: Side, target: Side, schedule: str, captured: str
 ) -> None:
-    """It is put off, and made good for by the next handoff. Asking whether a stream is captured may fail: harmless."""
+    """The next handoff completes a release that was made during capture.
+
+    A failing call of cudaStreamIsCapturing does no harm.
+    """
     simcuda.schedule(schedule)
     handoff = Handoff(interop.convert, source, target)
     handoff.read()
@@ -74,7 +77,7 @@ EXIT = """
 @pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["lazy", "greedy"])
 def test_release_at_interpreter_exit_prints_no_error(schedule: str) -> None:
-    """As globals, in a cycle, in a finaliser: no error, no word on stderr, and no hang."""
+    """Arrays in globals, in a cycle and in a finaliser: no error, no output on stderr, no hang."""
     code = EXIT.format(schedule=schedule)
     assert run_child(code, path=Path(__file__).parents[1], sees_gpu=True) == "done\n"
 
@@ -83,7 +86,7 @@ def test_release_at_interpreter_exit_prints_no_error(schedule: str) -> None:
 def test_release_when_cuda_events_fail_does_not_reuse_memory_early(
     source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event can't be recorded at the release: nothing is raised, and the memory doesn't come back early."""
+    """A release that cannot record an event raises no error, and does not free the memory early."""
     simcuda.schedule("greedy")
     handoff = Handoff(interop.convert, source, target)
     handoff.read()

@@ -14,13 +14,14 @@ pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
 
 HANDOFFS = [scenario for scenario in SCENARIOS if scenario.raw]
 
-# One stream, streams that order each other by themselves, an order that the scenario makes by itself, no bytes at all.
+# Scenarios with a single stream, with implicitly ordered streams, with an order made by the
+# scenario, or with empty arrays.
 NEEDS_NO_WAIT = (
     "producer default, consumer default", "consumer the producer's", "ordered by the caller", "a blocking consumer",
     "producer default, consumer per-thread", "producer per-thread, consumer default",
     "producer per-thread, consumer per-thread", "shape (0,)", "shape (3, 0)",
 )  # fmt: skip
-# Or memory that is not used again.
+# Also scenarios whose memory is not reused.
 NEEDS_NO_FENCE = (
     *NEEDS_NO_WAIT, "the read follows the write", "per thread consumer", "per thread producer", "hands back",
     "order of its own", "the producers stream object", "every link writes", "shape ()", "shape (1,)",
@@ -32,7 +33,7 @@ def outcomes(scenario: Scenario, convert: Any) -> dict[str, Outcome]:
 
 
 def caught(scenario: Scenario, convert: Any) -> set[str]:
-    """Return the schedules that show it, by a value or by a race."""
+    """Return the schedules under which the run has a wrong value or a race."""
     return {
         name
         for name, outcome in outcomes(scenario, convert).items()

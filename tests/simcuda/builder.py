@@ -39,11 +39,11 @@ _FIX: Final = 'Run: pip install nvidia-cuda-runtime "nvidia-cuda-crt==13.0.*" "n
 
 
 class SimcudaError(RuntimeError):
-    """The simulated runtime can't be built or loaded; the message says why, and what helps."""
+    """The simulated runtime cannot be built or loaded. The message gives reason and remedy."""
 
 
 class Paths(NamedTuple):
-    """What a build leaves. `cupy` is None where CuPy is not installed."""
+    """The files of a build. `cupy` is None if CuPy is not installed."""
 
     cudart: Path
     cuda: Path
@@ -51,7 +51,7 @@ class Paths(NamedTuple):
 
 
 def build(cache: Path) -> Paths:
-    """Return the libraries, built now unless the cache has them. Two processes may ask at once."""
+    """Return the libraries from the cache, built first if needed. Concurrent calls are safe."""
     include = find_headers()
     cache = cache.resolve()
     built = cache / _key(include)
@@ -68,7 +68,7 @@ def build(cache: Path) -> Paths:
 
 
 def version_of(distribution: str) -> str | None:
-    """Return which version is installed."""
+    """Return the installed version of a package."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -76,7 +76,7 @@ def version_of(distribution: str) -> str | None:
 
 
 def find_headers() -> Path:
-    """Return the folder of CUDA 13's headers: NVIDIA's packages from PyPI share one."""
+    """Return the folder of the CUDA 13 headers, which NVIDIA's packages from PyPI share."""
     if not version_of("nvidia-cuda-runtime"):
         raise SimcudaError(f"CUDA's headers are missing. {_FIX}")
     files = importlib.metadata.files("nvidia-cuda-runtime") or []
@@ -91,7 +91,7 @@ def find_headers() -> Path:
 
 
 def find_cupy_sdist() -> Path:
-    """Return CuPy's sdist, which whoever sets up the environment has put into `.venv/src`."""
+    """Return CuPy's sdist, which the setup of the environment stores in `.venv/src`."""
     version = version_of("cupy-cuda13x")
     folder = Path(os.environ.get("SIMCUDA_CUPY_SOURCE", Path(sys.prefix) / "src"))
     sdist = folder / f"cupy-{version}.tar.gz"
@@ -169,7 +169,7 @@ def _build_libraries(folder: Path, include: Path) -> None:
 
 
 def _declared(include: Path, header: str, prefix: str) -> set[str]:
-    """Return the functions that a header declares: the newest variant of each, and those before."""
+    """Return the functions that a header declares: the newest variants and the older ones."""
     found: set[str] = set()
     for option in ("-DSIMCUDA", "-D__CUDA_API_VERSION_INTERNAL"):
         text = _run("gcc", "-E", "-P", f"-I{include}", option, include / header)
@@ -186,7 +186,7 @@ def _defined(*objects: Path) -> set[str]:
 
 
 def _stubs(names: set[str]) -> str:
-    """Every other documented function is an error with the function's name."""
+    """Return stubs for the other documented functions: each fails with the function's name."""
     head = (
         "struct Function { const char *name; unsigned long long calls; struct Function *next; };\n"
         '#define EXPORT __attribute__((visibility("default")))\n'
@@ -198,7 +198,10 @@ def _stubs(names: set[str]) -> str:
 
 
 def _entries(names: set[str], implemented: set[str]) -> str:
-    """List libcuda's functions by name: of variants (name, name_v2, ...) the one that is implemented, or the newest."""
+    """Return libcuda's functions by name.
+
+    Of several variants (name, name_v2, ...), the implemented one is taken, or else the newest.
+    """
 
     def order(name: str) -> tuple[str, bool, int]:
         base, _, variant = name.partition("_v")
@@ -231,7 +234,7 @@ Cython.Build.cythonize(
 
 
 def _build_cupy(folder: Path, include: Path) -> None:
-    """Compile CuPy's runtime module as CuPy's own setup does, with the Cython that the wheel was built with."""
+    """Compile CuPy's runtime module as CuPy's setup does, with the Cython version of the wheel."""
     sdist = find_cupy_sdist()
     if not version_of("Cython"):
         raise SimcudaError('Cython is missing. Run: pip install Cython==3.2.4 "setuptools>=77"')

@@ -20,7 +20,7 @@ SIZE = 256
 
 
 class Runtime:
-    """CuPy's binding of the runtime, `cuda`, and what a test has made with it."""
+    """CuPy's binding of the runtime as `cuda`, and cleanup of the objects created by a test."""
 
     def __init__(self) -> None:
         from cupy.cuda import runtime
@@ -64,7 +64,7 @@ class Runtime:
             end()
 
     def fails(self, code: int, call: Callable[[], object], words: str = "") -> None:
-        """Check the error and that it is reported with the function's name; the reports are then forgotten."""
+        """Check that a call raises this error, and that the last report contains these words."""
         with pytest.raises(self.cuda.CUDARuntimeError) as caught:
             call()
         assert caught.value.status == code
@@ -72,7 +72,7 @@ class Runtime:
 
 
 def fresh() -> Iterator[Runtime]:
-    """Yield a runtime in the schedule `lazy`; what is made with it is gone afterwards, and nothing else was left."""
+    """Yield a runtime with the schedule `lazy`, then destroy its objects and check for leaks."""
     runtime = Runtime()
     simulated.reset()
     simulated.schedule("lazy")
@@ -85,7 +85,7 @@ def fresh() -> Iterator[Runtime]:
 
 
 def child(program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own, where nothing is loaded yet."""
+    """Run a program in a new process, in which no CUDA library is loaded yet."""
     command = [sys.executable, "-c", program]
     tests = Path(__file__).parent.parent
     return subprocess.run(command, cwd=tests, capture_output=True, text=True, check=False)

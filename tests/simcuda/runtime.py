@@ -38,7 +38,7 @@ _library: ctypes.CDLL | None = None
 
 @dataclass(frozen=True)
 class Access:
-    """One operation on some bytes: which call it came from, and its number in the order of the calls."""
+    """One operation on a range of bytes: the call that issued it, and the number of the call."""
 
     function: str
     number: int
@@ -56,7 +56,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Race:
-    """Two operations on the same bytes that nothing orders: no stream, event or synchronisation."""
+    """Two operations on the same bytes that no stream, event or synchronisation orders."""
 
     first: Access
     second: Access
@@ -84,7 +84,7 @@ class Failure:
 
 @dataclass
 class Counts:
-    """How often each function was called, and what was copied: direction to number and bytes."""
+    """Counts of the calls by function, and of the copies and copied bytes by direction."""
 
     calls: Counter[str] = field(default_factory=Counter)
     copies: Counter[str] = field(default_factory=Counter)
@@ -120,7 +120,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Live:
-    """What exists now: made and not yet destroyed, allocated and not yet freed, issued and not yet run."""
+    """The existing streams and events, the allocated bytes, and the pending operations."""
 
     streams: int
     events: int
@@ -134,8 +134,8 @@ def loaded() -> bool:
 
 
 def load(cache: Path | None = None, devices: int = 2) -> None:
-    """Put the simulated runtime in the place of CUDA, for this process. Call it before torch or CuPy are imported."""
-    global _library  # noqa: PLW0603 - one per process, as the real one
+    """Replace CUDA by the simulated runtime in this process, before torch or CuPy are imported."""
+    global _library  # noqa: PLW0603 - one per process, as for the real runtime
     if _library is not None:
         return
     if early := [name for name in ("torch", "cupy", "cupy_backends") if name in sys.modules]:
@@ -157,7 +157,7 @@ def load(cache: Path | None = None, devices: int = 2) -> None:
 
 
 class _CuPyRuntime(importlib.abc.MetaPathFinder):
-    """Finds our build of CuPy's runtime module in the place of the wheel's."""
+    """An import finder that replaces the wheel's CuPy runtime module by the rebuilt one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -174,7 +174,7 @@ class _CuPyRuntime(importlib.abc.MetaPathFinder):
 
 
 def library() -> ctypes.CDLL:
-    """Return libcudart, for tests that call the documented functions themselves."""
+    """Return libcudart, for tests that call the documented functions directly."""
     if _library is None:
         raise SimcudaError("the simulated CUDA runtime is not loaded: call simcuda.load()")
     return _library
@@ -189,7 +189,10 @@ def _ask(name: str) -> Any:
 
 
 def schedule(name: str, seed: int | None = None) -> None:
-    """Choose in which order streams make progress from now on; ``"random"`` takes a seed of up to 64 bits."""
+    """Choose the order in which streams make progress.
+
+    The schedule ``"random"`` needs a seed of up to 64 bits, and no other schedule takes one.
+    """
     if (seed is None) == (name == "random"):
         raise ValueError("the schedule 'random' needs a seed, and no other takes one")
     if not library().simcuda_schedule(name.encode(), seed or 0):
@@ -197,17 +200,17 @@ def schedule(name: str, seed: int | None = None) -> None:
 
 
 def drain() -> None:
-    """Run all that is pending. The host learns nothing from it: it is no synchronisation."""
+    """Run all pending operations. Drain is not a synchronisation, so it adds no ordering."""
     library().simcuda_drain()
 
 
 def reset() -> None:
-    """Run all that is pending, then forget races, errors, freed memory, and who came before whom."""
+    """Run all pending operations, then clear races, errors, freed memory and happens-before."""
     library().simcuda_reset()
 
 
 def races() -> list[Race]:
-    """Return the races since the last reset (of more than a thousand, the first thousand)."""
+    """Return the races since the last reset, at most the first thousand."""
     return [
         Race(**{**race, "first": Access(**race["first"]), "second": Access(**race["second"])})
         for race in _ask("races")["races"]
@@ -215,7 +218,7 @@ def races() -> list[Race]:
 
 
 def errors() -> list[Failure]:
-    """Return what failed since the last reset, "not ready" excepted."""
+    """Return the failures since the last reset, without "not ready" results."""
     return [Failure(**failure) for failure in _ask("errors")]
 
 
@@ -230,7 +233,7 @@ def counts() -> Counts:
 
 @contextmanager
 def counting() -> Iterator[Counts]:
-    """Count what happens inside of the block: the counts are there when it ends."""
+    """Count the calls inside the block. The counts are available after the block."""
     before, result = counts(), Counts()
     yield result
     after = counts()
@@ -240,13 +243,13 @@ def counting() -> Iterator[Counts]:
 
 
 def live() -> Live:
-    """Return what exists now."""
+    """Return the objects, bytes and pending operations that exist now."""
     return Live(**_ask("live"))
 
 
 @contextmanager
 def captured(stream: int) -> Iterator[None]:
-    """Say that a stream is being captured into a graph: what would break a capture is an error in the block."""
+    """Report a stream as being captured into a graph, so calls that break a capture are errors."""
     if error := library().simcuda_capture(stream, 1):
         raise ValueError(f"error {error}: {stream:#x} is no stream")
     try:

@@ -16,7 +16,7 @@ class Abacus:
 
 
 class AbacusAdapter(Adapter):
-    """What interop asks of it."""
+    """The adapter for Abacus arrays."""
 
     name: ClassVar[str] = "abacus"
     array_type = Abacus
