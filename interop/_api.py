@@ -1,9 +1,9 @@
 """The public names. `interop.__getattr__` loads this module when the first of the names is used."""
 
 from interop._decorator.implemented_in import implemented_in
-from interop._engine.shown_keywords import show_keywords
 from interop._identify.registration import register
 from interop._model.plan import Plan, Step
+from interop._model.shown_keywords import show_keywords
 from interop._transfer.batches import batches
 from interop._transfer.copyto import copyto
 from interop._trees.convert_tree import convert_tree

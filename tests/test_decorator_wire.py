@@ -95,7 +95,7 @@ def test_cloudpickle_function_per_block_names_wire_only() -> None:
 @pytest.mark.requires("dask")
 def test_pickle_call_of_one_block_names_wire_only() -> None:
     from interop._decorator.per_block import BlockCall
-    from interop._engine.context import defaults
+    from interop._model.context import defaults
 
     decorated: Any = implemented_in("numpy", per_block=True)(double)
     call = BlockCall(decorated, (None,), {}, (0,), lazy="dask", request=defaults())

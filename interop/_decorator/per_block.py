@@ -9,10 +9,10 @@ from interop import errors
 from interop._decorator import wire
 from interop._decorator.block_check import check_independence
 from interop._engine import lazy_executor, lazy_planner
-from interop._engine.context import defaults, scope
 from interop._engine.pipeline import convert_by_request
 from interop._engine.wire import register_blocks
 from interop._identify import registry
+from interop._model.context import defaults, scope
 from interop._model.request import Request
 from interop._trees.convert_tree import Walk
 

@@ -11,10 +11,10 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from interop import errors
-from interop._engine import planner, policy, reading
+from interop._engine import planner, reading
 from interop._identify import registration, registry
 from interop._identify.datasets import is_dataset
-from interop._model import dtypes
+from interop._model import dtypes, policy
 from interop._model.plan import Plan, Step
 from interop._model.text import full_name
 from interop._model.verb import Verb

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from interop import errors
-from interop._engine.context import defaults
 from interop._identify import registry
 from interop._model import dtypes, text
+from interop._model.context import defaults
 from interop._model.request import Casting, HostCopy, Keywords, ReadOnly, Request
 from interop.adapter import Device
 from interop.adapter.device import NAMES as DEVICE_NAMES

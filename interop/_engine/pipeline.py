@@ -20,16 +20,16 @@ from interop._engine import (
     lazy_executor,
     lazy_planner,
     plan_cache,
-    policy,
     reading,
 )
-from interop._engine.context import defaults, scope
 from interop._engine.executor import execute, make_calls
 from interop._engine.fastpath import REFUSED
 from interop._engine.parse import parse_request
 from interop._engine.plan_cache import CALLS, FINGERPRINTS
 from interop._engine.planner import make_plan
 from interop._identify import registry
+from interop._model import policy
+from interop._model.context import defaults, scope
 from interop._model.conversion import Conversion
 from interop._model.verb import Verb
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interop import errors
-from interop._engine import choices, policy
-from interop._model import dtypes, layout
+from interop._engine import choices
+from interop._model import dtypes, layout, policy
 from interop._model.plan import Plan, Step
 from interop._model.reasons import (
     asks_copy,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interop import errors
-from interop._engine import lazy_planner, policy, reading
+from interop._engine import lazy_planner, reading
 from interop._identify import registry
-from interop._model import dtypes
+from interop._model import dtypes, policy
 from interop._transfer.operand import (
     DescribedOperand,
     numpy_adapter,

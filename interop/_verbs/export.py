@@ -11,10 +11,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._engine import events, policy, reading
+from interop._engine import events, reading
 from interop._engine.parse import parse_request
 from interop._identify import registry
-from interop._model import dtypes, layout
+from interop._model import dtypes, layout, policy
 from interop._model.plan import Plan, Step
 from interop._model.verb import Verb
 from interop._verbs import dlpack_arguments

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interop._engine.context import defaults, scope
 from interop._engine.parse import parse_values
+from interop._model.context import defaults, scope
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
