@@ -1,4 +1,4 @@
-"""The public names. `interop.__getattr__` loads this module when the first of the names is used."""
+"""The public names. `interop.__getattr__` loads this module at the first use of a public name."""
 
 from interop._decorator.implemented_in import implemented_in
 from interop._identify.registration import register
@@ -84,8 +84,9 @@ __all__ = [
 
 
 def _publish(name: str) -> None:
-    """Let a public object name `interop` as its module, and list its keywords in its signature."""
+    """Set `__module__` of a public object to "interop", and show all keywords in the signature."""
     public = globals()[name]
+    # Tracebacks, `help` and pickles then show the name that users import.
     public.__module__ = "interop"
     if not isinstance(public, type):
         show_keywords(public)

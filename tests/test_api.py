@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import interop
+from interop._engine.fastpath import REFUSED
+from interop._engine.verb import share_plain
 from strategies import torch_dtype
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
@@ -148,3 +150,17 @@ def test_convert_subclass_within_one_framework_keeps_the_class(copy: bool | None
     assert type(interop.to_numpy(image, copy=copy)) is Image
     video = TENSOR.as_subclass(Video)
     assert type(interop.to_torch(video, copy=copy)) is Video
+
+
+def test_to_numpy_with_a_target_raises_type_error() -> None:
+    with pytest.raises(
+        TypeError, match=r"to_numpy\(\) takes 1 positional argument but 2 were given"
+    ):
+        interop.to_numpy(np.ones(3), "numpy")  # type: ignore[call-arg]
+
+
+def test_share_plain_of_an_array_that_is_not_plain_raises() -> None:
+    tensor = torch.ones(1).expand(3)  # the elements overlap
+    interop.to_numpy(tensor)
+    with pytest.raises(REFUSED):
+        share_plain(tensor, "numpy")

@@ -158,7 +158,7 @@ def paused() -> Iterator[None]:
 
 
 def is_traced() -> bool:
-    """Return whether a compiler such as `torch.compile` reads the program instead of running it."""
+    """Return whether a compiler such as `torch.compile` is tracing the program now."""
     for adapter in _tracers:  # noqa: SIM110 - torch.compile traces this loop
         if adapter.is_tracing():
             return True

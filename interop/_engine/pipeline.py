@@ -140,7 +140,7 @@ def _convert_again(conversion: Conversion, x: Any, refusal: BufferError) -> tupl
 
 
 def _convert_lazy(plan: Plan, x: Any, conversion: LazyConversion) -> tuple[Any, Plan]:
-    """Compute a lazy array and convert the result, or convert each block when it is computed."""
+    """Compute a lazy array and convert the result, or plan the conversion of each block."""
     whole = conversion.whole
     policy.warn(plan, whole.request)
     if plan.steps[0].verb is not Verb.COMPUTE:

@@ -51,7 +51,7 @@ def _compiled(function: Any, to: str | None) -> Any:
 
 
 def _with_own_code(function: Any) -> Any:
-    """Give a function a code object of its own, under the name that tracebacks and profiles show.
+    """Copy the code object of a function, with the name for tracebacks and profiles.
 
     CPython adapts the instructions of a code object to the classes that it meets. Functions for
     different targets meet different classes, and would undo the adaptions of each other (7 %).

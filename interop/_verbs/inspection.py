@@ -166,7 +166,7 @@ def _extent(x: object) -> _Extent:
 
 
 class _AddressOnly:
-    """An object whose addresses `numpy.shares_memory` compares.
+    """An array interface with addresses for `numpy.shares_memory` to compare.
 
     The addresses may be those of a device. Nothing reads the memory.
     """

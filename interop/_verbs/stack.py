@@ -171,7 +171,10 @@ class _Job(NamedTuple):
 
 
 def _stack_at_source(items: list[Any], axis: int, here: Device, job: _Job) -> Any:
-    """Stack in the framework of the arrays, then convert; NotImplemented if it has no `stack`."""
+    """Stack in the framework of the arrays, and convert the result.
+
+    The result is NotImplemented if the framework cannot stack.
+    """
     source = registry.identify(items[0]).adapter
     if not here.is_host and job.ends_on_host(here):
         _wait_for_request(source, here, job.request)
