@@ -1,4 +1,4 @@
-"""Containers of classes that somebody else wrote: what is in one, and how to build another like it."""
+"""Containers of any class: their children, and the construction of a container like another."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ _FIELD: Final = ".{}".format
 
 
 class Entry(NamedTuple):
-    """Where a child is, and how one writes that."""
+    """A child of a container, with the key of the child."""
 
     format_key: Callable[[Any], str]
+    """Formats the key as source code: ``[0]`` or ``.name``."""
     key: Any
     child: Any
 
 
 def is_container(cls: type) -> bool:
-    """Whether its instances can be looked into."""
+    """Whether instances of a class are containers: dicts, lists, tuples and dataclasses."""
     return issubclass(cls, (dict, list, tuple)) or _is_dataclass(cls)
 
 
 def _is_dataclass(cls: type) -> bool:
-    """Return whether a class is a dataclass.
-
-    A class is not a dataclass just because its metaclass answers to every name.
-    """
+    # A metaclass may answer to every name, so the type of the attribute is checked.
     return isinstance(getattr(cls, "__dataclass_fields__", None), dict)
 
 
 def entries(tree: Any) -> Iterator[Entry]:
-    """Yield the items, then the fields: a class may have both."""
+    """Yield the items of a container, then the fields: a class may have both."""
     if isinstance(tree, dict):
         yield from (Entry(INDEX, key, child) for key, child in tree.items())
     elif names := getattr(tree, "_fields", None) if isinstance(tree, tuple) else None:
@@ -47,18 +45,20 @@ def entries(tree: Any) -> Iterator[Entry]:
 
 
 def field_names(tree: Any) -> list[Any]:
-    """Return the names of the fields, in the order of `places`.
+    """Return the name of each child, in the order of `entries`.
 
-    The fields of tuples written in C have names, too.
+    Tuples written in C, such as torch's results, have names of fields in ``__match_args__``.
     """
     names = getattr(type(tree), "__match_args__", ())
-    return [
-        names[entry.key] if entry.key in range(len(names)) else entry.key for entry in entries(tree)
-    ]
+    named = dict(enumerate(names))
+    return [named.get(entry.key, entry.key) for entry in entries(tree)]
 
 
 def rebuild(tree: Any, values: list[Any]) -> Any:
-    """Return a container like `tree` with these values in its places, or `tree` itself if its class won't have that."""
+    """Return a container like `tree` with other children.
+
+    If the class does not allow that, `tree` itself is returned.
+    """
     try:
         new = _build_tuple(tree, values) if isinstance(tree, tuple) else _build(tree, iter(values))
         found = [entry.child for entry in entries(new)]
@@ -69,29 +69,34 @@ def rebuild(tree: Any, values: list[Any]) -> Any:
 
 
 def _build(tree: Any, values: Iterator[Any]) -> Any:
-    """Copy it, and put the values in: past ``__init__``, and past a frozen class's ``__setattr__``."""
+    """Copy a container and replace the children, without a call of ``__init__``."""
     new = copy.copy(tree)
-    if new is tree:  # it takes itself for immutable
+    if new is tree:  # the class declares its instances immutable
         return tree
-    if getattr(tree, "__dict__", None) is tree:  # a dict whose keys are its attributes
+    if getattr(tree, "__dict__", None) is tree:  # the items of such a dict are its attributes
         new.__dict__ = new
-    if isinstance(tree, (dict, list)):
-        for key, value in zip(
-            tree.keys() if isinstance(tree, dict) else range(len(tree)), values, strict=False
-        ):
-            new[key] = value
+    for key in _keys(tree):
+        new[key] = next(values)
     for name, value in zip(_fields(tree), values, strict=True):
-        object.__setattr__(new, name, value)
+        object.__setattr__(new, name, value)  # a frozen dataclass refuses setattr
     for name in _cached(tree):
         del vars(new)[name]
     return new
 
 
+def _keys(tree: Any) -> list[Any]:
+    """Return the keys of the items, but not of the fields."""
+    if isinstance(tree, dict):
+        return list(tree)
+    if isinstance(tree, list):
+        return list(range(len(tree)))
+    return []
+
+
 def _build_tuple(tree: Any, values: list[Any]) -> Any:
     cls = type(tree)
-    if hasattr(
-        cls, "n_sequence_fields"
-    ):  # written in C, like `os.stat_result`: some fields have a name and no index
+    if hasattr(cls, "n_sequence_fields"):
+        # Written in C, like `os.stat_result`: some fields have a name and no index.
         return cls(values, tree.__reduce__()[1][1])
     new = tuple.__new__(cls, values)
     if hasattr(tree, "__dict__"):
@@ -102,12 +107,14 @@ def _build_tuple(tree: Any, values: list[Any]) -> Any:
 def _fields(tree: Any) -> list[str]:
     if not _is_dataclass(type(tree)):
         return []
-    import dataclasses  # noqa: PLC0415 - takes longer to import than all of interop
+    # Importing this module takes longer than importing interop.
+    import dataclasses  # noqa: PLC0415
 
     return [field.name for field in dataclasses.fields(tree) if hasattr(tree, field.name)]
 
 
 def _cached(tree: Any) -> list[str]:
-    """Name what was computed from the arrays before, and would still be of their framework."""
-    cls, remembered = type(tree), getattr(tree, "__dict__", ())
-    return [name for name in remembered if isinstance(getattr(cls, name, None), cached_property)]
+    """Return the names of cached properties, whose values belong to the old children."""
+    cls = type(tree)
+    attributes = getattr(tree, "__dict__", ())
+    return [name for name in attributes if isinstance(getattr(cls, name, None), cached_property)]

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     Fixed = Mapping[str, Mapping[str, Any]]
 
 _COMMON = "array_api_compat"
-"""Its containers are those of the standard, which every adapter knows."""
+"""Package whose containers are those of the array API standard. Every adapter knows them."""
 
 
 def find(cls: type) -> Fixed:
-    """Return, by field of a container class, the keywords that the framework overrules."""
+    """Return the fixed keywords of a container class, by the name of the field."""
     for base in cls.__mro__:
         root = base.__module__.partition(".")[0]
         adapter = Adapter() if root == _COMMON else registry.adapter_of_package(root)
@@ -31,8 +31,9 @@ def find(cls: type) -> Fixed:
 
 
 def merge_fixed(keywords: Mapping[str, Any], fixed: Mapping[str, Any], to: Any) -> dict[str, Any]:
-    """Return the keywords for one field; a framework that holds no host memory is left to find a device."""
+    """Return the keywords of a call, overruled by the fixed keywords of a field."""
     merged = {**keywords, **fixed}
+    # A target without host memory finds a device as for any other array.
     if fixed.get("device") == CPU and CPU.kind not in registry.find(to).device_kinds:
         merged["device"] = keywords.get("device")
     return merged
