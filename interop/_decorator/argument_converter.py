@@ -61,9 +61,10 @@ class ArgumentConverter:
             except fastpath.REFUSED:
                 pass
         visitor = self._make_visitor()
-        # One walk, so that an object that is passed twice is converted once.
+        # One converter, so that an object that is passed twice is converted once.
         out = list(args)
-        self.parameters.walk(visitor.make_walk(), out, kwargs, args, kwargs)
+        tree_converter = visitor.make_tree_converter()
+        self.parameters.convert(tree_converter, out, kwargs, args, kwargs)
         result_converter = self._result_converter
         if visitor.first is not None:
             result_converter = self._find_result_converter(visitor.first)
@@ -78,13 +79,13 @@ class ArgumentConverter:
                 return result_converter.share(value)
             except fastpath.REFUSED:
                 pass
-        return result_converter.walk(value, role, _ROLES[role].format(self.parameters.name))
+        return result_converter.convert_tree(value, role, _ROLES[role].format(self.parameters.name))
 
     def convert_sent(self, value: Any, /) -> Any:
         """Convert a value that is sent to a generator."""
-        walk = self._make_visitor().make_walk()
+        converter = self._make_visitor().make_tree_converter()
         prefix = f"in what {self.parameters.name} is sent: "
-        return walk.start([None], [(0, value)], lambda _: "value", prefix)[0]
+        return converter.convert([None], [(0, value)], lambda _: "value", prefix)[0]
 
     def _make_visitor(self) -> ArgumentVisitor:
         return ArgumentVisitor(

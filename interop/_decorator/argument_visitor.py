@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from interop import errors
 from interop._decorator.admission import has_protocol
 from interop._identify import registry
-from interop._trees.convert_tree import Walk
+from interop._trees.tree_converter import Treatment, TreeConverter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,19 +37,19 @@ class ArgumentVisitor:
         self._admission = admission
         self._has_result_converter = has_result_converter
 
-    def make_walk(self) -> Walk:
-        """Make a walk over the arguments of a call."""
-        on_foreign = None if self._admission.foreign is False else self._convert_foreign
-        return Walk(
-            None,
-            self._convert_argument,
-            always_rebuild=False,
-            on_foreign=on_foreign,
-            verb_for_fixed=self._verb_with_fixed_keywords,
-        )
+    def make_tree_converter(self) -> TreeConverter:
+        """Make the converter of the arguments of a call."""
+        treatment = self._treat(self._convert_argument)
+        return TreeConverter(None, treatment, self._treat_field, always_rebuild=False)
 
-    def _verb_with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Any:
-        return partial(self._convert_argument, converter=self._converter.with_fixed_keywords(fixed))
+    def _treat(self, on_array: Any) -> Treatment:
+        if self._admission.foreign is False:
+            return Treatment(on_array)
+        return Treatment(on_array, on_foreign=self._convert_foreign)
+
+    def _treat_field(self, fixed: Mapping[str, Any]) -> Treatment:
+        converter = self._converter.with_fixed_keywords(fixed)
+        return self._treat(partial(self._convert_argument, converter=converter))
 
     def _convert_argument(self, x: Any, _: object, converter: Converter | None = None) -> Any:
         """Admit and convert one array, and record the first one."""
@@ -70,7 +70,7 @@ class ArgumentVisitor:
             self._admission.check_foreign(x)
         return self._converter.convert(x)  # refuses an object without a protocol
 
-    def _convert_foreign(self, _: object, x: Any) -> Any:
+    def _convert_foreign(self, x: Any, _: object) -> Any:
         """Convert, refuse or pass an object that may have an array protocol."""
         if self._admission.foreign:
             try:

@@ -8,7 +8,7 @@ from interop._engine import fastpath
 from interop._engine.verb import share_plain
 from interop._identify import registry
 from interop._trees import fixed_keywords
-from interop._trees.convert_tree import Walk
+from interop._trees.tree_converter import Treatment, TreeConverter
 from interop._verbs.convert import convert_computed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Converter(NamedTuple):
             raise KeyError
         return result
 
-    def walk(self, value: Any, name: str, prefix: str) -> Any:
+    def convert_tree(self, value: Any, name: str, prefix: str) -> Any:
         """Convert all arrays and NumPy scalars in a tree.
 
         Parameters
@@ -71,24 +71,20 @@ class Converter(NamedTuple):
         name, prefix : str
             Name of the tree and start of the note in a refusal.
         """
-        walk = Walk(
-            None,
-            self.convert,
-            always_rebuild=False,
-            on_scalar=self._convert_scalar,
-            verb_for_fixed=self._verb_with_fixed_keywords,
-        )
-        return walk.start([None], [(0, value)], lambda _: name, prefix)[0]
+        treatment = Treatment(self.convert, on_scalar=self._convert_scalar)
+        converter = TreeConverter(None, treatment, self._treat_field, always_rebuild=False)
+        return converter.convert([None], [(0, value)], lambda _: name, prefix)[0]
 
     def with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Converter:
         """Return the converter for a field of a container that fixes some keywords."""
         keywords = fixed_keywords.merge_fixed(self.keywords, fixed, self.to)
         return Converter(self.to, keywords)
 
-    def _verb_with_fixed_keywords(self, fixed: Mapping[str, Any]) -> Any:
-        return self.with_fixed_keywords(fixed).convert
+    def _treat_field(self, fixed: Mapping[str, Any]) -> Treatment:
+        on_array = self.with_fixed_keywords(fixed).convert
+        return Treatment(on_array, on_scalar=self._convert_scalar)
 
-    def _convert_scalar(self, _: object, x: Any) -> Any:
+    def _convert_scalar(self, x: Any, _: object) -> Any:
         """Convert a NumPy scalar to an array without dimensions; text and dates stay unchanged."""
         adapter = cast("Adapter", registry.adapter_of(type(x)))
         if adapter.name == self.to:

@@ -10,7 +10,7 @@ from interop._decorator import wire
 from interop._decorator.admission import Admission, has_protocol
 from interop._decorator.settings import ARRAY_API
 from interop._identify import registry
-from interop._trees.convert_tree import Walk
+from interop._trees.tree_converter import Treatment, TreeConverter
 from interop._verbs.inspection import namespace
 
 if TYPE_CHECKING:
@@ -82,14 +82,15 @@ class NamespaceInjector:
             arrays.append(x)
             return x
 
-        def on_foreign(_: object, x: Any) -> Any:
+        def on_foreign(x: Any, _: object) -> Any:
             if has_protocol(x):
                 others.append(x)
                 self._admission.check_foreign(x)
             return x
 
-        walk = Walk(None, on_array, always_rebuild=False, on_foreign=on_foreign)
-        self._parameters.walk(walk, list(args), {}, args, kwargs)
+        treatment = Treatment(on_array, on_foreign=on_foreign)
+        visitor = TreeConverter(None, treatment, always_rebuild=False)
+        self._parameters.convert(visitor, list(args), {}, args, kwargs)
         return arrays, others
 
 

@@ -14,7 +14,7 @@ from interop._engine.wire import register_blocks
 from interop._identify import registry
 from interop._model.context import defaults, scope
 from interop._model.request import Request
-from interop._trees.convert_tree import Walk
+from interop._trees.tree_converter import Treatment, TreeConverter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +88,8 @@ class BlockMapper:
         keys = {key: x for key, x in pairs if registry.is_lazy(type(x))}
         if keys:
             others = [(key, x) for key, x in pairs if key not in keys]
-            walk = Walk(None, _refuse_lazy, always_rebuild=False)
-            walk.start(dict(others), others, parameters.format_argument, parameters.prefix)
+            visitor = TreeConverter(None, Treatment(_refuse_lazy), always_rebuild=False)
+            visitor.convert(dict(others), others, parameters.format_argument, parameters.prefix)
         return keys
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from inspect import Parameter
 
-    from interop._trees.convert_tree import Walk
+    from interop._trees.tree_converter import TreeConverter
 
     Pairs = Iterable[tuple[Any, Any]]
 
@@ -83,21 +83,21 @@ class Parameters:
             (k, x) for k, x in kwargs.items() if (k if k in self.known else self.others) in only
         ]
 
-    def walk(
+    def convert(
         self,
-        walk: Walk,
+        converter: TreeConverter,
         out: list[Any],
         named: dict[str, Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        """Walk over the arguments to convert, and set their items of `out` and `named`."""
+        """Convert the arguments that are meant, and set their items of `out` and `named`."""
         by_position = self.by_position(args)
-        walk.start(out, by_position, self.format_argument, self.prefix)
+        converter.convert(out, by_position, self.format_argument, self.prefix)
         if kwargs:
-            # A list, because `named` may be `kwargs`, which the walk changes.
+            # A list, because `named` may be `kwargs`, which changes.
             by_keyword = list(self.by_keyword(kwargs))
-            walk.start(named, by_keyword, self.format_argument, self.prefix)
+            converter.convert(named, by_keyword, self.format_argument, self.prefix)
 
     def format_argument(self, key: int | str) -> str:
         """Return the name of an argument: of its parameter, or as an item of ``*args``."""
