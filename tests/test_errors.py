@@ -96,7 +96,8 @@ WHO_AND_WHAT = {
     ),
     "another class": Case(
         lambda: interop.convert(ONES, list), interop.UnknownFrameworkError,
-        "a target is the name of a framework, the module or the class of arrays of a framework, not <class 'list'>. Known frameworks: KNOWN.",
+        "a target is the name of a framework, the module or the class of arrays of a framework, not <class 'list'>. "
+        "Known frameworks: KNOWN.",
     ),
     "a reference of no framework": Case(
         lambda: interop.convert_like(ONES, b"abc"), interop.UnknownFrameworkError,
