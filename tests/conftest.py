@@ -38,7 +38,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def has_gpu() -> bool:
-    """Whether a framework that is here sees a CUDA device."""
+    """Return whether an installed framework finds a CUDA device."""
     with warnings.catch_warnings(action="ignore"):  # of drivers that are missing or old
         if available("torch"):
             import torch
@@ -53,7 +53,7 @@ def has_gpu() -> bool:
 
 
 def is_compiled() -> bool:
-    """Whether interop's own extensions were built and are in use, here with torch."""
+    """Return whether interop's compiled modules are in use with torch."""
     from interop._engine import fastpath
     from interop._identify import registry
 

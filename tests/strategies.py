@@ -42,7 +42,7 @@ class Layout(NamedTuple):
 
     @property
     def places(self) -> set[int]:
-        """The place of every element, found by going to each."""
+        """Return the position of every element, found by enumeration."""
         indices = itertools.product(*map(range, self.shape))
         return {
             self.offset + sum(i * s for i, s in zip(index, self.strides, strict=True))
@@ -120,7 +120,7 @@ def any_bytes(draw: DrawFn, size: int, dtype: str) -> NDArray[np.uint8]:
 
 
 def write_numbers(x: Any) -> None:
-    """Write numbers that every dtype can say exactly, float8_e8m0fnu included."""
+    """Write numbers that every dtype can represent exactly, float8_e8m0fnu included."""
     numbers: Any = np.resize([1, 2, 4], x.shape)
     x[...] = torch.from_numpy(numbers) if isinstance(x, torch.Tensor) else numbers
 
@@ -164,7 +164,7 @@ def numpy_cases(
 
 @st.composite
 def torch_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, of: str = "bytes") -> Case:
-    """Tensors in memory of torch's own, some with a gradient, some with a lazy bit."""
+    """Generate tensors in torch's own memory, some with a gradient or a lazy bit."""
     name, layout = draw(st.sampled_from(dtypes)), draw(layouts(may_reverse=False))
     dtype = torch_dtype(name)
     owner = torch.from_numpy(any_bytes(draw, layout.length * dtype.itemsize, name)).clone()
@@ -184,7 +184,7 @@ def torch_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, of: str = "by
 
 @st.composite
 def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
-    """Objects of no framework over the memory of an array, each speaking one protocol."""
+    """Generate objects of no framework over an array's memory, with one protocol each."""
     speak = draw(
         st.sampled_from(
             [memoryview, foreign.DLPack, foreign.OldDLPack, foreign.ArrayInterface, foreign.Array]

@@ -40,7 +40,7 @@ def test_convert_at_any_address_does_not_crash_the_process(check: str, compiled:
 
 
 class TestTorchKernels:
-    """The reason for all of this: which of torch's kernels end the process, and that those for real numbers do not."""
+    """The reason for the rule: torch's kernels accept any address, except for complex128."""
 
     def test_clone_of_other_dtypes_at_any_address_does_not_crash(self) -> None:
         code = """
@@ -137,7 +137,7 @@ class TestConvert:
 
 
 class TestExport:
-    """The consumer is not known, so elements lie at multiples of their size."""
+    """The consumer is unknown, so elements must be aligned to the element size."""
 
     @pytest.mark.parametrize(("dtype", "shift"), [("complex64", 4), ("complex128", 8)])
     def test_export_of_misaligned_complex_copies(self, dtype: str, shift: int) -> None:
@@ -177,7 +177,7 @@ class TestJAX:
 
 
 class TestAdapter:
-    """The contract: what the planner asks, and what happens where nobody can answer."""
+    """The adapter contract: the alignment that an adapter requires, and missing addresses."""
 
     def test_alignment_by_default_is_1_or_the_size_of_a_complex_element(self) -> None:
         adapter = LedgerAdapter()
@@ -189,7 +189,7 @@ class TestAdapter:
         assert registry.adapter_named(name).alignment("complex128") == 1
 
     def test_adopt_host_refuses_a_misaligned_array(self) -> None:
-        """An adapter that tells no address reaches torch's: it refuses, and the plan is made again."""
+        """torch refuses a misaligned array if the source's adapter gave the planner no address."""
         with pytest.raises(BufferError, match="torch needs 16 bytes of alignment for complex128"):
             registry.adapter_named("torch").adopt_host(place(3, "complex128", shift=8))
 

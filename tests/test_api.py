@@ -25,7 +25,7 @@ class Video(torch.Tensor):
 
 
 class Loud(torch.Tensor):
-    """A subclass that redefines everything, and nothing for the better."""
+    """A tensor subclass for which every torch function raises."""
 
     @classmethod
     def __torch_function__(cls, *_: Any, **__: Any) -> Any:

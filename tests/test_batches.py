@@ -172,7 +172,7 @@ def test_batches_error_of_lazy_source_notes_the_failing_slice() -> None:
 
     parts = iter(batches(Broken(VALUES), "numpy", size=4))
     next(parts)
-    with pytest.raises(OSError) as caught:  # noqa: PT011 - it has no words
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the error has no message
         next(parts)
     assert caught.value.__notes__ == ["at x[4:6]"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
-GOALS = {  # what was promised, in pure Python and compiled, by the call that it is compared with
+GOALS = {  # the promised ratios, in pure Python and compiled, by the reference call
     "t.numpy()": (1.30, 0.47),
     "t.detach().cpu().numpy()": (0.75, 0.25),
     "g.detach().numpy()": (1.30, 0.50),
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.requires("torch", "numpy")
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Return a function that imports a module of bench/, and unload these modules at the end."""
+    """Yield a function that imports a module of bench/, and unload these modules at the end."""
     ours = {file.stem for file in BENCH.glob("*.py")} - {"__main__"}
     assert not ours & sys.modules.keys()
     monkeypatch.syspath_prepend(BENCH)
@@ -158,7 +158,7 @@ def test_bench_with_markdown_option_writes_the_tables(
     table = load("tables").Table(
         "Title", ("work", "ratio"), [("`a | b`", "0.5"), ("c", "-")], ["a note"]
     )
-    monkeypatch.setattr(load("measure"), "pin", lambda: None)  # this process stays as it is
+    monkeypatch.setattr(load("measure"), "pin", lambda: None)  # the current process must not change
     monkeypatch.setattr(
         sys, "argv", ["bench", "--quick", "--markdown", str(tmp_path / "written.md")]
     )

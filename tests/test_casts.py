@@ -21,7 +21,7 @@ everywhere = pytest.mark.parametrize(
 
 
 def numbers(x: Any) -> list[complex]:
-    """The elements as Python's numbers, by the framework's own means."""
+    """Return the elements as Python numbers, read through the framework."""
     plain = (
         x.detach().to(torch.complex128).resolve_conj()
         if isinstance(x, torch.Tensor)
@@ -32,7 +32,7 @@ def numbers(x: Any) -> list[complex]:
 
 
 def keeps_kind(source: str, target: str) -> bool:
-    """NumPy's own answer; what ml_dtypes adds are floats."""
+    """Return numpy.can_cast with "same_kind", with the dtypes of ml_dtypes as floats."""
     plain = {dtype: "float16" if dtype in EXOTIC else dtype for dtype in (source, target)}
     return np.can_cast(plain[source], plain[target], "same_kind")
 
@@ -43,9 +43,9 @@ def keeps_kind(source: str, target: str) -> bool:
 def test_convert_with_dtype_makes_one_copy_with_equal_numbers(
     case: Case, to: str, kwargs: dict[str, Any], dtype: str
 ) -> None:
-    """The same for numbers that every dtype has: what becomes of others is the framework's business."""
+    """The numbers are representable in every dtype. Other numbers depend on the framework."""
     assume(keeps_kind(case.dtype, dtype) and dtype != case.dtype)
-    assume(not (case.read and dtype in EXOTIC))  # read as NumPy has it, cast by ml_dtypes or torch
+    assume(not (case.read and dtype in EXOTIC))  # NumPy reads, ml_dtypes or torch casts
     before = numbers(case.array)
     plan, result = convert(case, to, kwargs | {"dtype": dtype})
     assert result.dtype == (torch_dtype(dtype) if to == "torch" else numpy_dtype(dtype))
@@ -99,7 +99,7 @@ def test_convert_lossy_cast_needs_casting_unsafe(x: str, to: str, source: str, t
 
 @everywhere
 def test_convert_with_casting_unsafe_gives_no_warning(x: str, to: str) -> None:
-    """NaN becomes some integer, an imaginary part is gone: no warning says again what casting="unsafe" said."""
+    """With casting="unsafe", NaN to integer and a dropped imaginary part give no warning."""
     nan = interop.convert(np.array([np.nan, 1e300]), x)
     assert interop.convert(nan, to, dtype="int32", casting="unsafe").shape == (2,)
     whole = interop.convert(np.array([1 + 2j]), x)

@@ -28,7 +28,7 @@ def test_chunks_cover_all_elements_once_in_row_major_order(
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple), st.integers(1, 200))
 def test_chunks_are_as_large_as_the_limit_allows(shape: tuple[int, ...], limit: int) -> None:
-    """No chunk has room for the next run of rows, except at the end of an axis."""
+    """A chunk could not take the next run of rows, except at the end of an axis."""
     sizes = [chunk.elements for chunk in iter_chunks(shape, limit)]
     row = max(
         int(np.prod(shape[axis:]))
@@ -59,7 +59,7 @@ def test_slices_end_at_the_end_of_the_axis() -> None:
 
 
 class Dataset:
-    """As h5py's."""
+    """A model of h5py.Dataset."""
 
     shape = (3,)
     dtype = np.dtype("f4")
@@ -72,7 +72,7 @@ class Dataset:
 
 
 class Labelled(Dataset):
-    """As pandas'."""
+    """A model of a pandas object."""
 
     iloc = None
 

@@ -35,7 +35,7 @@ adopt, _, adopt_copy = adapter.compiled_adopt_host() or nothing
 
 
 class TestTaken:
-    """Plain arrays go this way, and not only the flow in Python: else the rest of this file would show nothing."""
+    """Plain arrays take the compiled path. Otherwise the tests in this file prove nothing."""
 
     @pytest.mark.parametrize("dtype", PLAIN)
     @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ class TestTaken:
     ) -> None:
         tensor = take(torch.ones((3, 4), dtype=torch_dtype(dtype)))
         array = take(np.ones((3, 4), dtype))
-        for _ in range(2):  # the first freezes the storage, by torch itself
+        for _ in range(2):  # at the first call torch freezes the storage
             assert interop.shares_memory(share(tensor), tensor)
         assert interop.shares_memory(adopt(array), array)
         assert bits(share_copy(tensor)) == bits(adopt_copy(array)) == bits(array)
@@ -66,7 +66,7 @@ class TestTaken:
     def test_verbs_with_plain_arrays_call_no_python_function(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nothing of Python's is called in between."""
+        """No Python function runs during the call."""
         tensor, array, weight = torch.ones(3), np.ones(3), torch.ones(3, requires_grad=True)
         for x in (tensor, array):
             interop.to_numpy(x), interop.to_torch(x)  # in case that all has been forgotten
@@ -90,10 +90,10 @@ class TestTaken:
 
 
 class TestAgreement:
-    """It does what the plan would do, or answers NotImplemented."""
+    """The compiled path agrees with the plan, or returns NotImplemented."""
 
     def test_adopt_and_share_of_large_copies_return_not_implemented(self) -> None:
-        """Which side makes them is decided there, by the same size."""
+        """The planner chooses the side that copies, by the same size limit."""
         for n, is_large in ((choices._LARGE - 1, False), (choices._LARGE, True)):
             array, tensor = np.zeros(n, "uint8"), torch.zeros(n, dtype=torch.uint8)
             assert (adopt_copy(array) is NotImplemented) == is_large
@@ -245,7 +245,7 @@ class TestLifetime:
         assert tensors == []
 
     def test_to_torch_results_can_be_freed_by_autograd(self) -> None:
-        """Its thread drops what backward no longer needs."""
+        """Autograd's thread frees the tensors that backward no longer needs."""
         weight = torch.ones(3, requires_grad=True)
         for _ in range(100):
             (weight * interop.to_torch(np.full(3, 2.0, "float32"))).sum().backward()  # type: ignore[no-untyped-call]
@@ -254,7 +254,7 @@ class TestLifetime:
 
 
 class Witness(TorchFunctionMode):
-    """Sees every call of torch."""
+    """A torch function mode that records every call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -304,7 +304,7 @@ class TestModes:
 
 
 class TestVerbs:
-    """A compiled verb is a function to whoever looks at it."""
+    """A compiled function looks like a Python function to inspection."""
 
     @pytest.mark.parametrize("verb", [interop.convert, interop.to_numpy, interop.to_torch])
     def test_verb_has_the_signature_and_metadata_of_the_function(self, verb: Any) -> None:

@@ -81,7 +81,7 @@ class TestDask(LazyAdapterSuite):
 
 
 class StreamSuite(DeviceAdapterSuite):
-    """Streams on the GPU of this machine, or on the simulated one, where nothing runs unasked."""
+    """The stream suite on a real GPU, or on the simulated GPU with lazy execution."""
 
     def occupy(self, device: Device) -> None:
         if not simulated():

@@ -12,7 +12,7 @@ CONFTEST = Path(__file__).with_name("conftest.py")
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A suite with our conftest, where simcuda is missing and numpy is not."""
+    """A test suite with this conftest, in which simcuda is missing and numpy is present."""
     monkeypatch.delenv("INTEROP_REQUIRE", raising=False)
     monkeypatch.delenv("INTEROP_SIMCUDA", raising=False)
     pytester.makeini("[pytest]\nmarkers =\n    requires(*names): what the test needs\n")

@@ -28,7 +28,7 @@ PAIRS: Final = list(product(PLAIN, PLAIN))
 
 
 def may_be_cast(source: str, target: str) -> bool:
-    """The rules of NumPy: safe casts to integers, and casts of the same kind to floats."""
+    """Return whether NumPy's rules allow a cast: safe to integers, same_kind to floats."""
     if np.dtype(source).kind in "iu" and np.dtype(target).kind in "iu":
         return np.can_cast(source, target, "safe")
     return np.can_cast(source, target, "same_kind")

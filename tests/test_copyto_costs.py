@@ -200,7 +200,7 @@ def test_copyto_without_buffer_waits_gives_wrong_values(
     pair = (host, device_array) if direction == "download" else (device_array, host)
     copyto(*pair, batch_bytes=BATCH)
     simcuda.drain()
-    simcuda.reset()  # the races that it is here for
+    simcuda.reset()  # clears the expected races
     assert not np.array_equal(host, interop.to_numpy(device_array)) or not np.array_equal(
         host, VALUES
     )

@@ -74,7 +74,7 @@ def test_copyto_with_subclass_that_redefines_slicing_writes_the_values() -> None
     np.testing.assert_array_equal(copied, VALUES)
 
 
-# -- what is read, and when ------------------------------------------------------------------------------------------
+# -- reads and their order -----------------------------------------------------------------------
 
 
 def test_copyto_from_lazy_source_reads_each_chunk_once() -> None:

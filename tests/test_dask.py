@@ -20,7 +20,7 @@ TARGETS = ["numpy", "torch", "jax"]
 
 @pytest.fixture(autouse=True)
 def synchronous() -> Iterator[None]:
-    """Compute one block after the other, in this thread."""
+    """Compute the blocks one after the other, in this thread."""
     with on("synchronous"):
         yield
 
@@ -29,7 +29,7 @@ def pickled(x: Any) -> Any:
     return pickle.loads(pickle.dumps(x))  # noqa: S301 - our own
 
 
-# -- nothing is computed ---------------------------------------------------------------------------------------------
+# -- laziness ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", TARGETS)
@@ -66,7 +66,7 @@ def test_convert_like_from_or_to_dask_array_gives_a_dask_array() -> None:
     (block, *_) = blocks_of(interop.convert_like(x, torch.ones(1)))
     assert isinstance(block, torch.Tensor)
     y = convert(x, "torch")
-    assert interop.convert_like(y, x) is y  # lazy is the framework, not what is in it
+    assert interop.convert_like(y, x) is y  # the lazy framework, not the framework of the blocks
     assert interop.convert_like(torch.ones(4), x).npartitions == 1
 
 
@@ -155,7 +155,7 @@ def test_convert_dask_array_with_dtype_has_the_dtype_before_computing() -> None:
 
 
 def test_convert_dask_array_with_false_meta_gives_the_real_values() -> None:
-    """What has come is planned for anew; bytes and values are those of what has come."""
+    """The computed array is planned again, so bytes and values are those of the real array."""
     import torch
 
     wrong_class = of_blocks(torch.from_numpy)
@@ -180,7 +180,7 @@ def test_meta_of_torch_blocks_can_be_copied_pickled_and_converted() -> None:
         assert interop.framework_of(x) == "torch"
 
 
-# -- what is said --------------------------------------------------------------------------------------------------
+# -- plans and messages --------------------------------------------------------------------------
 
 
 def test_explain_lazy_dask_conversion_shows_the_plan_of_the_blocks() -> None:

@@ -69,7 +69,7 @@ def test_convert_dask_array_copy_false_is_refused_before_computing() -> None:
 
 
 def test_convert_dask_array_copy_false_raises_if_a_block_needs_a_copy() -> None:
-    """Its meta has no negative strides."""
+    """The meta does not show the negative strides of the blocks."""
     x = of_blocks(lambda block: block[::-1])
     assert np.array_equal(convert(x, "torch").compute()[:4], VALUES[3::-1])
     with pytest.raises(interop.CopyRequiredError, match="torch has no negative strides"):

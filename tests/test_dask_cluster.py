@@ -45,7 +45,7 @@ def client() -> Iterator[Any]:
 
 @pytest.fixture
 def fresh() -> Iterator[Any]:
-    """Return a client of workers that have done nothing yet: restarted ones would be no fresher, and come late."""
+    """Yield a client of new workers. A restart of existing workers would be slower."""
     with two_workers() as client:
         yield client
 
@@ -75,7 +75,7 @@ def knows_us(client: Any, worker: str) -> bool:
 
 
 def at(client: Any, worker: str, x: Any) -> Any:
-    """Compute all blocks of an array on one worker, and leave them there."""
+    """Compute all blocks of an array on one worker, and keep the results there."""
     from distributed import wait
 
     x = client.persist(x, workers=[worker], allow_other_workers=False)
@@ -133,7 +133,7 @@ def test_rechunk_on_cluster_keeps_the_values_of_jax_blocks(client: Any) -> None:
     assert client.status == "running"
 
 
-# -- what is refused, and what is allowed ------------------------------------------------------------------------------
+# -- refusals and permissions ----------------------------------------------------------------------
 
 
 def read_only() -> Any:
@@ -203,7 +203,7 @@ def test_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
     ):
         interop.to_numpy(lazily)
     assert not client.run_on_scheduler(known)
-    held = client.persist(lazily, optimize_graph=False)  # fused, they would have another name
+    held = client.persist(lazily, optimize_graph=False)  # fused tasks would have another name
     with interop.options(max_host_bytes=VALUES.nbytes):
         assert np.array_equal(interop.to_numpy(held), -VALUES)
     assert client.run_on_scheduler(known)
@@ -224,9 +224,9 @@ def test_serialization_of_a_large_block_makes_no_second_copy(
     one, two = workers(client)
 
     def resident(*, reset: bool) -> dict[str, int]:
-        """Bytes that this process has and, since the last reset, has had at most."""
+        """Return the resident bytes of this process, now and at most since the last reset."""
         if reset:
-            with suppress(OSError):  # then the peak is of all its life, and grows less
+            with suppress(OSError):  # then the peak includes earlier work
                 Path("/proc/self/clear_refs").write_text("5")
         fields = dict(
             line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
@@ -290,7 +290,7 @@ def test_compute_when_a_worker_is_killed_gives_the_values(client: Any, tmp_path:
     gate, mark = f"gate-{tmp_path}", f"waits-{tmp_path}-"
 
     def count(block: Any) -> Any:
-        """Count the runs; those of the second half wait, when the first one is done."""
+        """Count the runs. Runs on blocks with negative values wait for the gate."""
         from distributed import Event, get_worker
 
         (tmp_path / uuid.uuid4().hex).touch()

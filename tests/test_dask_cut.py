@@ -54,7 +54,7 @@ def test_convert_array_to_dask_shares_memory(name: str, chunks: Any) -> None:
     x = convert(source, "dask", chunks=chunks)
     assert explain(source, "dask", chunks=chunks).zero_copy
     assert (x.shape, x.dtype) == (tuple(native.shape), to_numpy(native).dtype)
-    for _ in range(2):  # computed again, it has what is in the memory then
+    for _ in range(2):  # a second computation reads the current memory
         assert type(x.compute()) is type(native)
         assert to_numpy(x).tolist() == native.tolist()
         native[...] = 7
@@ -75,7 +75,7 @@ def test_convert_array_to_dask_with_copy_true_is_independent(name: str, chunks: 
 
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 def test_convert_from_dask_with_compute_shares_memory_unless_copy_is_true(to: str) -> None:
-    """One block of torch's is handed out as it is: it is the memory that was cut."""
+    """A single torch block is returned unchanged, and the block is the original memory."""
     import torch
 
     memory = torch.arange(48.0)
@@ -159,11 +159,11 @@ def test_chunks_in_every_form_of_dask_are_accepted(chunks: Any, expected: Any) -
         assert np.array_equal(to_numpy(x), VALUES)
     y = convert(convert(VALUES, "dask"), "dask", chunks=chunks)
     assert np.array_equal(to_numpy(y), VALUES)
-    if chunks != "64B":  # which depends on what the blocks were
+    if chunks != "64B":  # this limit depends on the previous blocks
         assert y.chunks == expected
 
 
-# The id of object() has no address: all processes of a test run must find the same tests.
+# Without an address in the id, all processes of a test run find the same tests.
 INVALID_CHUNKS = [
     "no",
     (2,),
@@ -216,7 +216,7 @@ def test_convert_dask_to_dask_keeps_the_framework_of_the_blocks() -> None:
     assert not interop.shares_memory(copied, x.compute())
 
 
-# -- what is read --------------------------------------------------------------------------------------------------
+# -- objects that are read -------------------------------------------------------------------------
 
 
 def test_convert_lazy_source_to_dask_reads_block_by_block() -> None:
@@ -250,7 +250,7 @@ def test_convert_h5py_or_zarr_array_to_dask_reads_when_computed(
         )
         dataset[...] = VALUES
     x = convert(dataset, "dask", chunks=(4, 4))
-    dataset[0, 0] = 7  # it is read later
+    dataset[0, 0] = 7  # the array is read later
     assert x.chunks == ((4, 2), (4, 4))
     assert to_numpy(x)[0].tolist() == [7, *range(1, 8)]
     if library == "h5py":

@@ -23,7 +23,7 @@ GPU = ["cupy", "torch"]
 
 @pytest.fixture(autouse=True)
 def clean() -> Iterator[None]:
-    """Nothing is wrong on the device, and nothing is left there but what frameworks keep for later."""
+    """Check that the device has no errors, no races, and no memory except the pools."""
     import simcuda
     from handoffs import runs
 
@@ -49,7 +49,7 @@ def on_gpu(x: Any, to: str) -> Any:
 
 
 def check(x: Any) -> None:
-    """Every block is where and what the meta says, and has the values of its part."""
+    """Check that every block has the class and the device of the meta, and the right values."""
     from dask.array.core import slices_from_chunks
 
     for block, index in zip(blocks_of(x), slices_from_chunks(x.chunks), strict=True):
@@ -110,7 +110,7 @@ def test_convert_dask_array_between_gpu_frameworks_shares_memory(source: str, to
 @pytest.mark.parametrize("schedule", ["lazy", "greedy", "adversary"])
 @pytest.mark.usefixtures("scheduler")
 def test_convert_dask_array_through_gpu_has_no_race_under_any_schedule(schedule: str) -> None:
-    """From upload to handoff to download, whatever the device leaves for later."""
+    """The route is an upload, a handoff and a download."""
     import simcuda
 
     simcuda.schedule(schedule)
@@ -142,7 +142,7 @@ def test_convert_gpu_array_to_dask_stays_on_the_gpu(to: str) -> None:
 )
 @pytest.mark.parametrize("to", ["numpy", *GPU])
 def test_convert_gpu_dask_array_with_compute_gives_the_values(source: str, to: str) -> None:
-    """Of CuPy's, Dask copies even a single block."""
+    """Dask copies CuPy blocks even if the array has a single block."""
     x = on_gpu(lazy(chunks=-1), source)
     with watch() as seen:
         result = convert(x, to, compute=True)

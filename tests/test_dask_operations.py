@@ -25,7 +25,7 @@ def lazy(to: str, array: Any = VALUES) -> Any:
 
 
 def check(x: Any, expected: Any) -> None:
-    """Its blocks are torch's, or JAX's, all of them, and their values and dtypes are NumPy's."""
+    """Check that all blocks stay in their framework, and that values and dtypes equal NumPy's."""
     blocks = blocks_of(x)
     assert {interop.framework_of(block) for block in blocks} in ({"torch"}, {"jax"})
     assert interop.framework_of(x.compute()) == interop.framework_of(blocks[0])
@@ -86,20 +86,20 @@ def test_concatenate_and_stack_of_torch_or_jax_blocks_match_numpy(axis: int, to:
 def test_indexing_by_integers_of_torch_or_jax_blocks_matches_numpy(
     index: list[int], axis: int, to: str
 ) -> None:
-    """Dask makes small integers of them, which torch would take for a mask."""
+    """Dask converts the indices to uint8, which torch would interpret as a mask."""
     key = (slice(None),) * axis + (index,)
     check(lazy(to)[key], VALUES[key])
 
 
 @pytest.mark.parametrize("to", ["torch", "jax"])
 def test_indexing_by_integers_above_255_matches_numpy(to: str) -> None:
-    """More than 255, so that Dask's integers are of two bytes."""
+    """Dask uses 2-byte integers for indices above 255."""
     array = np.arange(1200, dtype="f4").reshape(600, 2)
     index = [599, 300, 299, 0]
     check(convert(convert(array, "dask", chunks=(300, 2)), to)[index], array[index])
 
 
-# NumPy does what torch has under another name, and gives torch's class back to it, by a way that it calls deprecated.
+# NumPy runs these operations and returns torch tensors, by the deprecated __array_wrap__.
 BY_NUMPY: dict[str, Callable[[Any], Any]] = {
     "transpose": lambda x: x.T,
     "a function of NumPy": lambda x: np.exp(x / 48),
@@ -118,7 +118,7 @@ def test_numpy_operations_on_torch_blocks_keep_torch_blocks(operation: Any) -> N
 @pytest.mark.parametrize("of", ["sum", "mean", "max", "std"])
 @pytest.mark.parametrize("to", ["torch", "jax"])
 def test_reductions_after_convert_to_numpy_match_numpy(of: str, to: str) -> None:
-    """Of torch's blocks Dask has none; converted back, in the same memory, they have them all."""
+    """Dask cannot reduce torch blocks. After a zero-copy conversion to NumPy, Dask can."""
     back = convert(lazy(to), "numpy")
     for axis in (None, 0):
         result: Any = getattr(back, of)(axis=axis).compute()

@@ -149,7 +149,7 @@ def readonly_blocks() -> Any:
 
 
 def test_options_at_convert_time_apply_when_blocks_are_computed() -> None:
-    """Whatever they are when the blocks are computed, and on whatever thread."""
+    """Other options during the computation, or on its thread, have no influence."""
     x = readonly_blocks()
     with options(readonly="error"):
         strict = convert(x, "torch")
@@ -176,7 +176,7 @@ def test_options_detach_at_convert_time_applies_when_blocks_are_computed() -> No
 
 
 def test_policy_counts_computed_blocks_once() -> None:
-    """It has been asked for all of them together."""
+    """The policy is applied to all blocks together."""
     x, _ = counted()
     y = convert(x, "torch")
     with options(max_host_bytes=BYTES), watch() as seen:

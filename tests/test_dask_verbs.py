@@ -16,7 +16,7 @@ VALUES = np.arange(24, dtype="float32").reshape(6, 4)
 
 
 class Counted:
-    """A Dask array of `VALUES`, and how often each of its blocks was made."""
+    """A Dask array of `VALUES` that counts how often each block is computed."""
 
     def __init__(self, chunks: Any) -> None:
         import dask.array as da
@@ -127,7 +127,7 @@ def test_copyto_from_large_dask_array_to_memmap_uses_little_memory(tmp_path: Pat
     assert said == "True 3.0 3.0\n"
 
 
-# -- the others ------------------------------------------------------------------------------------------------------
+# -- other functions -------------------------------------------------------------------------------
 
 
 def test_batches_of_dask_array_have_the_target_framework() -> None:

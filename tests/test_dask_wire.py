@@ -15,7 +15,7 @@ from child import run_child
 
 pytestmark = pytest.mark.requires("dask", "distributed", "torch", "ml_dtypes")
 
-SMALL = 2048  # bytes: what may be in headers and pickles beside the memory
+SMALL = 2048  # bytes: the size of headers and pickles, without the memory
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _registered() -> None:
 
 
 def register(to: str) -> None:
-    """Make a lazy array of that framework's blocks, in a process that has loaded Distributed."""
+    """Make a lazy array of a framework's blocks, in a process that has loaded Distributed."""
     import dask.array as da
     import distributed.protocol
 
@@ -50,7 +50,7 @@ def unpack(header: Any, frames: list[Any]) -> Any:
 
 
 def travel(x: Any) -> Any:
-    """Send it as Distributed's comms do: msgpack for the headers, and the frames received into new memory."""
+    """Send an object as Distributed does: msgpack headers, and frames received into new memory."""
     from distributed.protocol.core import dumps, loads
     from distributed.protocol.serialize import to_serialize
 
@@ -65,7 +65,7 @@ def bits(x: Any) -> bytes:
     return bits(x)
 
 
-# -- what arrives is what was sent -------------------------------------------------------------------------------------
+# -- round trips -----------------------------------------------------------------------------------
 
 NAMES = [
     "float32",
@@ -218,7 +218,7 @@ def test_deserialize_of_readonly_frames_copies(name: str) -> None:
     assert received == before
 
 
-# -- processes that know nothing of interop ----------------------------------------------------------------------------
+# -- processes without interop ---------------------------------------------------------------------
 
 PARCELS: dict[str, Callable[[], Any]] = {
     "float32": lambda: tensor("float32"),
@@ -260,7 +260,7 @@ def test_deserialize_in_process_without_interop_restores_the_tensors(
 
 
 def write(folder: Path, *arrays: Any) -> str:
-    """Write what Distributed would send into a file."""
+    """Write the bytes that Distributed would send into a file."""
     parcels = [(header, list(map(bytes, frames))) for header, frames in map(pack, arrays)]
     (folder / "parcels").write_bytes(pickle.dumps(parcels))
     return str(folder / "parcels")

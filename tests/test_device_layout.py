@@ -17,7 +17,7 @@ VALUES = np.arange(1, 9, dtype="float32")
 
 
 class Interface:
-    """An object that speaks the CUDA Array Interface and nothing else, about the memory of an array."""
+    """An object that has only the CUDA Array Interface, over an array's memory."""
 
     def __init__(self, array: Any, **words: Any) -> None:
         self._array = array
@@ -25,7 +25,7 @@ class Interface:
 
 
 def memory(shift: int = 0, dtype: str = "float32", count: int = 3) -> Any:
-    """Return a CuPy array of the first `VALUES` whose address is `shift` modulo the size of a block of CuPy's."""
+    """Return a CuPy array of `VALUES` with an address of `shift` modulo CuPy's block size."""
     import cupy
 
     values = VALUES[:count].astype(dtype)
@@ -38,7 +38,7 @@ def interface(**words: Any) -> Interface:
 
 
 def odd(shape: tuple[int, ...] = (3,), strides: tuple[int, ...] = (6,)) -> Any:
-    """Return a CuPy array as it lies in packed records: its strides are no multiple of the size of its elements."""
+    """Return a CuPy array of packed records, with strides that are no multiple of the itemsize."""
     import cupy
 
     return cupy.ndarray(shape, "float32", memory(count=8).data, strides)
@@ -50,7 +50,7 @@ ADDRESS = "its address is not a multiple of its elements' {} bytes"
 
 
 class TestInterface:
-    """Nobody can be asked for a copy, so an obstacle is a refusal, with what to do instead."""
+    """The owner cannot be asked for a copy, so obstacles lead to a refusal with a hint."""
 
     @pytest.mark.parametrize("to", ["torch", "cupy", "numpy"])
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"copy": False}], ids=str)
@@ -167,7 +167,7 @@ class TestInterface:
 
 
 class TestCuPy:
-    """CuPy copies what others can't use: without a kernel where it lies in one piece, else byte by byte."""
+    """CuPy copies unsupported layouts: contiguous memory without a kernel, others bytewise."""
 
     @pytest.mark.parametrize("make", [odd, lambda: odd((2, 2), (10, 4)), lambda: odd((3,), (2,))])
     def test_convert_of_odd_strides_is_planned_as_a_copy(self, make: Any) -> None:
@@ -227,7 +227,7 @@ class TestCuPy:
 
 
 class TestTorch:
-    """torch takes such memory from others without a look, and its kernels end in an error that stays."""
+    """torch adopts such memory without a check, and its kernels fail with a sticky error."""
 
     @pytest.mark.parametrize(
         ("dtype", "shift"), [("float32", 2), ("complex64", 4), ("complex128", 8)]

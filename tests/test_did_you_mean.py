@@ -23,7 +23,7 @@ ATTRIBUTES = {
 
 @pytest.mark.parametrize(("name", "hint"), ATTRIBUTES.items())
 def test_interop_unknown_attribute_asks_did_you_mean(name: str, hint: str) -> None:
-    """In a process that has used no name yet: afterwards Python itself looks names up, which is faster."""
+    """Each case runs in a new process, in which `interop.__getattr__` still looks names up."""
     said = run_child(f"""
         import interop
         try:
@@ -101,7 +101,7 @@ def test_convert_opposite_value_is_not_suggested() -> None:
 
 
 class Loud:
-    """An array that must not be asked for its repr, as one on a GPU."""
+    """An array whose repr must not be called, as for an array on a GPU."""
 
     shape = (1000,)
 

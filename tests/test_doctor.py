@@ -30,7 +30,7 @@ def run_doctor(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, A
     return document
 
 
-# What is measured
+# Measurements
 
 
 def test_doctor_host_routes_between_numpy_and_torch_are_zero_copy(
@@ -97,7 +97,7 @@ def test_measure_orders_devices_with_the_host_first() -> None:
     assert [p.device for p in locations] == sorted(p.device for p in locations)
 
 
-# What it says
+# Output
 
 
 def test_doctor_json_has_the_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +209,7 @@ def test_doctor_svg_writes_the_picture_to_a_file_or_stdout(
     path.write_text("something old, and longer than what comes now" * 10_000)
     assert run_doctor(capsys, "--svg", str(path))["problems"] == []
     drawn = path.read_text()
-    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - it is our own
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - our own file
     assert [file.name for file in tmp_path.iterdir()] == ["routes.svg"]
     assert main(["--svg", "-"]) == 0
     assert capsys.readouterr().out == drawn

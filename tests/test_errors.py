@@ -205,7 +205,7 @@ def test_to_cupy_import_failure_states_reason_and_install_command(tmp_path: Path
 
 
 def refused_without_gpu(*calls: str) -> list[str]:
-    """Each in words, and with what is shown below them in a traceback: nothing."""
+    """Return each call's message, cause and context, from a process without a GPU."""
     return run_child(f"""
         import interop, numpy
         x = numpy.ones((2, 3))
@@ -230,7 +230,7 @@ def test_to_torch_on_cuda_without_a_gpu_is_refused() -> None:
 
 @pytest.mark.requires("cupy")
 def test_to_cupy_without_a_gpu_is_refused_with_no_chained_error() -> None:
-    """One sentence, and none of CUDA's behind it."""
+    """The message does not show CUDA's error as a cause."""
     said = refused_without_gpu("interop.to_cupy(x)", "interop.to_cupy(x, device='cuda:1')")
     reason = (
         "CuPy needs a CUDA GPU, and there is none here. Use interop.to_torch or interop.to_numpy."

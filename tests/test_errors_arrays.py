@@ -17,7 +17,7 @@ pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
 
 def quiet(make: Any, *arguments: Any, **keywords: Any) -> Any:
-    """Make it without torch's warnings of what is experimental, or on its way out."""
+    """Call a function without torch's warnings of experimental or deprecated features."""
     with warnings.catch_warnings(action="ignore"):
         return make(*arguments, **keywords)
 
@@ -31,7 +31,7 @@ def nested(layout: Any) -> Any:
     return quiet(torch.nested.nested_tensor, [torch.ones(2), torch.ones(3)], layout=layout)
 
 
-INT4, UINT1 = (getattr(torch, name) for name in ("int4", "uint1"))  # torch's type hints forget them
+INT4, UINT1 = (getattr(torch, name) for name in ("int4", "uint1"))  # missing in torch's type hints
 BYTES: Final = "has no counterpart elsewhere. Use x.view(torch.uint8) for its bytes."
 PLAIN: Final = "is not a dtype of plain numbers."
 RAW: Final = "numpy.frombuffer(x.tobytes(), numpy.uint8) for its bytes."
@@ -127,7 +127,7 @@ def test_convert_unsupported_array_is_refused_with_a_working_hint(
     assert remedy
     cured = quiet(
         eval, remedy[0], {"x": x, "torch": torch, "numpy": np, "value": 0}
-    )  # what the message tells to write
+    )  # the code in the message
     assert interop.explain(cured, to)
 
 

@@ -51,7 +51,7 @@ WRONG: list[tuple[str, Any, str]] = [
 
 
 class Spy:
-    """An array that knows whether anybody looked."""
+    """An array that records whether its contents were accessed."""
 
     asked = False
 
@@ -101,7 +101,7 @@ def test_to_torch_meta_device_or_complex32_dtype_is_refused(name: str, spec: str
     ("name", "value", "message"), [wrong for wrong in WRONG if wrong[0] in ("detach", "readonly")]
 )
 def test_options_invalid_value_is_refused_at_the_call(name: str, value: Any, message: str) -> None:
-    if value is None:  # None leaves the default as it is
+    if value is None:  # None keeps the default
         with interop.options(**{name: value}):
             assert interop.to_numpy(ONES) is ONES
         return
@@ -130,7 +130,7 @@ def test_options_unsupported_keyword_raises_type_error(name: str) -> None:
 
 @pytest.mark.requires("torch")
 def test_convert_with_several_faults_reports_the_first_in_a_fixed_order() -> None:
-    """Framework, options, device, unsupported, gradient, copy."""
+    """The order is framework, options, device, unsupported, gradient, copy."""
     import torch
 
     sparse = torch.eye(2).to_sparse().requires_grad_()

@@ -69,5 +69,5 @@ except interop.CopyRequiredError as error:
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_interpreter_exit_with_live_views_is_silent(end: str) -> None:
-    """No crash, no traceback, no warning."""
+    """The exit causes no crash, no traceback and no warning."""
     assert run_child(VIEWS + end + "\nprint('done')") == "done\n"

@@ -178,7 +178,7 @@ def test_export_memory_is_released_with_the_last_consumer() -> None:
     assert gone == [1, 2]
 
 
-# -- what is refused -----------------------------------------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------------
 
 
 def test_export_tensor_that_requires_grad_is_refused_without_detach() -> None:

@@ -137,7 +137,7 @@ def test_export_gives_a_capsule_for_every_version(name: str, version: Any) -> No
 @pytest.mark.requires("jax", "torch")
 @pytest.mark.parametrize("version", [None, (0, 8), (1, 0)])
 def test_export_copies_read_only_memory_that_the_capsule_cannot_flag(version: Any) -> None:
-    """JAX gives capsules without flags for the dtypes that NumPy has not."""
+    """JAX's capsules have no flags for dtypes that NumPy lacks."""
     import jax.numpy as jnp
     import torch
 
@@ -156,7 +156,7 @@ def test_export_copies_read_only_memory_that_the_capsule_cannot_flag(version: An
 
 
 class Legacy(np.ndarray[Any, Any]):
-    """An ndarray whose DLPack is from before 1.0."""
+    """An ndarray with a DLPack version before 1.0."""
 
     def __dlpack__(self, stream: object = None) -> Any:  # type: ignore[override]
         assert stream is None
@@ -206,7 +206,7 @@ def test_export_of_a_cupy_subclass_ignores_a_legacy_dlpack_method() -> None:
 
 @pytest.mark.requires("torch")
 def test_export_of_negative_strides_does_not_crash_torch() -> None:
-    """`torch.from_dlpack` of the array itself ends the process in torch 2.13, hence a process of its own."""
+    """`torch.from_dlpack` of the plain array crashes torch 2.13, so the test uses a process."""
     out = run_child("""
         import numpy as np, torch, interop
         for x in (np.arange(6.0)[::-1], np.arange(6.0).reshape(2, 3)[:, ::-1], np.arange(6.0)[::-1][:1]):

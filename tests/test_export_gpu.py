@@ -23,7 +23,7 @@ def clean() -> Iterator[None]:
 
 
 class Lent:
-    """What is exported, with the device where the caller of `from_dlpack` has to be."""
+    """An exported array, with the device that must be current when `from_dlpack` is called."""
 
     def __init__(self, x: Any) -> None:
         lent = export(x)
@@ -33,14 +33,14 @@ class Lent:
 
 
 def by_its_own(x: Any, to: str, /, *, stream: Any = None, **_: Any) -> Any:
-    """Call the consumer's own `from_dlpack` on what is exported."""
+    """Call the consumer's own `from_dlpack` on an exported array."""
     from handoffs.runs import raw
 
     return raw(Lent(x), to, stream=stream)
 
 
 def scenarios() -> list[Any]:
-    """Return what `from_dlpack` could do at all; not what destroys a stream that it has named by a bare handle."""
+    """Return the scenarios for `from_dlpack`, except those that destroy a stream given as int."""
     try:
         from handoffs.scenarios import SCENARIOS
     except ImportError:  # no CuPy: the test is skipped, by the mark above
@@ -50,7 +50,7 @@ def scenarios() -> list[Any]:
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=str)
 def test_export_handoff_is_correct_under_every_schedule(scenario: Any) -> None:
-    """Most go wrong when the consumer takes the array itself: `docs/handoffs.md` has the table."""
+    """Most scenarios fail with the array itself: see the table of `docs/handoffs.md`."""
     from handoffs.runs import run, schedules
 
     for schedule, seed in schedules(20):
@@ -84,7 +84,7 @@ def test_export_managed_memory_reports_the_managed_device() -> None:
 )
 @pytest.mark.parametrize("shape", [(), (0,), (3, 4)])
 def test_export_on_another_stream_keeps_dtype_shape_and_strides(dtype: str, shape: Any) -> None:
-    """Handed to another stream, torch's memory has an owner: bits, strides and dtype are the same."""
+    """On another stream an owner wraps torch's memory. Bits, strides and dtype stay the same."""
     import torch
 
     x = torch.zeros(shape, dtype=getattr(torch, dtype)).to("cuda")
@@ -114,7 +114,7 @@ def test_export_on_a_gpu_moves_to_the_host_when_the_consumer_asks(name: str) -> 
 @pytest.mark.requires("simcuda")
 @pytest.mark.parametrize("name", ["torch", "cupy"])
 def test_export_on_a_gpu_leaks_no_cuda_resources(name: str) -> None:
-    """Of capsules that were used, and of those that were not; on the same stream and on others."""
+    """The capsules are used or unused, on the current stream or on another one."""
     import cupy
     import torch
 
@@ -138,7 +138,7 @@ def test_export_on_a_gpu_leaks_no_cuda_resources(name: str) -> None:
 
 @pytest.mark.requires("simcuda")
 def test_export_release_after_stream_destruction_waits_for_the_device() -> None:
-    """Its handle may be anything by then, so the release waits for the device."""
+    """The handle of a destroyed stream may be invalid, so the release waits for the device."""
     import cupy
     import torch
 
@@ -157,7 +157,7 @@ def test_export_release_after_stream_destruction_waits_for_the_device() -> None:
 @pytest.mark.requires("simcuda")
 @pytest.mark.parametrize("name", ["torch", "cupy"])
 def test_export_to_another_stream_costs_one_event_and_one_wait(name: str) -> None:
-    """As a handoff of interop's own: nothing on the same stream, an event and a wait on another, and no more for -1."""
+    """The same stream and -1 cost no calls, as with `convert`."""
     import cupy
     import torch
 

@@ -39,7 +39,7 @@ def only_block(kind: str) -> str:
 
 
 def library() -> str:
-    """Return the source of the library that the page writes: all of its cells."""
+    """Return the source of the page's library: all code cells together."""
     return "\n".join(blocks("{code-cell}"))
 
 

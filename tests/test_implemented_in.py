@@ -43,7 +43,7 @@ def same(*args: Any, **kwargs: Any) -> Any:
 
 @implemented_in("numpy", returns=None)
 def seen(*args: Any, **kwargs: Any) -> Any:
-    """Return what the body sees."""
+    """Return the arguments that the body receives."""
     return args, kwargs
 
 
@@ -51,7 +51,7 @@ def both(*args: Any, **kwargs: Any) -> Any:
     return args, kwargs
 
 
-# What the body sees, and what the caller gets
+# Arguments of the body and results for the caller
 
 
 def test_implemented_in_converts_arguments_and_converts_the_result_back() -> None:
@@ -141,7 +141,7 @@ def test_implemented_in_container_without_conversions_is_passed_unchanged() -> N
         assert same(tree) is tree
 
 
-# Who the caller is
+# The framework of the caller
 
 
 CALLS: list[Callable[[Any, Any], Any]] = [
@@ -358,7 +358,7 @@ def test_implemented_in_array_api_refuses_mixed_frameworks_and_no_arrays() -> No
         norm(1)
 
 
-# What it is to others
+# Introspection of decorated functions
 
 
 def test_implemented_in_wrapper_keeps_name_docstring_and_signature() -> None:

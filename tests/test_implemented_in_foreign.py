@@ -21,7 +21,7 @@ def add(x: Any, y: Any = 1) -> Any:
 
 
 class Attribute:
-    """An object that is given its protocol when it is made."""
+    """An object whose protocol is set when it is created."""
 
     def __init__(self, x: Any) -> None:
         self.kept = x

@@ -130,7 +130,7 @@ def test_implemented_in_object_with_async_call_is_a_coroutine_function() -> None
 
 @implemented_in("numpy")
 def echo(x: Any, log: list[Any]) -> Generator[Any, Any, Any]:
-    """Yield what was sent before; end with None."""
+    """Yield the value sent before, and end with None."""
     try:
         while x is not None:
             assert isinstance(x, (np.ndarray, list))
@@ -175,7 +175,7 @@ def test_implemented_in_generator_passes_on_throw_and_close() -> None:
     generator.close()
     assert log == [error, "closed", "closed"]
     generator = echo(TENSOR, log)
-    generator.close()  # it has not begun
+    generator.close()  # the generator has not started
     assert len(log) == 3
 
 
@@ -254,8 +254,8 @@ def test_implemented_in_suspended_generator_keeps_no_array() -> None:
         gc.enable()
 
 
-class Thrown(Exception):  # noqa: N818 - it is caught
-    """What can be observed to be gone."""
+class Thrown(Exception):  # noqa: N818 - not an error
+    """An exception that supports weak references, to observe its release."""
 
 
 def test_implemented_in_suspended_generator_keeps_no_exception() -> None:

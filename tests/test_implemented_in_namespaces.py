@@ -98,7 +98,7 @@ def test_implemented_in_accepts_a_namespace_without_an_adapter(framework: Any) -
 
 
 class Unmade:
-    """An array of the standard whose namespace makes no arrays of this class."""
+    """An array of the standard whose class the namespace cannot create."""
 
     def __init__(self, values: Any) -> None:
         self.values = values

@@ -152,7 +152,7 @@ def test_pickle_decorated_local_function_is_refused() -> None:
         pickle.dumps(implemented_in("numpy")(local))
 
 
-# What it is to others
+# Introspection of decorated functions
 
 
 def test_copy_of_a_function_decorated_by_a_call_returns_the_same_object() -> None:

@@ -77,7 +77,7 @@ def test_pickle_decorated_functions_run_in_a_spawned_data_loader_worker(library:
 
 @pytest.mark.requires("scipy", "cloudpickle")
 def test_cloudpickle_decorated_functions_of_main_run_in_another_process(tmp_path: Path) -> None:
-    """As joblib's workers and notebooks do: what is defined in ``__main__`` is pickled by value."""
+    """Functions in ``__main__`` are pickled by value, as by joblib's workers and notebooks."""
     run_child(
         f"""
         import cloudpickle, interop, torch
@@ -148,7 +148,7 @@ def test_pickle_dotted_namespace_given_as_returns_is_imported_on_load(tmp_path: 
 
 @pytest.mark.requires("scipy", "sphinx")
 def test_sphinx_documents_the_signature_of_decorated_functions(library: Path) -> None:
-    """By their names, also as members of a module, with the signature and the text of the function."""
+    """Sphinx finds the functions by name and as module members, with signature and docstring."""
     (library / "conf.py").write_text("extensions = ['sphinx.ext.autodoc', 'sphinx.ext.napoleon']\n")
     (library / "index.rst").write_text(
         "Title\n=====\n.. autofunction:: of_a_library.label\n\n.. automodule:: of_a_library\n"

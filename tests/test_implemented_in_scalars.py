@@ -139,7 +139,7 @@ def test_implemented_in_scalar_result_for_dask_becomes_a_dask_array() -> None:
     [
         "torch",
         pytest.param("cupy", marks=pytest.mark.requires("cupy", "kernels")),
-    ],  # CuPy fills it by a kernel
+    ],  # CuPy fills the array by a kernel
 )
 def test_implemented_in_scalar_result_goes_to_the_device_of_the_caller(framework: str) -> None:
     x = interop.convert(np.ones(2, "float32"), framework, device="cuda")

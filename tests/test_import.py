@@ -35,7 +35,7 @@ def test_import_interop_loads_no_framework() -> None:
 
 
 def test_import_interop_loads_no_other_module() -> None:
-    """Not even the rest of interop, nor typing: both come with the first name that is used."""
+    """Neither interop's other modules nor typing are loaded before a name is used."""
     said = run_child("""
         import sys
         before = set(sys.modules)
@@ -48,7 +48,7 @@ def test_import_interop_loads_no_other_module() -> None:
 
 
 def test_import_any_module_first_succeeds() -> None:
-    """A pickle begins with any of them; a process that has just been started imports nothing else before."""
+    """A pickle may import any of the modules first in a new process."""
     said = run_child("""
         import importlib, os, pkgutil, interop
         modules = pkgutil.walk_packages(interop.__path__, "interop.")

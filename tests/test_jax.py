@@ -16,7 +16,7 @@ pytestmark = pytest.mark.requires("jax", "ml_dtypes")
 
 
 def buffer(count: int = 16, *, shift: int = 0, dtype: str = "float32") -> NDArray[Any]:
-    """Return memory that is aligned to 64 bytes, or off it by some."""
+    """Return memory that is aligned to 64 bytes, plus `shift` bytes."""
     size = np.dtype(dtype).itemsize * count
     memory = np.zeros(size + 128, "u1")
     start = -memory.ctypes.data % 64 + shift
@@ -35,7 +35,7 @@ def wide() -> Iterator[None]:
     config.update("jax_enable_x64", False)
 
 
-# -- the same memory ---------------------------------------------------------------------------------------------------
+# -- shared memory -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("again", range(4))  # planned, remembered, and by heart
@@ -123,7 +123,7 @@ def test_to_jax_array_keeps_the_shared_memory_alive() -> None:
 
 
 def test_to_jax_donated_array_leaves_the_source_unchanged() -> None:
-    """A computation may write its result into a donated argument; not if the memory is somebody else's."""
+    """A computation may write into a donated argument, but not into shared memory."""
     import jax
 
     for array in (buffer(), buffer().reshape(4, 4).T):
@@ -138,7 +138,7 @@ def test_to_jax_donated_array_leaves_the_source_unchanged() -> None:
             interop.to_numpy(x)
 
 
-# -- copies, with their reasons ----------------------------------------------------------------------------------------
+# -- copies and their reasons ----------------------------------------------------------------------
 
 
 def test_to_jax_unaligned_memory_is_copied_once() -> None:
@@ -228,10 +228,10 @@ def test_to_jax_cached_64_bit_conversion_is_refused_after_x64_is_off() -> None:
     for _ in range(3):
         with pytest.raises(interop.UnsupportedArrayError, match="jax_enable_x64"):
             to_jax(array)
-    assert np.array_equal(interop.to_numpy(results[0]), array)  # it leaves all the same
+    assert np.array_equal(interop.to_numpy(results[0]), array)  # the array is still exported
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("transform", ["jit", "vmap", "grad"])

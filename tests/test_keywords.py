@@ -85,7 +85,7 @@ def test_convert_to_the_same_dtype_shares_memory(x: Any, to: str, form: Any) -> 
 
 
 def test_to_numpy_with_a_dtype_gives_native_byte_order() -> None:
-    """Left alone, a swapped array is what it was; asked for a dtype, it has that dtype."""
+    """Without dtype=, a byte-swapped array is returned unchanged. With dtype=, it is converted."""
     swapped = NDARRAY.astype(NDARRAY.dtype.newbyteorder())
     assert interop.to_numpy(swapped) is swapped
     result = interop.to_numpy(swapped, dtype="float32")

@@ -25,7 +25,7 @@ PLACES = CPU, REMOTE = Place("the cpu"), Place("the card")
 
 
 class Remote:
-    """An array of a library that follows the standard: its memory is on a card, with or without a number in DLPack."""
+    """An array of a standard library on a remote device, with or without a DLPack device number."""
 
     def __init__(self, array: Any, device: Place = REMOTE, number: tuple[int, int] = CARD) -> None:
         self.array = array
@@ -59,12 +59,12 @@ class Refusing(Remote):
 
 
 class Staying(Remote):
-    def to_device(self, device: Place) -> Any:  # noqa: ARG002 - that is the point
+    def to_device(self, device: Place) -> Any:  # noqa: ARG002 - ignored on purpose
         return self
 
 
 class Forwarding:
-    """No array of the standard, but one that moves by DLPack itself, as the standard wants it since 2023.12."""
+    """An object without the array API whose `__dlpack__` moves to the host for `dl_device`."""
 
     def __init__(self, array: Any) -> None:
         self.array = array

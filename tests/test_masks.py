@@ -20,14 +20,14 @@ def masked() -> Any:
 
 
 class Keyless:
-    """Has nothing but `__array__`."""
+    """An object that has only `__array__`."""
 
     def __array__(self, dtype: object = None, copy: object = None) -> Any:
         return masked()
 
 
 class Interface:
-    """Says by the array interface that it is masked. NumPy ignores that."""
+    """An object whose array interface has a mask, which NumPy ignores."""
 
     def __init__(self, mask: Any = MASK) -> None:
         self.array = np.array(VALUES)

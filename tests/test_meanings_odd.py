@@ -9,11 +9,11 @@ import interop
 
 
 class Loose(np.ndarray[Any, Any]):
-    """Its attributes are not carried over by `copy`."""
+    """An ndarray subclass whose attributes `copy` does not preserve."""
 
 
 class Broken(np.ndarray[Any, Any]):
-    """Its attributes raise."""
+    """An ndarray subclass whose attributes raise."""
 
     @property
     def units(self) -> Any:

@@ -25,7 +25,7 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-# A namespace that shares memory: array-api-strict, of which nothing here knows anything
+# A namespace that shares memory and has no adapter: array-api-strict
 
 
 @pytest.mark.parametrize("to", ["array_api_strict", strict])
@@ -177,7 +177,7 @@ def _strict_registered() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_strict_registered")
 class TestGenericAdapter(AdapterSuite):
-    """Registered, it passes the suite that every adapter passes."""
+    """The conformance suite for the generic adapter of a registered namespace."""
 
     framework = "array_api_strict"
     dtypes: ClassVar[tuple[str, ...]] = tuple(n for n in AdapterSuite.dtypes if n != "float16")

@@ -15,7 +15,7 @@ NEITHER = "it has neither from_dlpack nor asarray"
 
 
 class Box:
-    """An array that nobody can look into but by reading it, and that says what its namespace is told to say."""
+    """An array that can only be read, with attributes that the namespace decides."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
@@ -26,7 +26,7 @@ class Box:
 
 
 class Lent(Box):
-    """An array that lends its memory, and protects nothing."""
+    """An array that lends its memory without a read-only flag."""
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0

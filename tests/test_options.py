@@ -23,7 +23,7 @@ def read_only() -> NDArray[Any]:
 
 
 def policy() -> str:
-    """What holds here and now, seen by its effect."""
+    """Return the current policy, observed by the effects."""
     x = read_only()
     try:
         return "share" if interop.shares_memory(interop.to_torch(x), x) else "copy"
@@ -86,7 +86,7 @@ def test_options_without_a_with_block_change_nothing() -> None:
 
 
 def test_options_are_separate_in_each_thread() -> None:
-    """A new thread starts with the library's defaults, whatever holds where it was started."""
+    """A new thread starts with the library's defaults, not with the parent's options."""
     everyone = threading.Barrier(3)
 
     def work(readonly: Any) -> list[str]:
@@ -104,7 +104,7 @@ def test_options_are_separate_in_each_thread() -> None:
 
 
 def test_options_are_inherited_and_separate_in_each_task() -> None:
-    """A new task starts with what holds where it was made, and keeps to itself what it changes."""
+    """A new task inherits the options of its creator, and its changes stay private."""
 
     async def work(readonly: Any) -> list[str]:
         before = policy()

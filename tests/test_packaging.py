@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def run(*command: object, cwd: Path, fails: bool = False) -> str:
-    """Both streams of a command that must succeed, or must fail."""
+    """Return stdout and stderr of a command that must succeed, or must fail."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -38,7 +38,7 @@ def run(*command: object, cwd: Path, fails: bool = False) -> str:
 
 
 def tracked() -> set[str]:
-    """Every file of the checkout, also those that nobody has committed yet."""
+    """Return every file of the checkout, uncommitted files included."""
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
     return {name for name in listed.split("\0") if (ROOT / name).is_file()}
 
@@ -48,7 +48,7 @@ def below(names: Iterable[str], *folders: str) -> set[str]:
 
 
 def build(project: Path) -> tuple[Path, Path]:
-    """Its sdist, and the wheel made of that sdist."""
+    """Build the sdist, and the wheel from the sdist."""
     run(sys.executable, "-m", "build", "--no-isolation", cwd=project)
     (sdist,) = project.glob("dist/*.tar.gz")
     (wheel,) = project.glob("dist/*.whl")
@@ -61,7 +61,7 @@ def dists(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name in tracked():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, copy / name)
-    # What lies around in a folder that somebody works in.
+    # Untracked files, as in a working folder.
     for stale in (
         "build/lib/interop/stale.py",
         "docs/_build/html/stale.html",
@@ -88,7 +88,7 @@ def files_of(wheel: Path) -> set[str]:
 
 
 class Venv(NamedTuple):
-    """An environment without pip of its own: this one's pip serves it."""
+    """An environment without pip, into which the current environment's pip installs."""
 
     folder: Path
 
@@ -171,7 +171,7 @@ print(info.compiled)
 
 @pytest.fixture(scope="session")
 def pure_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is made of the sdist where nothing can be compiled."""
+    """Return the wheel that is built from the sdist without a C compiler."""
     folder = tmp_path_factory.mktemp("pure")
     pip = (
         sys.executable,
@@ -221,7 +221,7 @@ packages = ["adapters"]
 
 @pytest.fixture(scope="session")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a distribution `adapters`."""
+    """Return the wheel of a distribution named `adapters`."""
     project = tmp_path_factory.mktemp("other")
     (project / "pyproject.toml").write_text(OTHER)
     (project / "adapters").mkdir()
@@ -259,7 +259,7 @@ def test_adapters_folder_of_the_checkout_cannot_be_imported() -> None:
     assert re.search("^ImportError: .*interop.adapters", said, re.MULTILINE), said
 
 
-# What a type checker sees of the installed wheel
+# Type checking with the installed wheel
 
 CONSUMER = """
 import numpy as np
@@ -284,7 +284,7 @@ def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Venv:
 
 
 def show(venv: Venv, *names: str, folder: Path | None = None) -> None:
-    """Show an environment packages of this one without installing them again."""
+    """Make packages of the current environment importable without a second installation."""
     shown = folder or venv.folder / "shown"
     shown.mkdir(exist_ok=True)
     for name in names:
@@ -295,7 +295,7 @@ def show(venv: Venv, *names: str, folder: Path | None = None) -> None:
 
 @pytest.fixture(params=[True, False], ids=["with-torch", "without-torch"])
 def with_torch(request: pytest.FixtureRequest, venv: Venv, tmp_path: Path) -> bool:
-    """Show the environment this one's NumPy, and torch or not."""
+    """Make NumPy importable in the environment, with or without torch."""
     show(
         venv,
         *(("numpy", "torch", "typing_extensions.py") if request.param else ("numpy",)),

@@ -31,7 +31,7 @@ def relu(x: Any, shift: Any = 0) -> Any:
 
 
 def seen_by(*, chunks: Any = 2) -> tuple[Any, list[tuple[int, ...]]]:
-    """Return a lazy result, and the list of shapes that its function is called with."""
+    """Return a lazy result, and the list of block shapes passed to the function."""
     shapes: list[tuple[int, ...]] = []
 
     @implemented_in("torch", per_block=True)
@@ -42,7 +42,7 @@ def seen_by(*, chunks: Any = 2) -> tuple[Any, list[tuple[int, ...]]]:
     return note(lazy(chunks=chunks)), shapes
 
 
-# -- what it returns ---------------------------------------------------------------------------------------------------
+# -- results -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("chunks", [1, 2, (3, 4), ((1, 2), (3, 1)), "auto"])

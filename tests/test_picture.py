@@ -24,7 +24,7 @@ def texts(root: ET.Element) -> list[str]:
 
 
 def test_picture_labels_every_framework_device_and_kind_of_route() -> None:
-    said = texts(ET.fromstring(picture.draw(CELLS, KINDS)))  # noqa: S314 - it is our own
+    said = texts(ET.fromstring(picture.draw(CELLS, KINDS)))  # noqa: S314 - our own file
     for name in ("numpy", "torch", "<&>", "jax", "cpu", "cuda:0", "not here"):
         assert name in said
     for kind, meaning in KINDS.items():
@@ -93,5 +93,5 @@ def test_picture_in_the_docs_matches_the_measured_routes(monkeypatch: pytest.Mon
     """After an intended change of routes, run python docs/_routes.py."""
     monkeypatch.setattr(
         registration, "known_names", lambda: sorted(shipped.TABLE)
-    )  # the tests' plugin is not in it
+    )  # without the tests' plugin
     assert ROUTES.read_text(encoding="utf-8") == picture.draw(measure.measure().cells, KINDS)

@@ -78,7 +78,7 @@ def test_verb_writes_as_the_public_list_says(verb: Verb) -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in Verb if verb in ("compute", "map")])
 def test_make_calls_with_a_verb_of_lazy_arrays_raises(verb: Verb) -> None:
-    """The executor does not pass over a step for which it has no call."""
+    """The executor raises for a step without a call, and does not skip the step."""
     numpy, array = registry.find("numpy"), np.ones(3)
     conversion = Conversion(numpy.describe(array), numpy, numpy, Request())
     plan = make_plan(conversion)
@@ -129,7 +129,7 @@ def test_plan_str_states_cost_reason_and_steps(plan: Plan, words: str) -> None:
 
 
 class Cells(html.parser.HTMLParser):
-    """The text of a page, and the names of its elements."""
+    """A parser that collects the text and the element names of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class Cells(html.parser.HTMLParser):
 
 @pytest.mark.parametrize(("plan", "words"), WORDS.values(), ids=WORDS)
 def test_plan_repr_html_has_the_headline_and_a_row_per_step(plan: Plan, words: str) -> None:
-    """The same headline, and each step in a row."""
+    """The HTML has the same headline as the text, and one row per step."""
     cells = Cells(plan._repr_html_())
     assert cells.tags == {"div", "b", "table", "tr", "th", "td"}
     assert "".join(cells.text).startswith(words.splitlines()[0])
@@ -158,7 +158,7 @@ def test_plan_repr_html_has_the_headline_and_a_row_per_step(plan: Plan, words: s
 
 
 def test_plan_repr_html_escapes_angle_brackets() -> None:
-    """A class defined in a function has angle brackets in its name."""
+    """The name of a class defined in a function contains angle brackets."""
 
     class Local:
         __array_interface__ = np.ones(3).__array_interface__

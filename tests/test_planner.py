@@ -28,7 +28,7 @@ def within(conversion: Conversion) -> bool:
     return conversion.source is conversion.target
 
 
-# What every plan looks like
+# Properties of every plan
 
 
 @thorough
@@ -121,7 +121,7 @@ def test_planner_read_step_satisfies_copy_true() -> None:
     assert [step.verb for step in made.steps] == ["read", "share"]
 
 
-# What copy= means, and which error comes first
+# The keyword copy=, and the order of errors
 
 
 @thorough
@@ -154,7 +154,7 @@ FAULTS: list[tuple[type[interop.InteropError], dict[str, Any], dict[str, Any]]] 
 
 @pytest.mark.parametrize("fault", range(len(FAULTS)))
 def test_planner_with_several_faults_reports_the_first_in_a_fixed_order(fault: int) -> None:
-    """Device, unsupported, gradient, copy: the first of several faults is named."""
+    """The order is device, unsupported, gradient, copy."""
     array, request = facts(HOST), Request()
     for _, fact, option in reversed(FAULTS[fault:]):
         array, request = array._replace(**fact), request._replace(**option)

@@ -39,16 +39,18 @@ Cost = tuple[int, int]
 def cost(made: Plan, here: Device) -> Cost:
     travel, at, dtype = 0, here, ""
     for step in made.steps:
-        if step.device != at:  # the source casts before it sends, the target after it has received
+        if step.device != at:  # the source casts before the transfer, the target after the transfer
             travel += SIZES[step.dtype if step.side == "source" else dtype]
         at, dtype = step.device, step.dtype
     return travel, sum(step.verb not in FREE for step in made.steps)
 
 
 def cheapest(conversion: Conversion, device: Device, dtype: str) -> Cost | None:
-    """The cost of the best of all ways: a step in the source or none, a share, a step in the target or none.
+    """Return the lowest cost over all routes, found by enumeration.
 
-    The source downloads and the target uploads; either may copy between devices of a kind. Closed objects do neither.
+    A route has at most one step in the source, a share, and at most one step in the target. The
+    source downloads and the target uploads. Both may copy between devices of one kind. Closed
+    objects do neither.
     """
     array, source, target = conversion.facts, conversion.source, conversion.target
     here, unshareable = (

@@ -87,7 +87,7 @@ def test_plugin_search_is_disabled_by_the_environment_variable(
 
 
 def install(folder: Path, distribution: str, framework: str, target: str) -> None:
-    """Do what an installer does for an importer."""
+    """Install a distribution as far as an importer can see."""
     info = folder / f"{distribution.replace('-', '_')}-2.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 2.0\n")
@@ -95,7 +95,7 @@ def install(folder: Path, distribution: str, framework: str, target: str) -> Non
 
 
 def test_plugin_name_claimed_by_two_distributions_is_an_error_naming_both(tmp_path: Path) -> None:
-    """Asked by name and by an array, again and again; and everything else goes on."""
+    """The error repeats for the name and for an array, and other conversions still work."""
     (tmp_path / "counting.py").write_text(
         "print('counting was loaded')\nfrom abacus import adapter"
     )
@@ -119,7 +119,7 @@ def test_plugin_name_claimed_by_two_distributions_is_an_error_naming_both(tmp_pa
 
 
 def test_plugin_distribution_found_twice_is_accepted(tmp_path: Path) -> None:
-    """An editable install, seen from its own folder, say."""
+    """An editable install that runs in its own folder is found twice."""
     install(tmp_path, "interop-abacus", "abacus", "abacus:adapter")
     said = run_child(
         """

@@ -25,7 +25,7 @@ class New(Old):
 
 
 class Box:
-    """Passes the protocol of another object on."""
+    """An object that forwards the protocol of another object."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -35,7 +35,7 @@ class Box:
 
 
 class Ordered:
-    """On a GPU, with a shape and a dtype, and no capsule for a consumer without a stream."""
+    """A GPU array with shape and dtype that refuses a capsule without a stream."""
 
     shape = (6,)
     dtype = "float64"

@@ -19,7 +19,7 @@ pytestmark = [
 
 
 def must_copy(case: Case, to: str) -> bool:
-    """Whether the target can't use the memory as it lies."""
+    """Return whether the target cannot use the memory unchanged."""
     unwilling = to == "torch" and (case.layout.is_reversed or case.layout.overlaps)
     return case.framework != to and (case.read or case.not_shareable or unwilling)
 
@@ -112,7 +112,7 @@ def test_convert_shared_memory_keeps_the_strides(
 def test_explain_plans_a_copy_only_when_documented(
     case: Case, to: str, kwargs: dict[str, Any]
 ) -> None:
-    """Nothing is copied for safety's sake, save layouts that interleave: whether they meet is hard to tell."""
+    """Only interleaved layouts may be copied without need, because overlap is hard to decide."""
     assume(case.layout.overlaps or not case.layout.interleaves)
     assume(case.array.nbytes)
     plan = explain(case, to, kwargs)
@@ -160,7 +160,7 @@ def test_convert_to_own_framework_returns_the_array_itself(case: Case, to: str) 
 def test_explain_error_hint_leads_to_a_later_error_or_a_plan(
     case: Case, to: str, kwargs: dict[str, Any]
 ) -> None:
-    """Whoever writes what a message says gets an array, or an error of the next kind."""
+    """Following the hint in a message gives an array, or an error of a later kind."""
     kinds = [interop.GradientError, interop.CopyRequiredError, interop.Plan]
     advice = {
         "detach=True": True,

@@ -66,12 +66,12 @@ def test_framework_of_device_of_and_namespace_refuse_non_arrays(question: Any) -
             question(x)
 
 
-# The same memory
+# Shared memory
 
 
 @given(first=layouts(), second=layouts(), apart=st.integers(0, 9))
 def test_shares_memory_for_any_strides_is_exact(first: Layout, second: Layout, apart: int) -> None:
-    """Not whether two spans overlap: whether there is a byte in both. Every byte is looked at."""
+    """Two arrays share memory if a byte belongs to both, not only if their spans overlap."""
     root = np.zeros(first.length + second.length + apart, np.uint8)
     a = np.ndarray(first.shape, np.uint8, root, first.offset, first.strides)
     b = np.ndarray(second.shape, np.uint8, root, second.offset + apart, second.strides)

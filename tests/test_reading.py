@@ -238,7 +238,7 @@ def test_policy_ignores_reads_to_the_host() -> None:
 
 
 class Variable(foreign.Stated):
-    """A variable of a file that is sliced, and then gives what it wants."""
+    """A file variable that is sliced, and may return another dtype than stated."""
 
     def __getitem__(self, index: Any) -> Any:
         return self._array[index]
@@ -246,7 +246,7 @@ class Variable(foreign.Stated):
 
 @pytest.mark.requires("torch", "dask")
 def test_compute_block_of_another_dtype_than_stated_is_refused() -> None:
-    """Dask would add these as integers: it trusts the dtype of the whole."""
+    """Dask trusts the stated dtype, so it would add these floats as integers."""
     lazy = interop.convert(Variable(np.array(SCALED)), "dask", chunks=2)
     with pytest.raises(interop.UnsupportedArrayError, match="its dtype was stated as int16"):
         lazy.sum().compute()

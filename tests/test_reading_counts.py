@@ -14,13 +14,13 @@ SHAPE = (3, 4)
 
 
 class Count:
-    """A number that calls go into."""
+    """A counter of calls."""
 
     def __init__(self) -> None:
         self.calls = 0
 
     def of(self, function: Callable[[], Any]) -> int:
-        """Return how many calls a function makes."""
+        """Return the number of calls that a function makes."""
         self.calls = 0
         function()
         return self.calls
@@ -40,7 +40,7 @@ def count(monkeypatch: pytest.MonkeyPatch, cls: type, name: str) -> Count:
 
 @pytest.fixture
 def pixels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Count]:
-    """How often the pixels of an image are written to new memory."""
+    """Count how often the pixels of an image are written to new memory."""
     image: Any = pytest.importorskip("PIL.Image")
     return count(monkeypatch, image.Image, "tobytes")  # type: ignore[return-value]  # a fixture
 
@@ -120,7 +120,7 @@ def test_convert_object_that_keeps_its_array_is_shared(kept: Any) -> None:
 
 
 def test_convert_under_a_profiler_tells_kept_memory_from_a_copy() -> None:
-    """References are counted, and a profiler may hold some, too."""
+    """Sharing is detected by reference counts, and a profiler may hold references."""
     kept = np.arange(6.0)
     reads = []
 
@@ -144,7 +144,7 @@ def test_convert_under_a_profiler_tells_kept_memory_from_a_copy() -> None:
 @pytest.mark.parametrize("keep", [True, False])
 def test_convert_array_interface_shares_only_kept_data(keep: bool) -> None:
     class Interface:
-        """Keeps its bytes, or the whole interface, or makes both anew."""
+        """An array interface whose bytes are kept, or made anew on each access."""
 
         def __init__(self) -> None:
             self._data = bytearray(range(6))

@@ -10,7 +10,7 @@ import interop
 
 
 class Ring:
-    """Gives one of two buffers in turn, as a camera does."""
+    """An object that returns two buffers in turn, as a camera does."""
 
     def __init__(self, *, readonly: bool = False) -> None:
         self.buffers = [np.zeros(4), np.ones(4)]
@@ -25,7 +25,7 @@ class Ring:
 
 
 class Window:
-    """Gives the next part of a buffer each time."""
+    """An object that returns the next part of a buffer at each read."""
 
     def __init__(self) -> None:
         self.buffers = [np.arange(12.0)]
@@ -37,7 +37,7 @@ class Window:
 
 
 class Bytes:
-    """Offers one of two buffers in turn by the array interface."""
+    """An object whose array interface returns two buffers in turn."""
 
     def __init__(self) -> None:
         self.data = [bytearray(32), bytearray(32)]
@@ -51,7 +51,7 @@ class Bytes:
 
 
 class Cached:
-    """Keeps what was read as long as somebody else does."""
+    """An object that returns the same array while another reference to the array exists."""
 
     def __init__(self) -> None:
         self.kept: Any = lambda: None
@@ -65,7 +65,7 @@ class Cached:
 
 
 class Stated:
-    """States a shape, and gives an array or raises an exception."""
+    """An object that states a shape, and returns an array or raises an exception."""
 
     dtype = np.dtype("float32")
 

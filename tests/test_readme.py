@@ -16,6 +16,6 @@ def test_readme_examples_print_the_documented_output(capsys: pytest.CaptureFixtu
     examples = EXAMPLE.findall(README.read_text())
     assert examples
     names: dict[str, object] = {}
-    for code, said in examples:  # each goes on where the last one ended
-        exec(compile(code, README.name, "exec"), names)  # noqa: S102 - it is our own
+    for code, said in examples:  # each block continues the previous one
+        exec(compile(code, README.name, "exec"), names)  # noqa: S102 - our own code
         assert capsys.readouterr().out == said

@@ -64,7 +64,7 @@ def attempt(call: Callable[[Any], object], x: Any) -> bool:
 def test_convert_success_or_failure_releases_all_references(case: Call) -> None:
     make, call = case
     x = make()
-    attempt(call, x)  # what is remembered of a class is remembered now
+    attempt(call, x)  # fills the caches of the class
     gc.collect()
     before = sys.getrefcount(x), sys.getrefcount(x.dtype)
     for _ in range(100):
@@ -72,7 +72,7 @@ def test_convert_success_or_failure_releases_all_references(case: Call) -> None:
     gc.collect()
     after = sys.getrefcount(x), sys.getrefcount(x.dtype)
     assert after[0] == before[0]
-    assert abs(after[1] - before[1]) < 50  # everybody's: others may come and go
+    assert abs(after[1] - before[1]) < 50  # shared by all arrays of the process
 
 
 @pytest.mark.parametrize("case", SUCCESSES)

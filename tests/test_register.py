@@ -29,7 +29,7 @@ def test_register_adapter_makes_its_arrays_convertible() -> None:
     x = Ledger(np.arange(6.0).reshape(2, 3).T)
     with pytest.raises(interop.NotAnArrayError):
         interop.framework_of(x)
-    interop.register(ledger.adapter)  # what was said of the class before is forgotten
+    interop.register(ledger.adapter)  # the cached answer for the class is cleared
     assert interop.framework_of(x) == "ledger"
     assert interop.device_of(x) == (1, 0)
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_register_adapter_for_an_ndarray_subclass_takes_that_subclass() -> None:
 
 
 def test_register_same_adapter_class_again_replaces_the_first() -> None:
-    """A notebook's cell that is run twice is no clash."""
+    """A notebook cell that runs twice must not cause a name conflict."""
     first, second = LedgerAdapter(), LedgerAdapter()
     interop.register(first)
     interop.convert(np.ones(3), "ledger")
@@ -133,7 +133,7 @@ def test_register_object_that_is_not_an_adapter_is_refused(wrong: Any) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """Installed distributions, as an importer sees them: one adapter that works, and two that better stay asleep."""
+    """Create installed distributions: one working adapter, and two that must not be loaded."""
     shutil.copy(ledger.__file__, tmp_path)
     (tmp_path / "loud.py").write_text(
         "print('loud was loaded')\nfrom ledger import JournalAdapter\nadapter = JournalAdapter()"

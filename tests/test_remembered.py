@@ -26,7 +26,7 @@ def _afresh() -> Iterator[None]:
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every plan that is made from now on."""
+    """Collect every plan that is made from now on."""
     made: list[Any] = []
 
     def make(conversion: Any) -> Any:
@@ -145,7 +145,7 @@ def test_plan_cache_keeps_at_most_1024_calls() -> None:
 
 
 def test_plan_cache_device_is_resolved_on_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which device is the current one may change."""
+    """The current device may change between calls."""
     torch_adapter = registry.adapter_named("torch")
     asked: list[Any] = []
     resolve_device = torch_adapter.resolve_device
@@ -163,7 +163,7 @@ def test_plan_cache_device_is_resolved_on_every_call(monkeypatch: pytest.MonkeyP
 
 def test_plan_cache_buffer_error_during_adoption_makes_a_copy_each_time() -> None:
     class Picky(LedgerAdapter):
-        """Takes what holds no 13, which no fact tells."""
+        """An adapter that refuses arrays with a 13, which the facts do not show."""
 
         name = "picky"
         refused = 0

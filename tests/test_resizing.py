@@ -73,7 +73,7 @@ def test_export_copy_leaves_the_source_resizable(make: Any) -> None:
 
 @pytest.mark.requires("gpu", "cupy")
 def test_to_cupy_device_memory_leaves_the_torch_tensor_resizable() -> None:
-    """On a GPU nothing forbids to resize, as docs/handoffs.md says; and a lease asks whether torch owns the memory."""
+    """torch allows a resize on a GPU: see docs/handoffs.md. A lease requires torch's memory."""
     tensor = torch.empty(1000, device="cuda")
     arrays = [interop.to_cupy(tensor) for _ in range(2)]
     assert tensor.untyped_storage().resizable()

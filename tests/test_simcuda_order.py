@@ -191,7 +191,7 @@ def test_simcuda_destroyed_stream_finishes_its_work(rt: Runtime) -> None:
 
 
 def writes_then_reads(rt: Runtime, writer: int, reader: int) -> bool:
-    """Return whether the value arrived, when only what is needed runs; races are recorded."""
+    """Return whether a read sees the value if only the required work runs."""
     target, result = rt.device_memory(), rt.pinned()
     before = simcuda.live().pending
     rt.upload(target, rt.pinned(5), writer)

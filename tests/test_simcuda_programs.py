@@ -56,7 +56,7 @@ def pinned_tensor(value: float) -> Any:
 
 
 def tensor_written_on(stream: Any) -> Any:
-    """Return a tensor that held OLD, complete, and gets ONE on the stream, at some time."""
+    """Return a tensor with the value OLD and a pending write of ONE on the stream."""
     _, torch = frameworks()
     tensor = torch.from_numpy(np.full(SIZE, OLD, "f4")).cuda()
     torch.cuda.synchronize()
@@ -66,7 +66,7 @@ def tensor_written_on(stream: Any) -> Any:
 
 
 class Exported:
-    """A tensor as it exports itself when nobody names a stream."""
+    """A tensor that is exported without a stream."""
 
     def __init__(self, tensor: Any) -> None:
         self._tensor = tensor
@@ -126,7 +126,7 @@ def torch_releases_early(correct: bool) -> Floats:
 
 
 class Fence:
-    """Owns a CuPy array; when it dies, the producer's stream waits for the consumer's."""
+    """An owner of a CuPy array. Its release makes the producer's stream wait for the consumer's."""
 
     def __init__(self, array: Any, producer: Any, consumer: int) -> None:
         self._held = (array, producer, consumer)
@@ -216,7 +216,7 @@ def event_recorded_after_the_wait(correct: bool) -> Floats:
     return result
 
 
-# -- what becomes of them ---------------------------------------------------------------------------------------
+# -- outcomes --------------------------------------------------------------------------------------
 
 
 class Outcome(NamedTuple):
@@ -232,7 +232,7 @@ def outcome(program: Program, correct: bool, schedule: str, seed: int | None = N
     return Outcome(wrong, list(map(str, simcuda.races())), list(map(str, simcuda.errors())))
 
 
-# The schedules that show it in the values. A race is reported under every one.
+# The schedules with wrong values. A race is reported under every schedule.
 PROGRAMS: Final[dict[Program, set[str]]] = {
     torch_to_cupy_without_a_wait: {"lazy"},
     array_interface_without_a_stream: {"lazy"},

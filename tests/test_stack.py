@@ -89,7 +89,7 @@ def test_stack_stacks_once_and_converts_once(monkeypatch: pytest.MonkeyPatch) ->
     stack(tensors(), "numpy", copy=True, detach=True)
     ((stacked, to, keywords),) = calls
     assert (type(stacked), stacked.tolist()) == (torch.Tensor, VALUES)
-    assert (to, keywords) == ("numpy", {"detach": True})  # copy=True would copy what is new
+    assert (to, keywords) == ("numpy", {"detach": True})  # copy=True would copy the new array again
 
 
 @pytest.mark.parametrize("dtype", ["float64", torch.float64, np.float64])

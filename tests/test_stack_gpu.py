@@ -24,7 +24,7 @@ def clean() -> Iterator[None]:
 
 
 def stack_by_copies(arrays: Any, **where: int) -> Any:
-    """Do what a framework's own stack does, on its current device and stream, but without a kernel."""
+    """Stack as the framework does, on the current device and stream, but without a kernel."""
     import cupy
     import torch
 
@@ -97,7 +97,7 @@ def test_stack_result_stays_on_the_device_of_the_arrays(to: str, by_copies: None
         assert np.array_equal(interop.to_numpy(result, device="cpu"), VALUES)
 
 
-# Streams: the schedule decides what has been done when nobody waits for it
+# Streams: without a wait, the schedule decides how much work is done
 
 
 @pytest.mark.requires("simcuda")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
 
 
 class Foreign:
-    """What numba's arrays are: memory of another library, the stream that it is written on, and no DLPack."""
+    """A model of numba's arrays: foreign memory with the CUDA Array Interface and a stream."""
 
     def __init__(self, array: Any, stream: Any = None, *, readonly: bool = False) -> None:
         self.array = array

@@ -20,7 +20,7 @@ THREADS, ROUNDS = 8, 250
 
 
 def routes(number: int) -> list[Callable[[], Any]]:
-    """Conversions of arrays that hold one number everywhere, by every kind of route: eight, so 2,000 a thread."""
+    """Return conversions of constant arrays by eight kinds of routes, for 2,000 per thread."""
     array, tensor = (
         np.full((2, 3), number, "float32"),
         torch.full((2, 3), number, dtype=torch.float32),
@@ -47,7 +47,7 @@ def may_leave(parameter: torch.Tensor) -> bool:
 
 
 def work(number: int) -> int:
-    """How many conversions gave the right numbers, under a policy of this thread's own."""
+    """Return the number of correct conversions, under options of this thread."""
     right, detach = 0, number % 2 == 0
     parameter = torch.ones(3, requires_grad=True)
     with interop.options(detach=detach):
@@ -58,7 +58,7 @@ def work(number: int) -> int:
 
 
 def test_convert_in_many_threads_keeps_values_and_options_apart() -> None:
-    """Though they take turns a thousand times more often than by default."""
+    """Threads switch a thousand times more often than by default."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(5e-6)
     try:
@@ -70,7 +70,7 @@ def test_convert_in_many_threads_keeps_values_and_options_apart() -> None:
 
 
 def test_convert_first_call_from_many_threads_imports_adapters_safely() -> None:
-    """Adapters are imported on first use: by whichever thread comes first, and the others wait."""
+    """The first thread imports the adapters, and the other threads wait."""
     said = run_child("""
         import threading
         from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +92,7 @@ def test_convert_first_call_from_many_threads_imports_adapters_safely() -> None:
     not Path("/proc/self/statm").exists(), reason="the size of a process is told by Linux' procfs"
 )
 def test_convert_repeated_calls_do_not_leak_memory() -> None:
-    """20,000 conversions of 4 KiB, a third of them failures: a leak of one array in ten would show."""
+    """Of 20,000 conversions of 4 KiB, a third fail. A leak of one array in ten would show."""
     said = run_child("""
         import gc, resource
         from pathlib import Path

@@ -10,7 +10,7 @@ import torch
 
 import interop
 
-TENSOR: Any = torch.Tensor  # whose methods may be redefined with any signature
+TENSOR: Any = torch.Tensor  # Any, so that methods may have any signature
 PARAMETER: Any = torch.nn.Parameter
 NDARRAY: Any = np.ndarray
 pytestmark = pytest.mark.requires("torch")
@@ -20,7 +20,7 @@ changes = pytest.mark.parametrize("keywords", CHANGES, ids=str)
 
 
 class Meta(TENSOR):  # type: ignore[misc]
-    """A tensor with metadata, which every operation hands on, as MONAI's MetaTensor does."""
+    """A tensor subclass whose metadata every operation preserves, as MONAI's MetaTensor."""
 
     affine: Any = "default"
 
@@ -39,7 +39,7 @@ class Meta(TENSOR):  # type: ignore[misc]
 
 
 class Methods(TENSOR):  # type: ignore[misc]
-    """A tensor whose metadata only its own `to` and `clone` know of."""
+    """A tensor subclass whose metadata only `to` and `clone` preserve."""
 
     affine: Any = "default"
 
@@ -58,13 +58,13 @@ class Methods(TENSOR):  # type: ignore[misc]
 
 
 class Forgetful(torch.Tensor):
-    """A tensor whose attributes no operation of torch hands on."""
+    """A tensor subclass whose attributes no operation of torch preserves."""
 
     affine: Any = "default"
 
 
 class Signal(np.ndarray[Any, Any]):
-    """An ndarray whose attributes NumPy hands on."""
+    """An ndarray subclass whose attributes NumPy preserves."""
 
     affine: Any = "default"
 
@@ -73,7 +73,7 @@ class Signal(np.ndarray[Any, Any]):
 
 
 class ForgetfulArray(np.ndarray[Any, Any]):
-    """An ndarray whose attributes nobody hands on."""
+    """An ndarray subclass whose attributes no operation preserves."""
 
     affine: Any = "default"
 
@@ -223,11 +223,11 @@ def test_to_torch_conjugated_subclass_is_resolved_with_its_state(keywords: Any) 
     assert result.tolist() == ([1 - 2j] if "copy" in keywords else [1])
 
 
-# Subclasses that don't do what they are asked for
+# Subclasses with wrong results
 
 
 def misbehaving(answer: Any) -> type[torch.Tensor]:
-    """Return a class whose `to` and `clone` return what `answer` makes of a plain copy."""
+    """Return a class whose `to` and `clone` return `answer(plain copy)`."""
 
     class Odd(TENSOR):  # type: ignore[misc]
         def to(self, *args: Any) -> Any:

@@ -98,7 +98,7 @@ def test_hint_for_an_installed_package_runs(name: str) -> None:
 
 
 def stand_in(path: str, received: list[Any]) -> Any:
-    """Return an object that has one function, at a dotted path, which notes its argument."""
+    """Return an object with one function at a dotted path, which records its argument."""
     name, _, rest = path.partition(".")
     return SimpleNamespace(**{name: stand_in(rest, received) if rest else received.append})
 
@@ -184,7 +184,7 @@ def test_find_numpy_class_other_than_ndarray_suggests_numpy() -> None:
 
 
 def test_find_module_with_a_bad_namespace_gives_hint_and_reason() -> None:
-    """As paddle: there is `asarray`, but what it makes is not an array of the standard."""
+    """As with paddle, `asarray` exists but does not return arrays of the standard."""
     paddle = ModuleType("paddle")
     vars(paddle).update(
         asarray=lambda x: SimpleNamespace(shape=list(x.shape), dtype=f"paddle.{x.dtype}x")

@@ -16,7 +16,7 @@ from child import run_child
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
-convert: Any = interop.convert  # whose result may be lazy
+convert: Any = interop.convert  # the result may be lazy
 HUGE = 1_100_000  # float32: more than 4 MiB
 
 

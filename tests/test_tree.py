@@ -42,7 +42,7 @@ def tensor() -> Any:
     return torch.arange(6.0).reshape(2, 3)
 
 
-# What is kept
+# Preserved containers
 
 
 @held
@@ -246,7 +246,7 @@ TREES = st.recursive(
 
 
 def same(before: Any, after: Any, to: Any) -> bool:
-    """Whether one tree is the other with its arrays converted."""
+    """Return whether one tree equals the other with converted arrays."""
     if isinstance(before, (np.ndarray, torch.Tensor)):
         return type(after) is to and after.tolist() == before.tolist()
     if type(after) is not type(before):

@@ -21,7 +21,7 @@ FOREIGN = foreign.DLPack(np.arange(2, dtype="int16"))
 SCALAR = np.float64(3)
 
 
-# Who decides
+# The choice of framework and device
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_unify_meta_tensors_are_returned_themselves() -> None:
     assert unify(meta, meta) == (meta, meta)
 
 
-# What is refused
+# Refusals
 
 REFUSED = {
     "no known framework": Case(

@@ -135,7 +135,7 @@ def test_convert_subclass_without_a_real_unit_is_converted(tmp_path: Any) -> Non
 
 @pytest.mark.requires("torch")
 def test_convert_object_with_units_in_its_metadata_is_read() -> None:
-    """A variable of a file has attributes by any name; only what its class declares is a unit."""
+    """File variables may have any attribute. Only an attribute declared by the class is a unit."""
 
     class Variable:
         shape, dtype = (2,), np.dtype("float64")

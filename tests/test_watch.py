@@ -22,7 +22,7 @@ def line() -> int:
 
 
 def test_watch_records_every_conversion_path() -> None:
-    """Compiled, from the table, remembered, and by a plan; warm, so that without a watch each would be taken."""
+    """The paths are compiled, table, remembered and planned, all warmed up before the watch."""
     t, a = torch.ones(3), np.ones(3)
     calls: list[Any] = [
         lambda: interop.to_numpy(t),
@@ -137,7 +137,7 @@ def test_watch_restores_fast_paths_and_observers_on_exit() -> None:
 
 @pytest.mark.requires("compiled")
 def test_watch_after_exit_adds_no_python_frame() -> None:
-    """After a watch, a plain conversion makes no Python frame, as before the first one."""
+    """A plain conversion after a watch creates no Python frame, as before the first watch."""
     t = torch.ones(3)
     with watch():
         interop.to_numpy(t)
@@ -182,7 +182,7 @@ def test_watch_invalid_keep_is_refused(keep: Any) -> None:
 
 
 def test_watch_records_conversions_from_all_threads() -> None:
-    """Whoever watches, and while others start and stop to watch, too."""
+    """Records from all threads arrive while another thread starts and stops watches."""
     begun, stop = threading.Event(), threading.Event()
 
     def disturb() -> None:
@@ -218,7 +218,7 @@ def test_watch_records_keep_no_array_alive() -> None:
 
 
 def test_watch_torch_compiled_function_runs_inside_the_block() -> None:
-    """`torch.compile(fullgraph=True)` can't follow the flow, and must compile again when the table has changed."""
+    """`torch.compile(fullgraph=True)` cannot trace the slow path, so it must compile again."""
 
     def double(t: torch.Tensor) -> torch.Tensor:
         return torch.as_tensor(interop.to_numpy(t)) * 2

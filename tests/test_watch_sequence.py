@@ -54,5 +54,5 @@ def test_watch_can_be_iterated_while_conversions_go_on() -> None:
 
 
 def test_watch_without_records_is_true() -> None:
-    """As any object before it had a length: `if log:` must not change its meaning."""
+    """`if log:` keeps its meaning from before watches had a length."""
     assert watched()

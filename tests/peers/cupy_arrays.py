@@ -14,12 +14,12 @@ NOT_HERE = {
 
 
 def upload(dtype: Any) -> Any:
-    """Return an array on the device, in the place of the tests' random one."""
+    """Return an array on the device, instead of the random array of CuPy's tests."""
     cupy = importlib.import_module("cupy")
     return cupy.asarray(np.arange(6).reshape(2, 3).astype(dtype))
 
 
 def replace(collector: pytest.Collector, **names: Any) -> None:
-    """Replace names in the test module, once it has been imported."""
+    """Replace names in the test module after the import."""
     if isinstance(collector, pytest.Module):
         vars(collector.obj).update(names)

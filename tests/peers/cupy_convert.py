@@ -30,7 +30,7 @@ to_numpy = counted(interop.to_numpy)
 
 
 class Producer:
-    """An object that has the DLPack methods of an array, and nothing else."""
+    """An object that has only the DLPack methods of an array."""
 
     def __init__(self, x: Any) -> None:
         self._x = x
@@ -52,7 +52,7 @@ class Producer:
 
 
 def _from_dlpack(x: Any, **keywords: Any) -> Any:
-    if not hasattr(x, "__dlpack__"):  # a capsule, which only its consumer may look into
+    if not hasattr(x, "__dlpack__"):  # a capsule, whose memory only the consumer may access
         return cupy.from_dlpack(x, **keywords)
     return to_cupy(Producer(x) if isinstance(x, cupy.ndarray) else x, **keywords)
 

@@ -30,7 +30,7 @@ export = counted(interop.export)
 
 
 class Exporting(cupy.ndarray):  # type: ignore[misc]  # CuPy has no types
-    """A CuPy array whose ``__dlpack__`` is interop's."""
+    """A CuPy array whose ``__dlpack__`` calls `interop.export`."""
 
     def __dlpack__(self, **keywords: Any) -> Any:
         return export(_plain(self)).__dlpack__(**keywords)

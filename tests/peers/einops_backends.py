@@ -27,7 +27,7 @@ def pytest_configure() -> None:
 
 
 def _from_numpy(self: Any, x: Any) -> Any:
-    """Convert to the framework of the backend; einops' own code lets torch's floats require a gradient, too."""
+    """Convert to the framework of a backend. Torch floats require a gradient, as in einops."""
     array = convert(x, self.framework_name)
     if self.framework_name == "torch" and self.is_float_type(array):
         array.requires_grad = True

@@ -50,7 +50,7 @@ def replace_everywhere(old: Any, new: Any) -> None:
 
 
 class StandIn(ModuleType):
-    """A module, except for a few names."""
+    """A module in which a few names are replaced."""
 
     def __init__(self, module: ModuleType, **replaced: Any) -> None:
         super().__init__(module.__name__)
@@ -64,7 +64,7 @@ class StandIn(ModuleType):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put interop in, before any test module is imported; simulate CUDA before any framework is."""
+    """Install interop before test modules load, and simulate CUDA before frameworks load."""
     if os.environ.get("INTEROP_SIMCUDA"):
         importlib.import_module("simcuda").load()
     config.pluginmanager.register(_peer())
@@ -83,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Note whether a test calls interop."""
+    """Record whether a test calls interop."""
     before = len(calls)
     result = yield
     if len(calls) > before:
@@ -92,14 +92,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note what became of a test; an error while it is set up or taken down is a failure."""
+    """Record the result of a test. An error in setup or teardown counts as a failure."""
     if report.failed or report.skipped or report.when == "call":
         skipped = _marked.get(report.nodeid, "skipped")
         _outcomes[report.nodeid] = skipped if report.skipped else report.outcome
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the counts for the runner; an error outside of all tests is a failure as well."""
+    """Write the counts for the runner. An error outside of tests counts as a failure."""
     counts = Counter(_outcomes.values())
     if exitstatus and not counts["failed"]:
         counts["failed"] = max(session.testsfailed, 1)
@@ -118,7 +118,10 @@ def _mark(
     outcome: str,
     mark: Callable[[str], pytest.MarkDecorator],
 ) -> None:
-    """Mark the tests whose id fits a pattern, in which only ``*`` is special; a pattern that fits none is an error."""
+    """Mark the tests whose id matches a pattern with ``*`` wildcards.
+
+    A pattern without matches is an error.
+    """
     for pattern, reason in table.items():
         expression = re.compile(re.escape(pattern).replace(r"\*", ".*"))
         chosen = [item for item in items if expression.fullmatch(item.nodeid.partition("::")[2])]

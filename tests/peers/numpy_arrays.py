@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def collect(stand_in: ModuleType, collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Collect while the name `numpy` means the stand-in: the body of a hook wrapper."""
+    """Collect the tests while the name `numpy` means the replacement, as a hook wrapper's body."""
     if not isinstance(collector, pytest.Module):
         return (yield)
     with mock.patch.dict(sys.modules, {"numpy": stand_in}):

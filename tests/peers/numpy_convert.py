@@ -22,7 +22,7 @@ _producers: dict[type, type] = {}
 
 
 def _producer(x: Any) -> Any:
-    """Return an object that has the DLPack methods of an array, with the signatures of its class, and nothing else."""
+    """Return an object with only the DLPack methods of an array, signatures included."""
     cls = type(x)
     if cls not in _producers:
         methods = {"__init__": _keep, "__dlpack__": property(_method), "__dlpack_device__": _device}
@@ -51,5 +51,5 @@ _STAND_IN = StandIn(np, from_dlpack=_from_dlpack)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Let the test module import the stand-in."""
+    """Import the test module with the replaced `numpy`."""
     return (yield from numpy_arrays.collect(_STAND_IN, collector))

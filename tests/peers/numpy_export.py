@@ -33,7 +33,7 @@ export = counted(interop.export)
 
 
 class Exporting(np.ndarray[Any, Any]):
-    """An ndarray whose ``__dlpack__`` is interop's."""
+    """An ndarray whose ``__dlpack__`` calls `interop.export`."""
 
     def __dlpack__(self, **keywords: Any) -> Any:
         return export(self.view(np.ndarray)).__dlpack__(**keywords)
@@ -43,7 +43,7 @@ class Exporting(np.ndarray[Any, Any]):
 
 
 def _exporting(array: Any) -> Exporting:
-    """Copy into memory that an exporting array owns, so that NumPy's tests may count references to the array."""
+    """Copy into memory owned by an exporting array, because NumPy's tests count references."""
     result = Exporting(array.shape, array.dtype)
     result[...] = array
     return result
@@ -67,5 +67,5 @@ _STAND_IN = StandIn(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """Let the test module import the stand-in."""
+    """Import the test module with the replaced `numpy`."""
     return (yield from numpy_arrays.collect(_STAND_IN, collector))

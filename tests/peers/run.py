@@ -68,7 +68,7 @@ SUITES: Final = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the suites; return 1 if one of them has failed."""
+    """Run the suites. Return 1 if one of them fails."""
     parser = argparse.ArgumentParser(
         description="Run the test suites of other projects on interop."
     )
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(name: str) -> tuple[dict[str, str | int], str]:
-    """Run one suite; return its counts, by the titles of the table, and the output of pytest."""
+    """Run one suite, and return the counts by table column and the output of pytest."""
     suite = SUITES[name]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "counts.json"
@@ -123,7 +123,7 @@ def run(name: str) -> tuple[dict[str, str | int], str]:
 
 
 def environment(name: str, report: Path) -> dict[str, str]:
-    """Return what the plugin has to know, and the paths of the projects and of this Python."""
+    """Return the environment variables for the plugin, with the paths of projects and Python."""
     paths = {
         "PATH": str(Path(sys.executable).parent),
         "PYTHONPATH": f"{HERE.parent}{os.pathsep}{INSTALLED}",
@@ -136,7 +136,7 @@ def environment(name: str, report: Path) -> dict[str, str]:
 
 
 def complaint(counts: dict[str, str | int]) -> str | None:
-    """Return what is wrong with a run, if anything is: a suite that tests nothing, or not interop, has failed too."""
+    """Return the fault of a run, or None. A suite must run tests and call interop."""
     if counts["failed"]:
         return f"failed: {counts['failed']}"
     if not counts["passed"]:
@@ -145,7 +145,7 @@ def complaint(counts: dict[str, str | int]) -> str | None:
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:
-    """Print rows with their columns below one another."""
+    """Print rows with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]

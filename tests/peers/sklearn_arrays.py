@@ -21,7 +21,7 @@ to_numpy = counted(interop.to_numpy)
 
 
 def pytest_configure() -> None:
-    """Replace both functions in every module of scikit-learn that has imported one of them."""
+    """Replace both functions in every module of scikit-learn that imported them."""
     arrays = importlib.import_module("sklearn.utils._array_api")
     sparse = importlib.import_module("scipy.sparse")
 
@@ -37,10 +37,10 @@ def pytest_configure() -> None:
         return moved[0] if len(moved) == 1 else tuple(moved)
 
     replace_everywhere(arrays.move_to, move_to)
-    replace_everywhere(arrays._convert_to_numpy, lambda array, xp: to_numpy(array))  # noqa: ARG005 - theirs passes it by name
+    replace_everywhere(arrays._convert_to_numpy, lambda array, xp: to_numpy(array))  # noqa: ARG005
 
 
 def _moved(x: Any, xp: Any, device: Any, *, narrow: bool) -> Any:
-    """Convert an array; float64 becomes float32 where scikit-learn has found that a device has nothing wider."""
+    """Convert an array, with float64 as float32 if scikit-learn says the device lacks float64."""
     dtype = "float32" if narrow and str(x.dtype).endswith("float64") else None
     return convert(x, xp, device=device, dtype=dtype)

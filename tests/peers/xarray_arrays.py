@@ -19,7 +19,7 @@ to_numpy = counted(interop.to_numpy)
 
 
 def pytest_configure() -> None:
-    """Replace the function in every module of xarray; xarray's own wrappers and what is no array stay xarray's."""
+    """Replace the function in all xarray modules, except for xarray's wrappers and non-arrays."""
     importlib.import_module("xarray")
     compat = importlib.import_module("xarray.namedarray.pycompat")
     utils = importlib.import_module("xarray.namedarray.utils")

@@ -95,7 +95,7 @@ def policy_as_keyword(x: Any) -> Any:
 
 
 class Spoken(ledger.Ledger):
-    """A ledger that can be converted without an adapter, since it speaks a protocol."""
+    """A ledger that speaks a protocol, so it can be converted without an adapter."""
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         return np.ones(2)
@@ -186,7 +186,7 @@ ROWS: Final[list[Row]] = [
 
 
 def without_tqdm() -> Any:
-    """Ask for a progress bar where there is none."""
+    """Request a progress bar while tqdm is hidden."""
     import sys
     from unittest.mock import patch
 

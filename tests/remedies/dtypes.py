@@ -24,7 +24,7 @@ ZEROS: Final = "numpy.zeros(x.shape)"
 
 
 def objects(*elements: Any) -> NDArray[Any]:
-    """Return an array of objects: `numpy.array` would look into them."""
+    """Return an object array with these elements. `numpy.array` would unpack them."""
     array = np.empty(len(elements), object)
     array[:] = [None] * len(elements)
     for i, element in enumerate(elements):
@@ -41,7 +41,7 @@ def masked() -> Any:
 
 
 def distributed() -> Any:
-    """Return a DTensor of a process group of one."""
+    """Return a DTensor in a process group of one process."""
     dist: Any = importlib.import_module("torch.distributed")
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.tensor import distribute_tensor
@@ -52,7 +52,7 @@ def distributed() -> Any:
 
 
 def pending() -> Any:
-    """Return what a collective gives before it is done."""
+    """Return the result of an unfinished collective operation."""
     from torch.distributed._functional_collectives import AsyncCollectiveTensor
 
     return AsyncCollectiveTensor(torch.ones(2))

@@ -132,7 +132,7 @@ def jax_of(name: str, *arguments: Any, **keywords: Any) -> Callable[[], Any]:
 
 
 def on_devices(*platforms: str) -> Callable[[Any], Any]:
-    """Return a call that refuses an array as if it were on other devices, of which this machine may have none."""
+    """Return a call that raises the refusal of a JAX array on other devices than this machine's."""
 
     def call(x: Any) -> Any:
         adapter: Any = importlib.import_module("interop.adapters.jax")
@@ -152,7 +152,7 @@ def first_device() -> dict[str, Any]:
 
 
 def wide(x: Any) -> Any:
-    """Convert 64-bit numbers to JAX, which must be told to have them."""
+    """Convert to JAX with 64-bit numbers enabled."""
     import jax
 
     with jax.enable_x64(True):

@@ -11,14 +11,14 @@ from .rows import Row, row
 
 
 class Times:
-    """Gives times when it is read."""
+    """An object that is read as datetimes."""
 
     def __array__(self, dtype: object = None, copy: object = None) -> Any:
         return np.zeros(3, "M8[s]")
 
 
 class Misstated:
-    """States integers, and gives floats when it is read or sliced."""
+    """An object that states integers and is read as floats."""
 
     shape = (4,)
     dtype = np.dtype("int16")

@@ -35,7 +35,7 @@ def ones(*shape: int) -> NDArray[Any]:
 
 
 def saved(name: str = "x.npy") -> str:
-    path = os.path.join(tempfile.mkdtemp(), name)  # noqa: PTH118 - a str is what is tested
+    path = os.path.join(tempfile.mkdtemp(), name)  # noqa: PTH118 - a str is tested
     np.savez(path, a=ones(2)) if name.endswith("z") else np.save(path, ones(2))
     return path
 
@@ -85,7 +85,7 @@ def group(library: str) -> Any:
 
 
 def module(name: str, cls: type) -> Any:
-    """Return an object of a class that passes for a class of a package that is too large to install."""
+    """Return a model object that passes for a class of a package too large to install."""
     cls.__module__ = name
     return cls()
 
@@ -97,7 +97,7 @@ class Image:
 
 
 class SimpleITK:
-    """The module of that name."""
+    """A model of the module SimpleITK."""
 
     @staticmethod
     def GetArrayFromImage(image: Image) -> NDArray[Any]:  # noqa: N802 - SimpleITK's name
@@ -115,7 +115,7 @@ class Column:
 
 
 class Dataset:
-    """datasets.Dataset: with_format("numpy") makes slices of its columns arrays."""
+    """datasets.Dataset: columns are arrays after with_format("numpy")."""
 
     def with_format(self, kind: str) -> Any:
         assert kind in ("numpy", "torch")
@@ -123,28 +123,28 @@ class Dataset:
 
 
 class Future:
-    """distributed.Future: `result` waits for the task, and gets its value from the cluster."""
+    """distributed.Future: `result` waits for the task and returns the value from the cluster."""
 
     def result(self) -> NDArray[Any]:
         return ones(2)
 
 
 class SparseArray:
-    """sparse.SparseArray: its __array__ raises, so it speaks no protocol."""
+    """sparse.SparseArray: `__array__` raises, so the class speaks no protocol."""
 
     def todense(self) -> NDArray[Any]:
         return ones(2)
 
 
 class csr_matrix:  # noqa: N801 - CuPy's name
-    """cupyx.scipy.sparse: toarray gives an array on the GPU."""
+    """cupyx.scipy.sparse.csr_matrix: `toarray` returns an array on the GPU."""
 
     def toarray(self) -> NDArray[Any]:
         return ones(2)
 
 
 class spmatrix(csr_matrix):  # noqa: N801 - CuPy's name of the base class
-    """The base of cupyx' sparse matrices."""
+    """The base class of cupyx sparse matrices."""
 
 
 def lazy_frame() -> Any:

@@ -21,46 +21,47 @@ _KEYWORD: Final = re.compile(r"\w+=.*")
 
 
 def nothing() -> dict[str, Any]:
-    """Return no further names."""
+    """Return no additional names."""
     return {}
 
 
 class Row(NamedTuple):
-    """A message of the package and the code in it.
+    """A message of the package, and the code that the message offers.
 
-    The code is run with the object as ``x``. A keyword is passed to the call that was refused; a context manager is
-    entered around it; a function is called with the object; all else must give something that can be converted.
+    The code is run with the object as ``x``. A keyword is passed to the refused call. A context
+    manager is entered around the call. A function is called with the object. Any other result must
+    be convertible.
     """
 
     name: str
     make: Callable[[], Any]
-    """Makes the object that the message is about."""
+    """A factory of the object in the message."""
     remedies: Mapping[str, Code]
     """The code as the message spells it, and as it is run: the same, `copy=None` for "leave copy=False out", or a
     function of the object where the message leaves something to the reader."""
     call: Callable[..., Any] = interop.to_torch
-    """Provokes the message, and takes the keywords that cure it."""
+    """The call that provokes the message, and that takes the offered keywords."""
     words: tuple[str, ...] = ()
-    """Code in the message that is no cure, or that another row runs."""
+    """Code in the message that is not a remedy, or that another row runs."""
     more: Callable[[], dict[str, Any]] = nothing
-    """Makes other names that the code uses."""
+    """A factory of further names that the code uses."""
     requires: tuple[str, ...] = ("torch",)
 
     def message(self, x: Any) -> str:
         """Provoke the message, and return the text with its notes."""
-        with pytest.raises(Exception) as caught:  # noqa: PT011 - the text is what is tested
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the row checks the text
             self.call(x)
         return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
 
 
 def row(name: str, make: Callable[[], Any], *remedies: str, **more: Any) -> Row:
-    """Make a row whose code is run as it is spelled. `runs` maps code to what is run in its place."""
+    """Make a row. `runs` maps code in the message to the code that is run instead."""
     runs = more.pop("runs", {})
     return Row(name, make, {remedy: remedy for remedy in remedies} | runs, **more)
 
 
 def params(rows: list[Row]) -> pytest.MarkDecorator:
-    """Parametrise a test with rows, each with the packages that it requires."""
+    """Parametrise a test with rows, each with a mark for the required packages."""
     return pytest.mark.parametrize(
         "case",
         [pytest.param(one, id=one.name, marks=pytest.mark.requires(*one.requires)) for one in rows],
@@ -68,7 +69,7 @@ def params(rows: list[Row]) -> pytest.MarkDecorator:
 
 
 def check_spelling(case: Row, x: Any) -> None:
-    """Insist that the message has the row's code, and no code besides it."""
+    """Check that the message contains the row's code, and no other code."""
     message = case.message(x)
     offered = [*case.remedies, *case.words]
     assert [remedy for remedy in offered if remedy not in message] == [], message
@@ -77,7 +78,7 @@ def check_spelling(case: Row, x: Any) -> None:
 
 
 def run(case: Row, x: Any, code: Code) -> None:
-    """Run code that a message offers."""
+    """Run the code that a message offers."""
     if not isinstance(code, str):
         assert arrays(code(x)), "no array came out of it"
         return
@@ -99,18 +100,18 @@ def run(case: Row, x: Any, code: Code) -> None:
 
 
 def use(case: Row, x: Any, result: Any) -> None:
-    """Use the result of a cure as the user would."""
+    """Use the result of the offered code as a user would."""
     if isinstance(result, AbstractContextManager) and not hasattr(result, "shape"):
         with cast("AbstractContextManager[Any]", result):
             case.call(x)
     elif callable(result) and not hasattr(result, "shape"):
         result(x)
-    elif result is not None:  # a setting, such as JAX's, returns nothing
+    elif result is not None:  # a setting, such as in JAX, returns None
         assert arrays(result), result
 
 
 def arrays(result: Any) -> list[Any]:
-    """Return the ndarrays of a result: of one array, or of all in a tree."""
+    """Return the ndarrays of a result, which may be an array or a tree."""
     if isinstance(result, (list, tuple, dict)):
         tree = interop.convert_tree(result, "numpy", foreign=True, detach=True)
         children = list(tree.values()) if isinstance(tree, dict) else list(tree)
@@ -122,7 +123,7 @@ def arrays(result: Any) -> list[Any]:
 
 
 def check_extra(command: str) -> None:
-    """Insist that a package to install is an extra of this distribution, or a dependency of one."""
+    """Check that the package to install is an extra of this distribution, or in an extra."""
     pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     package = command.removeprefix("pip install ").strip("'")
     extra = re.fullmatch(r"array-interop\[([\w-]+)\]", package)

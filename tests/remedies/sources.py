@@ -48,7 +48,7 @@ class Fragment(NamedTuple):
     code: str
 
     def is_in(self, text: str) -> bool:
-        """Whether a text contains the code, with any values in its holes."""
+        """Return whether a text contains the code, with any values for the placeholders."""
         return (
             re.search(re.escape(self.code).replace(re.escape(HOLE), ".+?"), text, re.DOTALL)
             is not None
@@ -84,7 +84,7 @@ def codes(text: str) -> Iterator[str]:
 
 
 def _end(text: str, at: int) -> int:
-    """Return the end of an expression that begins with a name: attributes, calls and indices follow it."""
+    """Return the end of an expression that starts with a name and may have calls and indices."""
     while at < len(text):
         name = _NAME.match(text, at)
         if name:
@@ -106,7 +106,7 @@ def _closing(text: str, at: int) -> int:
 
 
 def _strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each string, an f-string as a whole, without docstrings."""
+    """Yield line and text of each string except docstrings, with an f-string as one text."""
     inner = {
         id(part)
         for node in ast.walk(tree)

@@ -29,7 +29,7 @@ DESCRIBES: Final = {
 
 
 def executed() -> Iterator[str]:
-    """Yield all code that tests run."""
+    """Yield all code that the tests run."""
     for row in ROWS:
         yield from row.remedies
     yield from SAYS.values()  # run in sources/test_messages

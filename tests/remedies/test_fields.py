@@ -18,13 +18,13 @@ NO_HINT: Final = ("chunks that do not fit",)
 
 
 def provoke(case: Row) -> interop.InteropError | None:
-    """Return the error of a row, or None for an error of Python or of the user's own function."""
+    """Return the error of a row, or None for errors that interop does not raise."""
     with made(case) as x:
         try:
             case.call(x)
         except interop.InteropError as error:
             return error
-        except Exception:  # noqa: BLE001 - whatever the user wrote
+        except Exception:  # noqa: BLE001 - the user's own function may raise anything
             return None
     pytest.fail("no error was raised")
 

@@ -24,7 +24,7 @@ DAY: Final = dt.date(2020, 1, 2)
 
 
 class Case(NamedTuple):
-    """A source: what it is called, the packages it takes, how it is made of them, its values, and the outcomes."""
+    """A source object: name, required packages, factory, values, and expected outcomes."""
 
     name: str
     packages: tuple[str, ...]
@@ -34,7 +34,7 @@ class Case(NamedTuple):
     torch: str = REFUSED
 
     def source(self) -> Any:
-        """Make the object. Its first package is the library, the others follow."""
+        """Make the object from the imported packages. The first package is the library."""
         return self.make(*map(importlib.import_module, self.packages))
 
     @property
@@ -48,12 +48,12 @@ class Case(NamedTuple):
 
     @property
     def outcomes(self) -> dict[str, str]:
-        """Return what is to become of it, by target."""
+        """Return the expected outcome by target."""
         return {"numpy": self.numpy, "torch": self.torch}
 
     @property
     def library(self) -> str:
-        """Return the name of its section."""
+        """Return the library, under whose name the docs list the case."""
         return self.name.partition(" ")[0]
 
 
@@ -181,7 +181,7 @@ def image(pil: Any, np: Any, mode: str) -> Any:
 
 
 def indices(pil: Any, np: Any) -> Any:
-    """Return an image whose pixels are indices of a palette."""
+    """Return a palette image, whose pixels are palette indices."""
     x = pil.fromarray(np.array(GRID, "uint8"), "L").convert("P")
     x.putpalette([channel for i in range(256) for channel in (255 - i, 0, 0)])
     return x

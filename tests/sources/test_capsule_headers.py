@@ -75,7 +75,7 @@ BROKEN: Final[dict[str, tuple[Change, str]]] = {
 
 
 def lend(change: Change, base: type[Any] = DLPack) -> Any:
-    """Return a producer whose capsules have a changed header."""
+    """Return a producer whose capsules have a modified header."""
 
     class Producer(base):  # type: ignore[misc]
         def __dlpack__(self, **keywords: Any) -> Any:
@@ -93,7 +93,7 @@ def lend(change: Change, base: type[Any] = DLPack) -> Any:
 
 
 class Watched(np.ndarray[Any, Any]):
-    """An ndarray that can be referred to weakly."""
+    """An ndarray that supports weak references."""
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ ROWS = 12
 
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many elements each reading of an h5py dataset has taken."""
+    """Record the number of elements of each read from an h5py dataset."""
     h5py: Any = pytest.importorskip("h5py")
     taken: list[int] = []
     get = h5py.Dataset.__getitem__

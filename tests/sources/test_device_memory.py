@@ -27,7 +27,7 @@ def clean() -> Iterator[None]:
 
 
 class Asked(DLPack):
-    """Remembers the streams that it was asked for; it has neither `shape` nor `dtype`."""
+    """A DLPack producer without `shape` and `dtype` that records the requested streams."""
 
     def __init__(self, array: Any) -> None:
         super().__init__(array)
@@ -41,12 +41,12 @@ class Asked(DLPack):
 class Old(Asked):
     """DLPack before 1.0."""
 
-    def __dlpack__(self, stream: Any = None) -> Any:  # type: ignore[override]  # that is the point
+    def __dlpack__(self, stream: Any = None) -> Any:  # type: ignore[override]  # the old signature
         return super().__dlpack__(stream=stream)
 
 
 class Frozen(Asked):
-    """Its capsule says that the memory is read-only."""
+    """A producer whose capsules are marked read-only."""
 
     def __dlpack__(self, **keywords: Any) -> Any:
         lent = super().__dlpack__(**keywords)
@@ -150,7 +150,7 @@ def test_explain_object_with_dlpack_only_costs_no_event_and_no_copy(name: str) -
 
 
 def test_convert_when_second_capsule_differs_from_the_plan_is_refused() -> None:
-    """The second one is of other elements: a view that changed between the two calls."""
+    """The second capsule has other elements, as for a view that changed between both calls."""
 
     class Changing(Asked):
         def __dlpack__(self, **keywords: Any) -> Any:
@@ -167,7 +167,7 @@ def test_convert_when_second_capsule_differs_from_the_plan_is_refused() -> None:
 
 @pytest.mark.parametrize("error", [TypeError, BufferError, RuntimeError])
 def test_convert_when_second_dlpack_call_fails_makes_no_third_call(error: type[Exception]) -> None:
-    """It is asked for the consumer, who would ask again with other keywords."""
+    """The second call is made for the consumer, which must not retry with other keywords."""
 
     class Failing(Asked):
         def __dlpack__(self, **keywords: Any) -> Any:
@@ -187,7 +187,7 @@ def test_convert_when_second_dlpack_call_fails_makes_no_third_call(error: type[E
 
 @TARGETS
 def test_convert_managed_memory_with_dlpack_only_shares_memory(to: str) -> None:
-    """torch's DLPack does not know that kind of device."""
+    """torch's DLPack does not support this kind of device."""
     import cupy
 
     import simcuda
@@ -287,7 +287,7 @@ def test_export_object_with_cuda_array_interface_only_gives_a_capsule(
 
 
 def test_export_cuda_array_interface_has_no_race_with_the_consumer_stream() -> None:
-    """The producer names its stream, on which the memory is still being written."""
+    """The producer names the stream on which the memory is still being written."""
     import cupy
 
     import simcuda

@@ -28,7 +28,7 @@ COLUMNS = st.sampled_from(sorted(NUMBERS)).flatmap(
 
 
 def check(column: Column, make: Callable[[], Any], *, table: bool = False) -> None:
-    """Convert it, and tell each of its values from what is missing."""
+    """Check that missing values are refused, and that other objects keep dtype and values."""
     name, values = column
     x = make()
     for to in ("numpy", "torch"):

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.requires("numba", "torch", "cupy", "
 
 
 def run(code: str) -> str:
-    """Return what a process with numba says."""
+    """Run code in a process with numba, and return the output."""
     return run_child(
         SETUP.format(tests=str(ROOT / "tests")) + code, path=ROOT / ".venv" / "numba", sees_gpu=True
     )

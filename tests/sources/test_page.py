@@ -12,7 +12,7 @@ from .cases import CASES
 
 @pytest.fixture
 def page() -> ModuleType:
-    """`docs/_sources.py`, as `docs/conf.py` imports it."""
+    """Import `docs/_sources.py` as `docs/conf.py` does."""
     return pages.load("_sources")
 
 

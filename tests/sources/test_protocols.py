@@ -18,7 +18,7 @@ TARGETS = pytest.mark.parametrize("to", ["numpy", "torch"])
 
 
 class Speaker:
-    """Lends an ndarray by DLPack, or fails in it with the error that it is given."""
+    """A DLPack producer over an ndarray, which can raise a given error instead."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.array = np.array(VALUES)
@@ -119,7 +119,7 @@ def test_open_when_every_protocol_fails_lists_the_answers(to: str) -> None:
 
 @pytest.mark.parametrize("cls", [WithInterface, Speaker])
 def test_open_when_a_protocol_fails_leaves_no_reference_cycle(cls: type[Speaker]) -> None:
-    """The errors that are noted refer to the object by their tracebacks, and go without the garbage collector."""
+    """The collected errors refer to the object, but need no garbage collector to be freed."""
     source = cls(BufferError("not today"))
     gone = weakref.ref(source)
     gc.collect()
@@ -182,7 +182,7 @@ def test_open_when_device_dlpack_fails_asks_no_host_protocol() -> None:
             return (2, 0)
 
     source = Downloads(BufferError("not today"))
-    source.shape = None  # type: ignore[assignment]  # so that nothing is known without the capsule
+    source.shape = None  # type: ignore[assignment]  # known from the capsule only
     with pytest.raises(interop.UnsupportedArrayError, match="not today"):
         interop.to_numpy(source)
     assert source.asked == ["__dlpack__"]
@@ -248,7 +248,7 @@ class OldReadOnly(OldWithInterface):
 
 
 class OldAndElsewhere(OldWithInterface):
-    """Its other protocol lends other memory, which says nothing about this one."""
+    """A producer whose array interface lends other memory, so its read-only flag is ignored."""
 
     @property
     def __array_interface__(self) -> Any:
@@ -288,7 +288,7 @@ def test_unversioned_capsule_takes_readonly_from_the_array_interface(
 
 
 def test_unversioned_memory_adopted_by_numpy_is_reported_as_maybe_readonly() -> None:
-    """By whoever asked: the array that `numpy.from_dlpack` gives, and its views."""
+    """The rule applies to the result of `numpy.from_dlpack` and to its views."""
     array = np.from_dlpack(OldDLPack(np.array(VALUES)))
     for x in (array, array[1:], array[::2][:1], array.reshape(3, 1)):
         with pytest.raises(

@@ -18,7 +18,7 @@ KEYWORDS: list[dict[str, Any]] = [
 
 
 def having(*, numbers: bool) -> pytest.MarkDecorator:
-    """Return the cases that give numbers, or those that are refused; each requires its packages."""
+    """Return the cases with numbers, or the refused ones, each with its required packages."""
     chosen = [case for case in CASES if (case.numpy != REFUSED) == numbers]
     marked = [pytest.param(c, id=c.name, marks=pytest.mark.requires(*names(c))) for c in chosen]
     return pytest.mark.parametrize("case", marked)

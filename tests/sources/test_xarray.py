@@ -100,7 +100,7 @@ def test_convert_wrapped_tensor_returns_the_tensor(wrapper: Any) -> None:
     import torch
 
     class Duck(torch.Tensor):
-        """xarray keeps what speaks the array API, and makes ndarrays of plain tensors."""
+        """A tensor with the array API, which xarray wraps instead of converting to NumPy."""
 
         def __array_namespace__(self, api_version: str | None = None) -> Any:
             return torch
@@ -159,14 +159,14 @@ def test_convert_wrapped_array_with_a_unit_is_refused_with_a_hint_that_runs(to: 
 
 
 def hold(inner: Any) -> Any:
-    """Return a wrapper of an ndarray subclass, of which xarray itself makes plain ndarrays."""
+    """Return a wrapper of an ndarray subclass, which xarray itself would replace by an ndarray."""
     x = wrap(np.zeros(inner.shape))
     x.variable._data = inner
     return x
 
 
 def test_framework_of_a_wrapper_raises_unknown_framework() -> None:
-    """Functions for NumPy's arrays can't take it."""
+    """A function for NumPy arrays cannot use a wrapper."""
     with pytest.raises(interop.UnknownFrameworkError, match="DataArray can be converted, but"):
         interop.framework_of(wrap(np.zeros(2)))
     assert interop.convert_tree([x := wrap(np.zeros(2))], "torch")[0] is x
@@ -175,7 +175,7 @@ def test_framework_of_a_wrapper_raises_unknown_framework() -> None:
 
 def test_convert_named_axes_object_reads_by_the_array_method() -> None:
     class Named:
-        """Has `dims` and `data`, and nothing that tells what `data` would do."""
+        """An object with `dims` and `data`, whose `data` would read a file."""
 
         dims = ("x",)
         shape, dtype = (2,), np.dtype("float64")
