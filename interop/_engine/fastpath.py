@@ -81,7 +81,7 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
 
 
 def _register(source: Adapter, target: Adapter, to: Any) -> None:
-    _registered.add((source, target, to))
+    _registered.add((source, target, to))  # also if there are no native calls between the two
     path, compiled = _calls(source, target)
     for cls in source.plain_types:
         plan_cache.FINGERPRINTS[cls] = source.fingerprint
@@ -95,6 +95,7 @@ def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
     """Return the `FastPath` and the `CompiledPath` between two frameworks, or None for each."""
     if source is target:
         return _NOTHING_TO_DO, _NOTHING_TO_DO
+    # A native call leads from a framework to NumPy, or from NumPy to a framework.
     if target.ndarray_native:
         return source.fast_export_host(), source.compiled_export_host()
     if source.ndarray_native:
@@ -107,7 +108,8 @@ def use_native_call(calls: Calls, plan: Plan, conversion: Conversion, x: Any) ->
 
     To find out, the native call is tried with a small array.
     """
-    facts, target = conversion.facts, conversion.target
+    facts = conversion.facts
+    target = conversion.target
     native = native_call(conversion.source, target)
     if native is None or plan.steps[-1].verb is not Verb.SHARE or facts.nbytes >= _SMALL:
         return calls

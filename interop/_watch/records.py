@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from interop._model.plan import Plan
 
 _HEAD: Final = ("calls", "host bytes", "bytes copied", "ms", "conversion", "because", "where")
+# Copies between host and device come first, because they are the most expensive.
 _COSTS: Final = attrgetter("host_bytes", "bytes_copied", "calls")
 
 
