@@ -101,7 +101,7 @@ def copies_at_source(conversion: Conversion) -> bool:
 
 
 def _is_better_at_target(conversion: Conversion) -> bool:
-    """Whether the target should make a copy on the host: it is faster, or it must do so."""
+    """Whether the target should make a copy on the host, because the target is faster or must."""
     if not conversion.facts.device.is_host:
         return False
     faster = conversion.target.copies_fast and not conversion.source.copies_fast

@@ -52,7 +52,7 @@ def execute_lazy(
 def _map(
     conversion: LazyConversion, plan: Plan, x: Any, request: Request, convert_now: ConvertNow
 ) -> Any:
-    """Return a lazy array whose blocks are converted when they are computed."""
+    """Return a lazy array that converts each block when the block is computed."""
     lazy = cast("LazyAdapter", conversion.whole.source)
     target = conversion.block.target
     if plan.steps[-1].verb is Verb.MAP:
@@ -92,7 +92,7 @@ def _split(
 
 
 def empty_like(adapter: Adapter, x: Any) -> Any:
-    """Return an array without elements and with the dtype of NumPy, as lazy frameworks want it.
+    """Return an array without elements and with a NumPy dtype, which lazy frameworks require.
 
     An array without axes keeps its element.
     """

@@ -125,7 +125,7 @@ def _contiguous_strides(shape: tuple[int, ...], size: int) -> Iterator[int]:
 
 
 def is_known(facts: Facts) -> bool:
-    """Whether the shape is known. The shape of a lazy array may be unknown until it is computed."""
+    """Whether the shape is known. A lazy array can have an unknown shape until the computation."""
     return not any(map(math.isnan, facts.shape))
 
 

@@ -39,7 +39,7 @@ _LIMIT: Final = "a number of bytes, or math.inf for no limit"
 def parse_request(
     keywords: Mapping[str, Any], verb_keywords: Mapping[str, tuple[str, ...]] = _NO_MORE
 ) -> Request:
-    """Check the keywords of a call and lay them over the defaults of the context.
+    """Check the keywords of a call, which override the defaults of the context.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def parse_axis(axis: Any, axes: range, of: str) -> int:
 
 
 def is_integer(value: Any, least: int) -> bool:
-    """Whether a value is an integer of at least `least`. True and False do not count as integers."""
+    """Whether a value is an integer of at least `least`, and neither True nor False."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 

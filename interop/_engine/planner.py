@@ -82,7 +82,7 @@ def _resolve_device(conversion: Conversion) -> Device:
 
 
 def _default_device(target: Adapter, here: Device) -> Device | str:
-    """Return the device for an array on `here` if the caller asks for none, or the reason why not."""
+    """Return the device of the result if the caller asks for none, or the reason why not."""
     if here.kind in target.device_kinds:
         device = target.resolve_device(here)
         if isinstance(device, Device):
@@ -94,7 +94,7 @@ def _default_device(target: Adapter, here: Device) -> Device | str:
 
 
 def _plan_within(conversion: Conversion, device: Device) -> Plan:
-    """Plan for an array of the target framework. It is kept unless something has to change."""
+    """Plan for an array of the target framework. The array is kept unless it has to change."""
     facts = conversion.facts
     dtype = facts.dtype
     if conversion.request.dtype:

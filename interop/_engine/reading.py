@@ -1,8 +1,8 @@
-"""Plans for objects that are read or computed first: from stated facts, and again after the read.
+"""Plans for objects that must be read or computed before an array exists.
 
-An object states a shape and a dtype, and may give another array when it is read. So the plan that `explain` shows
-starts with the reading, and the rest of it is an expectation. A conversion reads, describes the array that came, and
-plans the rest from that. Above the planner, below lazy arrays and the flow, which both do so.
+Such an object states a shape and a dtype, but the read may give an array with other facts. So the
+plan that `explain` shows starts with the read, and its other steps are an expectation. A conversion
+reads the object, describes the resulting array, and plans again from these facts.
 """
 
 from __future__ import annotations
@@ -25,33 +25,36 @@ if TYPE_CHECKING:
 
 
 def is_read_first(source: Adapter, facts: Facts) -> bool:
-    """Return whether an array exists only after a read, so that the known facts are only stated."""
+    """Whether the facts are only stated, because the array exists only after a read."""
     if facts.needs_read is None or not isinstance(source, ReadAdapter):
         return False
-    return (
-        source.lazy or facts.device.is_host
-    )  # memory on a device that only a library can read is moved, not read
+    # Memory on a device that only a library can read is moved to the host instead.
+    return source.lazy or facts.device.is_host
 
 
 def read(source: Adapter, x: Any, foreign_class: str, target: Adapter | None = None) -> Operand:
-    """Read or compute an object once, and identify the array that comes.
+    """Read or compute an object once, and identify the resulting array.
 
-    An array of a foreign object keeps the name of its class in messages, `foreign_class`.
+    In messages, the array of a foreign object keeps the name of the object's class,
+    `foreign_class`.
     """
     array = cast("ReadAdapter", source).read(x)
     operand = registry.identify(array, target)
-    return operand if source.lazy else operand._replace(foreign_class=foreign_class)
+    if source.lazy:
+        return operand
+    return operand._replace(foreign_class=foreign_class)
 
 
 def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
-    """Plan a conversion, from the stated facts if the object is read first.
+    """Plan a conversion. If the object is read first, plan from the stated facts.
 
-    A cast of the stated dtype is refused only if `strict`: a conversion that goes on asks again about what was read.
+    Only a `strict` plan refuses a cast of the stated dtype. `convert` plans without `strict`,
+    because it checks the cast again for the dtype that was read.
 
     Raises
     ------
     InteropError
-        As `_planner.make_plan`.
+        As `planner.make_plan`.
     """
     if not is_read_first(conversion.source, conversion.facts):
         return planner.make_plan(conversion)
@@ -67,7 +70,7 @@ def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
 
 
 def check_copy(conversion: Conversion) -> None:
-    """Refuse `copy=False` of an object that is read first."""
+    """Raise an error for ``copy=False`` with an object that is read first."""
     if conversion.request.copy is False:
         reason = f"it takes a copy, because {conversion.facts.needs_read}"
         hint = "Leave copy=False out to allow it."
@@ -83,12 +86,18 @@ def request_after_reading(request: Request) -> Request:
 
 
 def join(stated: Facts, rest: Plan, facts: Facts, verb: Verb = Verb.READ) -> Plan:
-    """Put the reading of an object in front of the plan for the array that comes, which `facts` describe."""
+    """Return the plan for an object: the read, then the plan for the array that was read.
+
+    `stated` describes the object, and `facts` and `rest` are of the array.
+    """
     step = Step(verb, "source", facts.device, facts.dtype, facts.nbytes)
-    steps = (step, *(s for s in rest.steps if s.verb is not Verb.KEEP))
+    following = [s for s in rest.steps if s.verb is not Verb.KEEP]
     reason = str(stated.needs_read)
     if not rest.zero_copy:
         reason = f"{reason}, and {rest.reason}"
     return rest._replace(
-        source=stated.framework, source_device=facts.device, steps=steps, reason=reason
+        source=stated.framework,
+        source_device=facts.device,
+        steps=(step, *following),
+        reason=reason,
     )

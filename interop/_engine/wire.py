@@ -135,7 +135,7 @@ def unpack(bits: Any, dtype: Any, to: str, device: str) -> Any:
 
 
 def request_to_dict(request: Request) -> dict[str, Any]:
-    """Return the fields of a request that differ from their defaults."""
+    """Return the fields of a request that differ from the defaults."""
     fields = request._asdict()
     defaults_of_fields = Request._field_defaults
     return {name: x for name, x in fields.items() if x is not defaults_of_fields[name]}

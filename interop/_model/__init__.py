@@ -1,1 +1,1 @@
-"""Values without behaviour of their own: requests, plans, dtypes, memory layout, and text for messages."""
+"""Values of the conversion pipeline: requests, plans, the policy, dtypes, and text for messages."""

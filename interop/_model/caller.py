@@ -1,4 +1,4 @@
-"""Where in the user's code we were called from."""
+"""The place in the user's code that has called interop."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from types import FrameType
 
-_US: Final = __name__.partition(".")[0]
+_PACKAGE: Final = __name__.partition(".")[0]
 
 
 def caller() -> FrameType:
-    """Return the innermost frame that is not ours; ours, if there is no other."""
+    """Return the innermost frame outside interop, or the outermost frame if all are inside."""
     frame = sys._getframe(1)  # noqa: SLF001 - `inspect` looks at the source of every frame
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _US:
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
     return frame
 
 
 def format_frame(frame: FrameType) -> str:
-    """Write a frame as a file, a line and a function: what an editor jumps to."""
+    """Format a frame as file, line and function, in the form that editors can jump to."""
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"

@@ -17,7 +17,7 @@ _INTEGERS: Final = (_RANKS["uint"], _RANKS["int"])
 _FLOAT: Final = _RANKS["float"]
 _COMPLEX: Final = _RANKS["complex"]
 _UNSIGNED_FLOAT: Final = "float8_e8m0fnu"
-"""Powers of two: the scales of blocks of smaller numbers (OCP Microscaling Formats 1.0, section 5.4.1)."""
+"""A dtype of powers of two, which scale blocks of numbers (OCP Microscaling Formats 1.0, 5.4.1)."""
 
 
 def itemsize(dtype: str) -> int:
@@ -32,11 +32,13 @@ def itemsize(dtype: str) -> int:
 def lost_kind(source: str, target: str) -> str | None:
     """Return the loss in a cast to a lesser kind of number, or None for any other cast.
 
-    The kinds are bool, unsigned integer, integer, float and complex. This is ``casting="same_kind"`` of
-    `numpy.can_cast`, for these names.
+    The kinds are bool, unsigned integer, integer, float and complex. The rule is that of
+    `numpy.can_cast` with ``casting="same_kind"``, extended to dtypes that NumPy does not have.
 
-    >>> lost_kind("float32", "int32"), lost_kind("complex64", "float32")
-    ('int32 would cut off the fractions of float32', 'float32 would drop the imaginary parts of complex64')
+    >>> lost_kind("float32", "int32")
+    'int32 would cut off the fractions of float32'
+    >>> lost_kind("complex64", "float32")
+    'float32 would drop the imaginary parts of complex64'
     >>> lost_kind("float64", "float16"), lost_kind("int64", "int8"), lost_kind("int64", "float16")
     (None, None, None)
     """
@@ -55,12 +57,14 @@ def lost_kind(source: str, target: str) -> str | None:
 def lost_numbers(source: str, target: str) -> str | None:
     """Return the unrequested loss in a cast, or None if numbers are rounded at most.
 
-    As `lost_kind`, and integers that may not fit. To a float, numbers are rounded, and too large ones become inf.
+    The losses are those of `lost_kind`, and integers that may not fit into the target. A cast to a
+    float rounds, and gives inf for numbers that are too large: this does not count as a loss.
 
     >>> lost_numbers("int64", "int8")
     'int8 holds -128 to 127, and other numbers of int64 would wrap round'
-    >>> lost_numbers("uint8", "int16"), lost_numbers("float64", "float16"), lost_numbers("int64", "float32")
-    (None, None, None)
+    >>> lost_numbers("uint8", "int16"), lost_numbers("float64", "float16")
+    (None, None)
+    >>> lost_numbers("int64", "float32")  # rounded
     """
     if lost := lost_kind(source, target):
         return lost

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 
 def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table below a title; its colours are the page's, so that it suits a dark one too."""
-    cells = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-    )
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    return f"<div><b>{escape(title)}</b><table><tr>{heads}</tr>{cells}</table></div>"
+    """Return a table below a title, without colours, so that light and dark pages can show it."""
+    lines = [_row("th", head), *(_row("td", row) for row in rows)]
+    return f"<div><b>{escape(title)}</b><table>{''.join(lines)}</table></div>"
+
+
+def _row(tag: str, cells: Iterable[str]) -> str:
+    joined = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+    return f"<tr>{joined}</tr>"

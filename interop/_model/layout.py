@@ -1,4 +1,4 @@
-"""Where the elements of an array lie in memory: pure arithmetic on facts."""
+"""Positions of the elements of an array in memory, computed from its facts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def overlaps(facts: Facts) -> bool:
     """Whether two elements may share a byte, as in an expanded tensor.
 
-    Sorted by stride, each axis must step over all that the smaller ones reach. Layouts that interleave without
-    meeting are rare, and answered with True: the result is then read-only, or a copy.
+    Sorted by stride, each axis must step over all bytes that the axes with smaller strides reach.
+    Layouts whose elements interleave without an overlap are rare, and give True as well. The result
+    of a conversion is then read-only, or a copy.
 
     >>> from interop.adapter import CPU, Facts
     >>> [overlaps(Facts("any", (3, 4), "float32", CPU, s, 48)) for s in ((16, 4), (4, 12), (0, 4))]
@@ -31,10 +32,10 @@ def overlaps(facts: Facts) -> bool:
 
 
 def why_unusual(facts: Facts) -> str | None:
-    """Return why a consumer may be unable to read the strides, or None for whole, positive steps.
+    """Return why a consumer may be unable to read the strides, or None if every consumer can.
 
-    DLPack counts strides in elements and allows negative ones. Not every consumer is prepared for these, and torch
-    before 2.14 ends the process (pytorch#188023).
+    DLPack counts strides in elements and allows negative strides. But some consumers do not expect
+    negative strides, and torch before 2.14 ends the process (pytorch#188023).
 
     >>> from interop.adapter import CPU, Facts
     >>> [why_unusual(Facts("any", (3,), "float32", CPU, (step,), 12)) for step in (8, -4, 6)]
@@ -46,11 +47,15 @@ def why_unusual(facts: Facts) -> str | None:
     steps = [stride for stride, n in zip(facts.strides, facts.shape, strict=False) if n > 1]
     if any(stride % size for stride in steps):
         return f"its strides are not whole elements of {size} bytes"
-    return "its strides are negative" if min(steps, default=0) < 0 else None
+    if min(steps, default=0) < 0:
+        return "its strides are negative"
+    return None
 
 
 def bounds(facts: Facts, address: int) -> tuple[int, int]:
-    """Return the first address of the array and the one past its last; equal for an empty one.
+    """Return the first address of the array, and the address after the last byte.
+
+    The two addresses of an empty array are equal.
 
     >>> from interop.adapter import CPU, Facts
     >>> bounds(Facts("any", (3,), "float32", CPU, (-4,), 12), 1008)

@@ -149,7 +149,7 @@ class Plan(NamedTuple):
 
     @property
     def cost(self) -> str:
-        """Cost in words: ``zero-copy``, ``48 bytes copied``, or ``lazy`` if the cost comes later."""
+        """Cost in words: ``zero-copy``, ``48 bytes copied``, or ``lazy`` if it comes later."""
         if self.later:
             return "lazy"
         cost = "zero-copy"

@@ -1,4 +1,8 @@
-"""Reasons for a copy, in the words of plans and errors."""
+"""The reasons for a copy, as plans and errors state them.
+
+Each function returns a clause such as "the dtype changes from int8 to int16", or None if there is
+no reason.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def no_copy(reason: str, facts: Facts) -> errors.Reason:
-    """Return why a copy that is needed for a reason cannot be made."""
+    """Return why a copy is impossible, after the reason why a copy is needed."""
     return errors.Reason(
         f"{reason}, and {facts.framework} can't be asked for a copy",
         "Copy it with its own library first.",
@@ -22,18 +26,22 @@ def no_copy(reason: str, facts: Facts) -> errors.Reason:
 
 
 def join(*reasons: str | None) -> str | None:
-    """Join the reasons that there are; None if there is none."""
+    """Join the reasons that are not None, or return None if all are None."""
     return ", and ".join(filter(None, reasons)) or None
 
 
 def moves(start: Device, end: Device) -> str | None:
-    """Return what is said of an array that goes to another device; None if it stays."""
-    return f"it moves from {start} to {end}" if start != end else None
+    """Return the reason for a move, or None if the device stays."""
+    if start == end:
+        return None
+    return f"it moves from {start} to {end}"
 
 
 def casts(start: str, end: str) -> str | None:
     """Return the reason for a cast, or None if the dtype stays."""
-    return f"the dtype changes from {start} to {end}" if start != end else None
+    if start == end:
+        return None
+    return f"the dtype changes from {start} to {end}"
 
 
 def misalignment(conversion: Conversion) -> str | None:
@@ -41,7 +49,7 @@ def misalignment(conversion: Conversion) -> str | None:
     needed = conversion.target.alignment(conversion.facts.dtype)
     if not conversion.address or conversion.address % needed == 0:
         return None
-    found = conversion.address & -conversion.address
+    found = conversion.address & -conversion.address  # the largest power of two that divides it
     return (
         f"{conversion.target.name} needs {needed} bytes of alignment for {conversion.facts.dtype}, "
         f"and this memory is aligned to {found}"
@@ -49,37 +57,51 @@ def misalignment(conversion: Conversion) -> str | None:
 
 
 def asks_copy(conversion: Conversion) -> str | None:
-    """Return that the caller asks for a copy; None if nobody does."""
-    return "copy=True asks for an independent array" if conversion.request.copy else None
+    """Return the reason for a copy with ``copy=True``, or None for other values of ``copy``."""
+    if conversion.request.copy:
+        return "copy=True asks for an independent array"
+    return None
 
 
 def protects(conversion: Conversion) -> str | None:
-    """Return why memory that must not be written to can't be handed to the target; an error if that was asked for."""
-    facts, target = conversion.facts, conversion.target
+    """Return why a copy protects the memory from writes by the target, or None.
+
+    Memory needs protection if it is read-only, or if its elements overlap, and the target framework
+    has no read-only arrays.
+
+    Raises
+    ------
+    CopyRequiredError
+        The memory is read-only, and the caller passes ``readonly="error"``.
+    """
+    facts = conversion.facts
+    target = conversion.target
     if target.honours_readonly:
         return None
     if layout.overlaps(facts):
         return f"its elements overlap in memory, and {target.name} would write to them all the same"
     if not facts.readonly or conversion.request.readonly == "share":
         return None
-    reason = f"{facts.readonly_reason or 'it is read-only'}, and {target.name} would write to it all the same"
-    if conversion.request.readonly == "error":
-        copy = "" if conversion.request.copy is False else 'readonly="copy", or '
-        hint = f"Pass {copy}{_share_if(facts)}"
-        raise conversion.refusal(errors.CopyRequiredError, reason, hint)
-    return reason
+    readonly_reason = facts.readonly_reason or "it is read-only"
+    reason = f"{readonly_reason}, and {target.name} would write to it all the same"
+    if conversion.request.readonly != "error":
+        return reason
+    hint = f'Pass readonly="copy", or {_share_if(facts)}'
+    if conversion.request.copy is False:
+        hint = f"Pass {_share_if(facts)}"
+    raise conversion.refusal(errors.CopyRequiredError, reason, hint)
 
 
 def _share_if(facts: Facts) -> str:
     """Return the keyword that shares read-only memory, with the condition for safe use."""
-    condition = (
-        "the memory may be written to" if facts.readonly_reason else "nobody writes to the result"
-    )
+    condition = "nobody writes to the result"
+    if facts.readonly_reason:
+        condition = "the memory may be written to"
     return f'readonly="share" if {condition}.'
 
 
 def copy_hint(conversion: Conversion, plan: Plan) -> str:
-    """Say what to write instead of copy=False."""
+    """Return the hint for an error because of ``copy=False``."""
     protected = conversion.request.readonly == "copy" and plan.reason == protects(conversion)
     if protected and not layout.overlaps(conversion.facts):
         return f"Leave copy=False out, or pass {_share_if(conversion.facts)}"

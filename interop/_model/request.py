@@ -15,7 +15,7 @@ HostCopy = Literal["allow", "warn", "error"]
 
 
 class Keywords(TypedDict, total=False):
-    """Keywords of every function that converts arrays, as `interop.convert` documents them."""
+    """Keywords of every function that converts arrays, as documented in `interop.convert`."""
 
     device: object
     dtype: object

@@ -21,8 +21,9 @@ def short_repr(value: object) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like a misspelt one, or None."""
     by_lower = {other.lower(): other for other in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return by_lower[close[0]] if close else None
+    for match in difflib.get_close_matches(name.lower(), by_lower, n=1):
+        return by_lower[match]
+    return None
 
 
 def full_name(cls: type) -> str:
@@ -31,10 +32,11 @@ def full_name(cls: type) -> str:
 
 
 def with_article(noun: str) -> str:
-    """Return a noun with "a" or "an" in front; the full name of a class, which has a dot, alone."""
+    """Return a noun with "a" or "an" in front. The full name of a class gets no article."""
     if "." in noun:
         return noun
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    article = "an" if noun[0] in "aeiou" else "a"
+    return f"{article} {noun}"
 
 
 def is_like_array(cls: type) -> bool:
