@@ -39,7 +39,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 def has_gpu() -> bool:
     """Return whether an installed framework finds a CUDA device."""
-    with warnings.catch_warnings(action="ignore"):  # of drivers that are missing or old
+    with warnings.catch_warnings(action="ignore"):  # warnings of missing or old drivers
         if available("torch"):
             import torch
 

@@ -16,7 +16,7 @@ import interop
 from interop.adapter import EXTENDED_DTYPES
 from strategies import DTYPES, PLAIN, numpy_dtype, torch_dtype
 
-AGAIN = 3  # conversions: learned, planned, remembered
+AGAIN = 3  # conversions: first, planned, and from the cached plan
 HUGE = 4 * 1024 * 1024
 
 
@@ -52,7 +52,7 @@ def used(x: Any) -> NDArray[Any]:
     return np.asarray(x).astype(complex)
 
 
-# -- ways into torch, from an array that may lie anywhere --------------------------------------------------------------
+# -- ways into torch, from an array that may lie anywhere ------------------------------------------
 
 
 @interop.implemented_in("torch")

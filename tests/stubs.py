@@ -55,7 +55,7 @@ AMD = Stub("amd", CPU, ROCM, lacking="float64")
 MAC = Stub("mac", CPU, METAL, honours_readonly=True)
 CLOSED = Stub(
     "closed", CPU, lacking="bfloat16"
-)  # objects that speak a protocol: copied on the host or not at all
+)  # protocol objects, copied on the host only
 FRAMEWORKS = [HOST, BOTH, GPU, AMD, MAC]
 DEVICES = [CPU, CUDA0, CUDA1, ROCM, METAL]
 

@@ -201,9 +201,9 @@ class TestAdapter:
 
         monkeypatch.setattr(type(registry.adapter_named("numpy")), "address", address)
         x = place(4, "complex128", shift=8).reshape(2, 2).T
-        with fastpath.paused():  # so that the planned path converts
+        with fastpath.paused():  # forces the planned path
             plan = interop.explain(x, "torch")
             t = interop.to_torch(x)
-        assert plan.zero_copy  # as far as anybody knows
+        assert plan.zero_copy  # the address is unknown
         assert t.data_ptr() % 16 == 0
         assert t.tolist() == x.tolist()

@@ -40,12 +40,12 @@ everywhere = pytest.mark.parametrize(
 )  # fmt: skip
 
 
-# To
+# Targets
 
 
 @pytest.mark.parametrize("to", ["torch", torch, torch.Tensor, torch.nn, array_api_compat.torch])
 def test_convert_with_any_name_of_torch_gives_a_tensor(to: Any) -> None:
-    for _ in range(2):  # looked up, then remembered
+    for _ in range(2):  # first from the look-up, then from the cache
         result = interop.convert(NDARRAY, to)
         assert type(result) is torch.Tensor
         assert np.shares_memory(result.numpy(), NDARRAY)
@@ -86,7 +86,7 @@ def test_convert_like_gives_framework_and_device_of_ref(x: Any, ref: Any) -> Non
     assert not interop.shares_memory(interop.convert_like(x, ref, dtype="float64"), x)
 
 
-# Which arrays
+# Accepted arrays
 
 
 @everywhere

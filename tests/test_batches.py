@@ -122,7 +122,7 @@ def test_batches_of_framework_without_slicing_use_the_adapter(
         registry._classes.clear()
 
 
-# -- errors ------------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_batches_error_of_lazy_source_notes_the_failing_slice() -> None:
     assert caught.value.__notes__ == ["at x[4:6]"]
 
 
-# -- progress ----------------------------------------------------------------------------------------------------------
+# -- progress --------------------------------------------------------------------------------------
 
 
 def test_batches_progress_reports_finished_rows() -> None:

@@ -47,7 +47,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
         sys.modules.pop(name, None)
 
 
-# -- numbers ------------------------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_calls_verdict_is_met_only_within_the_goal(
     assert (load("gpu").Calls(*calls).verdict((1, 1)) == "met") == met
 
 
-# -- rows ---------------------------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 
 
 def test_rows_have_exactly_the_promised_goals(load: Load) -> None:
@@ -131,7 +131,7 @@ def share(first: Any, second: Any) -> bool:
 
 @pytest.mark.filterwarnings(
     "ignore:Creating a tensor from a list"
-)  # which torch says once in a process
+)  # torch warns once per process
 def test_rows_give_equal_results_on_both_sides(load: Load) -> None:
     rows = load("rows")
     names = rows.names(big=1 << 10)
@@ -149,7 +149,7 @@ def test_line_for_a_missing_or_failing_library_gives_the_reason(load: Load) -> N
     assert others._line(way, "t.numpy()", {}, None)[1].startswith("ValueError: ")
 
 
-# -- the program --------------------------------------------------------------------------------------------------
+# -- the program -----------------------------------------------------------------------------------
 
 
 def test_bench_with_markdown_option_writes_the_tables(

@@ -53,7 +53,7 @@ def test_convert_with_dtype_makes_one_copy_with_equal_numbers(
     assert numbers(result) == before
     casts = [
         step for step in plan.steps if step.verb != "read"
-    ]  # an object is read first, and then cast
+    ]  # an object is read before the cast
     assert sum(step.bytes > 0 for step in casts) == (result.nbytes > 0)
     assert not plan.zero_copy
     assert not interop.shares_memory(result, case.array)

@@ -69,7 +69,7 @@ class TestTaken:
         """No Python function runs during the call."""
         tensor, array, weight = torch.ones(3), np.ones(3), torch.ones(3, requires_grad=True)
         for x in (tensor, array):
-            interop.to_numpy(x), interop.to_torch(x)  # in case that all has been forgotten
+            interop.to_numpy(x), interop.to_torch(x)  # fills the cache again if it was cleared
         monkeypatch.setattr(
             "interop._engine.verb.convert_any", lambda *_: pytest.fail("the flow was called")
         )
@@ -213,7 +213,7 @@ class TestLifetime:
         for _ in range(20):
             array = interop.to_numpy(
                 tensor
-            )  # over the storage, and not by torch, as soon as that is worth it
+            )  # over the storage instead of through torch, from the size that pays
         assert type(array.base).__name__ == "UntypedStorage"
         if leave == "data":
             tensor.data = torch.zeros(3)

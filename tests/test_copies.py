@@ -12,7 +12,7 @@ from memory import bits, strides
 
 pytestmark = pytest.mark.requires("torch")
 
-SIDE = 1100  # of float32: 4.8 million bytes, from where on torch's memory is NumPy's
+SIDE = 1100  # float32: 4.8 MB, a size for which torch uses NumPy's memory
 LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "contiguous": lambda t: t,
     "transposed": lambda t: t.T,

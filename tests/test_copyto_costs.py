@@ -117,7 +117,7 @@ def test_copyto_repeated_100_times_leaks_no_cuda_resources(name: str) -> None:
     assert simcuda.live() == before
 
 
-# -- the two buffers -------------------------------------------------------------------------------------------------
+# -- the two buffers -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GPU)
@@ -206,7 +206,7 @@ def test_copyto_without_buffer_waits_gives_wrong_values(
     )
 
 
-# -- interruptions ----------------------------------------------------------------------------------------------------
+# -- interruptions ---------------------------------------------------------------------------------
 
 
 @under_every_schedule

@@ -19,7 +19,7 @@ def value(x: Any) -> NDArray[Any]:
     return interop.to_numpy(x, detach=True)
 
 
-# -- torch's graph --------------------------------------------------------------------------------------------------
+# -- torch's graph ---------------------------------------------------------------------------------
 
 
 @pytest.mark.requires("torch")
@@ -74,7 +74,7 @@ def test_copyto_with_subclass_that_redefines_slicing_writes_the_values() -> None
     np.testing.assert_array_equal(copied, VALUES)
 
 
-# -- reads and their order -----------------------------------------------------------------------
+# -- reads and their order -------------------------------------------------------------------------
 
 
 def test_copyto_from_lazy_source_reads_each_chunk_once() -> None:
@@ -141,7 +141,7 @@ def test_copyto_with_dst_as_source_keeps_the_values() -> None:
     np.testing.assert_array_equal(array, VALUES)
 
 
-# -- progress and interruptions ----------------------------------------------------------------------------------------
+# -- progress and interruptions --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("source", [VALUES, Lazy(VALUES), [VALUES[:2], VALUES[2:4], VALUES[4:]]])
@@ -230,7 +230,7 @@ def test_copyto_interrupted_notes_the_bytes_written(
     assert (value(dst).ravel()[8:] == -1).all()
 
 
-# -- records ---------------------------------------------------------------------------------------------------------
+# -- records ---------------------------------------------------------------------------------------
 
 
 def test_watch_records_copyto_as_one_copy() -> None:

@@ -157,7 +157,7 @@ def test_copyto_accepts_foreign_device_array_only_as_source(name: str) -> None:
         copyto(Foreign(source), VALUES)
 
 
-# -- policy ------------------------------------------------------------------------------------------------------------
+# -- policy ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", GPU)

@@ -101,7 +101,7 @@ def test_copyto_of_gigabytes_uses_little_memory(rows: int, program: str, tmp_pat
         source.unlink(missing_ok=True)
 
 
-# -- the pages of a file -------------------------------------------------------------------------------------------
+# -- the pages of a file ---------------------------------------------------------------------------
 
 SIZE = 512 * mmap.PAGESIZE
 AROUND = (

@@ -102,7 +102,7 @@ def test_copyto_when_source_fails_notes_no_uncertain_elements() -> None:
     assert check_note(caught.value, dst) == (VALUES.size // 2, 0)
 
 
-# -- between the host and a device ---------------------------------------------------------------------------------
+# -- between the host and a device -----------------------------------------------------------------
 
 on_simulated_gpu = [
     pytest.mark.requires("torch", "cupy", "gpu", "simcuda"),

@@ -136,7 +136,7 @@ def test_copyto_with_sparse_or_meta_tensor_is_refused_on_both_sides(kind: str) -
     assert not plain.any()
 
 
-# -- memory that both share ----------------------------------------------------------------------------------------
+# -- shared memory ---------------------------------------------------------------------------------
 
 
 @pytest.mark.requires("torch")
@@ -170,7 +170,7 @@ def test_copyto_between_interleaved_views_writes_the_values() -> None:
     np.testing.assert_array_equal(memory[::2], VALUES[1::2])
 
 
-# -- halfway -----------------------------------------------------------------------------------------------------------
+# -- halfway ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

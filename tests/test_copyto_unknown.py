@@ -21,7 +21,7 @@ def of_unknown_length() -> Any:
     return x[x[:, 0] > 2]
 
 
-# -- unknown chunks ------------------------------------------------------------------------------------------------
+# -- unknown chunks --------------------------------------------------------------------------------
 
 
 @NEEDS_DASK
@@ -70,7 +70,7 @@ def test_copyto_from_source_of_unknown_length_is_refused_with_a_hint(to: str, wr
     np.testing.assert_array_equal(interop.to_numpy(dst), VALUES[2:])
 
 
-# -- device memory of no known framework ---------------------------------------------------------------------------
+# -- device memory of no known framework -----------------------------------------------------------
 
 
 class OnlyDLPack:

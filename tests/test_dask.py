@@ -29,7 +29,7 @@ def pickled(x: Any) -> Any:
     return pickle.loads(pickle.dumps(x))  # noqa: S301 - our own
 
 
-# -- laziness ------------------------------------------------------------------------------------
+# -- laziness --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", TARGETS)
@@ -82,7 +82,7 @@ def test_convert_tree_keeps_dask_arrays_lazy_unless_compute_is_true() -> None:
     assert isinstance(computed["a"], torch.Tensor)
 
 
-# -- the meta is true --------------------------------------------------------------------------------------------------
+# -- correct metas ---------------------------------------------------------------------------------
 
 DTYPES = {
     "numpy": [
@@ -180,7 +180,7 @@ def test_meta_of_torch_blocks_can_be_copied_pickled_and_converted() -> None:
         assert interop.framework_of(x) == "torch"
 
 
-# -- plans and messages --------------------------------------------------------------------------
+# -- plans and messages ----------------------------------------------------------------------------
 
 
 def test_explain_lazy_dask_conversion_shows_the_plan_of_the_blocks() -> None:

@@ -22,7 +22,7 @@ def synchronous() -> Iterator[None]:
         yield
 
 
-# -- keywords ----------------------------------------------------------------------------------------------------------
+# -- keywords --------------------------------------------------------------------------------------
 
 
 def test_convert_dask_array_with_invalid_keyword_raises_before_computing() -> None:
@@ -104,7 +104,7 @@ def test_convert_dask_array_of_blocks_with_grad_needs_detach() -> None:
     assert computed.requires_grad
 
 
-# -- odd arrays ----------------------------------------------------------------------------------------------------
+# -- odd arrays ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", TARGETS)

@@ -87,7 +87,7 @@ def result_of(client: Any, worker: str, x: Any) -> Any:
     return client.compute(x, workers=[worker], allow_other_workers=False).result(timeout=60)
 
 
-# -- values ------------------------------------------------------------------------------------------------------------
+# -- values ----------------------------------------------------------------------------------------
 
 
 def test_to_torch_on_cluster_gives_the_values_of_numpy(client: Any) -> None:
@@ -209,7 +209,7 @@ def test_policy_refuses_before_a_task_is_submitted(client: Any) -> None:
     assert client.run_on_scheduler(known)
 
 
-# -- memory ------------------------------------------------------------------------------------------------------------
+# -- memory ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
@@ -236,7 +236,7 @@ def test_serialization_of_a_large_block_makes_no_second_copy(
     def look(block: Any) -> tuple[int, float]:
         return block.nbytes, float(block[-1])
 
-    result_of(client, two, convert(source(), "torch") + 1)  # imports, and a framework registered
+    result_of(client, two, convert(source(), "torch") + 1)  # imports and registration
     count = size // np.dtype(getattr(ml_dtypes, dtype, dtype)).itemsize
     ones = convert(da.ones(count, chunks=count, dtype="f4"), "torch", dtype=dtype)
     (block,) = futures_of(at(client, one, ones))
@@ -260,7 +260,7 @@ def test_serialization_between_workers_gives_aligned_blocks(client: Any, dtype: 
     assert client.submit(address, block, workers=[two]).result(timeout=60) % 16 == 0
 
 
-# -- workers that come and go ------------------------------------------------------------------------------------------
+# -- workers that come and go ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -312,4 +312,4 @@ def test_compute_when_a_worker_is_killed_gives_the_values(client: Any, tmp_path:
     result = future.result(timeout=120)
     assert np.array_equal(interop.to_numpy(result), signed + 1)
     assert len(list(tmp_path.iterdir())) > blocks.npartitions, "some ran again"
-    client.wait_for_workers(2, timeout=60)  # before all are told to end: a nanny starts another one
+    client.wait_for_workers(2, timeout=60)  # a nanny starts a new worker

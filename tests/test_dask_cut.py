@@ -133,7 +133,7 @@ def test_convert_array_to_dask_with_dtype_copies_at_once(dtype: str, casting: An
         convert(VALUES, "dask", dtype=dtype, casting=casting, copy=False)
 
 
-# -- chunks --------------------------------------------------------------------------------------------------------
+# -- chunks ----------------------------------------------------------------------------------------
 
 SPELLED = {
     "a number": (3, ((3, 3), (3, 3, 2))),
@@ -199,7 +199,7 @@ def test_chunks_for_another_target_than_dask_are_refused() -> None:
         convert(VALUES, "torch", chunks=2)
 
 
-# -- dask to dask --------------------------------------------------------------------------------------------------
+# -- dask to dask ----------------------------------------------------------------------------------
 
 
 def test_convert_dask_to_dask_keeps_the_framework_of_the_blocks() -> None:

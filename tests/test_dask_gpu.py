@@ -28,7 +28,7 @@ def clean() -> Iterator[None]:
     from handoffs import runs
 
     runs.clean()
-    before = simcuda.live().device_bytes  # of tests in other files, too
+    before = simcuda.live().device_bytes  # includes pools filled by tests in other files
     yield
     assert not simcuda.races()
     assert not simcuda.errors()
@@ -58,7 +58,7 @@ def check(x: Any) -> None:
         assert np.array_equal(to_numpy(block), VALUES[index])
 
 
-# -- lazily --------------------------------------------------------------------------------------------------------
+# -- lazily ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", GPU)
@@ -125,7 +125,7 @@ def test_convert_gpu_array_to_dask_stays_on_the_gpu(to: str) -> None:
     with options(host_copy="error"):
         x = convert(
             source, "dask", chunks=(4, 8)
-        )  # whole rows, which a download needs no kernel for
+        )  # whole rows, which can be downloaded without a kernel
         assert explain(source, "dask").zero_copy
         blocks = blocks_of(x)
     assert all(interop.shares_memory(block, source) for block in blocks)
@@ -134,7 +134,7 @@ def test_convert_gpu_array_to_dask_stays_on_the_gpu(to: str) -> None:
     assert explain(source, "dask", copy=True).host_bytes == 0
 
 
-# -- computed ------------------------------------------------------------------------------------------------------
+# -- computed --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_convert_gpu_dask_array_to_numpy_counts_each_byte_once(source: str) -> N
     assert explain(on_gpu(lazy(), source), "numpy").host_bytes == BYTES
 
 
-# -- the policy ----------------------------------------------------------------------------------------------------
+# -- the policy ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", GPU)

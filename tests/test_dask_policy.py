@@ -37,7 +37,7 @@ def line() -> int:
     return sys._getframe(1).f_lineno
 
 
-# -- refused -------------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------
 
 
 @every_way
@@ -106,7 +106,7 @@ def test_policy_refuses_unknown_size_with_a_hint() -> None:
         assert to_numpy(some).shape == (7,)
 
 
-# -- warned of -----------------------------------------------------------------------------------------------------
+# -- warnings --------------------------------------------------------------------------------------
 
 
 @every_way
@@ -139,7 +139,7 @@ def test_policy_warns_about_unknown_size() -> None:
     assert [warning.category for warning in caught] == [interop.HostCopyWarning]
 
 
-# -- later ---------------------------------------------------------------------------------------------------------
+# -- options at a later time -----------------------------------------------------------------------
 
 
 def readonly_blocks() -> Any:
@@ -184,7 +184,7 @@ def test_policy_counts_computed_blocks_once() -> None:
     assert sum(record.host_bytes for record in seen.records) == BYTES
 
 
-# -- watched -------------------------------------------------------------------------------------------------------
+# -- watch -----------------------------------------------------------------------------------------
 
 
 def test_watch_records_a_lazy_conversion_without_bytes() -> None:
@@ -263,7 +263,7 @@ def test_watch_records_a_conversion_to_dask() -> None:
     assert sum(r.bytes_copied for r in seen.records) == BYTES
 
 
-# -- remembered ----------------------------------------------------------------------------------------------------
+# -- cached plans ----------------------------------------------------------------------------------
 
 
 def test_plan_cache_with_changing_keywords_gives_the_right_results() -> None:

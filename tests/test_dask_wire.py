@@ -178,7 +178,7 @@ def test_serialization_of_jax_array_keeps_dtype_shape_and_values(name: str) -> N
     assert interop.to_numpy(y).tolist() == interop.to_numpy(x).tolist()
 
 
-# -- no copy that need not be ------------------------------------------------------------------------------------------
+# -- no unnecessary copies -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
@@ -283,7 +283,7 @@ def test_deserialize_gpu_tensor_without_gpu_raises_device_unavailable(tmp_path: 
     assert "finds no device of type cuda here" in said
 
 
-# -- on a device -------------------------------------------------------------------------------------------------------
+# -- on a device -----------------------------------------------------------------------------------
 
 
 @pytest.mark.requires("cupy", "simcuda")
@@ -321,7 +321,7 @@ def test_serialization_of_cupy_array_keeps_device_and_values(name: str) -> None:
     assert y.get().tolist() == x.get().tolist()
 
 
-# -- registration ------------------------------------------------------------------------------------------------------
+# -- registration ----------------------------------------------------------------------------------
 
 
 def test_register_twice_keeps_the_first_functions() -> None:

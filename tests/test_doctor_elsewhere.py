@@ -39,7 +39,7 @@ def test_doctor_as_a_module_runs_with_warnings_as_errors() -> None:
 def test_doctor_missing_framework_is_listed_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("INTEROP_PLUGINS", "0")  # a name of six letters moves the columns
+    monkeypatch.setenv("INTEROP_PLUGINS", "0")  # a longer name widens the column
     said = run_child(
         HIDDEN.format(names=("torch", "cupy", "jax", "dask", "rich"))
         + "    from interop.__main__ import main\n    main([])"

@@ -166,7 +166,7 @@ def test_to_numpy_error_of_the_producer_is_the_cause() -> None:
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-# Frameworks that are not there, or broken
+# Missing or broken frameworks
 
 
 @pytest.mark.parametrize("to", ["torch", "cupy"])
@@ -201,7 +201,7 @@ def test_to_cupy_import_failure_states_reason_and_install_command(tmp_path: Path
     assert said.strip() == f"{reason}. Install it with: pip install 'array-interop[cupy]'"
 
 
-# Devices that are not there: in a process that sees no GPU
+# Missing devices, in a process without a GPU
 
 
 def refused_without_gpu(*calls: str) -> list[str]:

@@ -151,7 +151,7 @@ def test_to_numpy_copy_of_a_masked_array_keeps_the_mask() -> None:
     assert np.ma.getmaskarray(copied).tolist() == [True, False]
 
 
-# Tensors without values, which no call can give some
+# Tensors without values
 
 
 def test_to_numpy_meta_tensor_is_refused() -> None:

@@ -174,11 +174,11 @@ def test_export_memory_is_released_with_the_last_consumer() -> None:
     assert gone
     capsule = export(y := np.arange(3)).__dlpack__()
     weakref.finalize(y, gone.append, 2)
-    del y, capsule  # that nobody has used
+    del y, capsule  # an unused capsule
     assert gone == [1, 2]
 
 
-# -- refusals ------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------
 
 
 def test_export_tensor_that_requires_grad_is_refused_without_detach() -> None:

@@ -24,7 +24,7 @@ def message(x: Any, **keywords: Any) -> str:
     return str(caught.value)
 
 
-# -- streams -------------------------------------------------------------------------------------------------------
+# -- streams ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", [object(), -2, -1, 0, 1, 2, 12345, True, 1.0, "1"])
@@ -43,7 +43,7 @@ def test_export_of_host_memory_accepts_stream_none() -> None:
 
 
 CUDA, MANAGED, ROCM, METAL = Device(2), Device(13), Device(10), Device(8)
-LARGE = 2**63 + 8  # a pointer is a handle, too
+LARGE = 2**63 + 8  # a pointer is also a handle
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_export_on_a_gpu_refuses_an_invalid_stream(name: str) -> None:
         assert "dltensor" in repr(export(x).__dlpack__(stream=stream))
 
 
-# -- versions, devices, copies -------------------------------------------------------------------------------------
+# -- versions, devices, copies ---------------------------------------------------------------------
 
 
 class Kind(IntEnum):
@@ -152,7 +152,7 @@ def test_export_copies_read_only_memory_that_the_capsule_cannot_flag(version: An
     assert x.tolist() == [1, 1, 1]
 
 
-# -- classes that redefine DLPack ----------------------------------------------------------------------------------
+# -- classes that redefine DLPack ------------------------------------------------------------------
 
 
 class Legacy(np.ndarray[Any, Any]):
@@ -201,7 +201,7 @@ def test_export_of_a_cupy_subclass_ignores_a_legacy_dlpack_method() -> None:
     assert versioned_in(export(x).__dlpack__(**NEW)).flags == 0
 
 
-# -- strides -------------------------------------------------------------------------------------------------------
+# -- strides ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.requires("torch")

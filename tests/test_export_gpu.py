@@ -43,7 +43,7 @@ def scenarios() -> list[Any]:
     """Return the scenarios for `from_dlpack`, except those that destroy a stream given as int."""
     try:
         from handoffs.scenarios import SCENARIOS
-    except ImportError:  # no CuPy: the test is skipped, by the mark above
+    except ImportError:  # without CuPy the mark above skips the test
         return []
     return [s for s in SCENARIOS if s.raw and "stream object goes first: given True" not in s.name]
 
@@ -75,7 +75,7 @@ def test_export_managed_memory_reports_the_managed_device() -> None:
     assert lent.__dlpack_device__() == (13, 0)
     result = cupy.from_dlpack(lent)
     assert result.data.ptr == x.data.ptr
-    assert interop.to_torch(x).data_ptr() == x.data.ptr  # as before
+    assert interop.to_torch(x).data_ptr() == x.data.ptr  # as before the block
 
 
 @pytest.mark.parametrize(

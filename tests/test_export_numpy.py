@@ -8,7 +8,7 @@ import pytest
 import interop
 from interop import export
 
-# -- numpy.asarray -------------------------------------------------------------------------------------------------
+# -- numpy.asarray ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
@@ -66,7 +66,7 @@ def test_export_asarray_on_a_gpu_is_refused_with_a_working_hint(name: str) -> No
     assert interop.to_numpy(x).tolist() == [0, 1, 2]
 
 
-# -- messages ------------------------------------------------------------------------------------------------------
+# -- messages --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["no.", "no...", "no", "no. ", ""])

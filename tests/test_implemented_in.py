@@ -196,7 +196,7 @@ def test_implemented_in_result_of_a_third_framework_is_converted_back() -> None:
     assert {type(x) for x in odd(TENSOR)} == {torch.Tensor}
 
 
-# Which arguments
+# Converted arguments
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_implemented_in_host_body_returns_to_a_caller_on_the_gpu(framework: str)
     assert interop.to_numpy(result, device="cpu").tolist() == (VALUES * 2).tolist()
 
 
-@pytest.mark.requires("simcuda")  # which has two devices
+@pytest.mark.requires("simcuda")  # the simulated CUDA has two devices
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_implemented_in_result_returns_to_the_device_of_the_first_array(framework: str) -> None:
     x = on("cuda:1", framework)

@@ -35,10 +35,10 @@ def wide() -> Iterator[None]:
     config.update("jax_enable_x64", False)
 
 
-# -- shared memory -------------------------------------------------------------------------------
+# -- shared memory ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("again", range(4))  # planned, remembered, and by heart
+@pytest.mark.parametrize("again", range(4))  # planned, cached, and by the fast path
 def test_to_jax_aligned_memory_is_shared(again: int) -> None:
     array = buffer()
     x = to_jax(array)
@@ -129,7 +129,7 @@ def test_to_jax_donated_array_leaves_the_source_unchanged() -> None:
     for array in (buffer(), buffer().reshape(4, 4).T):
         expected = array.copy()
         x = to_jax(array)
-        with warnings.catch_warnings(action="ignore"):  # that a donation was of no use
+        with warnings.catch_warnings(action="ignore"):  # JAX warns of an unused donation
             jax.jit(lambda x: x + 41, donate_argnums=0)(x).block_until_ready()
         assert np.array_equal(array, expected)
         with pytest.raises(
@@ -188,7 +188,7 @@ def test_to_jax_copy_true_copies_once_for_any_alignment(shift: int) -> None:
     assert interop.to_numpy(x).tolist() == list(range(16))
 
 
-# -- 64 bits -----------------------------------------------------------------------------------------------------------
+# -- 64 bits ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("dtype", "narrow"), [

@@ -22,7 +22,7 @@ def placed(device: Any = FIRST, dtype: str = "float32") -> Any:
     return strict.asarray(BASE.astype(dtype), device=device, copy=True)
 
 
-# -- as a source ---------------------------------------------------------------------------------------------------
+# -- as a source -----------------------------------------------------------------------------------
 
 
 @pytest.mark.requires("torch")
@@ -98,7 +98,7 @@ def test_stream_is_refused_for_a_library_device() -> None:
         call(-1)
 
 
-# -- as a target ---------------------------------------------------------------------------------------------------
+# -- as a target -----------------------------------------------------------------------------------
 
 
 def test_convert_and_explain_move_to_a_library_device() -> None:
@@ -159,7 +159,7 @@ def test_convert_to_a_device_of_another_library_is_refused(to: str) -> None:
         interop.convert(BASE, to, device=FIRST)
 
 
-# -- the other verbs -----------------------------------------------------------------------------------------------
+# -- other functions -------------------------------------------------------------------------------
 
 
 def test_device_of_returns_a_library_device_that_convert_accepts() -> None:

@@ -154,7 +154,7 @@ def test_sdist_contains_the_tracked_files(sdist: Path) -> None:
     assert "build/lib/interop/stale.py" not in names
 
 
-# With a compiler and without
+# With and without a compiler
 
 
 CONVERT = """
@@ -313,7 +313,7 @@ def check(types: list[str], *, with_torch: bool) -> None:
         tensor,
         ANYTHING,
         ANYTHING,
-    )  # CuPy is shown in neither case
+    )  # CuPy is missing in both cases
     assert len(types) == len(expected), types
     for seen, pattern in zip(types, expected, strict=True):
         assert re.fullmatch(pattern, seen), types

@@ -42,7 +42,7 @@ def seen_by(*, chunks: Any = 2) -> tuple[Any, list[tuple[int, ...]]]:
     return note(lazy(chunks=chunks)), shapes
 
 
-# -- results -------------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("chunks", [1, 2, (3, 4), ((1, 2), (3, 1)), "auto"])
@@ -104,7 +104,7 @@ def test_per_block_without_a_lazy_array_runs_the_function_directly() -> None:
     assert relu.__doc__ == "Cut off what is below zero."
 
 
-# -- arguments ---------------------------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 
 def test_per_block_several_lazy_arrays_are_aligned_and_broadcast() -> None:
@@ -189,7 +189,7 @@ def test_per_block_function_works_in_several_threads() -> None:
     assert all(np.array_equal(result, np.maximum(VALUES, 0)) for result in results)
 
 
-# -- refusals ----------------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------
 
 
 def test_implemented_in_lazy_array_is_refused_without_per_block() -> None:

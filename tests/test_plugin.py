@@ -13,7 +13,7 @@ import interop
 from child import run_child
 from interop.testing import AdapterSuite
 
-# Prints which packages a statement imports, the standard library aside.
+# Prints the packages that a statement imports, without the standard library.
 IMPORTED = """
     import sys
     import numpy, interop

@@ -57,7 +57,7 @@ def test_policy_error_refuses_copies_between_host_and_device(make: Any) -> None:
 
 
 @pytest.mark.parametrize("make", STAY.values(), ids=STAY)
-@pytest.mark.requires("simcuda")  # where there are two devices
+@pytest.mark.requires("simcuda")  # needs two devices
 def test_policy_ignores_copies_within_host_memory_or_between_gpus(make: Any) -> None:
     x, to, keywords = make()
     with options(host_copy="error", max_host_bytes=0):
@@ -159,7 +159,7 @@ def test_policy_error_applies_to_cached_conversions() -> None:
     assert np.array_equal(interop.to_numpy(x), VALUES)
 
 
-# -- contexts ------------------------------------------------------------------------------------------------------
+# -- contexts --------------------------------------------------------------------------------------
 
 
 def outcome(x: Any) -> str:
@@ -232,7 +232,7 @@ def test_policy_is_inherited_by_a_new_task() -> None:
     assert asyncio.run(main()) == ("error", "done")
 
 
-# -- bad input -----------------------------------------------------------------------------------------------------
+# -- bad input -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [-1, True, 1.5, "1 GB", math.nan])

@@ -110,7 +110,7 @@ def test_convert_object_whose_array_method_returns_a_list_is_refused() -> None:
         interop.to_numpy(Listing(np.zeros(2)))
 
 
-# -- keywords -------------------------------------------------------------------------------------------------------
+# -- keywords --------------------------------------------------------------------------------------
 
 
 @pytest.mark.requires("torch")
@@ -177,7 +177,7 @@ def test_stack_compares_the_dtypes_that_were_read() -> None:
     assert interop.stack(arrays, "torch", dtype="float64").tolist() == [SCALED, [0, 0, 0]]
 
 
-# -- plans and records -------------------------------------------------------------------------------------------
+# -- plans and records -----------------------------------------------------------------------------
 
 
 @pytest.mark.requires("torch")
@@ -234,7 +234,7 @@ def test_policy_ignores_reads_to_the_host() -> None:
         assert interop.to_torch(scaled()).tolist() == SCALED
 
 
-# -- datasets that Dask reads block by block ---------------------------------------------------------------------
+# -- datasets that Dask reads block by block -------------------------------------------------------
 
 
 class Variable(foreign.Stated):

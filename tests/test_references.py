@@ -90,7 +90,7 @@ def test_convert_result_keeps_the_memory_of_a_deleted_source() -> None:
     tensor = interop.to_torch(np.arange(1000.0))
     array = interop.to_numpy(torch.arange(1000.0))
     gc.collect()
-    noise = [np.full(1000, np.nan) for _ in range(100)]  # takes memory that was freed too early
+    noise = [np.full(1000, np.nan) for _ in range(100)]  # reuses memory that was freed too early
     assert tensor.sum() == array.sum() == 499_500
     assert len(noise) == 100
 

@@ -61,7 +61,7 @@ def test_plan_cache_repeated_calls_reuse_the_plan(
 ) -> None:
     make, to, keywords = asked
     results = [interop.convert(make(), to, **keywords) for _ in range(5)]
-    assert len(plans) == 2  # the first comes before the class is known
+    assert len(plans) == 2  # the first call comes before the class is registered
     assert len({look(result) for result in results}) == 1
 
 

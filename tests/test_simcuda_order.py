@@ -79,7 +79,7 @@ def test_simcuda_schedule_unknown_name_or_bad_seed_is_refused(name: str, seed: i
         simcuda.schedule(name, seed)
 
 
-# -- events -----------------------------------------------------------------------------------------------------
+# -- events ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("schedule", ["eager", "lazy", "greedy", "adversary"])
@@ -187,7 +187,7 @@ def test_simcuda_destroyed_stream_finishes_its_work(rt: Runtime) -> None:
     assert (result == 9).all()
 
 
-# -- default streams --------------------------------------------------------------------------------------------
+# -- default streams -------------------------------------------------------------------------------
 
 
 def writes_then_reads(rt: Runtime, writer: int, reader: int) -> bool:

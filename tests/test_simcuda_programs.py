@@ -78,7 +78,7 @@ class Exported:
         return self._tensor.__dlpack__()
 
 
-# -- programs: wrong, or with the missing piece -----------------------------------------------------------------
+# -- programs: wrong, or with the missing piece ----------------------------------------------------
 
 
 def torch_to_cupy_without_a_wait(correct: bool) -> Floats:

@@ -88,7 +88,7 @@ def test_stack_mixed_arrays_follow_the_first_to_its_target_device(
     assert np.array_equal(interop.to_numpy(result, device="cpu"), np.concatenate([VALUES] * 3))
 
 
-@pytest.mark.requires("simcuda")  # which has two devices
+@pytest.mark.requires("simcuda")  # the simulated CUDA has two devices
 @pytest.mark.parametrize("to", ["torch", "cupy"])
 def test_stack_result_stays_on_the_device_of_the_arrays(to: str, by_copies: None) -> None:  # noqa: ARG001
     for source in ("torch", "cupy"):

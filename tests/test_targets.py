@@ -53,7 +53,7 @@ def test_namespaces_undeclared_module_is_not_a_namespace() -> None:
     assert namespaces._is_declared("array_api_strict")
 
 
-# Packages of something else
+# Packages that are not array frameworks
 
 
 @pytest.mark.parametrize("name", sorted(hints.PACKAGES))

@@ -45,7 +45,7 @@ NATIVE = {"share", "convert_tree"}
 @pytest.mark.parametrize("verb", REAL.values(), ids=REAL)
 def test_verbs_in_fake_tensor_mode_keep_values_of_real_tensors(verb: Callable[[Any], Any]) -> None:
     tensor = torch.tensor(WANTED)
-    for _ in range(2):  # planned, then remembered
+    for _ in range(2):  # planned, then cached
         with FakeTensorMode():
             result = verb(tensor)
         assert result.tolist() in (WANTED, [WANTED, WANTED])

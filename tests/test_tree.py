@@ -186,7 +186,7 @@ def test_convert_tree_foreign_true_passes_objects_without_protocol_through(x: An
     assert convert_tree([x], "torch", foreign=True)[0] is x
 
 
-# Each once
+# Each array is converted once
 
 
 def test_convert_tree_shared_arrays_and_containers_stay_shared() -> None:

@@ -51,7 +51,7 @@ def test_tutorial_test_file_passes_without_configuration_of_ours(tmp_path: Path)
     for name in ("arrow_adapter.py", "test_arrow_adapter.py"):
         shutil.copy(DOCS / name, tmp_path)
     command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    environ = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other plugins warn
+    environ = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other plugins may warn
     done = subprocess.run(
         [*command, "test_arrow_adapter.py"],
         cwd=tmp_path, env=environ, capture_output=True, text=True, check=False,

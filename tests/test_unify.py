@@ -181,7 +181,7 @@ def test_unify_device_overrides_the_device_of_the_first_array() -> None:
     assert {str(x.device) for x in results} == {"cuda:0"}
 
 
-@pytest.mark.requires("cupy", "simcuda")  # which has two devices
+@pytest.mark.requires("cupy", "simcuda")  # the simulated CUDA has two devices
 def test_unify_keeps_the_device_index_of_the_first_known_array() -> None:
     for to in ("torch", "cupy"):
         first = interop.convert(NDARRAY, to, device="cuda:1")

@@ -242,7 +242,7 @@ def test_watch_torch_compiled_identity_runs_inside_the_block() -> None:
         assert compiled(torch.ones(3)).tolist() == [2, 2, 2]
 
 
-# -- the summary ---------------------------------------------------------------------------------------------------
+# -- the summary -----------------------------------------------------------------------------------
 
 
 def busy() -> Any:
@@ -318,7 +318,7 @@ def test_watch_summary_lists_host_copies_first() -> None:
     ]
 
 
-# -- the log -------------------------------------------------------------------------------------------------------
+# -- the log ---------------------------------------------------------------------------------------
 
 
 def test_watch_logs_records_at_the_line_of_the_caller(caplog: pytest.LogCaptureFixture) -> None:

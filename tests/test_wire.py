@@ -128,7 +128,7 @@ def test_request_to_dict_keeps_every_field() -> None:
 
 
 def test_wire_is_imported_alone_by_a_pickle() -> None:
-    """A worker that has imported nothing loads a task, and the task imports the pipeline."""
+    """A new worker loads a task, and the task imports the pipeline."""
     from child import run_child
 
     task = pickle.dumps(

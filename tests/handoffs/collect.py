@@ -33,10 +33,8 @@ def scenario(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a function (convert, source, target, **parameters) to the list of scenarios.
 
-    It is added once for each pair of sides in `ways` and each combination of the values in `grid`.
-
-    The decorated function is called with each pair of sides and with each combination of the
-    parameters that the decorator lists.
+    The function is added once for each pair of sides in `ways` and each combination of the values
+    in `grid`.
     """
 
     def enter(program: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 """A pytest plugin that runs another project's tests with interop in place of the project's code.
 
-The environment variable PEER names one module of this folder, which puts interop in. See README.md.
+The environment variable PEER names a module of this folder, which installs interop. See README.md.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class StandIn(ModuleType):
         return getattr(vars(self)["_module"], name)
 
 
-# -- hooks of pytest ---------------------------------------------------------------------------------------------
+# -- hooks of pytest -------------------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -58,7 +58,7 @@ SUITES: Final = {
     "einops_backends": Suite(
         "einops, all",
         ("--pyargs", "einops.tests"),
-        # The tests make float64, which JAX has with this setting only, and interop does not narrow unasked.
+        # The tests create float64, which JAX supports with this setting only.
         {"EINOPS_TEST_BACKENDS": "numpy,torch,jax", "JAX_ENABLE_X64": "1"},
     ),
     "xarray_arrays": Suite(

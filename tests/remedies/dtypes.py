@@ -62,7 +62,7 @@ def to(target: Any) -> Callable[..., Any]:
     return lambda x, **keywords: interop.convert(x, target, **keywords)
 
 
-PINNED: Final = [  # the arrays of test_errors_arrays, which pins the whole messages
+PINNED: Final = [  # the arrays of test_errors_arrays, which checks the whole messages
     row(
         f"{source}, {facts}", make, *codes(reason), call=to(target), requires=("torch", "ml_dtypes"),
         more=lambda: {"value": 0},

@@ -105,7 +105,7 @@ class SimpleITK:
 
 
 class Column:
-    """datasets.Column (datasets 4): a sequence that reads the column, or a slice of it as a list."""
+    """datasets.Column (datasets 4): a sequence of column values, with slices as lists."""
 
     def __len__(self) -> int:
         return 3

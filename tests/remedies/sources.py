@@ -20,7 +20,7 @@ KEYWORDS: Final = (
 _START: Final = re.compile(rf"(?<![-\w.@/])(?:{ROOTS})(?=[.[]\w)|(?<![-\w.@/])x(?=\[)")
 _NAME: Final = re.compile(
     rf"\.(?:\w[\w{HOLE}]*|{HOLE}(?=\())"
-)  # a full stop before a hole ends a sentence
+)  # a full stop before a placeholder ends a sentence
 _KEYWORD: Final = re.compile(
     rf"(?<![\w.(])(?:{'|'.join(KEYWORDS)})=(?:\"[^\"]*\"|'[^']*'|[\w{HOLE}]*)"
 )
@@ -30,7 +30,7 @@ _OURS: Final = (
     "src",
     "dst",
     "interop",
-)  # of other packages' names, only calls are code: classes are named, too
+)  # for other packages only calls are code, because messages name classes too
 _PAIRS: Final = {"(": ")", "[": "]"}
 _NOT_MESSAGES: Final = {
     "_model/html.py",

@@ -57,7 +57,7 @@ class Case(NamedTuple):
         return self.name.partition(" ")[0]
 
 
-# -- columns and tables --------------------------------------------------------------------------------------------
+# -- columns and tables ----------------------------------------------------------------------------
 
 PANDAS: Final = ("pandas",)
 PANDAS_ARROW: Final = ("pandas", "pyarrow")
@@ -161,7 +161,7 @@ COLUMNS: Final = [
 ]  # fmt: skip
 
 
-# -- arrays, images and files --------------------------------------------------------------------------------------
+# -- arrays, images and files ----------------------------------------------------------------------
 
 XARRAY: Final = ("xarray", "numpy")
 XARRAY_PANDAS: Final = ("xarray", "pandas")

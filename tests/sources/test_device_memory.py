@@ -71,7 +71,7 @@ def read(x: Any) -> Any:
     return interop.to_numpy(x).tolist()
 
 
-# -- DLPack only -----------------------------------------------------------------------------------------------------
+# -- DLPack only -----------------------------------------------------------------------------------
 
 
 @NAMES
@@ -210,7 +210,7 @@ def test_convert_managed_memory_with_dlpack_only_shares_memory(to: str) -> None:
     assert simcuda.live() == before
 
 
-# -- read-only -------------------------------------------------------------------------------------------------------
+# -- read-only -------------------------------------------------------------------------------------
 
 
 @TARGETS
@@ -245,7 +245,7 @@ def test_explain_unversioned_device_capsule_takes_readonly_from_cuda_interface(
     assert source.streams, "DLPack is what it was opened by"
 
 
-# -- the CUDA Array Interface -----------------------------------------------------------------------------------------
+# -- the CUDA Array Interface ----------------------------------------------------------------------
 
 
 @NAMES

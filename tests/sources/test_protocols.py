@@ -59,7 +59,7 @@ class IntKind(enum.IntEnum):
     CPU = 1
 
 
-# -- one protocol fails ----------------------------------------------------------------------------------------------
+# -- one protocol fails ----------------------------------------------------------------------------
 
 ERRORS: Final = [
     BufferError,
@@ -127,7 +127,7 @@ def test_open_when_a_protocol_fails_leaves_no_reference_cycle(cls: type[Speaker]
     try:
         with contextlib.suppress(interop.UnsupportedArrayError):
             interop.to_numpy(source)
-        source.error = None  # which has the traceback, too
+        source.error = None  # the note has the traceback too
         del source
         assert gone() is None
     finally:
@@ -188,7 +188,7 @@ def test_open_when_device_dlpack_fails_asks_no_host_protocol() -> None:
     assert source.asked == ["__dlpack__"]
 
 
-# -- how a device is named -------------------------------------------------------------------------------------------
+# -- how a device is named -------------------------------------------------------------------------
 
 
 @TARGETS
@@ -231,7 +231,7 @@ def test_dlpack_device_other_than_two_integers_is_refused(device: Any) -> None:
     )
 
 
-# -- a capsule from before DLPack 1.0 ----------------------------------------------------------------------------------
+# -- a capsule from before DLPack 1.0 --------------------------------------------------------------
 
 
 class OldWithInterface(OldDLPack):
@@ -317,7 +317,7 @@ def test_unversioned_capsule_of_writable_buffer_is_shared() -> None:
     assert source == b"Abc"
 
 
-# -- a producer that copies ------------------------------------------------------------------------------------------
+# -- a producer that copies ------------------------------------------------------------------------
 
 
 @TARGETS
