@@ -21,7 +21,6 @@ WIRE: Final = "interop._engine.wire"
 HOMES: Final = (
     WIRE,
     "interop._decorator.wire",
-    "interop.adapters.dask.adapter",
     "interop.adapters.dask.wire",
     "interop.adapters.torch.wire",
     "interop",
