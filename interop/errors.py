@@ -1,21 +1,23 @@
 """The errors that interop raises on purpose.
 
-Each message names the source, the target, the reason and a hint: what to write instead. These parts are also fields of
-the error, so no program has to parse a message. The classes, with the built-in classes that they are caught by::
+Each message names the source, the target, the reason and a hint: what to write instead. These parts
+are also fields of the error, so no program has to parse a message. The classes, with the built-in
+classes that they are caught by::
 
     InteropError
-      UnknownFrameworkError       ValueError                 no framework has that name
-      FrameworkNotInstalledError  ImportError                a known framework cannot be imported
-      NotAnArrayError             TypeError                  a list, a string, None, a raw capsule
-      UnsupportedArrayError       TypeError, BufferError     sparse, masked, or a dtype without counterpart
-      CopyRequiredError           BufferError, ValueError    `copy=False`, and the memory cannot be shared
-        HostCopyError                                        the policy of `options` forbids the transfer
-      GradientError               RuntimeError               the result would lose the gradient
-      DeviceUnavailableError      RuntimeError               this process has no such device
-      InvalidOptionError          ValueError                 the value of a keyword is not valid
-      ShapeError                  ValueError                 the shapes do not fit together
+      UnknownFrameworkError       ValueError               no framework has that name
+      FrameworkNotInstalledError  ImportError              a known framework cannot be imported
+      NotAnArrayError             TypeError                a list, a string, None, a raw capsule
+      UnsupportedArrayError       TypeError, BufferError   sparse, masked, an unknown dtype
+      CopyRequiredError           BufferError, ValueError  `copy=False`, and a copy is necessary
+        HostCopyError                                      the policy forbids the transfer
+      GradientError               RuntimeError             the result would lose the gradient
+      DeviceUnavailableError      RuntimeError             this process has no such device
+      InvalidOptionError          ValueError               the value of a keyword is not valid
+      ShapeError                  ValueError               the shapes do not fit together
 
-There is one warning, `HostCopyWarning` (a UserWarning). The policy ``host_copy="warn"`` issues it instead of an error.
+There is one warning, `HostCopyWarning` (a UserWarning). The policy ``host_copy="warn"`` issues the
+warning instead of an error.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ __all__ = [
 class Reason(str):
     """A reason for a refusal, together with a hint.
 
-    Adapters return it if a message should have both. It is a string: the text is the reason, then the hint.
+    Adapters return an instance if a message should have both. An instance is a string: the text is
+    the reason, then the hint.
 
     Parameters
     ----------
@@ -100,7 +103,7 @@ class InteropError(Exception):
     Parameters
     ----------
     reason : str, optional
-        Why something cannot be done, as a clause without a full stop. A `Reason` brings a hint along.
+        Why something cannot be done, as a clause without a full stop. A `Reason` may have a hint.
     attempt : str, optional
         Text in front of the reason, with the fields ``{source}`` and ``{target}``.
     source, target, hint : optional
@@ -113,10 +116,11 @@ class InteropError(Exception):
     Attributes
     ----------
     source : str or None
-        The array or object that was passed, such as ``"torch float32 (3,) on cpu"``. None if no array or several
-        arrays are concerned.
+        The array or object that was passed, such as ``"torch float32 (3,) on cpu"``. None if the
+        error concerns no array, or several.
     target : str or None
-        Where it should have gone: a framework, an array to write to, or a function. None if there is no target.
+        The framework, the array to write to, or the function that should have received the array.
+        None if there is no target.
     reason : str or None
         Why it is impossible.
     hint : str or None
@@ -148,12 +152,13 @@ class InteropError(Exception):
         details: str | None = None,
         **more: Any,
     ) -> None:
-        if reason is None:  # as raised by other packages, with no text at all
+        if reason is None:  # another package may raise an error without a text
             super().__init__(**more)
             return
         if isinstance(reason, Reason):
             complete = reason.with_hint(hint)
-            reason, hint = complete.reason, complete.hint
+            reason = complete.reason
+            hint = complete.hint
         text = join_sentences(reason, hint)
         if attempt:
             text = f"{attempt.format(source=source, target=target)}: {text}"
@@ -161,8 +166,10 @@ class InteropError(Exception):
             text = f"{text} {details}"
         # The text is the only argument: copies and pickles restore the fields from __dict__.
         super().__init__(text, **more)
-        self.source = None if source is None else str(source)
-        self.target = None if target is None else str(target)
+        if source is not None:
+            self.source = str(source)
+        if target is not None:
+            self.target = str(target)
         self.reason = str(reason)
         self.hint = hint
 
@@ -180,7 +187,7 @@ class NotAnArrayError(InteropError, TypeError):
 
 
 class UnsupportedArrayError(InteropError, TypeError, BufferError):
-    """An array without plain numbers, or with a dtype or device that the target does not support."""
+    """An array without plain numbers, or with a dtype or device unknown to the target."""
 
 
 class CopyRequiredError(InteropError, BufferError, ValueError):
@@ -219,11 +226,14 @@ def join_sentences(reason: str, hint: str | None) -> str:
 
 
 def quote(error: BaseException) -> str:
-    """Return the class and the text of another library's exception, for the middle of a sentence."""
+    """Return the class and the text of a foreign exception, for the middle of a sentence."""
+    name = type(error).__name__
     text = without_stop(str(error))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if not text:
+        return name
+    return f"{name}: {text}"
 
 
 def without_stop(text: str) -> str:
-    """Return the text of another library's message without its full stop."""
+    """Return the text of a foreign message without the full stop at the end."""
     return text.strip().rstrip(".")

@@ -1,7 +1,7 @@
 """Foreign objects: objects of no known framework that offer an array by a protocol.
 
-Examples are `bytes`, data frames and images. The protocols are those of DLPack, of the array interfaces, the buffer
-protocol and `__array__`.
+Examples are `bytes`, data frames and images. The protocols are DLPack, the array interfaces, the
+buffer protocol and `__array__`.
 """
 
 from __future__ import annotations

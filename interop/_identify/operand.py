@@ -40,7 +40,7 @@ class UnwrappedOperand(Operand):
     """The class of the wrapper object."""
 
     def describe(self) -> Facts:
-        """Return the facts of the array. An unsupported array is named by the class of the wrapper."""
+        """Return the facts. An unsupported array is named by the class of the wrapper."""
         facts = super().describe()
         if not facts.unsupported:
             return facts

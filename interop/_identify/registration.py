@@ -27,7 +27,8 @@ on_change: Final[list[Callable[[], object]]] = []
 def register(adapter: Adapter) -> None:
     """Add a framework for this process.
 
-    To add a framework for every process, name the adapter in an entry point of the group ``interop.adapters``.
+    To add a framework for every process, name the adapter in an entry point of the group
+    ``interop.adapters``.
 
     Parameters
     ----------
@@ -74,7 +75,9 @@ def loaded(name: str) -> Adapter | None:
 
 
 def load(name: str) -> Adapter | None:
-    """Return the adapter of a framework, or None for an unknown name. The adapter is imported if necessary.
+    """Return the adapter of a framework, or None for an unknown name.
+
+    The adapter is imported if necessary.
 
     Raises
     ------
@@ -104,12 +107,13 @@ def known_names() -> list[str]:
 def framework_of_class(cls: type) -> str | None:
     """Return the name of the framework whose arrays have a class, or None.
 
-    A class of no known name may be known after the plugins named after a package of the class were loaded. No other
-    plugin is loaded: each may import a large package.
+    An unknown class may be from a plugin, so the plugins named after a package of the class are
+    loaded.
     """
     name = _name_of(cls)
     if name:
         return name
+    # No other plugin is loaded, because each may import a large package.
     packages = {base.__module__.partition(".")[0] for base in cls.__mro__} - {"builtins"}
     if packages:
         for plugin in packages & plugins.names():

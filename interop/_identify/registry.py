@@ -1,7 +1,8 @@
-"""The registry of adapters: from an array, a class, a name or a module to the adapter of the framework.
+"""The look-up of adapters, by an array, a class, a name or a module.
 
-Adapters are imported when they are first needed. A class of arrays is found by the names of the classes in its MRO.
-If no name is known, the entry points of the group ``interop.adapters`` are asked once, and the answer is remembered.
+Adapters are imported when they are first needed. A class of arrays is found by the names of the
+classes in the MRO. If no name is known, the entry points of the group ``interop.adapters`` are
+searched once, and the answer is remembered.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ registration.on_change.append(_classes.clear)
 def identify(x: Any, target: Adapter | None = None) -> Operand:
     """Find the adapter of an array, and open a foreign object as an array.
 
-    An array without an adapter belongs to `target` if it is of the class that `target` makes. A wrapper object is
-    replaced by the array in it. An Operand is returned as it is, so an object is opened only once.
+    An array without an adapter belongs to `target` if it is of the class that `target` makes. A
+    wrapper object is replaced by the array in it. An Operand is returned as it is, so an object is
+    opened only once.
 
     Raises
     ------
@@ -56,6 +58,7 @@ def identify(x: Any, target: Adapter | None = None) -> Operand:
 
 
 def _open_foreign(x: Any, target: Adapter | None) -> Operand:
+    # The target is not known if only the device or the memory of an object is asked for.
     wanted = target.name if target else "numpy"
     array = foreign.open_array(x, wanted, is_array)
     return Operand(adapter_of(type(array)) or foreign.adapter(), array, class_name_of(x))
@@ -85,7 +88,7 @@ def class_name_of(x: Any) -> str:
 def adapter_of(cls: type) -> Adapter | None:
     """Return the adapter of a class of arrays, or None for any other class."""
     try:
-        return _classes[cls]
+        return _classes[cls]  # one look-up, because every array passes here
     except KeyError:
         name = registration.framework_of_class(cls)
         adapter = adapter_named(name) if name else None
@@ -109,7 +112,7 @@ def is_lazy(cls: type) -> bool:
 
 
 def find(to: Any) -> Adapter:
-    """Return the adapter of a target given as a name, a module (or array-API namespace) or a class of arrays.
+    """Return the adapter of a target: a name, a module, a namespace or a class of arrays.
 
     A namespace without an adapter gets an adapter that is made on the fly.
 
@@ -121,7 +124,8 @@ def find(to: Any) -> Adapter:
         return adapter_named(to)
     if isinstance(to, ModuleType):
         return _of_module(to)
-    adapter = adapter_of(to if isinstance(to, type) else type(to))
+    cls = to if isinstance(to, type) else type(to)
+    adapter = adapter_of(cls)
     # A subclass is refused: the result would not be an instance of it.
     if adapter is None or adapter.array_type is not to:
         framework = adapter.name if adapter else None
@@ -161,7 +165,10 @@ def _of_module(to: ModuleType) -> Adapter:
 
 
 def _in_namespace(to: str | ModuleType) -> Adapter | None:
-    """Return the adapter of an array-API namespace: a known adapter of the arrays, or a new adapter."""
+    """Return the adapter of an array-API namespace, or None if there is no such namespace.
+
+    If the arrays of the namespace have an adapter already, that adapter is returned.
+    """
     adapter = namespaces.find(to)
     if adapter is None:
         return None
@@ -178,8 +185,12 @@ def namespace_of(x: Any) -> ModuleType | None:
 def adapter_of_spec(spec: Any) -> Adapter | None:
     """Return the adapter whose framework defined an object such as a dtype or a device."""
     is_name = isinstance(spec, str)
-    cls = spec if isinstance(spec, type) else type(spec)
-    path = spec if is_name else cls.__module__
+    if is_name:
+        path = spec  # "torch.float32"
+    elif isinstance(spec, type):
+        path = spec.__module__
+    else:
+        path = type(spec).__module__
     package = shipped.framework_of_package(path.partition(".")[0])
     if registration.is_known(package):
         return adapter_named(package)

@@ -60,7 +60,8 @@ def rebuild(tree: Any, values: list[Any]) -> Any:
     If the class does not allow that, `tree` itself is returned.
     """
     try:
-        new = _build_tuple(tree, values) if isinstance(tree, tuple) else _build(tree, iter(values))
+        build = _build_tuple if isinstance(tree, tuple) else _build
+        new = build(tree, values)
         found = [entry.child for entry in entries(new)]
     except Exception:  # noqa: BLE001 - a class may refuse in any way
         return tree
@@ -68,16 +69,17 @@ def rebuild(tree: Any, values: list[Any]) -> Any:
     return new if fits else tree
 
 
-def _build(tree: Any, values: Iterator[Any]) -> Any:
+def _build(tree: Any, values: list[Any]) -> Any:
     """Copy a container and replace the children, without a call of ``__init__``."""
+    remaining = iter(values)
     new = copy.copy(tree)
     if new is tree:  # the class declares its instances immutable
         return tree
     if getattr(tree, "__dict__", None) is tree:  # the items of such a dict are its attributes
         new.__dict__ = new
     for key in _keys(tree):
-        new[key] = next(values)
-    for name, value in zip(_fields(tree), values, strict=True):
+        new[key] = next(remaining)
+    for name, value in zip(_fields(tree), remaining, strict=True):
         object.__setattr__(new, name, value)  # a frozen dataclass refuses setattr
     for name in _cached(tree):
         del vars(new)[name]

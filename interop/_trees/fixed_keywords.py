@@ -23,8 +23,12 @@ def find(cls: type) -> Fixed:
     """Return the fixed keywords of a container class, by the name of the field."""
     for base in cls.__mro__:
         root = base.__module__.partition(".")[0]
-        adapter = Adapter() if root == _COMMON else registry.adapter_of_package(root)
-        fixed = adapter.fixed_keywords(base) if adapter else None
+        adapter = registry.adapter_of_package(root)
+        if root == _COMMON:
+            adapter = Adapter()
+        if adapter is None:
+            continue
+        fixed = adapter.fixed_keywords(base)
         if fixed:
             return fixed
     return {}

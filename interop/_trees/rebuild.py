@@ -26,7 +26,9 @@ def find(cls: type) -> Rebuild | None:
             return partial(_rebuild_fields, fixed)
     if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
         return _rebuild_named_tuple
-    return _rebuild_other if is_container else None
+    if is_container:
+        return _rebuild_other
+    return None
 
 
 def _rebuild_dict(converter: TreeConverter, tree: dict[Any, Any]) -> Any:
@@ -103,7 +105,11 @@ def _differ(values: Iterable[Any], children: Iterable[Any]) -> bool:
 
 
 BUILT_IN: Final[dict[type, Rebuild | None]] = {
-    dict: _rebuild_dict, list: _rebuild_list, tuple: _rebuild_tuple, OrderedDict: _rebuild_ordered_dict,
-    int: None, float: None, bool: None, str: None, type(None): None,
-}  # fmt: skip
-"""Functions by exact class. None stands for classes that are no containers, and common in trees."""
+    dict: _rebuild_dict,
+    list: _rebuild_list,
+    tuple: _rebuild_tuple,
+    OrderedDict: _rebuild_ordered_dict,
+    # Common classes that are not containers. They are listed to save the look-up.
+    **dict.fromkeys((int, float, bool, str, type(None))),
+}
+"""Functions by exact class. An instance of a class without a function stays as it is."""
