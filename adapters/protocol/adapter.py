@@ -63,7 +63,7 @@ class ProtocolAdapter(ReadAdapter):
         """Return the ndarray that `copy` has made."""
         return cast("NDArray[Any]", x)
 
-    def copy(self, x: Closed, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002 - host only
+    def copy(self, x: Closed, device: Device, dtype: str, /) -> NDArray[Any]:  # noqa: ARG002
         """Copy an object to the host by the object's library.
 
         Raises
