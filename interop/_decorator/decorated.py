@@ -50,11 +50,12 @@ class Decorated(functools.partial[Any]):
         self._settings = settings
         return self
 
+    # `functools.partial` is not a descriptor in all versions of Python.
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        """Reduce to the qualified name if it leads to this object, else to a new decoration."""
+        """Reduce to the qualified name if that name leads to this object, else to a new decoration."""
         if find_by_name(self) is self:
             return self.__qualname__
         return wire.decorate, (self._settings._asdict(), self.__wrapped__)

@@ -34,7 +34,7 @@ def implemented_in(
     per_block: bool = False,
     **keywords: Unpack[Keywords],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function that is written for one framework, so that it accepts arrays of any.
+    """Make a function that is written for one framework accept arrays of any framework.
 
     Every array among the arguments is converted to `framework`, also inside the containers that
     `convert_tree` knows. An array that is passed twice is converted once. Arrays of an array-API
@@ -129,12 +129,12 @@ def implemented_in(
 
 
 def decorate_by_call(settings: Settings, function: Any) -> Decorated:
-    """Decorate a function whose name still leads to the original function."""
+    """Decorate a function that is still reachable by name without the decorator."""
     return Decorated(_make_wrapper(settings, function), function, settings)
 
 
 def make_boundary(settings: Settings, parameters: Parameters) -> Boundary:
-    """Make the boundary between a function and its callers."""
+    """Make the boundary between a function and the callers."""
     if settings.framework == ARRAY_API:
         return NamespaceInjector(settings, parameters)
     return ArgumentConverter(settings, parameters)

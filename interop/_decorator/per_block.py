@@ -124,6 +124,7 @@ class BlockCall:
     ) -> None:
         self.__name__ = function.__name__  # Dask names its tasks by it
         self._function = function
+        # A task must not hold the whole lazy array: only the block of it is passed.
         self._args = tuple(None if i in keys else x for i, x in enumerate(args))
         self._kwargs = {key: None if key in keys else x for key, x in kwargs.items()}
         self._keys = keys
@@ -153,7 +154,7 @@ class BlockCall:
         return result
 
     def run(self, *blocks: Any) -> tuple[Any, tuple[int, ...]]:
-        """Call the function, and return the result and its shape. Only `ndim` is checked."""
+        """Call the function, and return the result and the shape. Only `ndim` is checked."""
         result = self._call_function(blocks)
         adapter = self._adapter_of(result)
         register_blocks(self._lazy, adapter.name)
@@ -202,7 +203,7 @@ def _refuse_lazy(x: Any, _: object) -> Any:
 
 
 def _map(call: BlockCall, lazy: LazyAdapter, arrays: list[Any]) -> Any:
-    """Return the lazy array whose blocks are the results of the call."""
+    """Return a lazy array that consists of the results of the call."""
     blocks = [lazy_planner.block_of(lazy, x) for x in arrays]
     sample = _try_out(call, blocks)
     shapes = [tuple(x.shape) for x in arrays]

@@ -49,6 +49,7 @@ class Settings(NamedTuple):
         checkable = {k: v for k, v in self.keywords.items() if not _is_dotted(v)}
         parse_request(checkable)
         framework = _parse_framework(self.framework)
+        # `returns` is parsed last: an error in `framework` is reported first.
         return settings._replace(framework=framework, returns=_parse_returns(self.returns))
 
 
@@ -84,7 +85,7 @@ def _parse_only(only: Any) -> Any:
 
 
 def _parse_framework(framework: Any) -> str:
-    """Return the name of a framework, after a check that its arrays are recognised in results."""
+    """Return the name of a framework, after a check that arrays in results are recognised."""
     name = _name_of(framework)
     if registration.is_known(name):
         return name

@@ -50,6 +50,7 @@ class Parameters:
         var_keyword = [n for n, kind in kinds.items() if kind is kind.VAR_KEYWORD]
         self.rest = (*var_positional, "args")[0]
         self.others = (*var_keyword, None)[0]
+        # `self` may be an array-like object, which a method must get as it is.
         self._is_bound = bool(_BOUND & set(self.positional[:1]))
         self._only = None if only is None else self._parse(only)
 
@@ -100,7 +101,7 @@ class Parameters:
             converter.convert(named, by_keyword, self.format_argument, self.prefix)
 
     def format_argument(self, key: int | str) -> str:
-        """Return the name of an argument: of its parameter, or as an item of ``*args``."""
+        """Return the name of a parameter, or the index of an argument in ``*args``."""
         if isinstance(key, str):
             return key
         before = len(self.positional)
@@ -109,7 +110,7 @@ class Parameters:
         return f"{self.rest}[{key - before}]"
 
     def takes(self, name: str) -> bool:
-        """Return whether an argument can be passed by keyword if the caller omits it.
+        """Return whether a parameter can be filled by keyword when the caller leaves the parameter out.
 
         The parameters behind it then cannot be passed by position, so they need a default.
         """
@@ -124,7 +125,7 @@ class Parameters:
         return all(self.known[other].default is not one.empty for other in later)
 
     def _parse(self, only: Any) -> frozenset[str]:
-        """Return the names of the parameters to convert, after a check that they exist."""
+        """Check that parameters exist, and return the names."""
         names: list[Any] = []
         if isinstance(only, str):
             names = [only]
@@ -144,7 +145,7 @@ class Parameters:
 
 
 def _name(function: Any) -> str:
-    """Return the name of a function as in its definition: ``Solver.run``."""
+    """Return the qualified name of a function, such as ``Solver.run``."""
     name = getattr(function, "__qualname__", None) or repr(function)
     return name.rpartition("<locals>.")[2]
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Boundary(Protocol):
-    """The conversion of all values between a function and its callers."""
+    """The conversion of all values between a function and the callers."""
 
     def convert_arguments(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], /
     ) -> tuple[Any, dict[str, Any], Any]:
-        """Return the arguments for the function, and a context for its results.
+        """Return the arguments for the function, and a context for the results.
 
         `kwargs` may be changed.
         """
@@ -37,13 +37,14 @@ class Boundary(Protocol):
 
 
 def wrap(function: Callable[..., Any], boundary: Boundary) -> Any:
-    """Return a wrapper of the same kind and with the same signature as the function."""
+    """Return a wrapper with the kind and the signature of the function."""
     import inspect  # noqa: PLC0415 - takes longer to import than all of interop
 
     def is_kind(test: Callable[[Any], bool]) -> bool:
         # The kind of a callable object is that of its method `__call__`.
         return test(function) or test(type(function).__call__)
 
+    # An asynchronous generator function is neither a generator nor a coroutine function.
     if is_kind(inspect.isasyncgenfunction):
         wrapper: Any = _async_generator(function, boundary)
     elif is_kind(inspect.isgeneratorfunction):

@@ -38,7 +38,7 @@ def holders(device: Device) -> Iterator[Adapter]:
 
 
 def lend_copy(x: Any) -> Any:
-    """Return an object whose ``__dlpack__`` lends a copy in host memory.
+    """Return an object with a ``__dlpack__`` that lends a copy in host memory.
 
     Arrays of frameworks with immutable arrays are exported as read-only, to protect the other
     owners of the memory. A copy has no other owner, so it is lent without the adapter.

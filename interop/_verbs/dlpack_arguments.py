@@ -17,7 +17,7 @@ _ROCM: Final = 10
 
 
 def parse_max_version(spec: Any) -> tuple[int, int] | None:
-    """Return the newest DLPack version that the consumer knows, or None if it is not given.
+    """Return the newest DLPack version that the consumer knows, or None if not given.
 
     Raises
     ------

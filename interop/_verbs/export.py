@@ -237,7 +237,7 @@ class Exported:
         events.notify(plan, perf_counter() - start)
 
     def _resolve_device(self, wanted: Device | None) -> Device:
-        """Return the device for the memory. By default, the memory stays on its device."""
+        """Return the device for the memory, by default the current device."""
         if wanted is None or wanted == self.__dlpack_device__():
             return self._source.device
         if wanted.is_host:

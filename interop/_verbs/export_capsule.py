@@ -54,7 +54,7 @@ def make_capsule(
 
 
 def lend(source: ExportSource, x: Any, stream: int | None) -> Any:
-    """Return an object whose ``__dlpack__`` lends an array to a consumer.
+    """Return an object with a ``__dlpack__`` that lends an array to a consumer.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ _TARGET: Final = "DLPack"
 
 
 class ExportSource(NamedTuple):
-    """The array to export, with its adapter and its facts."""
+    """The array to export, with the adapter and the facts."""
 
     adapter: Adapter
     array: Any
@@ -93,7 +93,7 @@ def plan_export(
 
 
 def _why_not_shareable(source: ExportSource, device: Device) -> str | None:
-    """Return why no consumer can use the same memory, or None."""
+    """Return why no consumer can use the memory as it is, or None."""
     facts = source.facts
     return (
         facts.needs_read
