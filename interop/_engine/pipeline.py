@@ -129,14 +129,28 @@ def convert_by_plan(
 
 
 def _convert_again(conversion: Conversion, x: Any, refusal: BufferError) -> tuple[Any, Plan]:
-    """Make a new plan, with a copy, after a framework has refused to share memory."""
-    # The planner knew already that the memory cannot be shared. So the copy was refused.
-    was_copied = conversion.facts.not_shareable and not conversion.target.copies_ndarrays
-    if isinstance(refusal, errors.InteropError) or was_copied:
+    """Make a new plan, with a copy, after a framework has refused to share memory.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        A framework has refused the copy, too.
+    """
+    if isinstance(refusal, errors.InteropError):
         raise refusal
-    conversion = conversion._replace(refused=errors.without_stop(str(refusal)))
+    reason = errors.without_stop(str(refusal))
+    # The planner knew already that the memory cannot be shared. So the copy was refused.
+    if conversion.facts.not_shareable and not conversion.target.copies_ndarrays:
+        raise conversion.refusal(errors.UnsupportedArrayError, reason) from refusal
+    conversion = conversion._replace(refused=reason)
     plan = make_plan(conversion)
-    return execute(make_calls(plan, conversion), x), plan
+    try:
+        return execute(make_calls(plan, conversion), x), plan
+    except errors.InteropError:
+        raise
+    except BufferError as again:
+        reason = errors.without_stop(str(again))
+        raise conversion.refusal(errors.UnsupportedArrayError, reason) from again
 
 
 def _convert_lazy(plan: Plan, x: Any, conversion: LazyConversion) -> tuple[Any, Plan]:

@@ -26,8 +26,12 @@ def no_copy(reason: str, facts: Facts) -> errors.Reason:
 
 
 def join(*reasons: str | None) -> str | None:
-    """Join the reasons that are not None, or return None if all are None."""
-    return ", and ".join(filter(None, reasons)) or None
+    """Join the reasons that are not None, or return None if all are None.
+
+    Hints are left out, because a plan with a copy needs no remedy.
+    """
+    clauses = [errors.Reason.of(reason).reason for reason in reasons if reason]
+    return ", and ".join(clauses) or None
 
 
 def moves(start: Device, end: Device) -> str | None:
