@@ -74,7 +74,7 @@ class Case(NamedTuple):
 
     x: Any
     array: Any
-    """The ndarray or tensor with its memory: `x` itself, unless that speaks a protocol only."""
+    """The ndarray or tensor that owns the memory: `x`, unless `x` only speaks a protocol."""
     root: NDArray[np.uint8]
     layout: Layout
     dtype: str
@@ -82,9 +82,9 @@ class Case(NamedTuple):
     readonly: bool = False
     gradient: bool = False
     not_shareable: bool = False
-    """Nobody else can use the memory as it lies: swapped bytes, not aligned, a conjugation pending."""
+    """True for swapped bytes, misaligned memory or a lazy bit, which other frameworks lack."""
     read: bool = False
-    """It has no memory before somebody reads it."""
+    """True if the memory is created by a read."""
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:

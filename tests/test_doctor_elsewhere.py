@@ -147,7 +147,7 @@ def test_doctor_correct_third_party_adapter_passes_the_check() -> None:
 def test_main_with_a_closed_output_pipe_ends_without_a_traceback(
     hidden: str, options: list[str]
 ) -> None:
-    """The reader has gone before the first line, as may happen with ``python -m interop | head``."""
+    """The reader closes the pipe before the first line, as with python -m interop | head."""
     code = f"""
         import runpy, sys
         if {hidden!r}:

@@ -151,7 +151,7 @@ def test_export_numpy_bfloat16_is_refused_with_the_error_of_numpy() -> None:
 
 
 def test_export_survives_a_storage_swap_by_module_half() -> None:
-    """`m.half()` swaps the storage of the very tensor that torch's own capsule holds (row 3 of the traps)."""
+    """`m.half()` swaps the storage of the tensor that torch's own capsule holds (traps, row 3)."""
     module = torch.nn.Linear(4, 4)
     with interop.options(detach=True):
         result = np.from_dlpack(export(module.weight))

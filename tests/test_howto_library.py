@@ -63,7 +63,7 @@ def yourlib(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checked(tmp_path: Path) -> tuple[Path, list[int]]:
-    """Return a folder with the library and wrong lines, and the lines that a type checker must report."""
+    """Return a folder with the library plus wrong lines, and the expected lines of errors."""
     lines = [*library().splitlines(), *LINES_WITH_ERRORS]
     (tmp_path / "yourlib.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     expected = [

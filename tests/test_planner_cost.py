@@ -33,7 +33,7 @@ from stubs import (
 )
 
 Cost = tuple[int, int]
-"""The bytes of an element that travel between devices, and how often all elements are written."""
+"""The bytes per element transferred between devices, and the number of writes per element."""
 
 
 def cost(made: Plan, here: Device) -> Cost:

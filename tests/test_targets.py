@@ -79,7 +79,7 @@ FUNCTIONS_OF_OTHERS = {
     "tensorflow": "convert_to_tensor",
     "tinygrad": "Tensor",
 }
-"""What packages call the function that takes an ndarray, by their documentation: they are too large to install."""
+"""The documented functions that take an ndarray, of packages that are too large to install."""
 ON_A_GPU = {"cudf": "DataFrame", "cupyx": "scipy.sparse.csr_matrix"}
 
 

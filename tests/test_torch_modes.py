@@ -39,7 +39,7 @@ REAL: dict[str, Callable[[Any], Any]] = {
     "export": lambda x: np.from_dlpack(interop.export(x)),
 }
 NATIVE = {"share", "convert_tree"}
-"""These are `Tensor.numpy` itself, which is wrong in the lenient mode: see the page of traps."""
+"""These call `Tensor.numpy` directly, which is wrong in the lenient mode: see the traps page."""
 
 
 @pytest.mark.parametrize("verb", REAL.values(), ids=REAL)

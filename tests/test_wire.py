@@ -78,7 +78,7 @@ PICKLED: dict[str, tuple[Callable[[], Any], set[str]]] = {
         {"unpack"},
     ),
 }  # fmt: skip
-"""What is pickled, and the names of `interop._engine.wire` in the pickle."""
+"""The pickled objects, and the names of `interop._engine.wire` in each pickle."""
 
 
 def under_policy(function: Callable[[], Any]) -> Any:

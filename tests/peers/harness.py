@@ -26,7 +26,7 @@ calls: Final[list[str]] = []
 _outcomes: Final[dict[str, str]] = {}
 _reached: Final[set[str]] = set()
 _marked: Final[dict[str, str]] = {}
-"""The tests that our tables name, and what is to become of them; a suite has expected failures of its own."""
+"""The tests named in our tables, with their expected outcomes (besides the suite's own xfails)."""
 
 
 def counted(function: Callable[..., Any]) -> Callable[..., Any]:

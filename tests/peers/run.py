@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 HERE: Final = Path(__file__).resolve().parent
 INSTALLED: Final = HERE.parents[1] / ".venv" / "peers"
-"""Where `make` puts the projects that interop does not need otherwise."""
+"""The folder into which `make` installs projects that only these suites need."""
 HEAD: Final[tuple[str, ...]] = (
     "suite",
     "passed",

@@ -91,7 +91,10 @@ def module(name: str, cls: type) -> Any:
 
 
 class Image:
-    """SimpleITK.Image: SimpleITK.GetArrayFromImage copies the pixels (SimpleITK's "Conversion between numpy")."""
+    """A model of SimpleITK.Image.
+
+    SimpleITK.GetArrayFromImage copies the pixels (SimpleITK's page "Conversion between numpy").
+    """
 
     pixels = np.ones((2, 2))
 

@@ -37,8 +37,11 @@ class Row(NamedTuple):
     make: Callable[[], Any]
     """A factory of the object in the message."""
     remedies: Mapping[str, Code]
-    """The code as the message spells it, and as it is run: the same, `copy=None` for "leave copy=False out", or a
-    function of the object where the message leaves something to the reader."""
+    """The code in the message, mapped to the code that is run.
+
+    Both are equal in most rows. `copy=None` is run for "leave copy=False out". A function of the
+    object is run if the message leaves a part to the reader.
+    """
     call: Callable[..., Any] = interop.to_torch
     """The call that provokes the message, and that takes the offered keywords."""
     words: tuple[str, ...] = ()

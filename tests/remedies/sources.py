@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import interop
 
 HOLE: Final = "\N{DOTTED CIRCLE}"
-"""What stands for a value that an f-string or `str.format` fills in."""
+"""The placeholder for a value that an f-string or `str.format` inserts."""
 ROOTS: Final = (
     "x|src|dst|file|interop|numpy|torch|cupy|jax|dask|PIL|SimpleITK|pandas|polars|pyarrow"
 )
@@ -38,7 +38,7 @@ _NOT_MESSAGES: Final = {
     "testing/suite.py",
     "testing/lazy.py",
 }
-"""Files of drawings, and of the suites with their own assertions."""
+"""Files of drawings, and files of the conformance suites, whose assertions are no messages."""
 
 
 class Fragment(NamedTuple):
@@ -70,7 +70,7 @@ def fragments() -> Iterator[Fragment]:
 
 
 def codes(text: str) -> Iterator[str]:
-    """Yield each piece of code in a text: calls and attributes of known names, keywords, and commands."""
+    """Yield each piece of code in a text: calls, attributes of known names, keywords, commands."""
     end = 0
     for match in _START.finditer(text):
         if match.start() >= end:

@@ -25,7 +25,7 @@ DESCRIBES: Final = {
     "interop.copyto": "the function that was interrupted",
     "pip install 'array-interop[doctor]'": "not an error: `python -m interop` asks for rich",
 }
-"""Code in messages that describes what is so, and is not to be written instead."""
+"""Code in messages that describes the situation and is not a remedy."""
 
 
 def executed() -> Iterator[str]:
