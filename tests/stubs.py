@@ -53,9 +53,7 @@ BOTH = Stub("both", CPU, CUDA0, CUDA1, minds_negative_strides=True, copies_fast=
 GPU = Stub("gpu", CUDA0, CUDA1, lacking="bfloat16")  # as CuPy
 AMD = Stub("amd", CPU, ROCM, lacking="float64")
 MAC = Stub("mac", CPU, METAL, honours_readonly=True)
-CLOSED = Stub(
-    "closed", CPU, lacking="bfloat16"
-)  # protocol objects, copied on the host only
+CLOSED = Stub("closed", CPU, lacking="bfloat16")  # protocol objects, copied on the host only
 FRAMEWORKS = [HOST, BOTH, GPU, AMD, MAC]
 DEVICES = [CPU, CUDA0, CUDA1, ROCM, METAL]
 

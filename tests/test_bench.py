@@ -129,9 +129,7 @@ def share(first: Any, second: Any) -> bool:
     return bool(np.shares_memory(np.asarray(first), np.asarray(second)))
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Creating a tensor from a list"
-)  # torch warns once per process
+@pytest.mark.filterwarnings("ignore:Creating a tensor from a list")  # torch warns once per process
 def test_rows_give_equal_results_on_both_sides(load: Load) -> None:
     rows = load("rows")
     names = rows.names(big=1 << 10)

@@ -104,9 +104,7 @@ def test_copyto_of_gigabytes_uses_little_memory(rows: int, program: str, tmp_pat
 # -- the pages of a file ---------------------------------------------------------------------------
 
 SIZE = 512 * mmap.PAGESIZE
-AROUND = (
-    2 * 64 * 1024
-)  # bytes: the kernel also maps neighbours of a page that is read
+AROUND = 2 * 64 * 1024  # bytes: the kernel also maps neighbours of a page that is read
 
 
 @pytest.fixture

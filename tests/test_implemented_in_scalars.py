@@ -111,7 +111,9 @@ def test_implemented_in_scalar_result_for_jax_becomes_a_jax_array() -> None:
 
     result = returning(np.float32(1))(jnp.ones(1))
     assert (interop.framework_of(result), result.shape, result.dtype) == ("jax", (), np.float32)
-    with pytest.raises(interop.UnsupportedArrayError, match="JAX converts int64 to int32") as caught:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match="JAX converts int64 to int32"
+    ) as caught:
         returning(np.int64(1))(jnp.ones(1))
     assert caught.value.__notes__ == ["in the result of <lambda>: at result"]
 

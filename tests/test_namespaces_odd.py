@@ -54,9 +54,7 @@ def test_convert_and_explain_to_a_namespace_without_from_dlpack_copy() -> None:
     assert x.array.tolist() == array.tolist()
     assert not np.shares_memory(x.array, array)
     assert interop.convert(x, boxes) is x
-    with pytest.raises(
-        interop.CopyRequiredError, match="boxes always copies into its own memory"
-    ):
+    with pytest.raises(interop.CopyRequiredError, match="boxes always copies into its own memory"):
         interop.convert(array, boxes, copy=False)
 
 

@@ -83,7 +83,10 @@ def test_plugin_search_is_disabled_by_the_environment_variable(
             print(error)
         """
     )
-    assert said == "False\nno framework is called 'abacus'. Known frameworks: cupy, dask, jax, numpy, torch.\n"
+    assert (
+        said
+        == "False\nno framework is called 'abacus'. Known frameworks: cupy, dask, jax, numpy, torch.\n"
+    )
 
 
 def install(folder: Path, distribution: str, framework: str, target: str) -> None:

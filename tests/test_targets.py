@@ -134,7 +134,8 @@ def test_hint_for_every_package_is_tested() -> None:
 )  # fmt: skip
 def test_find_similar_name_asks_did_you_mean(name: str, meant: str) -> None:
     with pytest.raises(
-        interop.UnknownFrameworkError, match=rf"called {name!r}\. Did you mean '{meant}'\? Known frameworks: "
+        interop.UnknownFrameworkError,
+        match=rf"called {name!r}\. Did you mean '{meant}'\? Known frameworks: ",
     ):
         interop.convert(BASE, name)
 
