@@ -9,11 +9,10 @@ import numpy as np
 
 from interop import errors
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Device, DeviceAdapter, Facts, Stream
-from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.dtypes import without_imaginary
-from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED, Interface
+from interop.adapter.streams import LEGACY, PER_THREAD
 
-from . import memory
+from . import memory, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop.adapter import Lease
+    from interop.adapter.device_adapter import OrderedArray
+    from interop.adapter.streams import Interface
 
 _NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
-try:  # CuPy 14 takes bfloat16 from ml_dtypes, and no float8
+try:  # CuPy 14 supports the bfloat16 of ml_dtypes, but no float8
     import ml_dtypes
 except ImportError:
     pass
@@ -43,88 +44,82 @@ class CuPyAdapter(DeviceAdapter):
     copies_ndarrays: ClassVar[bool] = True
 
     def describe(self, x: Any, /) -> Facts:
-        """Tell the facts of a CuPy array; managed memory is its device's."""
-        dtype = x.dtype
-        name = _NAMES.get(dtype)
-        problem = (
-            None
-            if name
-            else errors.Reason(
-                f"CuPy's {dtype} is not a dtype of plain numbers",
-                "Convert it first: x.astype(float).",
-            )
-        )
-        device = Device(CUDA.kind, x.device.id)
-        return Facts(
-            "cupy", x.shape, name or str(dtype), device, x.strides, x.nbytes,
-            not_shareable=memory.why_not_shareable(x), unsupported=problem,
+        """Return the facts about a CuPy array. Managed memory has the device of the array."""
+        facts = Facts(
+            "cupy", x.shape, _NAMES.get(x.dtype, str(x.dtype)), self.device_of(x), x.strides,
+            x.nbytes, not_shareable=memory.why_not_shareable(x),
         )  # fmt: skip
+        if x.dtype in _NAMES:
+            return facts
+        reason = f"CuPy's {x.dtype} is not a dtype of plain numbers"
+        hint = "Convert it first: x.astype(float)."
+        return facts._replace(unsupported=errors.Reason(reason, hint))
 
     def address(self, x: Any, /) -> int:
         """Return the device pointer."""
         return int(x.data.ptr)
 
     def resolve_device(self, device: Device, /) -> Device | str:
-        """Ask the runtime which devices there are."""
+        """Return a CUDA device that the runtime finds, or the reason why not."""
         if device.kind != CUDA.kind:
-            return errors.Reason(
-                "CuPy holds CUDA memory only", "Convert to numpy or torch for the host."
-            )
+            hint = "Convert to numpy or torch for the host."
+            return errors.Reason("CuPy holds CUDA memory only", hint)
         try:
             count = cupy.cuda.runtime.getDeviceCount()
-        except (
-            cupy.cuda.runtime.CUDARuntimeError
-        ):  # its words speak of drivers, whatever is missing
+        except cupy.cuda.runtime.CUDARuntimeError:  # its message is about drivers in every case
             count = 0
         if not count:
-            return errors.Reason(
-                "CuPy needs a CUDA GPU, and there is none here",
-                "Use interop.to_torch or interop.to_numpy.",
-            )
-        index = cupy.cuda.runtime.getDevice() if device.id == CURRENT else device.id
+            hint = "Use interop.to_torch or interop.to_numpy."
+            return errors.Reason("CuPy needs a CUDA GPU, and there is none here", hint)
+        index = device.id
+        if index == CURRENT:
+            index = cupy.cuda.runtime.getDevice()
         if 0 <= index < count:
             return Device(CUDA.kind, index)
-        return (
-            f"CuPy finds {count} CUDA device{'s' * (count > 1)} here, and {device} is none of them."
-        )
+        plural = "" if count == 1 else "s"
+        return f"CuPy finds {count} CUDA device{plural} here, and {device} is none of them."
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
-        """Miss the 8-bit floats, and bfloat16 where ml_dtypes is missing."""
+        """Return a reason for the 8-bit floats, and for bfloat16 without the package ml_dtypes."""
         if dtype in _DTYPES:
             return None
-        fix = "Run pip install ml-dtypes, or pass" if dtype == "bfloat16" else "Pass"
-        return errors.Reason(f"CuPy has no {dtype} here", f'{fix} dtype="float32".')
+        hint = 'Pass dtype="float32".'
+        if dtype == "bfloat16":
+            hint = 'Run pip install ml-dtypes, or pass dtype="float32".'
+        return errors.Reason(f"CuPy has no {dtype} here", hint)
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
-        """Upload from any address: host memory is never adopted."""
+        """Return 1: host memory is uploaded, from any address, and never adopted."""
         return 1
 
     def parse_device(self, spec: Any, /) -> Device:
-        """Read a `cupy.cuda.Device`."""
-        return (
-            Device(CUDA.kind, spec.id)
-            if isinstance(spec, cupy.cuda.Device)
-            else super().parse_device(spec)
-        )
+        """Convert a `cupy.cuda.Device`."""
+        if isinstance(spec, cupy.cuda.Device):
+            return Device(CUDA.kind, spec.id)
+        return super().parse_device(spec)
 
     def parse_dtype(self, spec: Any, /) -> str:
-        """Read what CuPy takes for a dtype: NumPy's."""
+        """Convert everything that NumPy, and so CuPy, accepts as a dtype."""
         return np.dtype(spec).name
 
     def current_stream(self, device: Device, /) -> Stream:
-        """Return CuPy's current stream of the device."""
+        """Return CuPy's current stream on a device."""
         with cupy.cuda.Device(device.id):
             stream = cupy.cuda.get_current_stream()
         return Stream(stream.ptr, stream)
 
     def using(self, stream: Stream, /) -> Any:
-        """Make it CuPy's current stream; no other library's object is kept but by the caller."""
+        """Return a context in which a stream is CuPy's current one.
+
+        CuPy does not keep the stream object of another library alive. The caller does.
+        """
         if stream.handle in (0, LEGACY):
             return cupy.cuda.Stream.null
         if stream.handle == PER_THREAD:
             return cupy.cuda.Stream.ptds
-        own = isinstance(stream.owner, cupy.cuda.Stream)
-        return stream.owner if own else cupy.cuda.Stream.from_external(_Handle(stream.handle))
+        if isinstance(stream.owner, cupy.cuda.Stream):
+            return stream.owner
+        return cupy.cuda.Stream.from_external(streams.Handle(stream.handle))
 
     def wait_stream(self, earlier: Stream, later: Stream, device: Device, /) -> None:
         """Record an event on the stream `earlier`, and let the stream `later` wait for it.
@@ -139,7 +134,10 @@ class CuPyAdapter(DeviceAdapter):
             cupy.cuda.runtime.streamWaitEvent(later.handle, event.ptr)
 
     def is_capturing(self, stream: Stream, device: Device, /) -> bool:
-        """Ask the runtime; the legacy stream answers with an error while any other is captured."""
+        """Return whether the runtime reports a capture of the stream.
+
+        For the legacy stream, the runtime raises an error while any other stream is captured.
+        """
         with cupy.cuda.Device(device.id):
             try:
                 return bool(cupy.cuda.runtime.streamIsCapturing(stream.handle))
@@ -162,8 +160,8 @@ class CuPyAdapter(DeviceAdapter):
         """
         lent = x if lease is None else self.owned(x, lease)
         if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED:
-            return _OrderedManagedArray(lent, self.device_of(x))
-        return _OrderedArray(lent)
+            return streams.OrderedManagedArray(lent, self.device_of(x))
+        return streams.OrderedCuPyArray(lent)
 
     def owned(self, x: Any, owner: Any, /) -> Any:
         """Return an array over the same memory, which keeps an object alive."""
@@ -189,48 +187,50 @@ class CuPyAdapter(DeviceAdapter):
         return x
 
     def adopt_host(self, array: NDArray[Any], /) -> NDArray[Any]:
-        """Return the ndarray that stands for host memory, to be uploaded by `copy`."""
+        """Return the ndarray that stands for host memory. `copy` uploads it."""
         return array
 
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Return a copy on the device; of an ndarray, by one upload; on the host, as an ndarray, complete on return."""
+        """Return a copy on a device by one download, upload or copy.
+
+        An ndarray stands for an array on the host, as the argument and as the result.
+        """
         wanted = _DTYPES[dtype]
         x = memory.aligned(x)
         x = without_imaginary(x, wanted)
         if device.is_host:
-            with x.device:  # of which the current stream is meant
+            with x.device:  # the download is ordered by the current stream of that device
                 return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
         target = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
             with target:
-                return cupy.asarray(x, order="K", blocking=memory.is_pinned(x)).astype(
-                    wanted, copy=False
-                )
-        # The pool may hand x's memory out again as soon as x is gone: its stream waits until it has been read.
-        _order(x.device, target)
+                # An upload from pinned memory goes on after the call, so wait for it.
+                uploaded = cupy.asarray(x, order="K", blocking=memory.is_pinned(x))
+                return uploaded.astype(wanted, copy=False)
+        # The pool may reuse the memory of x as soon as x is deleted. So the stream of x waits for
+        # the copy, too.
+        streams.order(x.device, target)
         with target:
-            copied = memory.duplicate(x) if x.dtype == wanted else x.astype(wanted, order="K")
-        _order(target, x.device)
+            if x.dtype == wanted:
+                copied = memory.duplicate(x)
+            else:
+                copied = x.astype(wanted, order="K")
+        streams.order(target, x.device)
         return copied
 
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
-        """Copy an array, as a plain array if the subclass would lose attributes.
-
-        CuPy may copy a subclass without its attributes.
-        """
+        """Copy an array with its subclass, or as a plain array if attributes would be lost."""
         copied = self.copy(x, device, dtype)
-        lost = (
-            type(copied) is type(x) is not cupy.ndarray
-            and not vars(x).keys() <= vars(copied).keys()
-        )
-        return copied.view(cupy.ndarray) if lost else copied
+        if type(copied) is type(x) is not cupy.ndarray and vars(x).keys() - vars(copied).keys():
+            return copied.view(cupy.ndarray)
+        return copied
 
     def view(self, x: Any, index: Any, /) -> Any:
-        """Return a view."""
+        """Return the view that CuPy's indexing gives."""
         return x[index]
 
     def assign(self, x: Any, source: Any, /) -> None:
-        """Write by one copy where both are in one piece and of one dtype, else by a kernel."""
+        """Write without a kernel if both arrays are contiguous and have one dtype."""
         if isinstance(source, np.ndarray):
             with x.device:
                 memory.upload(x, source)
@@ -238,13 +238,13 @@ class CuPyAdapter(DeviceAdapter):
         if source.device != x.device and not memory.is_one_copy(x, source):
             source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
         source = memory.aligned(source)
-        _order(source.device, x.device)
+        streams.order(source.device, x.device)
         with x.device:
             if memory.is_one_copy(x, source):
                 x.data.copy_from_device_async(source.data, source.nbytes)
             else:
                 x[...] = without_imaginary(source, x.dtype)
-        _order(x.device, source.device)
+        streams.order(x.device, source.device)
 
     def download_into(self, x: Any, out: NDArray[Any], /) -> None:
         """Write by `cupy.ndarray.get`."""
@@ -253,63 +253,20 @@ class CuPyAdapter(DeviceAdapter):
                 x.get(out=out, blocking=False)
 
     def pinned(self, nbytes: int, /) -> NDArray[Any]:
-        """Return memory of CuPy's own pool."""
+        """Return memory of CuPy's pool of pinned memory."""
         return np.frombuffer(cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
 
     def record_event(self, device: Device, /) -> Callable[[], object]:
-        """Record an event whose waiting costs no processor time."""
+        """Record an event for which the host waits without using the processor."""
         with cupy.cuda.Device(device.id):
             event = cupy.cuda.Event(block=True, disable_timing=True)
             event.record(cupy.cuda.get_current_stream())
         return event.synchronize
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
-        """Stack on the arrays' device, whatever is current: CuPy's own would stack on that one."""
+        """Stack on the device of the arrays. CuPy alone would stack on the current device."""
         with arrays[0].device:
             return cupy.stack([memory.aligned(x) for x in arrays], axis=axis)
-
-
-def _order(first: Any, second: Any) -> None:
-    """Let the current stream of the second device wait for that of the first; one device is in order with itself."""
-    if first == second:
-        return
-    with first:
-        event = cupy.cuda.get_current_stream().record()
-    with second:
-        cupy.cuda.get_current_stream().wait_event(event)
-
-
-class _Handle:
-    """A stream by its handle, for `Stream.from_external`."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def __cuda_stream__(self) -> tuple[int, int]:
-        return 0, self._handle
-
-
-class _OrderedArray(OrderedArray):
-    """An array for one consumer, on whose stream it is ready.
-
-    The methods are those of `cupy.ndarray`, whatever a subclass redefines.
-    """
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return cupy.ndarray.__dlpack_device__(self._array)
-
-    def __dlpack__(self, **keywords: Any) -> Any:
-        """Export with the array's device as the current one: CuPy asks for its current stream."""
-        with self._array.device:
-            return cupy.ndarray.__dlpack__(self._array, **{**keywords, "stream": UNORDERED})
-
-
-class _OrderedManagedArray(_OrderedArray, Interface):
-    """Managed memory for one consumer, by DLPack or by the CUDA Array Interface."""
-
-    def __init__(self, array: Any, device: Device) -> None:
-        _OrderedArray.__init__(self, array)
-        Interface.__init__(self, array, device)
 
 
 adapter = CuPyAdapter()

@@ -17,11 +17,14 @@ _PINNED: Final = 1  # cudaMemoryTypeHost
 
 
 def is_pinned(x: NDArray[Any]) -> bool:
-    """Whether an upload would read the array after it was called: then its owner must not change or free it yet."""
-    return (
-        bool(x.size)
-        and cupy.cuda.runtime.pointerGetAttributes(x.__array_interface__["data"][0]).type == _PINNED
-    )
+    """Return whether an ndarray is in pinned memory, which an upload still reads after the call.
+
+    Until then, the memory must not be changed or freed.
+    """
+    if not x.size:
+        return False
+    address = x.__array_interface__["data"][0]
+    return bool(cupy.cuda.runtime.pointerGetAttributes(address).type == _PINNED)
 
 
 def why_not_shareable(x: Any) -> str | None:
@@ -30,17 +33,20 @@ def why_not_shareable(x: Any) -> str | None:
 
 
 def aligned(x: Any) -> Any:
-    """Return an array that kernels can read: `x`, or else a copy that was made byte by byte."""
+    """Return an array that kernels can read: `x`, or else a copy that is made byte by byte."""
     if isinstance(x, np.ndarray) or why_not_shareable(x) is None:
         return x
     with x.device:
         parts = cupy.ndarray((*x.shape, x.itemsize), np.uint8, x.data, (*x.strides, 1))
-        copied = duplicate(parts) if parts.flags.c_contiguous else cupy.ascontiguousarray(parts)
+        if parts.flags.c_contiguous:
+            copied = duplicate(parts)
+        else:
+            copied = cupy.ascontiguousarray(parts)
         return copied.view(x.dtype).reshape(x.shape)
 
 
 def duplicate(x: Any) -> Any:
-    """Copy without a kernel where the memory is in one piece: from one device to another, too."""
+    """Copy an array of any device to the current device, without a kernel if it is contiguous."""
     if not (x.flags.c_contiguous or x.flags.f_contiguous):
         return cupy.array(x, copy=True, order="K")
     out = cupy.empty_like(x)
@@ -49,7 +55,10 @@ def duplicate(x: Any) -> Any:
 
 
 def upload(x: Any, source: NDArray[Any]) -> None:
-    """Upload in one piece; what lies otherwise on the device, or has another dtype, is written there by a kernel."""
+    """Write the values of an ndarray into an array, by one upload.
+
+    If `x` is not contiguous or has another dtype, a kernel writes the uploaded values into `x`.
+    """
     if x.flags.c_contiguous and x.dtype == source.dtype:
         x.set(source)
         return
@@ -59,5 +68,5 @@ def upload(x: Any, source: NDArray[Any]) -> None:
 
 
 def is_one_copy(x: Any, source: Any) -> bool:
-    """Whether an array can be copied into another one without a kernel."""
+    """Return whether an array can be copied into another one without a kernel."""
     return x.dtype == source.dtype and x.flags.c_contiguous and source.flags.c_contiguous

@@ -1,5 +1,5 @@
 /* The part of DLPack's C ABI that is used here: the tensor (DLPack 1.0) and the exchange API (DLPack 1.3).
-   Written from the specification, so that building needs no framework's headers. */
+   The declarations follow the specification, so that a build needs no headers of a framework. */
 
 #ifndef INTEROP_DLPACK_H
 #define INTEROP_DLPACK_H

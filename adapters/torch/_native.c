@@ -1,8 +1,10 @@
-/* torch's plain host memory to and from NumPy, without the second tensor that `Tensor.numpy` makes.
+/* Conversions between torch's plain host memory and NumPy, without the second tensor that `Tensor.numpy` makes.
 
-   What is offered here answers NotImplemented wherever the flow in Python has something to decide or to explain; and
-   what it does is what the flow would do. torch is reached through the table of functions that its class offers
-   (DLPack's C exchange API), and not linked. That table checks nothing, so all is checked here. */
+   Each function returns NotImplemented if the Python code has to decide or to explain something.
+   Otherwise the result is the one that the Python code would return.
+
+   This module does not link torch. It calls torch through DLPack's C exchange API, a table of functions that the
+   class torch.Tensor offers. The functions of that table check nothing, so this module checks everything. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -14,12 +16,14 @@
 #include "_dlpack.h"
 
 #if defined(Py_GIL_DISABLED) || defined(PYPY_VERSION) || NPY_SIZEOF_INTP != 8
-#error "not written for this Python: interop does without"
+#error "not written for this Python: interop works without this module"
 #endif
 
-enum { MAX_AXES = 8, LARGE = 4 * 1024 * 1024 }; /* of what is plain; interop._engine.choices._LARGE */
+/* Plain arrays have at most MAX_AXES axes. Copies of LARGE bytes or more are left to the planner
+   (_LARGE in interop/_engine/planner.py), which chooses the faster framework. */
+enum { MAX_AXES = 8, LARGE = 4 * 1024 * 1024 };
 
-/* A function or method in C that takes no arguments: called past the interpreter where that can be. */
+/* A callable without arguments. If it is written in C, `function` is called without the interpreter. */
 typedef struct {
     PyObject *callable;
     PyCFunction function;
@@ -42,7 +46,7 @@ static PyObject *not_plain(void)
     Py_RETURN_NOTIMPLEMENTED;
 }
 
-/* Whether an answer is False; an error counts as a yes, and then something is not plain. */
+/* Whether an object is False. NULL (an error) is not False, so the tensor counts as not plain. */
 static int is_false(PyObject *answer)
 {
     Py_XDECREF(answer);
@@ -54,14 +58,15 @@ static int is_tensor(PyObject *x)
     return Py_IS_TYPE(x, tensor_class) || Py_IS_TYPE(x, parameter_class);
 }
 
-/* Whether no TorchFunctionMode watches, or changes, every call of a method. */
+/* Whether no TorchFunctionMode is on, which could watch or change every method call. */
 static int is_unwatched(void)
 {
     return is_false(function_mode.function ? function_mode.function(NULL, NULL)
                                            : PyObject_CallNoArgs(function_mode.callable));
 }
 
-/* Whether two elements may share a byte; as interop._model.layout.overlaps, on strides in elements. */
+/* Whether two elements may overlap in memory. The strides are in elements.
+   The algorithm is that of interop._model.layout.overlaps. */
 static int may_overlap(int ndim, const int64_t *shape, const int64_t *strides)
 {
     struct {
@@ -73,7 +78,7 @@ static int may_overlap(int ndim, const int64_t *shape, const int64_t *strides)
             return 0;
         if (shape[i] == 1)
             continue;
-        int at = n++;
+        int at = n++; /* insert the axis, sorted by stride */
         for (; at > 0 && axes[at - 1].stride > strides[i]; at--)
             axes[at] = axes[at - 1];
         axes[at].stride = strides[i];
@@ -113,7 +118,7 @@ static int numpy_type(DLDataType dtype)
     return -1;
 }
 
-/* Whether a dtype that DLPack calls one of 8 bits has 8 bits: torch lends int1 to int7 under that name, too. */
+/* Whether a dtype of 8 bits in DLPack really has 8 bits. torch exports int1 to int7 as 8 bits, too. */
 static int is_whole(PyObject *x, DLDataType seen)
 {
     if (seen.bits != 8 || (seen.code != DL_INT && seen.code != DL_UINT))
@@ -123,7 +128,8 @@ static int is_whole(PyObject *x, DLDataType seen)
     return found && (found == int8 || found == uint8);
 }
 
-/* Look at a tensor: true if it has elements on the host, none of which overlap, of a dtype that NumPy has. */
+/* Read the facts of a tensor. Return whether NumPy can have the memory as it is:
+   elements on the host, which do not overlap, of a dtype that NumPy has. */
 static int look(PyObject *x, DLTensor *seen)
 {
     if (exchange->look(x, seen) < 0)
@@ -133,7 +139,7 @@ static int look(PyObject *x, DLTensor *seen)
            !may_overlap(seen->ndim, seen->shape, seen->strides);
 }
 
-/* An ndarray over what was seen. Steals `owner`. */
+/* Return an ndarray over the memory that `look` has seen. Steals the reference to `owner`. */
 static PyObject *over(const DLTensor *seen, PyObject *owner)
 {
     npy_intp strides[MAX_AXES];
@@ -149,7 +155,7 @@ static PyObject *over(const DLTensor *seen, PyObject *owner)
     return array;
 }
 
-/* Let torch do it. What it refuses (a gradient) is not plain. */
+/* Return the result of `Tensor.numpy`. A tensor that torch refuses (a gradient) is not plain. */
 static PyObject *by_torch(PyObject *x)
 {
     PyObject *array = call(&numpy, x);
@@ -164,7 +170,8 @@ static PyObject *by_torch_detached(PyObject *x)
     return array;
 }
 
-/* The storage of a tensor, and what there is to see of the tensor: nobody else runs in between. Or NULL. */
+/* Return the storage of a tensor, or NULL, and read the facts of the tensor.
+   No other thread runs between the two, so they belong together. */
 static PyObject *hold(PyObject *x, DLTensor *seen)
 {
     PyObject *storage = call(&untyped_storage, x);
@@ -173,8 +180,9 @@ static PyObject *hold(PyObject *x, DLTensor *seen)
     return storage;
 }
 
-/* The same, if the bytes in memory are the numbers: no negation or conjugation is pending. To ask for these lets other
-   threads run, so it comes before; that a tensor is complex shows only after. */
+/* As `hold`, but return NULL if a negation or conjugation is pending: then the memory holds other numbers.
+   The calls that ask torch for pending operations let other threads run, so they come before `hold`.
+   Only the facts tell whether a tensor is complex, so a complex tensor is held a second time. */
 static PyObject *hold_resolved(PyObject *x, DLTensor *seen)
 {
     PyObject *storage = is_false(call(&is_neg, x)) ? hold(x, seen) : NULL;
@@ -185,8 +193,9 @@ static PyObject *hold_resolved(PyObject *x, DLTensor *seen)
     return storage;
 }
 
-/* Asked for the first time for its storage, a tensor takes longer to answer than to be shared by torch. Who converts
-   fresh tensors all the time is therefore asked only now and then. */
+/* The first `untyped_storage()` of a tensor takes longer than sharing by torch.
+   A program that always converts new tensors would pay for that each time.
+   After PATIENCE misses in a row, the next REST tensors are shared by torch, without asking for the storage. */
 enum { PATIENCE = 4, REST = 16 };
 static int misses, rest;
 
@@ -195,7 +204,7 @@ static PyObject *share_checked(PyObject *x, int may_detach)
     DLTensor seen;
     if (!is_tensor(x))
         Py_RETURN_NOTIMPLEMENTED;
-    if (!is_unwatched()) /* then the fewer calls the better */
+    if (!is_unwatched()) /* a mode sees each call, so make as few as possible */
         return look(x, &seen) && !may_detach ? by_torch(x) : not_plain();
     int gradient = !is_false(requires_grad->get(x, requires_grad->closure));
     if (gradient && !may_detach)
@@ -207,8 +216,8 @@ static PyObject *share_checked(PyObject *x, int may_detach)
     PyObject *storage = hold_resolved(x, &seen);
     if (storage == NULL)
         return not_plain();
-    /* The storage owns the memory, whatever becomes of the tensor (`t.data = ...`); it must not be resized any more,
-       and it is `Tensor.numpy` that forbids it, once for all. */
+    /* The storage owns the memory, even if the tensor gets other memory later (`t.data = ...`).
+       The storage must not be resized any more. The first `Tensor.numpy` forbids that for good. */
     if (is_false(call(&resizable, storage))) {
         misses = 0;
         return over(&seen, storage);
@@ -231,14 +240,14 @@ static PyObject *share_detached(PyObject *module, PyObject *x)
     return share_checked(x, 1);
 }
 
-/* Copy without a tie to the tensor, which may be resized afterwards. */
+/* Return a copy as an ndarray. The tensor may be resized afterwards. */
 static PyObject *share_copy(PyObject *module, PyObject *x)
 {
     (void)module;
     DLTensor seen;
     int plain = is_tensor(x) && is_unwatched() && is_false(requires_grad->get(x, requires_grad->closure));
     PyObject *storage = plain ? hold_resolved(x, &seen) : NULL;
-    PyObject *view = storage ? over(&seen, storage) : NULL; /* not frozen, and gone in a moment */
+    PyObject *view = storage ? over(&seen, storage) : NULL; /* resizing need not be forbidden for this view */
     if (view == NULL)
         return storage ? NULL : not_plain();
     int small = PyArray_NBYTES((PyArrayObject *)view) < LARGE;
@@ -254,10 +263,10 @@ typedef struct {
     int64_t shape[MAX_AXES], strides[MAX_AXES];
 } Lent;
 
-/* Called by torch when the last tensor over the memory goes, on whatever thread that is. */
+/* Called by torch, on any thread, when the last tensor over the memory is deleted. */
 static void give_back(DLManagedTensorVersioned *tensor)
 {
-    if (!Py_IsInitialized()) /* the array went with the interpreter */
+    if (!Py_IsInitialized()) /* the interpreter has ended, and the array with it */
         return;
     PyGILState_STATE state = PyGILState_Ensure();
     Py_DECREF((PyObject *)tensor->manager_ctx);
@@ -277,7 +286,7 @@ static int dlpack_code(int type)
     return -1;
 }
 
-/* Fill in shape and strides, the latter in elements; false if torch can't have them. */
+/* Fill in the shape, and the strides in elements. Return false if torch does not support the strides. */
 static int lay_out(Lent *lent, PyArrayObject *array)
 {
     npy_intp item = PyArray_ITEMSIZE(array);
@@ -287,7 +296,7 @@ static int lay_out(Lent *lent, PyArrayObject *array)
         int odd = stride < 0 || (stride & (item - 1));
         if (odd && n > 1)
             return 0;
-        lent->strides[i] = odd ? 1 : stride / item; /* of one element, it is never stepped over */
+        lent->strides[i] = odd ? 1 : stride / item; /* an odd stride of an axis of length 1 is never used */
     }
     int dense = PyArray_FLAGS(array) & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS);
     return dense || !may_overlap(ndim, lent->shape, lent->strides);
@@ -301,22 +310,22 @@ static int is_reversed(PyArrayObject *array)
     return 0;
 }
 
-/* Whether torch has the dtype, and the memory is aligned and of native byte order: all but the strides. */
+/* Whether torch has the dtype and can use the memory (alignment, byte order). The strides are not checked. */
 static int is_behaved(PyObject *x)
 {
     return PyArray_CheckExact(x) && PyArray_ISALIGNED((PyArrayObject *)x) && PyArray_ISNOTSWAPPED((PyArrayObject *)x) &&
            PyArray_NDIM((PyArrayObject *)x) <= MAX_AXES && dlpack_code(PyArray_TYPE((PyArrayObject *)x)) >= 0;
 }
 
-/* Whether an array is not aligned as torch's kernels need it: complex numbers to their whole size
-   (torch/headeronly/util/complex.h), where NumPy is content with that of their parts. */
+/* Whether torch's kernels cannot use the address of an array. torch aligns a complex number to its whole size
+   (torch/headeronly/util/complex.h). NumPy aligns it to half of that. */
 static int is_misaligned(PyArrayObject *array)
 {
     uintptr_t address = (uintptr_t)PyArray_DATA(array);
     return PyArray_ISCOMPLEX(array) && address % (uintptr_t)PyArray_ITEMSIZE(array) != 0 && PyArray_SIZE(array) > 0;
 }
 
-/* A tensor over a behaved array, or NotImplemented for its strides or its address. */
+/* Return a tensor over a behaved array, or NotImplemented because of the strides or the address. */
 static PyObject *lend(PyArrayObject *array)
 {
     Lent *lent = PyMem_Malloc(sizeof(Lent));
@@ -332,12 +341,12 @@ static PyObject *lend(PyArrayObject *array)
                       .dtype = {dlpack_code(PyArray_TYPE(array)), (uint8_t)(8 * PyArray_ITEMSIZE(array)), 1},
                       .shape = lent->shape, .strides = lent->strides}};
     void *tensor = NULL;
-    if (exchange->take(&lent->tensor, &tensor) < 0) /* what was handed over is torch's, also now */
+    if (exchange->take(&lent->tensor, &tensor) < 0) /* torch owns the memory in this case, too */
         return NULL;
     return tensor;
 }
 
-/* A tensor over a copy, where the planner would let NumPy make it. */
+/* Return a tensor over a copy that NumPy makes, for sizes at which the planner would do the same. */
 static PyObject *lend_copy(PyArrayObject *array)
 {
     if (PyArray_NBYTES(array) >= LARGE)
@@ -357,7 +366,7 @@ static PyObject *adopt(PyObject *module, PyObject *x)
     if (tensor != Py_NotImplemented || !(is_reversed((PyArrayObject *)x) || is_misaligned((PyArrayObject *)x)))
         return tensor;
     Py_DECREF(tensor);
-    return lend_copy((PyArrayObject *)x); /* torch has no negative strides, and cannot use the address */
+    return lend_copy((PyArrayObject *)x); /* torch supports neither negative strides nor this address */
 }
 
 static PyObject *adopt_copy(PyObject *module, PyObject *x)
@@ -368,7 +377,7 @@ static PyObject *adopt_copy(PyObject *module, PyObject *x)
     return lend_copy((PyArrayObject *)x);
 }
 
-/* -- setting up -------------------------------------------------------------------------------------------------- */
+/* -- setup -------------------------------------------------------------------------------------------------- */
 
 static int find_method(Method *method, PyObject *cls, const char *name)
 {
@@ -409,7 +418,7 @@ static int find_exchange(PyObject *cls)
 }
 
 PyDoc_STRVAR(bind_doc, "bind(Tensor, Parameter, UntypedStorage, is_mode_enabled, int8, uint8)\n--\n\n"
-             "Find torch's functions. AttributeError where this torch has none to offer.");
+             "Find torch's functions. Raises AttributeError if this torch does not have all of them.");
 
 static PyObject *bind(PyObject *module, PyObject *args)
 {
@@ -435,15 +444,18 @@ static PyMethodDef methods[] = {
     {"bind", bind, METH_VARARGS, bind_doc},
     {"share", share, METH_O, "share(tensor)\n--\n\nReturn an ndarray over a plain tensor, else NotImplemented."},
     {"share_detached", share_detached, METH_O,
-     "share_detached(tensor)\n--\n\nThe same, of a tensor that may lose its gradient."},
-    {"share_copy", share_copy, METH_O, "share_copy(tensor)\n--\n\nReturn an ndarray with a copy, likewise."},
+     "share_detached(tensor)\n--\n\nAs share, but detach a tensor that has a gradient."},
+    {"share_copy", share_copy, METH_O,
+     "share_copy(tensor)\n--\n\nReturn an ndarray with a copy of a plain tensor, else NotImplemented."},
     {"adopt", adopt, METH_O, "adopt(array)\n--\n\nReturn a tensor over a plain ndarray, else NotImplemented."},
-    {"adopt_copy", adopt_copy, METH_O, "adopt_copy(array)\n--\n\nReturn a tensor over a copy, likewise."},
+    {"adopt_copy", adopt_copy, METH_O,
+     "adopt_copy(array)\n--\n\nReturn a tensor over a copy of a plain ndarray, else NotImplemented."},
     {NULL},
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "interop.adapters.torch._native", "The compiled half of `interop.adapters.torch`.", -1, methods,
+    PyModuleDef_HEAD_INIT, "interop.adapters.torch._native",
+    "Compiled conversions between torch and NumPy.", -1, methods,
 };
 
 PyMODINIT_FUNC PyInit__native(void)

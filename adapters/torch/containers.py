@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ON_HOST: Final = {**INDEX, "device": CPU}
 _PACKED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "batch_sizes": _ON_HOST,  # as `PackedSequence.to` leaves them: the kernels read them on the host
+    "batch_sizes": _ON_HOST,  # torch's kernels read them there
     "sorted_indices": INDEX,
     "unsorted_indices": INDEX,
 }
@@ -21,7 +21,10 @@ _INDICES: Final = ("indices", "info", "pivots", "rank")
 
 
 def fixed_keywords(container: type) -> Mapping[str, Mapping[str, Any]]:
-    """Return the keywords that are fixed for fields of a `PackedSequence`, or of one of `torch.return_types`."""
+    """Return the fixed keywords of a `PackedSequence` and of the classes in `torch.return_types`.
+
+    The keys of the result are names of fields.
+    """
     if issubclass(container, PackedSequence):
         return _PACKED
     if container.__module__ == "torch.return_types":

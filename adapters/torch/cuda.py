@@ -1,4 +1,4 @@
-"""PyTorch's half of what crosses on CUDA devices: streams by their handles, and tensors that are lent."""
+"""Streams and shared memory on CUDA devices, for the adapter of PyTorch."""
 
 from __future__ import annotations
 
@@ -16,38 +16,41 @@ if TYPE_CHECKING:
 
 
 def torch_stream(named: Stream, device: Device) -> Any:
-    """Return torch's object for a stream that is named by its handle."""
+    """Return torch's object for a stream that is given by its handle."""
     if named.handle in (0, LEGACY):
         return torch.cuda.default_stream(device.id)
-    return torch.cuda.ExternalStream(named.handle, device=device.id)  # type: ignore[no-untyped-call]
+    return torch.cuda.ExternalStream(named.handle, device.id)  # type: ignore[no-untyped-call]
 
 
 def using(named: Stream) -> Any:
-    """Return a context in which it is torch's current stream, where torch has CUDA at all."""
+    """Return a context in which a stream is torch's current one, or nothing without CUDA."""
     if not torch.cuda.is_available():
         return nullcontext()
-    own = isinstance(named.owner, torch.cuda.Stream)
+    if isinstance(named.owner, torch.cuda.Stream):
+        return torch.cuda.stream(named.owner)
     here = Device(CUDA.kind, torch.cuda.current_device())
-    return torch.cuda.stream(named.owner if own else torch_stream(named, here))
+    return torch.cuda.stream(torch_stream(named, here))
 
 
-def wait_stream(first: Stream, second: Stream, device: Device) -> None:
-    """Record an event on one stream, and let the other wait for it."""
-    start = torch_stream(first, device)
-    with torch.cuda.stream(
-        start
-    ):  # torch asks the current stream whether it is captured, whichever it records on
+def wait_stream(earlier: Stream, later: Stream, device: Device) -> None:
+    """Record an event on the stream `earlier`, and let the stream `later` wait for the event."""
+    start = torch_stream(earlier, device)
+    # torch checks whether the current stream is captured, not the stream of the event.
+    with torch.cuda.stream(start):
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(start)
-        torch_stream(second, device).wait_event(event)
+        torch_stream(later, device).wait_event(event)
 
 
 def is_capturing(named: Stream, device: Device) -> bool:
-    """Ask torch; the legacy stream answers with an error while any other is captured."""
+    """Return whether a stream is captured, or may not be asked because another one is captured.
+
+    CUDA answers for the legacy stream with an error while any other stream is captured.
+    """
     with torch.cuda.stream(torch_stream(named, device)):
         try:
             return bool(torch.cuda.is_current_stream_capturing())
-        except RuntimeError as error:  # or the stream is gone, and nothing is captured from it
+        except RuntimeError as error:  # another error: the stream is gone, and nothing is captured
             return "captur" in str(error)
 
 
@@ -56,23 +59,32 @@ _LARGEST: Final = 16  # bytes of an element
 
 
 def gate(tensor: Tensor, device: Device) -> Stream:
-    """Return the stream that the allocator waits for before it reuses the tensor's memory: one a device, for ever.
+    """Return the stream that torch's allocator waits for before it reuses the memory of a tensor.
 
-    Not the consumer's own: `record_stream` keeps a bare handle, which is used when that stream may be gone.
+    There is one such stream for each device, which lasts as long as the process. The consumer's
+    stream cannot be used: `Tensor.record_stream` keeps a bare handle, and torch uses the handle
+    when that stream may be destroyed already.
     """
-    own = _gates.get(device.id) or _gates.setdefault(device.id, torch.cuda.Stream(device.id))  # type: ignore[no-untyped-call]
+    own = _gates.get(device.id)
+    if own is None:
+        # Another thread may do the same, and then both use the stream that was stored first.
+        new = torch.cuda.Stream(device.id)  # type: ignore[no-untyped-call]
+        own = _gates.setdefault(device.id, new)
     tensor.record_stream(own)
     return Stream(own.cuda_stream, own)
 
 
 class Owned:
-    """A tensor's memory as integers of the same size, which the CUDA Array Interface has for every dtype."""
+    """The memory of a tensor as integers of equal size, with an object that is kept alive.
+
+    The CUDA Array Interface has no bfloat16 and no float8, but integers of every size.
+    """
 
     def __init__(self, tensor: Tensor, owner: Any) -> None:
         self._owner = owner
         size = tensor.element_size()
         self.__cuda_array_interface__ = {
-            "version": 2,  # the last without a stream: it is in order already
+            "version": 2,  # the last version without a stream: the memory is ordered already
             "typestr": "<c16" if size == _LARGEST else f"<i{size}",
             "shape": tuple(tensor.shape),
             "strides": tuple([s * size for s in tensor.stride()]),
@@ -81,7 +93,7 @@ class Owned:
 
 
 class OrderedTensor(OrderedArray):
-    """A tensor for one consumer, on whose stream it is ready."""
+    """A tensor that is ready for one consumer."""
 
     def __dlpack__(self, **keywords: Any) -> Any:
         """Export with the tensor's device as the current one: torch asks for its current stream."""

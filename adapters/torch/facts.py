@@ -1,4 +1,4 @@
-"""Facts of torch's tensors, and reasons why some have no plain numbers."""
+"""Facts about torch's tensors, and reasons why some tensors have no plain numbers."""
 
 from __future__ import annotations
 
@@ -9,68 +9,89 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from interop import errors
-from interop.adapter import NOWHERE, Device, Facts
+from interop.adapter import Facts
 
-from . import host, subclass
+from . import subclass
+from .alignment import is_misaligned
+from .devices import KINDS, device_of
+from .dtypes import NAMES
+from .modes import is_transformed
 
-KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
-"""DLPack's number (``DLDeviceType``) for each type of device of torch's that has one."""
+_WRAPPERS: Final = {
+    "DTensor": "Use x.full_tensor() to gather it from all processes, "
+    "or x.to_local() for the part in this one.",
+    "AsyncCollectiveTensor": "Use x.wait() for the result of the collective.",
+    "MaskedTensor": "Use x.to_tensor(value) to fill what is masked.",
+}
+"""Names of classes in torch whose objects stand for another tensor, and how to get that tensor."""
 
 
 def read_facts(x: Tensor) -> Facts:
-    """Return the facts of a plain tensor, or of a tensor with the subclass set aside."""
+    """Return the facts about a plain tensor, or about an object with `_no_numbers`."""
     if problem := _no_numbers(x):
-        shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
-        shape = () if shapeless else tuple(x.shape)
-        dtype = str(x.dtype).removeprefix("torch.")
-        return Facts(
-            "torch", shape, dtype, device_of(x), gradient=x.requires_grad, unsupported=problem
-        )
+        return _without_numbers(x, problem)
     size = x.element_size()
     strides = tuple([s * size for s in x.stride()])
-    not_shareable = "a conjugation or negation is pending" if x.is_conj() or x.is_neg() else None
-    if x.is_cuda and host.is_misaligned(x):
+    not_shareable = None
+    if x.is_conj() or x.is_neg():
+        not_shareable = "a conjugation or negation is pending"
+    if x.is_cuda and is_misaligned(x):
         not_shareable = f"its address is not a multiple of its elements' {size} bytes"
     return Facts(
-        "torch", tuple(x.shape), host.NAMES[x.dtype], device_of(x), strides, x.numel() * size,
+        "torch", tuple(x.shape), NAMES[x.dtype], device_of(x), strides, x.numel() * size,
         gradient=x.requires_grad, not_shareable=not_shareable,
     )  # fmt: skip
 
 
-def device_of(x: Tensor) -> Device:
-    """Return the device of a tensor; one that has no number in DLPack is nowhere."""
-    kind = KINDS.get(x.device.type)
-    return NOWHERE if kind is None else Device(kind, x.device.index or 0)
+def _without_numbers(x: Tensor, problem: str) -> Facts:
+    """Return the facts about a tensor without plain numbers. Some have no shape either."""
+    shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
+    shape = () if shapeless else tuple(x.shape)
+    dtype = str(x.dtype).removeprefix("torch.")
+    return Facts("torch", shape, dtype, device_of(x), gradient=x.requires_grad, unsupported=problem)
 
 
-def _no_numbers(x: Tensor) -> str | None:  # noqa: PLR0911 - a list of reasons
-    """Return why a tensor has no memory of plain numbers behind it."""
+def _no_numbers(x: Tensor) -> str | None:
+    """Return why a tensor has no memory of plain numbers, or None."""
+    return _no_memory(x) or _no_plain_elements(x)
+
+
+def _no_memory(x: Tensor) -> str | None:
     if type(x) is not Tensor and is_lazy(x):
-        return errors.Reason(
-            "it is a parameter without a shape yet", "Call the module once: module(x) gives it one."
-        )
+        hint = "Call the module once: module(x) gives it one."
+        return errors.Reason("it is a parameter without a shape yet", hint)
     if x.is_nested:
         return errors.Reason("it is nested", "Use x.to_padded_tensor(0.0) or x.unbind().")
     if not subclass.has_own_memory(type(x)):
-        return errors.Reason(
-            f"a {type(x).__name__} has no memory of its own", host.stood_for(type(x))
-        )
-    if host.is_transformed(x):
-        return errors.Reason(
-            "inside torch.func (vmap, grad) there are no values yet", "Convert outside of it."
-        )
+        reason = f"a {type(x).__name__} has no memory of its own"
+        return errors.Reason(reason, _hint_for_wrapper(type(x)))
+    if is_transformed(x):
+        reason = "inside torch.func (vmap, grad) there are no values yet"
+        return errors.Reason(reason, "Convert outside of it.")
     if x.device.type not in KINDS:
-        return errors.Reason(
-            f"a tensor on the device {x.device.type!r} has no values to read",
-            "Make it with values on another one.",
-        )
+        reason = f"a tensor on the device {x.device.type!r} has no values to read"
+        return errors.Reason(reason, "Make it with values on another one.")
+    return None
+
+
+def _no_plain_elements(x: Tensor) -> str | None:
     if x.layout is not torch.strided:
         return errors.Reason(f"its layout is {x.layout}", "Use x.to_dense().")
     if x.is_quantized:
         return errors.Reason("it is quantized", "Use x.dequantize() or x.int_repr().")
     if x._is_zerotensor():
         return errors.Reason("it is a gradient of zeros without memory", "Use torch.zeros_like(x).")
-    if x.dtype not in host.NAMES:
-        fix = "x.to(torch.complex64)" if x.dtype.is_complex else "x.view(torch.uint8) for its bytes"
+    if x.dtype not in NAMES:
+        fix = "x.view(torch.uint8) for its bytes"
+        if x.dtype.is_complex:
+            fix = "x.to(torch.complex64)"
         return errors.Reason(f"{x.dtype} has no counterpart elsewhere", f"Use {fix}.")
     return None
+
+
+def _hint_for_wrapper(cls: type) -> str:
+    """Return how to get the tensor that an object stands for, without importing the class."""
+    for base in cls.__mro__:
+        if base.__name__ in _WRAPPERS:
+            return _WRAPPERS[base.__name__]
+    return "Convert the tensor that it stands for."

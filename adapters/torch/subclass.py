@@ -1,6 +1,6 @@
 """Reads and copies of tensor subclasses.
 
-Reads ignore everything that the class or a mode redefines; copies use it.
+A read ignores what the class or a mode redefines. A copy uses it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-from . import host
+from . import alignment
+from .copies import drops_imaginary
+from .modes import is_faked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,12 +26,13 @@ _PLAIN: Final = frozenset({Tensor, torch.nn.Parameter})
 
 def unseen() -> AbstractContextManager[Any]:
     """Return a context that hides operations on a tensor from a subclass and `FakeTensorMode`."""
-    return _outside_fake_mode() if host.is_faked() else _without_function()
+    return _outside_fake_mode() if is_faked() else _without_function()
 
 
 @contextmanager
 def _outside_fake_mode() -> Iterator[None]:
-    from torch._subclasses.fake_tensor import unset_fake_temporarily  # noqa: PLC0415 - needed only where it is on
+    # Importing this module takes long, and only this mode needs it.
+    from torch._subclasses.fake_tensor import unset_fake_temporarily  # noqa: PLC0415
 
     with unset_fake_temporarily(), _without_function():
         yield
@@ -38,7 +41,7 @@ def _outside_fake_mode() -> Iterator[None]:
 def has_own_memory(cls: Any) -> bool:
     """Return whether the tensors of a class are backed by memory.
 
-    A class with `__torch_dispatch__` may stand for something else.
+    A tensor whose class defines `__torch_dispatch__` may stand for another tensor.
     """
     return cls.__torch_dispatch__ is _NO_DISPATCH
 
@@ -46,7 +49,8 @@ def has_own_memory(cls: Any) -> bool:
 def plain(x: Any) -> Tensor:
     """Return a plain tensor that shares the memory and the graph of a given tensor.
 
-    A subclass may redefine every attribute and method: by `__torch_function__`, or as any other class.
+    A subclass may redefine every attribute and method: by `__torch_function__`, or as any other
+    class.
     """
     if type(x) in _PLAIN or not has_own_memory(type(x)):
         return x
@@ -60,58 +64,61 @@ def plain(x: Any) -> Tensor:
 def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Return the copy that a subclass makes by `clone` or `to`, or None if not possible.
 
-    The result is checked: its device, dtype, shape, memory and gradient must be those that the plan has promised. If
-    it has the class, but not the attributes of the instance, it becomes a plain tensor.
+    The device, dtype, shape, memory and gradient of the copy must be those that the plan promises.
+    A copy with the class but without the attributes of the instance becomes a plain tensor.
     """
-    if type(x) in _PLAIN or host.is_misaligned(plain(x)):  # its own `clone` would end the process
+    if type(x) in _PLAIN or alignment.is_misaligned(plain(x)):  # `clone` would crash the process
         return None
     try:
-        copied = _ask(x, device, dtype)
-        fits = isinstance(copied, Tensor) and _is_copy(plain(copied), plain(x), device, dtype)
-        return _with_state(copied, x) if fits else None
-    except Exception:  # noqa: BLE001 - a subclass may answer anything
-        return None
+        copied = _copy_by_methods(x, device, dtype)
+        if isinstance(copied, Tensor) and _is_copy(plain(copied), plain(x), device, dtype):
+            return _with_state(copied, x)
+    except Exception:  # noqa: BLE001, S110 - a subclass may raise anything
+        pass
+    return None
 
 
 def aligned(x: Any) -> Any:
     """Return a tensor that torch's kernels can read: `x`, or else a plain copy."""
     with unseen():
         bare = plain(x)
-        return host.realigned(bare) if host.is_misaligned(bare) else x
+        return alignment.realigned(bare) if alignment.is_misaligned(bare) else x
 
 
 def copy_lazy(x: Any, device: torch.device) -> Tensor:
-    """Return another parameter or buffer that has no shape yet."""
+    """Return a new parameter or buffer without a shape, on a device."""
     copied: Any = type(x)(requires_grad=x.requires_grad, device=device, dtype=plain(x).dtype)
-    copied.__dict__.update(vars(x))  # whether a buffer is persistent, for example
+    copied.__dict__.update(vars(x))  # for example, whether a buffer is persistent
     return copied
 
 
 def stack(tensors: Sequence[Any], axis: int) -> Tensor:
-    """Stack tensors by the overrides of the classes, if the result is correct.
+    """Stack tensors by the overrides of their classes, or as plain tensors.
 
-    The result is correct if it is the one that `torch.stack` gives for plain tensors. Otherwise
-    plain tensors are stacked.
+    The overrides are used if the result agrees with that of plain tensors: in shape, dtype, device
+    and gradient.
     """
     if all(type(x) in _PLAIN for x in tensors):
         with unseen():
             return torch.stack(list(tensors), dim=axis)
     try:
         stacked: Any = torch.stack(list(tensors), dim=axis)
-        if isinstance(stacked, Tensor) and _is_stack(
-            plain(stacked), [plain(x) for x in tensors], axis
-        ):
+        parts = [plain(x) for x in tensors]
+        if isinstance(stacked, Tensor) and _is_stack(plain(stacked), parts, axis):
             return _with_state(stacked, tensors[0])
-    except Exception:  # noqa: BLE001, S110 - a subclass may answer anything
+    except Exception:  # noqa: BLE001, S110 - a subclass may raise anything
         pass
     with unseen():
         return torch.stack([plain(x) for x in tensors], dim=axis)
 
 
-def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    """Ask with plain words only: some classes' `to` knows no keywords. Where fewer bytes travel, cast before."""
+def _copy_by_methods(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
+    """Call `to` and `clone` of the subclass, with positional arguments only.
+
+    Some classes accept no keywords in `to`. The cast comes first if fewer bytes travel then.
+    """
     real = plain(x)
-    copied = x.real if host.drops_imaginary(real, dtype) else x
+    copied = x.real if drops_imaginary(real, dtype) else x
     seen = plain(copied)
     if seen.is_conj() or seen.is_neg():
         copied = copied.resolve_conj().resolve_neg()
@@ -122,24 +129,23 @@ def _ask(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
         copied = copied.to(device)
     if seen.dtype != dtype and not casts_first:
         copied = copied.to(dtype)
-    return copied.clone() if _storage(plain(copied)) == _storage(real) else copied
+    if _storage(plain(copied)) == _storage(real):
+        copied = copied.clone()
+    return copied
 
 
 def _is_copy(copied: Tensor, x: Tensor, device: torch.device, dtype: torch.dtype) -> bool:
     with unseen():
-        likely = (
-            copied.shape == x.shape
-            and copied.dtype == dtype
-            and _is_same_device(copied.device, device)
-        )
-        resolved = not (copied.is_conj() or copied.is_neg())
-        return likely and resolved and _is_independent(copied, x) and _keeps_graph(copied, x)
+        if (copied.shape, copied.dtype) != (x.shape, dtype):
+            return False
+        if not _is_same_device(copied.device, device) or copied.is_conj() or copied.is_neg():
+            return False
+        return _is_independent(copied, x) and _keeps_graph(copied, x)
 
 
 def _is_same_device(one: torch.device, other: torch.device) -> bool:
-    return one.type == other.type and (one.index or 0) == (
-        other.index or 0
-    )  # "cpu" has an index or none
+    # torch.device("cpu") has the index None, and the device of a tensor on the host may have 0.
+    return (one.type, one.index or 0) == (other.type, other.index or 0)
 
 
 def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
@@ -147,12 +153,11 @@ def _is_stack(stacked: Tensor, tensors: list[Tensor], axis: int) -> bool:
     shape = list(first.shape)
     shape.insert(axis % (first.ndim + 1), len(tensors))
     with unseen():
-        alike = (stacked.device, stacked.dtype) == (first.device, first.dtype)
-        return (
-            list(stacked.shape) == shape
-            and alike
-            and all(_keeps_graph(stacked, x) for x in tensors)
-        )
+        if list(stacked.shape) != shape:
+            return False
+        if (stacked.device, stacked.dtype) != (first.device, first.dtype):
+            return False
+        return all(_keeps_graph(stacked, x) for x in tensors)
 
 
 def _is_independent(copied: Tensor, x: Tensor) -> bool:
@@ -160,7 +165,7 @@ def _is_independent(copied: Tensor, x: Tensor) -> bool:
 
 
 def _storage(x: Tensor) -> int:
-    """Return a number that tells storages apart."""
+    """Return the address of the storage object, which differs for each storage."""
     with unseen():
         return x.untyped_storage()._cdata
 

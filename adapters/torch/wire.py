@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import host
+from .dtypes import DTYPES, NAMES, numpy_dtype
 
 
 class NumPyTyped(Tensor):
@@ -23,12 +23,12 @@ class NumPyTyped(Tensor):
         """The dtype of NumPy, or of ml_dtypes, for the same numbers."""
         with torch._C.DisableTorchFunctionSubclass():
             dtype = self.as_subclass(Tensor).dtype
-        return host.numpy_dtype(dtype)
+        return numpy_dtype(dtype)
 
     def __reduce_ex__(self, _: Any) -> Any:
         """Reduce to shape, dtype and device. torch cannot pickle all dtypes (uint16, float8)."""
         plain = self.as_subclass(Tensor)
-        return empty_block, (tuple(plain.shape), host.NAMES[plain.dtype], str(plain.device))
+        return empty_block, (tuple(plain.shape), NAMES[plain.dtype], str(plain.device))
 
     def __deepcopy__(self, _: Any) -> Tensor:
         """Copy through the pickled form."""
@@ -43,9 +43,9 @@ class NumPyTyped(Tensor):
         """Cast, as arrays of NumPy do."""
         name = np.dtype(dtype).name
         with torch._C.DisableTorchFunctionSubclass():
-            return self.to(host.DTYPES[name]).as_subclass(NumPyTyped)
+            return self.to(DTYPES[name]).as_subclass(NumPyTyped)
 
 
 def empty_block(shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
     """Make a tensor without elements, with a NumPy dtype. A tensor without axes has one element."""
-    return torch.empty(shape, dtype=host.DTYPES[dtype], device=device).as_subclass(NumPyTyped)
+    return torch.empty(shape, dtype=DTYPES[dtype], device=device).as_subclass(NumPyTyped)

@@ -1,0 +1,59 @@
+"""Streams of CuPy, and arrays that are ready for one consumer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cupy
+
+from interop.adapter.device_adapter import OrderedArray
+from interop.adapter.streams import UNORDERED, Interface
+
+if TYPE_CHECKING:
+    from interop.adapter import Device
+
+
+def order(earlier: Any, later: Any) -> None:
+    """Let the current stream of one CuPy device wait for the current stream of another device.
+
+    Nothing is done for one device: its current stream keeps its own order.
+    """
+    if earlier == later:
+        return
+    with earlier:
+        event = cupy.cuda.get_current_stream().record()
+    with later:
+        cupy.cuda.get_current_stream().wait_event(event)
+
+
+class Handle:
+    """A stream given by its handle, for `cupy.cuda.Stream.from_external`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._handle
+
+
+class OrderedCuPyArray(OrderedArray):
+    """An array that is ready for one consumer.
+
+    The methods of `cupy.ndarray` are called, and not those that a subclass redefines.
+    """
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return cupy.ndarray.__dlpack_device__(self._array)
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        """Export with the array's device as the current one: CuPy asks for its current stream."""
+        with self._array.device:
+            return cupy.ndarray.__dlpack__(self._array, **{**keywords, "stream": UNORDERED})
+
+
+class OrderedManagedArray(OrderedCuPyArray, Interface):
+    """Managed memory for one consumer, by DLPack or by the CUDA Array Interface."""
+
+    def __init__(self, array: Any, device: Device) -> None:
+        OrderedCuPyArray.__init__(self, array)
+        Interface.__init__(self, array, device)

@@ -1,0 +1,21 @@
+"""Modes of torch in which tensors are not what they seem to be."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+
+_C: Any = torch._C
+is_transformed: Final = _C._functorch.is_functorch_wrapped_tensor
+"""Return whether a tensor is inside `torch.func` (vmap, grad), so that it has no values yet."""
+_dispatch_mode: Final = _C._get_dispatch_mode
+_FAKE: Final = _C._TorchDispatchModeKey.FAKE
+
+
+def is_faked() -> bool:
+    """Return whether `FakeTensorMode` is on.
+
+    The mode refuses real tensors, or turns them into tensors without numbers.
+    """
+    return _dispatch_mode(_FAKE) is not None
