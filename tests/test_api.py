@@ -10,7 +10,7 @@ import torch
 
 import interop
 from interop._engine.fastpath import REFUSED
-from interop._engine.verb import share_plain
+from interop._engine.implementation import share_plain
 from strategies import torch_dtype
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")

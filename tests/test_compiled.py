@@ -71,7 +71,8 @@ class TestTaken:
         for x in (tensor, array):
             interop.to_numpy(x), interop.to_torch(x)  # fills the cache again if it was cleared
         monkeypatch.setattr(
-            "interop._engine.verb.convert_any", lambda *_: pytest.fail("the flow was called")
+            "interop._engine.implementation.convert_any",
+            lambda *_: pytest.fail("the flow was called"),
         )
         seen: list[str] = []
         sys.setprofile(

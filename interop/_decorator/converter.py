@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from interop._engine import fastpath
-from interop._engine.verb import share_plain
+from interop._engine.implementation import share_plain
 from interop._identify import registry
 from interop._trees import fixed_keywords
 from interop._trees.tree_converter import Treatment, TreeConverter

@@ -1,8 +1,8 @@
 /* The look-up of the fast path in C, so that a plain array is converted without a Python frame.
 
-   A Verb stands in front of a function of `interop._engine.verb`. The Verb looks for a native call
-   by target and exact class of the array. If there is none, or if the native call returns
-   NotImplemented, the Verb calls the function. This file knows no framework. */
+   A ConversionFunction stands in front of a function of `interop._engine.implementation`. It looks
+   for a native call by target and exact class of the array. If there is none, or if the native call
+   returns NotImplemented, the Python function is called. This file knows no framework. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -75,7 +75,7 @@ static PyObject *clear(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* -- verbs ------------------------------------------------------------------------------------- */
+/* -- conversion functions ---------------------------------------------------------------------- */
 
 typedef struct {
     PyObject_HEAD
@@ -83,7 +83,7 @@ typedef struct {
     PyObject *to; /* NULL if the second argument of a call is the target */
     Entry *last;  /* the entry of the last call, which is tried first */
     PyObject *function, *dict, *weakrefs;
-} Verb;
+} ConversionFunction;
 
 static PyObject *detach_name, *copy_name;
 
@@ -103,14 +103,15 @@ static inline Manner read_manner(PyObject *names, PyObject *const *values)
 }
 
 /* Return the result of a native call. NULL without an exception means: call the function. */
-static inline PyObject *call_native(Verb *verb, PyObject *to, PyObject *x, Manner manner)
+static inline PyObject *call_native(ConversionFunction *conversion, PyObject *to, PyObject *x,
+                                    Manner manner)
 {
-    Entry *entry = verb->last;
+    Entry *entry = conversion->last;
     if (entry->cls != Py_TYPE(x) || entry->to != to)
         entry = find(to, Py_TYPE(x));
     if (entry == NULL || manner == OTHERWISE)
         return NULL;
-    verb->last = entry;
+    conversion->last = entry;
     PyObject *native = entry->calls[manner];
     if (native == NULL)
         return manner == COPIED ? NULL : Py_NewRef(x);
@@ -126,39 +127,39 @@ static inline PyObject *call_native(Verb *verb, PyObject *to, PyObject *x, Manne
 
 static PyObject *call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    Verb *verb = (Verb *)self;
-    Entry *last = verb->last;
+    ConversionFunction *conversion = (ConversionFunction *)self;
+    Entry *last = conversion->last;
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     /* The most frequent call: the array is of the target already, as in the call before. */
-    if (n == 1 && !names && Py_TYPE(args[0]) == last->cls && verb->to == last->to
+    if (n == 1 && !names && Py_TYPE(args[0]) == last->cls && conversion->to == last->to
         && !last->calls[PLAIN])
         return Py_NewRef(args[0]);
-    if (n == (verb->to ? 1 : 2)) {
-        PyObject *to = verb->to ? verb->to : args[1];
-        PyObject *result = call_native(verb, to, args[0], read_manner(names, args + n));
+    if (n == (conversion->to ? 1 : 2)) {
+        PyObject *to = conversion->to ? conversion->to : args[1];
+        PyObject *result = call_native(conversion, to, args[0], read_manner(names, args + n));
         if (result || PyErr_Occurred())
             return result;
     }
-    return PyObject_Vectorcall(verb->function, args, nargsf, names);
+    return PyObject_Vectorcall(conversion->function, args, nargsf, names);
 }
 
 static void dealloc(PyObject *self)
 {
-    Verb *verb = (Verb *)self;
-    if (verb->weakrefs)
+    ConversionFunction *conversion = (ConversionFunction *)self;
+    if (conversion->weakrefs)
         PyObject_ClearWeakRefs(self);
-    Py_CLEAR(verb->dict);
-    Py_CLEAR(verb->function);
-    Py_CLEAR(verb->to);
+    Py_CLEAR(conversion->dict);
+    Py_CLEAR(conversion->function);
+    Py_CLEAR(conversion->to);
     PyObject_Free(self);
 }
 
 static PyObject *repr(PyObject *self)
 {
-    return PyUnicode_FromFormat("<compiled %R>", ((Verb *)self)->function);
+    return PyUnicode_FromFormat("<compiled %R>", ((ConversionFunction *)self)->function);
 }
 
-/* A Verb is pickled, copied and bound as a function is. */
+/* A ConversionFunction is pickled, copied and bound as a function is. */
 static PyObject *reduce(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -171,72 +172,75 @@ static PyObject *bind(PyObject *self, PyObject *instance, PyObject *cls)
     return instance && !Py_IsNone(instance) ? PyMethod_New(self, instance) : Py_NewRef(self);
 }
 
-static PyMethodDef verb_methods[] = {{"__reduce__", reduce, METH_NOARGS, NULL}, {NULL}};
-static PyGetSetDef verb_attributes[] = {
+static PyMethodDef conversion_function_methods[] = {
+    {"__reduce__", reduce, METH_NOARGS, NULL},
+    {NULL},
+};
+static PyGetSetDef conversion_function_attributes[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
     {NULL},
 };
 
-static PyTypeObject verb_type = {
+static PyTypeObject conversion_function_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "interop._engine._fastpath.Verb",
+    .tp_name = "interop._engine._fastpath.ConversionFunction",
     .tp_doc = "A function of interop with the compiled fast path in front.",
-    .tp_basicsize = sizeof(Verb),
+    .tp_basicsize = sizeof(ConversionFunction),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
-    .tp_vectorcall_offset = offsetof(Verb, vectorcall),
-    .tp_dictoffset = offsetof(Verb, dict),
-    .tp_weaklistoffset = offsetof(Verb, weakrefs),
+    .tp_vectorcall_offset = offsetof(ConversionFunction, vectorcall),
+    .tp_dictoffset = offsetof(ConversionFunction, dict),
+    .tp_weaklistoffset = offsetof(ConversionFunction, weakrefs),
     .tp_call = PyVectorcall_Call,
     .tp_dealloc = dealloc,
     .tp_repr = repr,
     .tp_descr_get = bind,
-    .tp_methods = verb_methods,
-    .tp_getset = verb_attributes,
+    .tp_methods = conversion_function_methods,
+    .tp_getset = conversion_function_attributes,
 };
 
-PyDoc_STRVAR(verb_doc, "verb(function, to)\n--\n\n"
-             "Put a Verb in front of a function.\n\n"
+PyDoc_STRVAR(wrap_doc, "wrap(function, to)\n--\n\n"
+             "Put a ConversionFunction in front of a function.\n\n"
              "If `to` is None, the second argument of a call is the target.");
 
-static PyObject *make_verb(PyObject *module, PyObject *args)
+static PyObject *wrap(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *function, *to;
     if (!PyArg_ParseTuple(args, "OO", &function, &to))
         return NULL;
-    Verb *verb = PyObject_New(Verb, &verb_type);
-    if (verb == NULL)
+    ConversionFunction *conversion = PyObject_New(ConversionFunction, &conversion_function_type);
+    if (conversion == NULL)
         return NULL;
-    verb->vectorcall = call;
-    verb->dict = verb->weakrefs = NULL;
-    verb->function = Py_NewRef(function);
-    verb->to = or_null(to);
-    verb->last = entries;
-    return (PyObject *)verb;
+    conversion->vectorcall = call;
+    conversion->dict = conversion->weakrefs = NULL;
+    conversion->function = Py_NewRef(function);
+    conversion->to = or_null(to);
+    conversion->last = entries;
+    return (PyObject *)conversion;
 }
 
 /* -- the module -------------------------------------------------------------------------------- */
 
-/* torch.compile traces a call by the Python code of `type(verb).__call__`. So the dict of the type
-   gets a `__call__` that is written in Python and calls the function behind the Verb. The entry is
-   there before PyType_Ready, so it does not replace the slots in C, which the interpreter uses. */
+/* torch.compile traces a call by the Python code of `type(f).__call__`. So the dict of the type
+   gets a `__call__` that is written in Python and calls the Python function. The entry is there
+   before PyType_Ready, so it does not replace the slots in C, which the interpreter uses. */
 static int make_type(void)
 {
     static const char source[] =
         "lambda self, /, *args, **keywords: self.__wrapped__(*args, **keywords)";
     PyObject *names = PyDict_New();
     PyObject *traced = names ? PyRun_String(source, Py_eval_input, names, names) : NULL;
-    verb_type.tp_dict = PyDict_New();
-    if (!traced || !verb_type.tp_dict
-        || PyDict_SetItemString(verb_type.tp_dict, "__call__", traced) < 0)
+    conversion_function_type.tp_dict = PyDict_New();
+    if (!traced || !conversion_function_type.tp_dict
+        || PyDict_SetItemString(conversion_function_type.tp_dict, "__call__", traced) < 0)
         return -1;
     Py_DECREF(names);
     Py_DECREF(traced);
-    return PyType_Ready(&verb_type);
+    return PyType_Ready(&conversion_function_type);
 }
 
 static PyMethodDef methods[] = {
-    {"verb", make_verb, METH_VARARGS, verb_doc},
+    {"wrap", wrap, METH_VARARGS, wrap_doc},
     {"register", register_calls, METH_VARARGS, register_doc},
     {"clear", clear, METH_NOARGS, "clear()\n--\n\nEmpty the table."},
     {NULL},
@@ -245,7 +249,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     "interop._engine._fastpath",
-    "The look-up of the fast path in C: see `interop._engine.verb`.",
+    "The look-up of the fast path in C: see `interop._engine.implementation`.",
     -1,
     methods,
 };

@@ -5,7 +5,7 @@
 first planned conversion of a class to a target fills the entry. A plain array without keywords then
 costs one look-up and one check more than the framework's own call.
 
-The look-up itself is in `interop._engine.verb`, and once more in C (`_fastpath.c`).
+The look-up itself is in `interop._engine.implementation`, and once more in C (`_fastpath.c`).
 """
 
 from __future__ import annotations

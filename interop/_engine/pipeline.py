@@ -3,7 +3,7 @@
     array in -> identify -> describe -> plan -> execute -> array out
 
 `prepare` identifies, describes and plans. `convert_by_plan` executes. In front of both,
-`convert_any` looks into `interop._engine.plan_cache`, and `interop._engine.verb` tries the fast
+`convert_any` looks into `interop._engine.plan_cache`, and `interop._engine.implementation` tries the fast
 path.
 """
 

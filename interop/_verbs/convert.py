@@ -1,6 +1,6 @@
 """The public functions that convert one array, and `explain`.
 
-`interop._engine.verb` implements the functions that are only declared here.
+`interop._engine.implementation` implements the functions that are only declared here.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from interop._engine import fastpath
+from interop._engine.implementation import implement_conversion
 from interop._engine.pipeline import convert_any, prepare
-from interop._engine.verb import verb
 from interop._identify import registry
 from interop._verbs.inspection import identify_native
 
@@ -40,7 +40,7 @@ def convert(x: object, to: Literal["jax"], /, **keywords: Unpack[Keywords]) -> j
 def convert(x: object, to: str | ModuleType, /, **keywords: Unpack[Keywords]) -> Any: ...
 @overload
 def convert(x: object, to: type[T], /, **keywords: Unpack[Keywords]) -> T: ...
-@verb()
+@implement_conversion()
 def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     """Convert an array to another framework, without a copy if possible.
 
@@ -102,45 +102,45 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
     >>> interop.shares_memory(a, t)
     True
     """
-    raise NotImplementedError  # `verb` implements the function
+    raise NotImplementedError  # `implement_conversion` has the body
 
 
-@verb("numpy")
+@implement_conversion("numpy")
 def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     """Convert an array to a `numpy.ndarray`.
 
     The keywords are those of `convert`. A lazy array is computed.
     """
-    raise NotImplementedError  # `verb` implements the function
+    raise NotImplementedError  # `implement_conversion` has the body
 
 
-@verb("torch")
+@implement_conversion("torch")
 def to_torch(x: Any, /, **keywords: Unpack[Keywords]) -> torch.Tensor:
     """Convert an array to a `torch.Tensor`.
 
     The keywords are those of `convert`. A lazy array is computed. The result cannot be resized in
     place if torch did not allocate the memory, as for a copy that another framework makes.
     """
-    raise NotImplementedError  # `verb` implements the function
+    raise NotImplementedError  # `implement_conversion` has the body
 
 
-@verb("cupy")
+@implement_conversion("cupy")
 def to_cupy(x: Any, /, **keywords: Unpack[Keywords]) -> cupy.ndarray:
     """Convert an array to a `cupy.ndarray`.
 
     The keywords are those of `convert`. A lazy array is computed.
     """
-    raise NotImplementedError  # `verb` implements the function
+    raise NotImplementedError  # `implement_conversion` has the body
 
 
-@verb("jax")
+@implement_conversion("jax")
 def to_jax(x: Any, /, **keywords: Unpack[Keywords]) -> jax.Array:
     """Convert an array to a `jax.Array`.
 
     The keywords are those of `convert`. A lazy array is computed. JAX assumes that arrays do not
     change, so do not write to `x` after the memory is shared with JAX.
     """
-    raise NotImplementedError  # `verb` implements the function
+    raise NotImplementedError  # `implement_conversion` has the body
 
 
 def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:

@@ -1,6 +1,6 @@
 """The functions that convert one array: the fast path first, then the cached or planned conversion.
 
-`verb` implements them. The look-up in `fastpath.TABLE` is written once in Python and once in C
+`implement_conversion` implements them. The look-up in `fastpath.TABLE` is written once in Python and once in C
 (`_fastpath.c`). The compiled look-up stands in front of the look-up in Python, so a plain array is
 converted before Python makes a frame.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def verb(to: str | None = None) -> Callable[[F], F]:
+def implement_conversion(to: str | None = None) -> Callable[[F], F]:
     """Implement a declared function that converts one array.
 
     The function gives the name, the types and the docstring, and is not called. To call the
@@ -46,8 +46,8 @@ def _compiled(function: Any, to: str | None) -> Any:
     function = _with_own_code(function)
     if compiled_module is None:
         return function
-    # torch.compile traces the `__call__` of a compiled verb, which leads to the function.
-    return update_wrapper(compiled_module.verb(function, to), function)
+    # torch.compile traces the `__call__` of a compiled function, which leads to the function.
+    return update_wrapper(compiled_module.wrap(function, to), function)
 
 
 def _with_own_code(function: Any) -> Any:
