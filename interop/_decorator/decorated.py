@@ -55,7 +55,7 @@ class Decorated(functools.partial[Any]):
         return self if instance is None else MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        """Reduce to the qualified name if that name leads to this object, else to a new decoration."""
+        """Reduce to the qualified name if that leads to this object, else to a new decoration."""
         if find_by_name(self) is self:
             return self.__qualname__
         return wire.decorate, (self._settings._asdict(), self.__wrapped__)

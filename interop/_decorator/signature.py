@@ -110,7 +110,7 @@ class Parameters:
         return f"{self.rest}[{key - before}]"
 
     def takes(self, name: str) -> bool:
-        """Return whether a parameter can be filled by keyword when the caller leaves the parameter out.
+        """Return whether a parameter can be filled by keyword when the caller omits it.
 
         The parameters behind it then cannot be passed by position, so they need a default.
         """

@@ -14,17 +14,16 @@ from interop import errors
 from interop._engine import events, reading
 from interop._engine.parse import parse_request
 from interop._identify import registry
-from interop._model import dtypes, layout, policy
-from interop._model.plan import Plan, Step
-from interop._model.verb import Verb
+from interop._model import policy
 from interop._verbs import dlpack_arguments
 from interop._verbs.convert import convert_computed
 from interop._verbs.export_capsule import lend, make_capsule
-from interop._verbs.export_plan import ExportSource, plan_export
+from interop._verbs.export_plan import ExportSource, plan_cast, plan_export
 from interop.adapter import CPU, LIBRARY, capsule
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
+    from interop._model.plan import Plan
     from interop.adapter import Device
 
 _MAJOR: Final = 1  # major version of DLPack whose capsules have flags
@@ -220,21 +219,7 @@ class Exported:
 
     def _note_cast(self, dtype: str, start: float) -> None:
         """Report the copy to `interop.watch` that a cast by NumPy makes."""
-        facts = self._source.facts
-        nbytes = facts.nbytes
-        if dtype in dtypes.NAMES:
-            nbytes = layout.count(facts) * dtypes.itemsize(dtype)
-        plan = Plan(
-            source="numpy",
-            target="numpy",
-            shape=facts.shape,
-            source_device=CPU,
-            device=CPU,
-            dtype=dtype,
-            steps=(Step(Verb.COPY, "source", CPU, dtype, nbytes),),
-            reason=f"numpy.asarray asks for {dtype}",
-        )
-        events.notify(plan, perf_counter() - start)
+        events.notify(plan_cast(self._source.facts, dtype), perf_counter() - start)
 
     def _resolve_device(self, wanted: Device | None) -> Device:
         """Return the device for the memory, by default the current device."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import errors
-from interop._model import layout
+from interop._model import dtypes, layout
 from interop._model.plan import Plan, Step
 from interop._model.reasons import moves, no_copy
 from interop._model.verb import Verb
@@ -89,6 +89,23 @@ def plan_export(
         steps=(step,),
         reason=reason or f"the consumer can use the same memory on {device}",
         readonly=readonly and not reason,
+    )
+
+
+def plan_cast(facts: Facts, dtype: str) -> Plan:
+    """Return the plan of a cast by `numpy.asarray`, for the record of `interop.watch`."""
+    nbytes = facts.nbytes
+    if dtype in dtypes.NAMES:
+        nbytes = layout.count(facts) * dtypes.itemsize(dtype)
+    return Plan(
+        source="numpy",
+        target="numpy",
+        shape=facts.shape,
+        source_device=CPU,
+        device=CPU,
+        dtype=dtype,
+        steps=(Step(Verb.COPY, "source", CPU, dtype, nbytes),),
+        reason=f"numpy.asarray asks for {dtype}",
     )
 
 
