@@ -1,4 +1,4 @@
-"""The compiled path: two small extensions. Without a compiler they are left out, and everything works, slower."""
+"""Build the two extensions of the compiled path, or none if there is no compiler."""
 
 import numpy as np
 from setuptools import Extension, setup

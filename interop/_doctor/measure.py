@@ -166,7 +166,7 @@ def _values(x: Any) -> Any:
 
 
 def _reason(error: errors.InteropError) -> str:
-    """Return the reason and the hint of an error, without the source and the target of the route."""
+    """Return the reason and the hint of an error, without the source and the target."""
     if error.reason is None:
         return str(error)
     return errors.join_sentences(error.reason, error.hint)

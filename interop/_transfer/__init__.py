@@ -1,1 +1,1 @@
-"""Conversions in batches and copies into existing memory: `interop.batches` and `interop.copyto`."""
+"""Copies into existing memory, `interop.copyto`, and conversions in batches, `interop.batches`."""

@@ -1,1 +1,1 @@
-"""Functions of the public interface that take arrays: convert, stack, unify, export, and inspection."""
+"""The public functions for arrays: convert, stack, unify, export, stream and inspection."""
