@@ -20,7 +20,7 @@
 #endif
 
 /* Plain arrays have at most MAX_AXES axes. Copies of LARGE bytes or more are left to the planner
-   (_LARGE in interop/_engine/planner.py), which chooses the faster framework. */
+   (_LARGE in interop/_engine/choices.py), which chooses the faster framework. */
 enum { MAX_AXES = 8, LARGE = 4 * 1024 * 1024 };
 
 /* A callable without arguments. If it is written in C, `function` is called without the interpreter. */
