@@ -107,8 +107,8 @@ NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
         "a raw capsule can be used only once",
     ),
     "module": (lambda: torch, "module is not an array"),
-    "class": (lambda: np.ndarray, "is not an array"),
-    "Tensor": (lambda: torch.Tensor, "is not an array"),
+    "class": (lambda: np.ndarray, "is a class and not an array"),
+    "Tensor": (lambda: torch.Tensor, "is a class and not an array"),
     "dtype": (lambda: torch.float32, "dtype is not an array"),
 }
 
