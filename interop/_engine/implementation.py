@@ -1,8 +1,8 @@
 """The functions that convert one array: the fast path first, then the cached or planned conversion.
 
 `implement_conversion` implements them. The look-up in `fastpath.TABLE` is written once in Python
-and once in C (`_fastpath.c`). The compiled look-up stands in front of the look-up in Python, so a plain
-array is converted before Python makes a frame.
+and once in C (`_fastpath.c`). The compiled look-up stands in front of the look-up in Python, so a
+plain array is converted before Python makes a frame.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     array in -> identify -> describe -> plan -> execute -> array out
 
 `prepare` identifies, describes and plans. `convert_by_plan` executes. In front of both,
-`convert_any` looks into `interop._engine.plan_cache`, and `interop._engine.implementation` tries the
-fast path.
+`convert_any` looks into `interop._engine.plan_cache`, and `interop._engine.implementation` tries
+the fast path.
 """
 
 from __future__ import annotations
