@@ -134,6 +134,7 @@ def _write(name: str, text: str) -> bool:
         sys.stdout.write(text)
         return True
     try:
+        # A symbolic link stays a link, and the file that it names is replaced.
         _replace(Path(os.path.realpath(name)), text)
     except OSError as error:
         print(f"cannot write {name}: {error.strerror}", file=sys.stderr)  # noqa: T201
@@ -146,6 +147,7 @@ def _replace(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():  # a device, or a folder, which raises the error
         path.write_text(text, encoding="utf-8")
         return
+    # In the folder of the file, because a rename is one step only within a file system.
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_text(text, encoding="utf-8")

@@ -73,6 +73,7 @@ def _probe(info: FrameworkInfo) -> _FrameworkStatus:
         if not found:
             reason = str(adapter.resolve_device(adapter.default_device))
         return _FrameworkStatus(info.name, found, reason, lazy=adapter.lazy)
+    # A framework that is not installed is no fault. One that cannot be imported is.
     except errors.FrameworkNotInstalledError as error:
         return _FrameworkStatus(info.name, reason=str(error), failed=info.installed)
     except Exception as error:  # noqa: BLE001 - any failure goes into the report
@@ -151,6 +152,7 @@ def _kind(x: Any, result: Any, plan: Plan) -> Kind:
     if shares_memory(x, result):
         return "zero-copy"
     end_on_host = device_of(result).is_host
+    # Between two devices, a route may still pass through the host. The plan counts these bytes.
     if device_of(x).is_host != end_on_host or plan.host_bytes:
         return "host copy"
     if end_on_host:

@@ -94,6 +94,7 @@ def draw(cells: Mapping[tuple[Spot, Spot], str], legend: Mapping[str, str]) -> s
 def _opening(width: int, height: int) -> str:
     """Return the opening tag of the document."""
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    # The ids have a prefix, because ids of an inline SVG belong to the whole page.
     about = 'aria-labelledby="interop-routes-title interop-routes-text"'
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" class="interop-routes" role="img" '
@@ -133,6 +134,7 @@ def _described(cells: Mapping[tuple[Spot, Spot], str]) -> list[str]:
 def _style(used: Iterable[str]) -> str:
     """Return the style sheet with the colours of the used kinds of routes."""
     light, dark = ([*_page(_PAGE[i]), *(_fill(word, 2 * i) for word in used)] for i in range(2))
+    # Each rule names the picture, because the style of an inline SVG applies to the whole page.
     dark_rule = "@media (prefers-color-scheme: dark) {"
     return "\n".join(["<style>", *light, dark_rule, *dark, "}", "</style>"])
 
@@ -160,6 +162,7 @@ def _head(width: int, height: int) -> list[str]:
     about = "Measured, from the location on the left to the location at the top"
     title = f'x="{_MARGIN}" y="44" font-size="19" font-weight="600"'
     return [
+        # Half a pixel, so that the border of one pixel is sharp.
         f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="12"/>',
         f"<text {title}>What a conversion costs</text>",
         f'<text class="muted" x="{_MARGIN}" y="66" font-size="13">{about}</text>',

@@ -58,6 +58,7 @@ def _compiled_state() -> str:
     """Return whether the compiled fast path is in use, or the reason why not."""
     if fastpath.compiled_module is not None:
         return "in use"
+    # Before the variable, which has no effect without a compiled module.
     if find_spec("interop._engine._fastpath") is None:
         return "not built"
     if os.environ.get("INTEROP_COMPILED") == "0":
@@ -90,6 +91,7 @@ def _without_home(value: Any) -> Any:
         return {key: _without_home(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_home(item) for item in value]
+    # Some containers have the home folder "/", which occurs in every path.
     if isinstance(value, str) and home != os.sep:
         return value.replace(home, "~")
     return value

@@ -42,6 +42,7 @@ def aligned(array: Any) -> Any:
     """
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
+    # 64 more bytes, so that an aligned start exists at any address of the memory.
     memory = np.zeros(array.nbytes + 64, "uint8")
     start = -memory.__array_interface__["data"][0] % 64
     out = np.ndarray(array.shape, array.dtype, memory, start, array.strides)
@@ -73,6 +74,7 @@ def _overlapping(np: Any, x: Any) -> Any:
 
 
 def _unaligned(np: Any, x: Any) -> Any:
+    # The byte in front moves the elements to an odd address.
     return np.ndarray(x.shape, x.dtype, bytearray(b"." + x.tobytes()), offset=1)
 
 

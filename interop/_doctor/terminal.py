@@ -97,5 +97,6 @@ def _rich_table(part: Section) -> Any:
     for name in part.head or part.rows[0]:
         table.add_column(Text(name), overflow="fold")
     for row in part.rows:
+        # As Text, because rich reads square brackets in a str as markup.
         table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
     return table

@@ -115,6 +115,7 @@ def batches(
     >>> [t.tolist() for t in interop.batches(np.arange(5), "torch", size=2)]
     [[0, 1], [2, 3], [4]]
     """
+    # All arguments are checked by this call, and not when the iteration starts.
     registry.find(to)
     parse_request(keywords, _KEYWORDS)
     check_progress(progress)
@@ -138,6 +139,7 @@ class Batches(Generic[T]):
         self, convert_slice: Callable[[Any], T], starts: range, axis: int, progress: Progress
     ) -> None:
         self._convert_slice = convert_slice
+        # A range has a length (the batches), `stop` (the rows) and `step` (the rows of a batch).
         self._starts = starts
         self._axis = axis
         self._progress = progress
@@ -154,6 +156,7 @@ class Batches(Generic[T]):
                 if before:
                     index = (*before, rows)
                 yield self._convert(index)
+                # After the yield: the rows are done when the user asks for the next batch.
                 report(rows.stop)
 
     def _convert(self, index: Any) -> T:
@@ -171,6 +174,7 @@ def _parse_axis(axis: Any, shape: tuple[int, ...]) -> int:
         raise errors.ShapeError(reason, hint="Use interop.convert for the whole array.")
     axes = range(-len(shape), len(shape))
     axis = parse_axis(axis, axes, f"an array of shape {shape}") % len(shape)
+    # Dask gives NaN as a length that only the computation can tell.
     if math.isnan(shape[axis]):
         reason = (
             f"an array of shape {shape} cannot be split along axis {axis}, because the length of "

@@ -48,10 +48,12 @@ def iter_chunks(shape: tuple[int, ...], limit: int) -> Iterator[Chunk]:
     if not prod(shape):
         return
     # The first axis whose rows fit is cut. The axes before it have one index in each chunk.
+    # There is always one: after the last axis, a row is one element, and the limit is at least 1.
     axis = next(axis for axis in range(len(shape)) if prod(shape[axis + 1 :]) <= limit)
     rest = shape[axis + 1 :]
     rows = limit // prod(rest)
     for position in product(*map(range, shape[:axis])):
+        # Slices and not integers, so that a chunk has as many axes as the array.
         before = tuple(slice(i, i + 1) for i in position)
         for rows_of_axis in iter_slices(shape[axis], rows):
             index: Any = rows_of_axis

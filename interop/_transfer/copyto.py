@@ -105,9 +105,11 @@ def copyto(  # noqa: PLR0913 - keywords
     check_progress(progress)
     start = perf_counter()
     destination = Destination.open(dst, request)
+    # A refused source raises here, before a progress bar appears.
     parts = iter_parts(destination, src, copier)
     with reporting(progress, destination.facts.nbytes, "B") as report:
         _write(destination, parts, copier, report)
+    # One record for the call, although an iterable may have thousands of arrays.
     if destination.plan and events.observers:
         events.notify(destination.plan, perf_counter() - start)
 
@@ -132,6 +134,7 @@ def _write(
         finally:
             # A device may still read from or write to host memory, also after an exception.
             copier.drain()
+    # BaseException, because the note matters most when Ctrl-C ends a long copy.
     except BaseException as error:
         # The wait may have failed too, so uploads without confirmation count as uncertain.
         complete = done - copier.unconfirmed

@@ -97,6 +97,7 @@ class Destination:
             source = self._read(source)
         self._check_source(source, target.facts.shape)
         self._enforce_policy(source)
+        # Before the array is opened, because opening may compute the array.
         opened = self._open_source(source)
         if source.adapter.lazy:
             # The computed array may differ from the stated facts.

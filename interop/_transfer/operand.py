@@ -84,6 +84,7 @@ def plan_copy(source: DescribedOperand, target: DescribedOperand) -> Plan:
     end = target.facts
     dtype = end.dtype
     if source.is_host != target.is_host:
+        # The plan counts the bytes that travel, in the dtype of the pinned buffers.
         dtype = transfer_dtype(source, target)
     size = layout.count(end) * dtypes.itemsize(dtype)
     verb = Verb.COPY
@@ -135,6 +136,7 @@ def share_on_device(source: DescribedOperand, target: DescribedOperand) -> Any:
     dtype = None
     if target.adapter.why_no_dtype(source.facts.dtype):
         dtype = target.facts.dtype
+    # `Destination` has checked the cast and the gradient. The source is only read.
     request = Request(dtype=dtype, detach=True, readonly="share", casting="unsafe")
     conversion = Conversion(source.facts, source.adapter, target.adapter, request)
     return execute(make_calls(make_plan(conversion), conversion), source.array)

@@ -59,6 +59,7 @@ class PinnedBuffers:
             # Free the old buffer before the allocation, so that both never exist together.
             self._memory[self._turn] = memory = None
             self._memory[self._turn] = memory = self.adapter.pinned(nbytes)
+        # From here until `record_event`, a transfer may run that no event marks.
         self._in_use = True
         return memory[:nbytes].view(np.dtype(dtype)).reshape(shape)
 
@@ -84,6 +85,7 @@ class PinnedBuffers:
         """Wait until the device has finished with a buffer."""
         if event := self._events[number]:
             event()
+            # Only after the wait: if it is interrupted, `drain` finds the event and waits again.
             self._events[number] = None
             self._uploaded[number] = 0
 
@@ -94,6 +96,7 @@ class PinnedBuffers:
         interruption is raised at the end. A buffer that a device may still use is kept forever,
         because the next owner of the memory would disturb the transfer.
         """
+        # The other buffer comes first, because its transfer began earlier.
         waits: list[Callable[[], object]] = [
             partial(self.synchronize, 1 - self._turn),
             partial(self.synchronize, self._turn),
@@ -111,6 +114,7 @@ class PinnedBuffers:
 def _call_twice(call: Callable[[], object]) -> list[BaseException]:
     """Call a function, and once more if the call fails. Return the exceptions."""
     failures: list[BaseException] = []
+    # The first failure may be a KeyboardInterrupt, which says nothing about the device.
     for _ in range(2):
         try:
             call()

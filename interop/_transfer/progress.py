@@ -24,6 +24,7 @@ def check_progress(progress: Any) -> None:
     FrameworkNotInstalledError
         The value is True, and tqdm is not installed.
     """
+    # By identity, because functions count as true.
     if progress is True:
         _tqdm()
     elif progress is not False and not callable(progress):
@@ -47,6 +48,7 @@ def reporting(progress: Progress, total: int, unit: str) -> Iterator[Callable[[i
         yield progress or _ignore
         return
     with _tqdm()(total=total, unit=unit, unit_scale=unit == "B") as bar:
+        # tqdm wants the increase, and `done` is the total so far.
         yield lambda done: bar.update(done - bar.n)
 
 

@@ -36,6 +36,7 @@ def open_for_slicing(
     NotAnArrayError, UnsupportedArrayError
     """
     x = registry.unwrap(x)
+    # The adapter comes first, because a Dask array would pass the test for datasets.
     if registry.adapter_of(type(x)) is None and is_dataset(x):
         return x.shape, x.__getitem__
     operand = registry.identify(x)

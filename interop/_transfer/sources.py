@@ -43,6 +43,7 @@ def iter_parts(destination: Destination, src: Any, copier: StagedCopier) -> Iter
     UnsupportedArrayError, ShapeError, GradientError, HostCopyError
     """
     src = registry.unwrap(src)
+    # Before `identify`, which would treat a dataset as one array that is read as a whole.
     if registry.adapter_of(type(src)) is None and is_dataset(src):
         return _read_slices(destination, src, copier)
     if registry.is_lazy(type(src)):

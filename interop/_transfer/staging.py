@@ -88,6 +88,7 @@ class StagedCopier:
     def _buffers_for(self, adapter: Adapter, device: Device) -> PinnedBuffers:
         """Return the buffers of a device, which are reused for all arrays on that device."""
         buffers = self._buffers
+        # An event and pinned memory belong to one device, so another device needs other buffers.
         if buffers is None or buffers.adapter is not adapter or buffers.device != device:
             self.drain()
             self._buffers = buffers = PinnedBuffers(adapter, device)

@@ -29,6 +29,7 @@ def why_not_writable(target: DescribedOperand) -> Reason | None:
             "elements of dst overlap in memory, so not every element can have its own value",
             "Pass an array without overlapping elements.",
         )
+    # NumPy can write to its own arrays, also in a foreign byte order.
     if facts.not_shareable and not target.adapter.ndarray_native:
         return Reason(f"in dst, {facts.not_shareable}", "Pass the array that dst is a view of.")
     return None

@@ -65,6 +65,7 @@ def rebuild(tree: Any, values: list[Any]) -> Any:
         found = [entry.child for entry in entries(new)]
     except Exception:  # noqa: BLE001 - a class may refuse in any way
         return tree
+    # A class may change or drop the values it is given, so the new children are compared.
     fits = type(new) is type(tree) and len(found) == len(values) and all(map(is_, found, values))
     return new if fits else tree
 
@@ -100,6 +101,7 @@ def _build_tuple(tree: Any, values: list[Any]) -> Any:
     if hasattr(cls, "n_sequence_fields"):
         # Written in C, like `os.stat_result`: some fields have a name and no index.
         return cls(values, tree.__reduce__()[1][1])
+    # The `__new__` of a subclass may have other parameters, so it is not called.
     new = tuple.__new__(cls, values)
     if hasattr(tree, "__dict__"):
         vars(new).update(vars(tree))
@@ -112,6 +114,7 @@ def _fields(tree: Any) -> list[str]:
     # Importing this module takes longer than importing interop.
     import dataclasses  # noqa: PLC0415
 
+    # A field with `init=False` may have no value yet.
     return [field.name for field in dataclasses.fields(tree) if hasattr(tree, field.name)]
 
 

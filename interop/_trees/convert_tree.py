@@ -84,6 +84,7 @@ def convert_tree(
     >>> interop.convert_tree({"x": np.arange(3), "sizes": [np.ones(1), 5]}, "torch")
     {'x': tensor([0, 1, 2]), 'sizes': [tensor([1.], dtype=torch.float64), 5]}
     """
+    # An error in the target or in a keyword is raised even if the tree has no array.
     registry.find(to)
     parse_request(keywords)
     check_choice("foreign", foreign, (False, True))
@@ -94,6 +95,7 @@ def convert_tree(
     treatment = _PLAIN
     if keywords or foreign:
         treatment = _treat(keywords, foreign=foreign)
+    # A large flat dict needs no bookkeeping of paths and containers, so `map` is faster.
     if type(tree) is dict and _is_flat(tree.values()):
         results = map(treatment.on_array, tree.values(), repeat(to))
         try:

@@ -21,10 +21,12 @@ _COMMON = "array_api_compat"
 
 def find(cls: type) -> Fixed:
     """Return the fixed keywords of a container class, by the name of the field."""
+    # A class belongs to the framework whose package defines the class or a base (decision 0025).
     for base in cls.__mro__:
         root = base.__module__.partition(".")[0]
         adapter = registry.adapter_of_package(root)
         if root == _COMMON:
+            # The default of `Adapter` covers the names of the array API standard.
             adapter = Adapter()
         if adapter is None:
             continue

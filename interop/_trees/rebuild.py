@@ -21,9 +21,11 @@ def find(cls: type) -> Rebuild | None:
     """Return the function for a class of containers that is not in `BUILT_IN`, or None."""
     is_container = containers.is_container(cls)
     if is_container:
+        # Before named tuples, because torch's PackedSequence is a named tuple with fixed keywords.
         fixed = fixed_keywords.find(cls)
         if fixed:
             return partial(_rebuild_fields, fixed)
+    # With a `__dict__`, an instance may have attributes, which `_make` would drop.
     if issubclass(cls, tuple) and hasattr(cls, "_make") and not cls.__dictoffset__:
         return _rebuild_named_tuple
     if is_container:

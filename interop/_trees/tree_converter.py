@@ -92,6 +92,7 @@ class TreeConverter:
         try:
             return self.convert_children(out, pairs, format_key)
         except _CycleError as error:
+            # The path is complete only after the unwinding, so the public error is made here.
             raise _refuse_cycle(error, self._format_path(), prefix) from None
         except errors.InteropError as error:
             error.add_note(f"{prefix}at {self._format_path()}")
@@ -106,6 +107,7 @@ class TreeConverter:
         key = last = kind = None
         try:
             for key, x in pairs:
+                # Children are mostly of one class, so the look-up is rarely needed.
                 if type(x) is not last:
                     last = type(x)
                     kind = kinds[last]
@@ -134,6 +136,7 @@ class TreeConverter:
         if key not in self._by_fixed:
             treatment = self._treat_field(fixed)
             other = TreeConverter(self._to, treatment, always_rebuild=self.always_rebuild)
+            # One path for all, so that an error in the field gets the whole path from the root.
             other._path = self._path
             self._by_fixed[key] = other
         return self._by_fixed[key]
@@ -143,6 +146,7 @@ class TreeConverter:
         results = self._results
         i = id(x)
         if i not in results:
+            # The mark finds cycles: it is still there if the container is one of its own children.
             results[i] = _OPEN
             results[i] = function(self, x)
         elif results[i] is _OPEN:
@@ -172,10 +176,13 @@ class _Kinds(dict[type, Any]):
         return kind
 
     def _find(self, cls: type) -> Any:
+        # The framework decides first: a class of its arrays or scalars is never a container.
         if registry.adapter_of(cls):
             if registry.is_array(cls):
                 return _ARRAY
             return self._leaf(self.treatment.on_scalar)
+        # Containers come before namespaces: a dataclass with `__array_namespace__` contains more
+        # than an array (decision 0030).
         function = rebuild.find(cls)
         if function is not None:
             return function

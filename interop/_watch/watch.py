@@ -45,6 +45,7 @@ class Watch(Sequence[Record]):
         return len(self.records)
 
     def __iter__(self) -> Iterator[Record]:
+        # A copy, because a deque refuses a loop during which another thread adds a record.
         return iter(tuple(self.records))
 
     @overload
@@ -72,6 +73,7 @@ class Watch(Sequence[Record]):
 
 
 _open: Final[list[Watch]] = []
+# The lock keeps `_open` and the list of observers in agreement. `_record` only reads `_open`.
 _lock: Final = threading.Lock()
 
 
@@ -112,6 +114,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     >>> [(record.route, record.bytes_copied) for record in seen]
     [('numpy on cpu -> torch on cpu', 0), ('torch on cpu -> numpy on cpu', 12)]
     """
+    # Checked before `_scope`, because a generator function would raise the error in the block.
     if keep is not None and not is_integer(keep, 0):
         raise invalid("keep", keep, "an integer from 0 up, or None to keep all records")
     return _scope(Watch(keep))
@@ -120,6 +123,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
 @contextmanager
 def _scope(seen: Watch) -> Iterator[Watch]:
     try:
+        # Native calls of the fast path notify nobody, so it is empty for the whole block.
         with fastpath.paused():
             _enter(seen)
             try:
@@ -134,6 +138,7 @@ def _scope(seen: Watch) -> Iterator[Watch]:
 def _enter(seen: Watch) -> None:
     with _lock:
         if not _open:
+            # One observer for all watches, so that each conversion finds its caller only once.
             events.observers.append(_record)
         _open.append(seen)
 
