@@ -83,6 +83,7 @@ def _probe(info: FrameworkInfo) -> _FrameworkStatus:
 def _locations(found: Iterable[_FrameworkStatus]) -> tuple[Location, ...]:
     """Return all locations: first the host, then device after device."""
     pairs = [(device, status.name) for status in found for device in status.devices]
+    # The host comes first, so that the tables start with the routes that all machines have.
     pairs.sort(key=lambda pair: (not pair[0].is_host, pair[0].kind, pair[0].id, pair[1]))
     return tuple(Location(name, str(device)) for device, name in pairs)
 

@@ -124,6 +124,7 @@ def batches(
     starts = range(0, shape[axis], _parse_size(size))
 
     def convert_slice(index: Any) -> Any:
+        # A lazy array is computed, because a batch is an array of the target framework.
         return convert_computed(take_slice(index), to, keywords)
 
     return Batches(convert_slice, starts, axis, progress)

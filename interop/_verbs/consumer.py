@@ -25,6 +25,8 @@ def find_stream(handle: int, device: Device) -> Stream:
         stream = adapter.current_stream(device)
         if stream.handle == handle:
             return stream
+    # The two default streams of CUDA always exist. Any other stream may be destroyed before the
+    # release of the memory, which then waits for the whole device (decision 0018).
     return Stream(handle, lasts=handle in (LEGACY, PER_THREAD))
 
 
@@ -33,6 +35,7 @@ def holders(device: Device) -> Iterator[Adapter]:
     for adapter in registry.loaded_adapters():
         if device.kind not in adapter.device_kinds:
             continue
+        # A text is the reason why the framework has no such device.
         if not isinstance(adapter.resolve_device(device), str):
             yield adapter
 

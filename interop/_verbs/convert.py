@@ -170,6 +170,7 @@ def convert_like(x: Any, ref: Any, /, **keywords: Unpack[Keywords]) -> Any:
     namespace = registry.namespace_of(ref)
     adapter = registry.find(namespace) if namespace else identify_native(ref).adapter
     device = adapter.describe(ref).device
+    # The device comes first, so that a `device` of the caller overrides it.
     return convert_any(x, namespace or adapter.name, {"device": device, **keywords})
 
 
@@ -208,6 +209,7 @@ def convert_computed(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     if registry.adapter_of(cls) is None:
         cls = type(registry.unwrap(x))  # a wrapper of a lazy array
     if registry.is_lazy(cls):
+        # `compute` comes first, so that the caller can override it.
         keywords = {"compute": True, **keywords}
     return convert(x, to, **keywords)
 

@@ -59,8 +59,10 @@ def parse_stream(spec: Any, device: Device) -> int | None:
     if device.is_host:
         wanted = f"None, because memory on {device} has no streams"
         raise invalid("stream", spec, wanted, hint="Leave it out.")
+    # `True` is an integer for Python, and would be the legacy default stream.
     handle = None if isinstance(spec, bool) else _integer(spec)
     if device.kind not in (*_CUDA, _ROCM):
+        # The standard numbers the streams of CUDA and ROCm only. -1 orders nothing.
         if handle != UNORDERED:
             wanted = f"a stream of {device} that interop knows"
             raise invalid("stream", spec, wanted, hint="Leave it out.")

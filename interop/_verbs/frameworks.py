@@ -110,6 +110,7 @@ def _of_kind(adapter: Adapter, kind: int) -> Iterator[Device]:
     """Yield the devices of one kind, up to the first id that the adapter does not accept."""
     count = _MAX_DEVICES
     if Device(kind).is_host:
+        # The host is one device, even if an adapter accepts every id.
         count = 1
     for index in range(count):
         device = Device(kind, index)
@@ -125,8 +126,10 @@ def _info(name: str) -> FrameworkInfo:
     is_loaded = module is not None
     return FrameworkInfo(
         name=name,
+        # In this order, because `find_spec` refuses a loaded module without a spec.
         installed=is_loaded or importlib.util.find_spec(name) is not None,
         loaded=is_loaded,
+        # The module comes first: the distribution may have another name, such as cupy-cuda12x.
         version=getattr(module, "__version__", None) or _version(name),
         compiled=fastpath.is_compiled(adapter),
         devices=_device_names(adapter),

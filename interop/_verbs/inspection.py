@@ -160,6 +160,7 @@ def _extent(x: object) -> _Extent:
         raise errors.UnsupportedArrayError(
             facts.unsupported, attempt="{source} has no memory to compare", source=facts
         )
+    # No address of such an array is known, and `shares_memory` needs none without bytes.
     if facts.needs_read or facts.device.kind == LIBRARY:
         return _Extent(facts._replace(nbytes=0), 0)
     return _Extent(facts, operand.adapter.address(operand.array))
@@ -174,6 +175,7 @@ class _AddressOnly:
     def __init__(self, facts: Facts, address: int) -> None:
         self.__array_interface__ = {
             "version": 3,
+            # Raw bytes of the size of an element, because NumPy has no bfloat16, for example.
             "typestr": f"|V{facts.nbytes // layout.count(facts)}",
             "shape": facts.shape,
             "strides": facts.strides,

@@ -62,5 +62,6 @@ def options(
         "detach": detach,
         "readonly": readonly,
     }
+    # A keyword that was not given must not reset the value of the outer block.
     given = {name: value for name, value in given.items() if value is not None}
     return scope(defaults()._replace(**parse_values(given)))

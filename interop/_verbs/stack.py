@@ -105,6 +105,8 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
     rest = {name: value for name, value in keywords.items() if name != "copy"}
     job = _Job(to, registry.find(to), parse_request(keywords), rest)
     facts, alike, items = common_facts(_listed(arrays, job.target), job.request)
+    # The shape of an object that is read first is certain only after the read, and so is the
+    # range of the axis. `_stack_at_target` checks the axis then.
     if not _is_any_read(items):
         axis = _parse_axis(axis, facts)
     if job.request.copy is False:
@@ -121,6 +123,7 @@ def stack(arrays: Iterable[Any], to: Any, /, axis: int = 0, **keywords: Any) -> 
 def _listed(arrays: Iterable[Any], to: Adapter) -> list[Any]:
     """Return the arrays as a list, or raise an error if `arrays` is an array, a dict or empty."""
     if adapter := registry.adapter_of(type(arrays)):
+        # An array is an iterable of its rows, but a call that stacks the rows again is a mistake.
         facts = adapter.describe(arrays)
         hint = facts.unsupported or f'Use interop.convert(x, "{to.name}") instead.'
         reason = f"stack takes a list of arrays, and {facts} is one array already"
@@ -177,12 +180,14 @@ def _stack_at_source(items: list[Any], axis: int, here: Device, job: _Job) -> An
     """
     source = registry.identify(items[0]).adapter
     if not here.is_host and job.ends_on_host(here):
+        # A download follows the work on the stream of the caller, so the stacking before it must.
         _wait_for_request(source, here, job.request)
     stacked = _stack(source, items, axis)
     if stacked is NotImplemented:
         return NotImplemented
     result = convert_computed(stacked, job.to, job.keywords)
     if result is stacked:
+        # No conversion took place, which would have ordered the two streams.
         _let_request_wait(result, job)
     return result
 
@@ -197,6 +202,7 @@ def _stack_at_target(items: list[Any], axis: int, here: Device, job: _Job) -> An
 
     def convert_next(x: Any) -> Any:
         result = convert_computed(x, job.to, keywords)
+        # The first result decides about the device of all further arrays.
         keywords["device"] = device_of(result)
         return result
 

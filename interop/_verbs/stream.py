@@ -31,12 +31,14 @@ def stream(s: Any, /) -> AbstractContextManager[None]:
     InvalidOptionError
         `s` is not a stream. The call raises this, before the block.
     """
+    # Parsed here, because `_scope` would raise the error only when the block is entered.
     return _scope(parse_stream(s))
 
 
 @contextmanager
 def _scope(current: Stream) -> Iterator[None]:
     with ExitStack() as stack:
+        # A framework that is not imported has no work that the stream could order.
         for adapter in registry.loaded_adapters():
             stack.enter_context(adapter.using(current))
         yield

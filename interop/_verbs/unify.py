@@ -92,14 +92,18 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
     def convert_next(x: Any) -> Any:
         return convert_computed(x, to, keywords)
 
+    # The leader is converted first, because only the result tells the device for all.
     first = annotate(convert_next, arrays[leader], leader)
+    # The tuple `arrays` keeps all objects alive, so an id stands for one object.
     results = {id(arrays[leader]): first}
     keywords["device"] = device_of(first)  # for all further arrays
     for i, x in enumerate(arrays):
         if id(x) not in results:
             results[id(x)] = annotate(convert_next, x, i)
     unified = tuple([results[id(x)] for x in arrays])
+    # Arrays of one class can be used together with their masks and units (decision 0026).
     if len(set(map(type, unified))) > 1:
+        # `annotate_each` is lazy, so `list` makes the calls.
         list(annotate_each(_check_class, list(unified)))
     return unified
 

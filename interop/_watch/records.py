@@ -129,6 +129,7 @@ class Summary(tuple[Sum, ...]):
         """Make a summary of records."""
         sums: dict[tuple[str, str, str], Sum] = {}
         for record in records:
+            # Records with one route, reason and line have one remedy, so they are added up.
             key = record.route, record.reason, record.where
             sums[key] = sums.get(key, Sum(*key)).plus(record)
         return cls(sorted(sums.values(), key=_COSTS, reverse=True))

@@ -114,7 +114,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     >>> [(record.route, record.bytes_copied) for record in seen]
     [('numpy on cpu -> torch on cpu', 0), ('torch on cpu -> numpy on cpu', 12)]
     """
-    # Checked before `_scope`, because a generator function would raise the error in the block.
+    # Checked here, because `_scope` would raise the error only when the block is entered.
     if keep is not None and not is_integer(keep, 0):
         raise invalid("keep", keep, "an integer from 0 up, or None to keep all records")
     return _scope(Watch(keep))
