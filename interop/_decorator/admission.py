@@ -19,6 +19,7 @@ _PROTOCOLS: Final = frozenset({
     "__cuda_array_interface__",
     "__dlpack__",
 })  # fmt: skip
+# Weak, so that the cache keeps no class alive.
 _has_protocol: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
 """Whether a class offers an array protocol."""
 
@@ -31,6 +32,7 @@ def has_protocol(x: Any) -> bool:
     try:
         offers = _has_protocol[cls]
     except KeyError:
+        # Only classes are searched, because `getattr` on the object may run a property.
         offers = any(not _PROTOCOLS.isdisjoint(vars(base)) for base in cls.__mro__)
         _has_protocol[cls] = offers
     return offers or not _PROTOCOLS.isdisjoint(getattr(x, "__dict__", ()))
@@ -73,6 +75,7 @@ class Admission:
                 f"if {self.name} can compute each block without the others, decorate it with "
                 "per_block=True and pass the array as an argument of its own.",
             )
+        # A function would compute with the values under a mask, for example (decision 0030).
         if reason := adapter.why_misread(x):
             raise errors.UnsupportedArrayError(
                 reason,

@@ -60,6 +60,7 @@ class ArgumentConverter:
                 return self._convert_plain_arguments(args, kwargs)
             except fastpath.REFUSED:
                 pass
+        # Not all arguments are plain. The walk below starts again from the original arguments.
         visitor = self._make_visitor()
         # One converter, so that an object that is passed twice is converted once.
         out = list(args)
@@ -127,10 +128,12 @@ class ArgumentConverter:
         for key, x in pairs:
             if type(x) in atoms:
                 continue
+            # The arguments stay alive during the loop, so an id stands for one object.
             if (i := id(x)) not in converted:
                 converted[i] = share(x)
             out[key] = converted[i]
             if result_converter is None:
+                # A native call that made another array has read host memory, so no device is asked.
                 on_host = converted[i] is not x
                 result_converter = self._find_result_converter(x, on_host=on_host)
         return result_converter
@@ -146,6 +149,7 @@ class ArgumentConverter:
             return self._converter_to(namespace, adapter, adapter.describe(x).device)
         if not on_host and adapter.device_kinds != HOST:
             return self._converter_to(adapter.name, adapter, adapter.describe(x).device)
+        # Kept for each framework, because most results go to the host.
         cached = self._to_host.get(adapter)
         if cached is None:
             cached = self._to_host[adapter] = self._converter_to(adapter.name, adapter, CPU)

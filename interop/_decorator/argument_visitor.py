@@ -57,6 +57,7 @@ class ArgumentVisitor:
         if adapter is not None:
             self._admission.check(x, adapter)
         elif not self._has_result_converter and registry.namespace_of(x) is None:
+            # No framework makes arrays of this class, so no result can be converted back to it.
             return self._convert_unregistered(x)
         if self.first is None:
             self.first = x
@@ -76,6 +77,7 @@ class ArgumentVisitor:
             try:
                 return self._converter.convert(x)
             except errors.NotAnArrayError:
+                # An object without a protocol is not an array, and passes through.
                 return x
         if has_protocol(x):
             self._admission.check_foreign(x)

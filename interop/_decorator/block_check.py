@@ -96,6 +96,7 @@ def _find_dependent_axis(
         part = _values(call, blocks, [_cut(sample, axis) for sample in samples])
         if _is_close(_cut(whole, axis), part):
             continue
+        # A random function differs between two calls with one sample, and is not refused.
         is_random = not _is_close(whole, _values(call, blocks, samples))
         return None if is_random else axis
     return None
@@ -142,6 +143,7 @@ def _values(call: BlockCall, blocks: Sequence[Block], samples: list[NDArray[Any]
         request = Request(dtype=facts.dtype, device=facts.device, casting="unsafe")
         arguments.append(convert_by_request(sample, adapter.name, request))
     result = call(*arguments)
+    # complex128 stores numbers of nearly all dtypes, so one comparison serves every result.
     request = Request(dtype="complex128", device=CPU, casting="unsafe", detach=True)
     return convert_by_request(result, "numpy", request)
 
@@ -149,6 +151,7 @@ def _values(call: BlockCall, blocks: Sequence[Block], samples: list[NDArray[Any]
 def _is_close(a: NDArray[Any], b: NDArray[Any]) -> bool:
     import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
+    # Finite values only, because an inf would make the tolerance infinite.
     magnitudes = np.abs(a[np.isfinite(a)])
     limit = _TOLERANCE * float(magnitudes.max(initial=0))
     return bool(np.allclose(a, b, rtol=0, atol=limit, equal_nan=True))

@@ -58,6 +58,7 @@ class Converter(NamedTuple):
         else:
             result = share_plain(x, self.to)
         if result is x and not self.keeps_native:
+            # The array may be on a wrong device. KeyError is one of `fastpath.REFUSED`.
             raise KeyError
         return result
 

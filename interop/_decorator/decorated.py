@@ -84,6 +84,7 @@ def find_by_name(function: Any) -> Any:
     """Return the object at the module and qualified name of a function, or None."""
     module = getattr(function, "__module__", None) or ""
     found: Any = sys.modules.get(module)
+    # No attribute has a name in angle brackets, so the search of a local function finds None.
     for part in getattr(function, "__qualname__", "<nameless>").split("."):
         found = getattr(found, part, None)
     return found

@@ -141,6 +141,7 @@ def make_boundary(settings: Settings, parameters: Parameters) -> Boundary:
 
 
 def _decorate(settings: Settings, function: Any) -> Any:
+    # Above `staticmethod`, the decorator gets a descriptor, which holds the function.
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(_decorate(settings, function.__func__))
     _check_is_function(function)
@@ -152,6 +153,7 @@ def _decorate(settings: Settings, function: Any) -> Any:
 def _make_wrapper(settings: Settings, function: Any) -> Any:
     parameters = Parameters.of(function, settings.only)
     wrapper = wrap(function, make_boundary(settings, parameters))
+    # Outside of the boundary, so that a lazy array is split before its blocks are converted.
     if settings.per_block:
         wrapper = run_per_block(wrapper, parameters)
     return wrapper

@@ -90,6 +90,7 @@ class NamespaceInjector:
 
         treatment = Treatment(on_array, on_foreign=on_foreign)
         visitor = TreeConverter(None, treatment, always_rebuild=False)
+        # The converted arguments are dropped, because the walk only collects arrays.
         self._parameters.convert(visitor, list(args), {}, args, kwargs)
         return arrays, others
 

@@ -78,6 +78,7 @@ class BlockMapper:
             return self._function(*args, **kwargs)
         arrays = list(keys.values())
         lazy = cast("LazyAdapter", registry.adapter_of(type(arrays[0])))
+        # The defaults of the caller travel with the call: a task may run anywhere.
         call = BlockCall(wrapper, args, kwargs, tuple(keys), lazy=lazy.name, request=defaults())
         return _map(call, lazy, arrays)
 
@@ -229,6 +230,7 @@ def _try_out(call: BlockCall, blocks: list[tuple[Adapter, Any]]) -> Any:
                 "learn the dtype of the result. Without per_block=True the function can be passed "
                 "to dask.array.map_blocks, with dtype= and meta=."
             )
+        # Raises `first` again, because the second exception has been handled.
         raise
 
 

@@ -124,6 +124,7 @@ def _name_of(framework: Any) -> str:
 
 
 def _is_word(value: Any, word: str) -> bool:
+    # The class is tested first, because `==` of an array is an array.
     return isinstance(value, str) and value == word
 
 

@@ -45,9 +45,11 @@ class Parameters:
         self.prefix = f"in the arguments of {name}: "
         self.known = known
         kinds = {name: one.kind for name, one in known.items()}
+        # The kinds are ordered, and the two positional ones come first.
         self.positional = [n for n, kind in kinds.items() if kind <= kind.POSITIONAL_OR_KEYWORD]
         var_positional = [n for n, kind in kinds.items() if kind is kind.VAR_POSITIONAL]
         var_keyword = [n for n, kind in kinds.items() if kind is kind.VAR_KEYWORD]
+        # If the signature is unknown, messages name the arguments args[0], args[1] and so on.
         self.rest = (*var_positional, "args")[0]
         self.others = (*var_keyword, None)[0]
         # `self` may be an array-like object, which a method must get as it is.

@@ -91,6 +91,7 @@ class Exported:
             reason = f"{facts.needs_read}, and has no memory yet"
             hint = "Pass interop.to_numpy(x), or what else computes it."
             raise source.refusal(errors.UnsupportedArrayError, reason, hint)
+        # Without keywords, only `options(detach=True)` around this call can allow it.
         if facts.gradient and not parse_request({}).detach:
             reason = "it requires grad, and the consumer would cut it off its graph"
             hint = "Export it within interop.options(detach=True) to allow that."
@@ -107,6 +108,7 @@ class Exported:
             return CPU
         # The framework numbers its device itself. If that fails, `__dlpack__` raises the error.
         with suppress(Exception):
+            # Unordered, because a question about the device must not make a stream wait.
             lender = lend(self._source, self._source.array, UNORDERED)
             kind, index = lender.__dlpack_device__()
             return int(kind), int(index)
@@ -154,6 +156,7 @@ class Exported:
             An argument has a value that the standard does not allow.
         """
         start = perf_counter()
+        # The standard's rules for the arguments apply before anything is done (decision 0033).
         version = dlpack_arguments.parse_max_version(max_version)
         request = parse_request({"copy": copy})
         device = self._resolve_device(dlpack_arguments.parse_device(dl_device))
@@ -165,6 +168,7 @@ class Exported:
             version = None
         unflagged = None if is_versioned else _UNVERSIONED
         plan = plan_export(self._source, device, request, unflagged)
+        # The policy is asked before `make_capsule`, which makes a copy if the plan has one.
         policy.enforce(plan, request)
         lent, plan = make_capsule(self._source, plan, handle, version)
         if plan.readonly and not capsule.is_named(lent, capsule.VERSIONED_NAME):
@@ -191,6 +195,7 @@ class Exported:
         """
         start = perf_counter()
         self._check_on_host()
+        # The constructor has checked the gradient, so `detach=True` drops nothing unasked.
         if dtype is None:
             return convert_computed(self._origin, "numpy", {"copy": copy, "detach": True})
         # With copy=True, the cast below makes the copy.
@@ -223,6 +228,7 @@ class Exported:
 
     def _resolve_device(self, wanted: Device | None) -> Device:
         """Return the device for the memory, by default the current device."""
+        # Consumers repeat this pair, whose numbers come from the framework and not from interop.
         if wanted is None or wanted == self.__dlpack_device__():
             return self._source.device
         if wanted.is_host:

@@ -82,6 +82,7 @@ def lend(source: ExportSource, x: Any, stream: int | None) -> Any:
     lease = getattr(lender, "lease", None)
     if lease is None:
         return lender
+    # The lease orders the release after the consumer's stream (dlpack#176, decision 0010).
     return adapter.export(adapter.owned(x, lease), unordered)
 
 
@@ -130,4 +131,5 @@ def _consumer_stream(stream: int | None, device: Device, unordered: Stream) -> S
     """Return the stream with the handle that the consumer passed."""
     if stream == UNORDERED:
         return unordered
+    # None, and 0 on ROCm, is the default stream in the standard.
     return find_stream(stream or LEGACY, device)

@@ -69,6 +69,7 @@ def plan_export(
         The export takes a copy, and the adapter cannot copy the array.
     """
     facts = source.facts
+    # A write to one of several overlapping elements would change the others, too.
     readonly = facts.readonly or layout.overlaps(facts)
     reason = _why_not_shareable(source, device)
     if not reason and readonly and unflagged:
@@ -88,6 +89,7 @@ def plan_export(
         dtype=facts.dtype,
         steps=(step,),
         reason=reason or f"the consumer can use the same memory on {device}",
+        # A copy can always be written to.
         readonly=readonly and not reason,
     )
 
@@ -112,6 +114,8 @@ def plan_cast(facts: Facts, dtype: str) -> Plan:
 def _why_not_shareable(source: ExportSource, device: Device) -> str | None:
     """Return why no consumer can use the memory as it is, or None."""
     facts = source.facts
+    # The first reason is shown. The address comes last, because reading it takes longest
+    # (decision 0003).
     return (
         facts.needs_read
         or facts.not_shareable
