@@ -76,6 +76,7 @@ class Reason(str):
         self.hint = hint
         return self
 
+    # The method of `str` would pass the complete text as the reason.
     def __getnewargs__(self) -> tuple[Any, ...]:
         """Return the arguments of the constructor, for copies and pickles."""
         return self.reason, self.hint
@@ -186,10 +187,12 @@ class NotAnArrayError(InteropError, TypeError):
     """An object that is not an array and has no array protocol."""
 
 
+# The array API standard requires a BufferError of `__dlpack__` if the memory cannot be exported.
 class UnsupportedArrayError(InteropError, TypeError, BufferError):
     """An array without plain numbers, or with a dtype or device unknown to the target."""
 
 
+# For copy=False, `__dlpack__` raises a BufferError, and numpy.asarray raises a ValueError.
 class CopyRequiredError(InteropError, BufferError, ValueError):
     """Memory that cannot be shared, where a copy was forbidden."""
 
@@ -202,6 +205,7 @@ class HostCopyWarning(UserWarning):
     """A transfer between the host and a device, where the policy asks for a warning."""
 
 
+# `torch.Tensor.numpy` raises a RuntimeError for such a tensor.
 class GradientError(InteropError, RuntimeError):
     """An array that requires grad, where the result would lose the gradient."""
 

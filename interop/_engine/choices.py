@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from interop._model.conversion import Conversion
 
 
+# A call of torch takes longer than a call of NumPy. Up to this size, the faster copy of torch does
+# not make up for that (decision 0014).
 _LARGE: Final = 4 * 1024 * 1024
 """Number of bytes from which the speed of a copy matters more than the cost of its call."""
 
@@ -58,6 +60,7 @@ def _reachable_device(conversion: Conversion) -> Device:
     if here.is_host:
         return here
     placed = None
+    # Sharing on the device comes before the download, because sharing copies nothing.
     if here.kind in target.device_kinds:
         placed = target.resolve_device(here)
     if isinstance(placed, Device):
@@ -144,6 +147,7 @@ def shared_dtype(
         return facts.dtype
     if target_lacks:
         return dtype
+    # From here on, both sides can cast.
     if device == facts.device:  # nothing travels
         at_source = writes_first or not _is_better_at_target(conversion)
     else:

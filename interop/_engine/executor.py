@@ -96,6 +96,7 @@ def _share_host(plan: Plan, conversion: Conversion) -> list[Call]:
 
 
 def _readonly_view(array: NDArray[Any]) -> NDArray[Any]:
+    # A view has its own flags. The array of the caller must stay writable.
     view = array.view()
     view.flags.writeable = False
     return view
@@ -131,10 +132,12 @@ def _order(
     """Add the calls that order a download after the stream, or the stream after an upload."""
     here = conversion.facts.device
     if not plan.device.is_host:
+        # A share at the end has ordered the stream already, in `_share_device`.
         if plan.steps[-1].writes:
             return (*calls, _wait_for_copy(stream, plan.device, conversion.target))
     elif not here.is_host:
         reader = conversion.target
+        # An object without a framework has no stream that could wait, so the target downloads.
         if here.kind in conversion.source.device_kinds:
             reader = conversion.source
         return (_wait_before_copy(stream, here, reader), *calls)

@@ -52,6 +52,7 @@ _NOTHING_TO_DO: Final = (None, None, None)
 compiled_module: Final = find_compiled("interop._engine._fastpath")
 _tracers: Final[list[Adapter]] = []
 """The adapters that `is_traced` asks. A list, because `torch.compile` cannot trace the registry."""
+# The name belongs to the key, because a target has several: a text, a module and a class.
 _registered: Final[set[tuple[Adapter, Adapter, object]]] = set()
 
 
@@ -73,6 +74,7 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
     to : str, module or class
         The name of the target in calls.
     """
+    # The lock is not taken, because each planned conversion of a plain array passes here.
     if (source, target, to) in _registered:
         return
     with plan_cache.LOCK:
@@ -148,6 +150,7 @@ def register_all(adapters: Iterable[Adapter]) -> None:
 def paused() -> Iterator[None]:
     """Plan every conversion inside the ``with`` block: empty the table and the plan cache."""
     with plan_cache.LOCK:
+        # While another watch is open, the table is empty already.
         if not plan_cache.pauses:
             TRACEABLE.update({to: dict(row) for to, row in TABLE.items()})
         _tracers[:] = registry.loaded_adapters()
@@ -156,6 +159,7 @@ def paused() -> Iterator[None]:
     try:
         yield
     finally:
+        # All items are equal, so watches may end in any order.
         plan_cache.pauses.pop()
 
 

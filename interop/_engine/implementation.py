@@ -71,9 +71,11 @@ def _for_target(to: str) -> Callable[..., Any]:
 
     # Each array passes here, so the body is dense.
     def convert(x: Any, /, **keywords: Any) -> Any:
+        # detach=True is the only keyword that has a native call.
         if not keywords or (len(keywords) == 1 and keywords.get("detach") is True):
             try:
                 is_plain, share, share_detached = row[type(x)]
+                # The entry says that the array is of the target framework already.
                 if is_plain is None:
                     return x
                 if is_plain(x):

@@ -40,6 +40,7 @@ def execute_lazy(
         # The caller has been warned once, for all blocks.
         request = request._replace(host_copy="allow")
     lazy = cast("LazyAdapter", whole.source if whole.source.lazy else whole.target)
+    # Other processes register the blocks when they get them. This process may compute blocks, too.
     wire.register_blocks(lazy.name, conversion.block.target.name)
     if whole.source.lazy:
         return _map(conversion, plan, x, request, convert_now), plan
@@ -62,6 +63,7 @@ def _map(
             to=target.name,
             request=wire.request_to_dict(request),
         )
+        # A block without elements is converted now. So Dask knows the class of the results.
         meta, _ = convert_now(conversion.meta, target.name, request)
         x = lazy.map(function, [x], empty_like(target, meta))
     chunks = conversion.whole.request.chunks
@@ -80,6 +82,7 @@ def _split(
     foreign_class = None
     if whole.facts.framework != whole.source.name:
         foreign_class = whole.facts.framework
+    # An operand is not identified again, so a foreign object is opened only once.
     operand = Operand(whole.source, x, foreign_class)
     array, done = convert_now(operand, target.name, request)
     cut = partial(wire.view_block, x=array, framework=target.name)
@@ -97,6 +100,7 @@ def empty_like(adapter: Adapter, x: Any) -> Any:
     An array without axes keeps its element.
     """
     ndim = len(adapter.describe(x).shape)
+    # An array without axes gets the index `...`. The index `()` would make a scalar of an ndarray.
     index = (slice(0, 0),) * ndim or ...
     return adapter.with_numpy_dtype(adapter.view(x, index))
 
@@ -111,6 +115,7 @@ def _with_chunks(function: Callable[..., Any], *args: Any) -> Any:
     """
     try:
         return function(*args)
+    # Dask divides by the chunk size, so chunks=0 gives a ZeroDivisionError.
     except (ValueError, TypeError, ZeroDivisionError) as error:
         chunks = text.short_repr(args[-1])
         shape = tuple(args[0].shape)

@@ -126,6 +126,7 @@ def _contiguous_strides(shape: tuple[int, ...], size: int) -> Iterator[int]:
 
 def is_known(facts: Facts) -> bool:
     """Whether the shape is known. A lazy array can have an unknown shape until the computation."""
+    # Dask states an unknown length as nan.
     return not any(map(math.isnan, facts.shape))
 
 
@@ -193,6 +194,7 @@ def _plan_split(conversion: LazyConversion) -> Plan:
     planner.check_gradient(whole)
     plan = reading.plan_with_read(conversion.block)
     share = Step(Verb.SHARE, "target", plan.device, plan.dtype)
+    # A dataset may be larger than the memory, so it is not read as a whole.
     if facts.needs_read and is_dataset(conversion.origin):
         reason = "it is read block by block"
         return plan._replace(target=whole.target.name, steps=(share,), reason=reason, later=plan)
@@ -225,6 +227,7 @@ def _plan_computed(conversion: LazyConversion) -> Plan:
     whole = conversion.whole
     reading.check_copy(whole)
     request = whole.request
+    # The facts of an array of unknown shape have 0 bytes, and every policy would allow that.
     limits = request.host_copy == "error" or request.max_host_bytes < math.inf
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size"
@@ -233,6 +236,7 @@ def _plan_computed(conversion: LazyConversion) -> Plan:
     block = conversion.block._replace(request=request_after_computing(conversion))
     rest = planner.make_plan(block)
     plan = reading.join(whole.facts, rest, block.facts, Verb.COMPUTE)
+    # The rest was planned without a policy, because the computed bytes must be in the sum.
     policy.check(plan, request)
     return plan
 

@@ -56,6 +56,7 @@ def parse_request(
     TypeError
         A keyword does not exist.
     """
+    # The parts of a larger conversion pass no keywords. The request of a part is the default.
     if not keywords:
         return defaults()
     for name in keywords:
@@ -68,6 +69,8 @@ def parse_request(
 
 def _keyword_hint(name: str, value: object, verb_keywords: Mapping[str, tuple[str, ...]]) -> str:
     """Suggest the keyword that a caller most likely meant, and list the existing keywords."""
+    # Only `interop.options` sets the policy. A keyword of a call would hide the copies that the
+    # policy should find (decision 0016).
     if name in Request._fields:
         return f"It is set for all calls by interop.options({name}={text.short_repr(value)})."
     known = (*_KEYWORDS, *verb_keywords)
@@ -156,6 +159,7 @@ def parse_stream(spec: Any) -> Stream:
         The value is neither of the two.
     """
     if hasattr(spec, "__cuda_stream__"):
+        # The object is kept, because a stream that is deleted cannot be waited for later.
         return Stream(int(spec.__cuda_stream__()[1]), spec)
     if is_integer(spec, UNORDERED):
         return Stream(spec)

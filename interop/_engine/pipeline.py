@@ -59,6 +59,7 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
     try:
         # `interop._engine.plan_cache` explains the key.
         key = (to, type(x), FINGERPRINTS[type(x)](x), defaults())
+        # Sorting would slow down each call. So each order of the keywords has its own entry.
         for item in keywords.items():
             key += (item, type(item[1]))
         result = x
@@ -71,6 +72,7 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
         return result
     # Outside the `except` block, so that errors for the user do not show the KeyError of the cache.
     if compute:
+        # This default is not in the key, because conversions of lazy arrays are never cached.
         keywords = {"compute": True, **keywords}
     if events.observers:
         return _convert_observed(x, to, keywords)
@@ -83,6 +85,7 @@ def _convert_observed(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
     if fastpath.is_traced():
         return fastpath.share_traced(x, to)
     start = perf_counter()
+    # There is no key, because nothing is cached while somebody observes.
     result, plan = convert_by_plan(x, to, keywords)
     events.notify(plan, perf_counter() - start)
     return result
@@ -107,12 +110,14 @@ def convert_by_plan(
     plan : Plan
         The plan that was carried out.
     """
+    # A plan that is not strict allows a cast of a stated dtype. The dtype that is read is checked.
     plan, array, conversion = prepare(x, to, keywords, strict=False)
     if isinstance(conversion, lazy_planner.LazyConversion):
         return _convert_lazy(plan, array, conversion)
     if reading.is_read_first(conversion.source, conversion.facts):
         request = reading.request_after_reading(conversion.request)
         return _convert_read(conversion, array, request)
+    # The warning comes first. A filter that turns the warning into an error prevents the copy.
     policy.warn(plan, conversion.request)
     calls = make_calls(plan, conversion)
     # From now on, plain arrays of this class take the fast path.
@@ -136,6 +141,7 @@ def _convert_again(conversion: Conversion, x: Any, refusal: BufferError) -> tupl
     UnsupportedArrayError
         A framework has refused the copy, too.
     """
+    # Some errors of interop are BufferErrors, too. The message is complete, and a copy is no help.
     if isinstance(refusal, errors.InteropError):
         raise refusal
     reason = errors.without_stop(str(refusal))
@@ -183,6 +189,7 @@ def _convert_read(conversion: Conversion, x: Any, request: Request) -> tuple[Any
 
 def _convert_part(x: Any, to: str, request: Request) -> tuple[Any, Plan]:
     """Convert an array as a part of another conversion, without a notice to the observers."""
+    # As defaults, the values of the request are not parsed and checked again.
     with scope(request):
         return convert_by_plan(x, to, {})
 
@@ -219,6 +226,7 @@ def prepare(
     conversion : Conversion or LazyConversion
         The facts that the plan was made of.
     """
+    # A wrong target is reported first, then a wrong keyword, then a wrong array.
     target = registry.find(to)
     request = parse_request(keywords)
     operand = registry.identify(x, target)
@@ -229,6 +237,7 @@ def prepare(
     conversion = Conversion(facts, source, target, request, address=address)
     lazy_planner.check_chunks(conversion)
     if source.lazy or target.lazy:
+        # `array` may be an opened object. A dataset is recognised by the object of the caller.
         lazy_conversion = lazy_planner.make_lazy_conversion(conversion, registry.unwrap(x), array)
         return lazy_planner.plan_lazy(lazy_conversion), array, lazy_conversion
     return reading.plan_with_read(conversion, strict=strict), array, conversion

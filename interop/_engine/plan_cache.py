@@ -44,7 +44,9 @@ _MAX_PLANS: Final = 1024
 
 def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
     """Cache the calls of a plan."""
+    # Reads take no lock. A look-up during a change misses at worst, and a plan is made.
     with LOCK:
+        # A conversion that began before the watch must not fill the cache that the watch emptied.
         if pauses:
             return
         if len(CALLS) >= _MAX_PLANS:
@@ -56,6 +58,7 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
 def is_cacheable(key: tuple[Any, ...], plan: Plan, conversion: Conversion) -> bool:
     """Return whether a plan is valid for all arrays with a key."""
     _, _, fingerprint, *_ = key
+    # The fingerprint is None if the array alone does not determine the facts.
     if fingerprint is None or conversion.request.stream is not None:
         return False
     # On a device, the plan depends on the current device, and on whether a graph is captured.

@@ -46,6 +46,8 @@ def make_plan(conversion: Conversion) -> Plan:
     CopyRequiredError, HostCopyError
     """
     device = _resolve_device(conversion)
+    # The names are compared, because a foreign object may have the adapter of NumPy, but is not an
+    # array of NumPy.
     if conversion.facts.framework == conversion.target.name:
         plan = _plan_within(conversion, device)
     else:
@@ -55,6 +57,7 @@ def make_plan(conversion: Conversion) -> Plan:
     if conversion.request.copy is False and not plan.zero_copy:
         reason = f"it takes a copy, because {plan.reason}"
         raise conversion.refusal(errors.CopyRequiredError, reason, copy_hint(conversion, plan))
+    # The policy comes last, because the message of the error shows the complete plan.
     policy.check(plan, conversion.request)
     return plan
 
@@ -76,6 +79,7 @@ def _resolve_device(conversion: Conversion) -> Device:
         device = target.resolve_device(asked)
     if isinstance(device, Device):
         return device
+    # The target can use this kind of device, but this process does not have the device.
     if asked is None or asked.kind in target.device_kinds:
         raise conversion.refusal(errors.DeviceUnavailableError, device)
     raise conversion.refusal(errors.InvalidOptionError, device)
@@ -84,6 +88,7 @@ def _resolve_device(conversion: Conversion) -> Device:
 def _default_device(target: Adapter, here: Device) -> Device | str:
     """Return the device of the result if the caller asks for none, or the reason why not."""
     if here.kind in target.device_kinds:
+        # This may fail although the array exists. For example, torch may be built without CUDA.
         device = target.resolve_device(here)
         if isinstance(device, Device):
             return device
@@ -96,6 +101,8 @@ def _default_device(target: Adapter, here: Device) -> Device | str:
 def _plan_within(conversion: Conversion, device: Device) -> Plan:
     """Plan for an array of the target framework. The array is kept unless it has to change."""
     facts = conversion.facts
+    # An array that stays is not checked for plain numbers and gradients (decision 0009). So any
+    # dtype may stay, and only a requested dtype is checked.
     dtype = facts.dtype
     if conversion.request.dtype:
         dtype = _result_dtype(conversion)
@@ -155,6 +162,7 @@ def _find_copies(
     last = join(moves(meet, device), casts(shared, dtype))
     if first is None and last is None:
         # Nothing has to change. A copy may still be wanted, and either side could make it.
+        # A requested copy already protects read-only memory, so `protects` must not raise then.
         reason = asks_copy(conversion) or protects(conversion)
         if reason is None or choices.copies_at_source(conversion):
             return shared, reason, None
@@ -200,6 +208,7 @@ def _finish(conversion: Conversion, steps: list[Step], reason: str | None) -> Pl
         reason = f"it is {target.name}'s already"
     elif reason is None:
         reason = f"both can use the same memory on {last.device}"
+        # Any other target gets read-only memory only with readonly="share", as a writable array.
         if target.honours_readonly:
             readonly = facts.readonly or layout.overlaps(facts)
     return Plan(
@@ -251,6 +260,7 @@ def _result_dtype(conversion: Conversion) -> str:
     facts = conversion.facts
     dtype = conversion.request.dtype or facts.dtype
     reason = conversion.target.why_no_dtype(dtype)
+    # Only the class of the array knows whether a mask or a unit survives a cast (decision 0026).
     if facts.unsupported and dtype != facts.dtype:
         reason = facts.unsupported
     elif reason is None and conversion.request.casting == "same_kind":

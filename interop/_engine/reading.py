@@ -40,6 +40,7 @@ def read(source: Adapter, x: Any, foreign_class: str, target: Adapter | None = N
     """
     array = cast("ReadAdapter", source).read(x)
     operand = registry.identify(array, target)
+    # A computed array is named after the framework of the blocks.
     if source.lazy:
         return operand
     return operand._replace(foreign_class=foreign_class)
@@ -65,6 +66,7 @@ def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
         facts=conversion.facts._replace(needs_read=None), request=request
     )
     plan = join(conversion.facts, planner.make_plan(expected), conversion.facts)
+    # This comes last, so that a wrong device or dtype is reported first.
     check_copy(conversion)
     return plan
 
@@ -91,6 +93,7 @@ def join(stated: Facts, rest: Plan, facts: Facts, verb: Verb = Verb.READ) -> Pla
     `stated` describes the object, and `facts` and `rest` are of the array.
     """
     step = Step(verb, "source", facts.device, facts.dtype, facts.nbytes)
+    # The array that was read may stay as it is. The plan then ends with the read.
     following = [s for s in rest.steps if s.verb is not Verb.KEEP]
     reason = str(stated.needs_read)
     if not rest.zero_copy:

@@ -116,6 +116,7 @@ def pack(x: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     ndarray, and the names of the framework and of the device.
     """
     adapter = cast("Adapter", registry.adapter_of(type(x)))
+    # The memory is only read. So neither a gradient nor read-only memory is an obstacle.
     array = _convert(x, "numpy", Request(detach=True, readonly="share"))
     if not array.flags.c_contiguous:
         array = array.copy("C")
@@ -127,6 +128,7 @@ def pack(x: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 def unpack(bits: Any, dtype: Any, to: str, device: str) -> Any:
     """Make the array that `pack` was given, over the memory that has arrived."""
+    # Memory that has arrived may be read-only. It is not copied once more for that reason.
     request = Request(device=Device.parse(device), readonly="share")
     return _convert(bits.view(dtype), to, request)
 
@@ -138,6 +140,7 @@ def request_to_dict(request: Request) -> dict[str, Any]:
     """Return the fields of a request that differ from the defaults."""
     fields = request._asdict()
     defaults_of_fields = Request._field_defaults
+    # The test is `is not`, because a value may define ==. To send a default does no harm.
     return {name: x for name, x in fields.items() if x is not defaults_of_fields[name]}
 
 

@@ -20,6 +20,7 @@ def is_dataset(x: Any) -> bool:
 
     Objects with a memory protocol are not datasets, because sharing their memory reads nothing.
     """
+    # A class has the properties of its instances as attributes, but no data.
     if isinstance(x, type) or not hasattr(type(x), "__getitem__"):
         return False
     if not isinstance(getattr(x, "shape", None), tuple) or not hasattr(x, "dtype"):

@@ -61,6 +61,7 @@ def open_array(x: Any, wanted: str, is_array: Callable[[type], bool]) -> Any:
     protocol = importlib.import_module(_PROTOCOL)
     try:
         array = protocol.open(x)
+    # A lack of memory is not a fault of the object.
     except (errors.InteropError, MemoryError):
         raise
     except Exception as error:  # even a look-up of an attribute may raise anything

@@ -169,6 +169,7 @@ def of_attribute(name: str, public: Collection[str]) -> str:
 
     The hint is empty if no public name is similar.
     """
+    # Python and notebooks look for private names to test what an object can do.
     if name.startswith("_"):
         return ""
     start, _, package = name.partition("_")

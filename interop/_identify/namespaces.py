@@ -42,6 +42,7 @@ def find(to: str | ModuleType) -> Adapter | None:
         adapter = importlib.import_module(_ADAPTER).make_adapter(module)
         if adapter is None:
             return None
+        # Two threads may try one module, and both must use one adapter.
         _adapters.setdefault(module, adapter)
     return _adapters[module]
 
@@ -83,6 +84,7 @@ def why_not(module: ModuleType) -> str:
 
 def _module(name: str) -> ModuleType | None:
     """Return the module of that name. It is imported only if its source declares a namespace."""
+    # For a module that is imported already, no code would run, so it needs no declaration.
     if name in sys.modules or not _is_declared(name):
         return sys.modules.get(name)
     try:

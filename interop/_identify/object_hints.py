@@ -92,6 +92,7 @@ def of_object(x: Any, to: str, is_array: Callable[[Any], bool]) -> Reason:
     if isinstance(x, type):
         name = f"{x.__module__}.{x.__qualname__}"
         return Reason(f"{name} is a class and not an array", "Pass an instance of it.")
+    # The name is compared, because `types.CapsuleType` exists only since Python 3.13.
     if class_name == "PyCapsule":
         hint = "Pass the array that made it instead."
         return Reason("a raw capsule can be used only once", hint)
@@ -201,6 +202,7 @@ def _is_ragged(items: list[Any]) -> bool:
     return len(lengths) > 1
 
 
+# The first class that fits counts. For example, a file comes first because it is an iterator, too.
 _BUILTINS: Final[tuple[tuple[Any, str | Callable[[Any, Callable[[Any], bool]], str]], ...]] = (
     (type(None), _NONE),
     (str, _TEXT),

@@ -36,6 +36,7 @@ class Operand(NamedTuple):
 class UnwrappedOperand(Operand):
     """An array that was taken out of a wrapper object."""
 
+    # A subclass of a NamedTuple cannot add a field, so this is set after the construction.
     wrapper: str
     """The class of the wrapper object."""
 

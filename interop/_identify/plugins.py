@@ -42,6 +42,7 @@ def load(name: str) -> Any:
         raise errors.InvalidOptionError(reason, hint="Uninstall one.")
     try:
         adapter = point.load()
+    # `load` also looks up the adapter in the module, which may raise an AttributeError.
     except (ImportError, AttributeError) as error:
         reason = f"{name} cannot be imported ({error})"
         hint = f"Its adapter is named by an entry point, {point.value}"
@@ -55,6 +56,7 @@ def load(name: str) -> Any:
     return adapter
 
 
+# The search reads metadata of all installed distributions, so it is done once.
 @cache
 def _points() -> dict[str, list[EntryPoint]]:
     points: dict[str, list[EntryPoint]] = {}

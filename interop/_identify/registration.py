@@ -55,6 +55,7 @@ def register(adapter: Adapter) -> None:
 def _check_name_is_free(adapter: Adapter) -> None:
     new = text.full_name(type(adapter))
     old = _registered_class(adapter.name)
+    # An adapter of the same class replaces the old one, as after a reload in a notebook.
     if old not in (None, new):
         reason = f"two adapters are called {adapter.name!r}: {old} and {new}"
         raise errors.InvalidOptionError(reason, hint="Rename or uninstall one.")
@@ -87,6 +88,7 @@ def load(name: str) -> Adapter | None:
     if name in _loaded:
         return _loaded[name]
     if name in shipped.TABLE:
+        # `register` is not needed: the classes are in `_names` already, so no cache becomes wrong.
         return _loaded.setdefault(name, shipped.import_adapter(name))
     if name in plugins.names():
         register(plugins.load(name))
@@ -122,6 +124,7 @@ def framework_of_class(cls: type) -> str | None:
 
 
 def _name_of(cls: type) -> str | None:
+    # The nearest base class decides, so a subclass can have an adapter of its own.
     for class_name in map(text.full_name, cls.__mro__):
         if class_name in _names:
             return _names[class_name]

@@ -20,6 +20,8 @@ from interop._model import text
 if TYPE_CHECKING:
     from interop.adapter import Adapter
 
+# The keys are weak, so that classes that a program makes at run time can be freed. None stands for
+# a class without an adapter, so that the plugins are not searched again.
 _classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
 """Adapters by class: a cache."""
 registration.on_change.append(_classes.clear)
@@ -43,10 +45,13 @@ def identify(x: Any, target: Adapter | None = None) -> Operand:
         The object has an array protocol, and the protocol raised an error (the cause).
     """
     adapter = adapter_of(type(x))
+    # A namespace owns its arrays only as a target. Otherwise the answer of `framework_of` would
+    # depend on earlier conversions (decision 0020).
     if adapter is None and target is not None and isinstance(x, target.array_type):
         adapter = target
     if adapter:
         return Operand(adapter, x)
+    # This comes after the look-up, because most objects are arrays.
     if isinstance(x, Operand):
         return x
     inner = unwrap(x)
@@ -124,6 +129,7 @@ def find(to: Any) -> Adapter:
         return adapter_named(to)
     if isinstance(to, ModuleType):
         return _of_module(to)
+    # An instance is always refused. The class of the instance is only for the hint.
     cls = to if isinstance(to, type) else type(to)
     adapter = adapter_of(cls)
     # A subclass is refused: the result would not be an instance of it.
@@ -187,6 +193,7 @@ def adapter_of_spec(spec: Any) -> Adapter | None:
     is_name = isinstance(spec, str)
     if is_name:
         path = spec  # "torch.float32"
+    # A dtype may be a class, such as numpy.float32.
     elif isinstance(spec, type):
         path = spec.__module__
     else:
@@ -222,4 +229,5 @@ def loaded_adapters() -> list[Adapter]:
 def _is_imported(class_name: str) -> bool:
     """Whether the module of a class has been imported completely."""
     module = sys.modules.get(class_name.rpartition(".")[0])
+    # importlib sets this private flag during an import, which may run in another thread.
     return module is not None and not getattr(module.__spec__, "_initializing", False)

@@ -27,6 +27,8 @@ class ShippedAdapter(NamedTuple):
     """Other top-level packages that define dtypes or devices of the framework."""
 
 
+# The first class of a row also shows whether the framework is imported (see
+# `registry.loaded_adapters`). The further classes are other names, scalars and tracers.
 TABLE: Final[dict[str, ShippedAdapter]] = {
     "numpy": ShippedAdapter(
         "interop.adapters.numpy.adapter", ("numpy.ndarray", "numpy.generic"), "numpy"
@@ -39,6 +41,7 @@ TABLE: Final[dict[str, ShippedAdapter]] = {
     ),
     "jax": ShippedAdapter(
         "interop.adapters.jax",
+        # A tracer stands for an array while JAX traces a function.
         ("jax.Array", "jax.jaxlib._jax.Array", "jax._src.core.Tracer"),
         "array-interop[jax]",
         packages=("jaxlib",),
@@ -72,6 +75,7 @@ def import_adapter(name: str) -> Adapter:
         return cast("Adapter", importlib.import_module(shipped.module).adapter)
     except ImportError as error:
         reason = f"{name} cannot be imported ({error})"
+        # If a dependency is missing instead, its name is in the text of the error.
         if isinstance(error, ModuleNotFoundError) and error.name == name:
             reason = f"{name} is not installed"
         hint = f"Install it with: pip install '{shipped.install}'"

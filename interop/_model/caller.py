@@ -14,6 +14,7 @@ _PACKAGE: Final = __name__.partition(".")[0]
 def caller() -> FrameType:
     """Return the innermost frame outside interop, or the outermost frame if all are inside."""
     frame = sys._getframe(1)  # noqa: SLF001 - `inspect` looks at the source of every frame
+    # Code that `exec` runs may have no name.
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
     return frame

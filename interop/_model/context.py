@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NO_KEYWORDS: Final = Request()
+# This is a context variable, so that threads and asyncio tasks have options of their own.
 _defaults: Final[ContextVar[Request]] = ContextVar("interop_defaults", default=_NO_KEYWORDS)
 
 # Every conversion calls this, so the method is bound once.

@@ -10,8 +10,11 @@ from typing import Final
 from interop.adapter import EXTENDED_DTYPES, PLAIN_DTYPES
 
 NAMES: Final = frozenset((*PLAIN_DTYPES, *EXTENDED_DTYPES))
+# The number in a name is the width in bits. A suffix (float8_e5m2) does not count, and bool has no
+# number.
 _BITS: Final = {name: name.partition("_")[0].lstrip("abcdefghijklmnopqrstuvwxyz") for name in NAMES}
 _SIZES: Final = {name: int(bits or 8) // 8 for name, bits in _BITS.items()}
+# float and bfloat have one rank, because a cast between them only rounds.
 _RANKS: Final = {"bool": 0, "uint": 1, "int": 2, "float": 3, "bfloat": 3, "complex": 4}
 _INTEGERS: Final = (_RANKS["uint"], _RANKS["int"])
 _FLOAT: Final = _RANKS["float"]
@@ -68,6 +71,7 @@ def lost_numbers(source: str, target: str) -> str | None:
     """
     if lost := lost_kind(source, target):
         return lost
+    # By its name this dtype is a float, so `lost_kind` does not refuse it.
     if target == _UNSIGNED_FLOAT and source != target:
         return f"{target} has neither zero nor negative numbers"
     if _rank(source) not in _INTEGERS or _rank(target) not in _INTEGERS:

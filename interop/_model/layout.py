@@ -22,6 +22,7 @@ def overlaps(facts: Facts) -> bool:
     """
     if not facts.nbytes or not facts.strides:
         return False
+    # No step is made along an axis of length 1, so the stride of such an axis may be anything.
     axes = sorted((abs(s), n) for s, n in zip(facts.strides, facts.shape, strict=True) if n > 1)
     reach = facts.nbytes // count(facts)
     for stride, n in axes:

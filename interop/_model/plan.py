@@ -131,6 +131,7 @@ class Plan(NamedTuple):
             lines += ["  its blocks, when they are computed:", str(self.later)]
         return "\n".join(lines)
 
+    # Notebooks call a method of this name.
     def _repr_html_(self) -> str:
         head = ("step", "by", "device", "dtype", "bytes")
         now = html.table(self._headline, head, (step.cells() for step in self.steps))

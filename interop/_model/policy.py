@@ -52,6 +52,7 @@ def warn(plan: Plan, request: Request) -> None:
     """Warn at the line of the caller, if the policy asks for warnings and bytes travel."""
     if request.host_copy != "warn" or not plan.host_bytes:
         return
+    # `warnings.warn` counts frames, and the number of frames inside interop varies.
     frame = caller.caller()
     names = frame.f_globals
     warnings.warn_explicit(

@@ -82,6 +82,7 @@ def protects(conversion: Conversion) -> str | None:
     target = conversion.target
     if target.honours_readonly:
         return None
+    # readonly="share" does not allow this, because one write would change several elements.
     if layout.overlaps(facts):
         return f"its elements overlap in memory, and {target.name} would write to them all the same"
     if not facts.readonly or conversion.request.readonly == "share":
@@ -91,6 +92,7 @@ def protects(conversion: Conversion) -> str | None:
     if conversion.request.readonly != "error":
         return reason
     hint = f'Pass readonly="copy", or {_share_if(facts)}'
+    # With copy=False, readonly="copy" would only lead to the next error.
     if conversion.request.copy is False:
         hint = f"Pass {_share_if(facts)}"
     raise conversion.refusal(errors.CopyRequiredError, reason, hint)
@@ -99,6 +101,7 @@ def protects(conversion: Conversion) -> str | None:
 def _share_if(facts: Facts) -> str:
     """Return the keyword that shares read-only memory, with the condition for safe use."""
     condition = "nobody writes to the result"
+    # Such a reason means that nobody knows whether the memory is read-only (decision 0028).
     if facts.readonly_reason:
         condition = "the memory may be written to"
     return f'readonly="share" if {condition}.'
@@ -106,6 +109,7 @@ def _share_if(facts: Facts) -> str:
 
 def copy_hint(conversion: Conversion, plan: Plan) -> str:
     """Return the hint for an error because of ``copy=False``."""
+    # The keyword is tested first, because `protects` may raise for readonly="error".
     protected = conversion.request.readonly == "copy" and plan.reason == protects(conversion)
     if protected and not layout.overlaps(conversion.facts):
         return f"Leave copy=False out, or pass {_share_if(conversion.facts)}"

@@ -14,6 +14,7 @@ Casting = Literal["same_kind", "unsafe"]
 HostCopy = Literal["allow", "warn", "error"]
 
 
+# The order is that of the parameters in `help()` and of the keywords in messages.
 class Keywords(TypedDict, total=False):
     """Keywords of every function that converts arrays, as documented in `interop.convert`."""
 
@@ -28,6 +29,7 @@ class Keywords(TypedDict, total=False):
     chunks: object
 
 
+# A NamedTuple is hashable if its values are, and the key of the plan cache contains requests.
 class Request(NamedTuple):
     """Checked keywords of one conversion, with the policy that `interop.options` sets.
 
@@ -53,4 +55,5 @@ class Request(NamedTuple):
     compute: bool = False
     chunks: Any = None
     host_copy: HostCopy = "allow"
+    # The type is float only because of inf. Every other limit is an int.
     max_host_bytes: float = math.inf

@@ -21,6 +21,7 @@ def show_keywords(function: Callable[..., Any]) -> None:
 
     The function itself stays as it is. A function without ``**keywords`` keeps its signature.
     """
+    # `inspect.signature` follows `__wrapped__` in the same way, to the first `__signature__`.
     plain = inspect.unwrap(function)
     signature = inspect.signature(plain)
     parameters = list(signature.parameters.values())

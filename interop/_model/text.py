@@ -20,6 +20,7 @@ def short_repr(value: object) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like a misspelt one, or None."""
+    # difflib takes a capital for a different letter, and users write "NumPy" and "PyTorch".
     by_lower = {other.lower(): other for other in known}
     for match in difflib.get_close_matches(name.lower(), by_lower, n=1):
         return by_lower[match]
@@ -56,6 +57,7 @@ class _Short(Repr):
 
     def __init__(self) -> None:
         super().__init__()
+        # reprlib allows 30 characters, which cut the name of a class or a path.
         self.maxstring = 80
         self.maxother = 80
         self.maxtuple = 8

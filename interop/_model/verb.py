@@ -46,6 +46,7 @@ class Verb(StrEnum):
     def __new__(cls, value: str, writes: bool) -> Self:
         """Make a member from a row of the table."""
         member = str.__new__(cls, value)
+        # Otherwise Enum would make the value from the whole row, with `str(*row)`.
         member._value_ = value
         member.writes = writes
         return member
