@@ -42,6 +42,7 @@ def lost_mask(x: np.ndarray[Any, Any]) -> str | None:
     if not _is_masked(x):
         return None
     hint = "Fill them first: x.filled(value)."
+    # Not every class with a mask can fill the masked elements.
     if not hasattr(x, "filled"):
         hint = "Take the values under the mask as well, if they are valid: x.view(numpy.ndarray)."
     return Reason("some elements are masked, and the mask would be lost", hint)
@@ -94,11 +95,13 @@ def _attribute(x: Any, name: str) -> Any:
 
 def _is_unit(unit: Any) -> bool:
     """Return whether an attribute's value is a unit, so that numbers alone are incomplete."""
+    # A method with that name converts units, and says nothing about this array.
     if unit is None or callable(unit):
         return False
     try:
         return str(unit).strip().lower() not in _NO_UNIT
     except Exception:  # noqa: BLE001 - a class may raise anything
+        # Refusing is the safe answer, because a unit that cannot be printed is lost, too.
         return True
 
 

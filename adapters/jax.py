@@ -101,6 +101,8 @@ class JAXAdapter(Adapter):
         steps = zip(facts.strides, _strides(shape, order, size), shape, strict=True)
         if any(n > 1 and have != want for have, want, n in steps):
             return "JAX does not support strides"
+        # Another order goes through DLPack, and JAX does not ask for a DLPack version that can
+        # mark read-only memory.
         if facts.readonly:
             return "JAX shares read-only memory only in row-major order"
         return None
@@ -140,6 +142,8 @@ class JAXAdapter(Adapter):
         if address % _ALIGNMENT and array.size:
             msg = f"jax needs {_ALIGNMENT} bytes of alignment"
             raise BufferError(msg)
+        # `device_put` shares row-major memory only. `from_dlpack` also shares other orders, but no
+        # read-only memory.
         if array.flags.c_contiguous:
             x = jax.device_put(array, _host(), may_alias=True)
         else:
@@ -189,6 +193,7 @@ class JAXAdapter(Adapter):
 
 def _why_unsupported(x: Any) -> str | None:  # noqa: PLR0911 - a list of reasons
     """Return why an array has no memory with plain numbers on the host, or None."""
+    # A tracer has no buffer and no devices of its own, for which the checks below ask.
     if isinstance(x, Tracer):
         return Reason(
             "inside jax.jit, vmap or grad an array has no values yet",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from interop.adapter.device_adapter import OrderedArray
     from interop.adapter.streams import Interface
 
+# A table, because NumPy takes 1500 ns to build the name of a dtype.
 _NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
 try:  # CuPy 14 supports the bfloat16 of ml_dtypes, but no float8
     import ml_dtypes
@@ -113,6 +114,7 @@ class CuPyAdapter(DeviceAdapter):
 
         CuPy does not keep the stream object of another library alive. The caller does.
         """
+        # Both handles name the legacy stream, for which CuPy has an object already.
         if stream.handle in (0, LEGACY):
             return cupy.cuda.Stream.null
         if stream.handle == PER_THREAD:
@@ -129,6 +131,8 @@ class CuPyAdapter(DeviceAdapter):
         if earlier.is_same(later):
             return
         with cupy.cuda.Device(device.id):
+            # An event without timing is cheaper. CUDA frees the event only after the record has
+            # completed, so the end of this method may destroy the Python object (decision 0010).
             event = cupy.cuda.Event(disable_timing=True)
             cupy.cuda.runtime.eventRecord(event.ptr, earlier.handle)
             cupy.cuda.runtime.streamWaitEvent(later.handle, event.ptr)
@@ -142,6 +146,7 @@ class CuPyAdapter(DeviceAdapter):
             try:
                 return bool(cupy.cuda.runtime.streamIsCapturing(stream.handle))
             except cupy.cuda.runtime.CUDARuntimeError as error:
+                # After another error the stream is gone, and nothing is captured.
                 return "StreamCaptureImplicit" in str(error)
 
     def synchronize(self, device: Device, /) -> None:
@@ -159,12 +164,14 @@ class CuPyAdapter(DeviceAdapter):
         also has a CUDA Array Interface, which has no device types.
         """
         lent = x if lease is None else self.owned(x, lease)
+        # The method of the base class is called, because a subclass may redefine it.
         if cupy.ndarray.__dlpack_device__(x)[0] == _MANAGED:
             return streams.OrderedManagedArray(lent, self.device_of(x))
         return streams.OrderedCuPyArray(lent)
 
     def owned(self, x: Any, owner: Any, /) -> Any:
         """Return an array over the same memory, which keeps an object alive."""
+        # With negative strides, the first element is not at the lowest address.
         low, high = cupy.byte_bounds(x)
         memory = cupy.cuda.UnownedMemory(low, high - low, owner, x.device.id)
         start = cupy.cuda.MemoryPointer(memory, x.data.ptr - low)
@@ -200,6 +207,7 @@ class CuPyAdapter(DeviceAdapter):
         x = without_imaginary(x, wanted)
         if device.is_host:
             with x.device:  # the download is ordered by the current stream of that device
+                # The download is the copy, so the cast makes none if the dtype stays.
                 return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
         target = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
@@ -221,6 +229,8 @@ class CuPyAdapter(DeviceAdapter):
     def copy_within(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Copy an array with its subclass, or as a plain array if attributes would be lost."""
         copied = self.copy(x, device, dtype)
+        # The class with default attributes would be wrong, and a plain array is not
+        # (decision 0024).
         if type(copied) is type(x) is not cupy.ndarray and vars(x).keys() - vars(copied).keys():
             return copied.view(cupy.ndarray)
         return copied
@@ -235,6 +245,8 @@ class CuPyAdapter(DeviceAdapter):
             with x.device:
                 memory.upload(x, source)
             return
+        # Bytes can be copied between devices. A kernel that writes `x` may not reach the other
+        # device, so the values are brought to this one before.
         if source.device != x.device and not memory.is_one_copy(x, source):
             source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
         source = memory.aligned(source)
@@ -250,6 +262,7 @@ class CuPyAdapter(DeviceAdapter):
         """Write by `cupy.ndarray.get`."""
         if x.size:
             with x.device:
+                # The values must be there only when the next `record_event` has passed.
                 x.get(out=out, blocking=False)
 
     def pinned(self, nbytes: int, /) -> NDArray[Any]:

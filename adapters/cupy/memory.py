@@ -24,6 +24,7 @@ def is_pinned(x: NDArray[Any]) -> bool:
     if not x.size:
         return False
     address = x.__array_interface__["data"][0]
+    # Memory that CUDA does not know has another type. Before CUDA 11, it raised an error.
     return bool(cupy.cuda.runtime.pointerGetAttributes(address).type == _PINNED)
 
 
@@ -37,6 +38,7 @@ def aligned(x: Any) -> Any:
     if isinstance(x, np.ndarray) or why_not_shareable(x) is None:
         return x
     with x.device:
+        # One byte is aligned at every address.
         parts = cupy.ndarray((*x.shape, x.itemsize), np.uint8, x.data, (*x.strides, 1))
         if parts.flags.c_contiguous:
             copied = duplicate(parts)
@@ -49,6 +51,7 @@ def duplicate(x: Any) -> Any:
     """Copy an array of any device to the current device, without a kernel if it is contiguous."""
     if not (x.flags.c_contiguous or x.flags.f_contiguous):
         return cupy.array(x, copy=True, order="K")
+    # `empty_like` keeps the order of the axes, so all bytes can be copied in one piece.
     out = cupy.empty_like(x)
     out.data.copy_from_device_async(x.data, x.nbytes)
     return out

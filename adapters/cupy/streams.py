@@ -33,6 +33,7 @@ class Handle:
         self._handle = handle
 
     def __cuda_stream__(self) -> tuple[int, int]:
+        # The version of the protocol is 0 (`__cuda_stream__` of cuda.core).
         return 0, self._handle
 
 

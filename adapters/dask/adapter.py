@@ -78,10 +78,12 @@ class DaskAdapter(LazyAdapter):
         # Dask's new engine ("array.query-planning") accepts no graph.
         if da.Array is not Array:
             source = wire.Source(x, cut, meta)
+            # Otherwise Dask would hash the content for a name, and convert the blocks to NumPy.
             return da.from_array(source, chunks, name=False, asarray=False, meta=meta)
         chunks = normalize_chunks(chunks, tuple(x.shape), dtype=meta.dtype)
         # A new name each time, because the memory may be written to between two calls.
         name = f"interop-{uuid.uuid4().hex}"
+        # NumPy returns a scalar for the index () of a 0-d array, and an array for an ellipsis.
         tasks = (blocks.task_of(cut(index or ...)) for index in slices_from_chunks(chunks))
         keys = product([name], *(range(len(sizes)) for sizes in chunks))
         graph: Any = HighLevelGraph.from_collections(name, dict(zip(keys, tasks, strict=True)))

@@ -33,15 +33,18 @@ def register(adapter: Adapter, pack: Pack, setup: Setup) -> None:
     cls = adapter.array_type
     if adapter.ndarray_native:
         return
+    # Distributed may have been imported since the class became known, so this comes first.
     wire.register(cls, pack, setup)
     if cls in _known:
         return
     with _lock:
+        # Once in a process, because a second call would wrap the function of the first one.
         if not _known:
             _take_rows_by_int64()
         for lookup, function in _OPERATIONS.items():
             if not _is_registered(lookup, cls):
                 lookup.register(cls, function)
+        # Dask's default is `sys.getsizeof`, which does not see the memory of most arrays.
         sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
         # Last, because another thread continues as soon as the class is known.
         _known[cls] = pack, setup
@@ -61,6 +64,7 @@ def _is_registered(lookup: Any, cls: type) -> bool:
 
     The default would convert the blocks to ndarrays.
     """
+    # Dask itself registers CuPy and some sparse arrays, and these functions stay.
     return lookup.dispatch(cls) is not lookup.dispatch(object)
 
 

@@ -114,6 +114,7 @@ class Source:
         self._cut = cut
 
     def __getitem__(self, index: Any) -> Any:
+        # NumPy returns a scalar for the index () of a 0-d array, and an array for an ellipsis.
         return self._cut(index or ...)
 
 
@@ -172,6 +173,7 @@ def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Pack, setup: Setup) -> 
         header, frames = dumps(x)
     except Exception:  # noqa: BLE001 - Distributed's serializer may raise anything
         return _dump_payload(x, pack, setup)
+    # With a gradient, the frames hold two arrays, and Distributed's own form stays.
     if "sub-header" not in header or "grad" in header:
         return header, frames
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415
@@ -219,10 +221,12 @@ def _spacer(x: Any) -> PickleBuffer | None:
 def _serialize(load: Callable[..., Any], *arguments: Any) -> Any:
     from distributed.protocol.serialize import serialize  # noqa: PLC0415
 
+    # By default, Distributed would send the text of an error in the place of the array.
     return serialize(Payload((load, arguments)), serializers=["pickle"], on_error="raise")
 
 
 def _loads(header: Any, frames: Any, *, loads: Callable[[Any, Any], Any]) -> Any:
+    # Distributed's own serializer has made this header.
     if _PAYLOAD not in header:
         return loads(header, frames)
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415

@@ -62,6 +62,7 @@ class NamespaceAdapter(Adapter):
     def device_of(self, x: Any) -> Device:
         """Return the CPU for the library's host memory, or else the library's own device."""
         native = getattr(x, "device", None)
+        # A library without devices holds host memory, as the trial has shown.
         if native is None or native == self.device:
             return CPU
         return LibraryDevice(native)
@@ -157,6 +158,7 @@ class NamespaceAdapter(Adapter):
             msg = f"{self.name}.from_dlpack refuses it ({errors.quote(error)})"
             raise BufferError(msg) from error
         view = trials.look(x)
+        # Without elements, there is no memory to compare.
         if source.size and (view is None or view.ctypes.data != source.ctypes.data):
             msg = f"{self.name}.from_dlpack copies it"
             raise BufferError(msg)
@@ -189,10 +191,12 @@ class NamespaceAdapter(Adapter):
 
 def make_adapter(namespace: ModuleType) -> Adapter | None:
     """Return an adapter for a module that shares memory or copies, or None if neither works."""
+    # Trials need an adapter, so each attempt makes one. The one that is returned has the results.
     for shares in (True, False):
         adapter = _subclass(name=namespace.__name__, namespace=namespace, shares=shares)
         with suppress(Exception):  # a module may raise anything, and then cannot be a target
             x = trials.made(adapter, trials.PROBE)
+            # A module that makes another dtype, or makes arrays on a GPU, cannot be used safely.
             if trials.is_like_probe(x) and trials.is_on_host(x):
                 return _subclass(
                     name=namespace.__name__,

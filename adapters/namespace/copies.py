@@ -30,10 +30,12 @@ def copy_on_host(adapter: NamespaceAdapter, x: Any, dtype: str) -> Any:
     array = x
     if not isinstance(x, np.ndarray):
         array = adapter.export_host(x)
+    # If `asarray` copies, a copy by NumPy before would be the second one.
     asarray_copies = not adapter.shares and trials.takes_copy(adapter.namespace)
     if not asarray_copies or array.dtype != dtype:
         array = _cast(array, dtype)
     if adapter.shares:
+        # A namespace that shares the trial array may still refuse or copy another array.
         with suppress(BufferError):
             return adapter.adopt(array, None)
     try:
@@ -87,6 +89,8 @@ def _copy_by_library(
     if here == device:
         namespace = adapter.namespace
         return namespace.astype(x, getattr(namespace, dtype), copy=True)
+    # `from_dlpack(x, device=)` would be shorter, but may share the memory of `x`, as
+    # array-api-strict does (decision 0029).
     if here == CPU:
         return _move(adapter, _native_on_host(adapter, x, dtype), device)
     if short_name(x.dtype) == dtype:
@@ -100,6 +104,7 @@ def _copy_by_library(
 def _move(adapter: NamespaceAdapter, x: Any, device: Device) -> Any:
     native = adapter.device if device == CPU else device.native  # type: ignore[attr-defined]
     moved = x.to_device(native)
+    # Only the answer after the move counts. A library may ignore the device without an error.
     if adapter.device_of(moved) != device:
         msg = f"it is on {moved.device} after to_device"
         raise RuntimeError(msg)

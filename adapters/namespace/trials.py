@@ -62,6 +62,7 @@ def made(adapter: Any, dtype: str) -> Any:
     return adapter.copy(array, CPU, dtype)
 
 
+# Cached, because each plan asks for the dtype, and each trial makes an array.
 @cache
 def has_dtype(adapter: Adapter, dtype: str) -> bool:
     """Return whether an array of a dtype keeps the dtype in the namespace."""
@@ -84,6 +85,7 @@ def honours_readonly(adapter: Adapter) -> bool:
         return False
     with suppress(Exception):  # an assignment to read-only memory should raise
         x[0] = 1
+    # A library may state the flag and still write, so the value in the memory decides, too.
     view = look(x)
     return view is not None and not view.flags.writeable and not memory.any()
 

@@ -30,6 +30,7 @@ def copied(x: Any, dtype: str) -> Any:
     if wanted is None or x.dtype == wanted:
         return x.copy("K")
     with np.errstate(all="ignore"):
+        # The subclass stays, because it may know how its state survives a cast (decision 0024).
         return np.array(castable(x, wanted), dtype=wanted, order="K", copy=True, subok=True)
 
 
@@ -60,6 +61,7 @@ def _is_copy(copy: Any, x: Any, dtype: np.dtype[Any]) -> bool:
     """Return whether a subclass has made the copy that the plan promised."""
     if not isinstance(copy, np.ndarray) or copy.shape != plain(x).shape:
         return False
+    # Only the bounds are compared, which is fast. A wrong answer costs one more plain copy.
     return copy.dtype == dtype and not np.may_share_memory(copy, x)
 
 

@@ -31,6 +31,7 @@ def read_facts(x: NDArray[Any]) -> Facts:
     problem: str | None = None
     if not name:
         problem = Reason(f"NumPy's {dtype} is not a dtype of plain numbers", hints.hint(x))
+    # Plain ndarrays are the usual case, and skip the look-up of masks and units.
     elif type(x) is not np.ndarray:
         problem = lost_by_subclass(x)
     readonly = not x.flags.writeable

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SAMPLE: Final = 64  # elements that are looked at
+# An integer of Python may be larger, and its cast to int64 raises OverflowError.
 _INT64: Final = range(-(2**63), 2**63)
 _FLOATS: Final = "Convert it first: x.astype(float)."
 _CODES: Final = "It holds text. Number the distinct texts: numpy.unique(x, return_inverse=True)[1]."
@@ -34,6 +35,7 @@ def hint(x: NDArray[Any]) -> str:
     # ml_dtypes' int4 and uint4 are of the kind "V" too, and are no bytes to view.
     if dtype.kind in _BY_KIND and (dtype.kind != "V" or dtype.type is np.void):
         return _BY_KIND[dtype.kind](x)
+    # Of NumPy's own dtypes, only clongdouble and longdouble come as far as here.
     if dtype.kind == "c":
         return "Convert it first: x.astype(numpy.complex128)."
     return "Convert it first: x.astype(numpy.float64)."

@@ -23,6 +23,7 @@ def page_out(x: NDArray[Any]) -> None:
     mapped = _shared_mapping(x)
     if mapped is None or not x.size:
         return
+    # A mapping does not tell its address, but an array over the mapping does.
     start = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
     low, high = np.lib.array_utils.byte_bounds(x)
     # madvise takes whole pages, counted from the start of the mapping.
@@ -42,4 +43,5 @@ def _shared_mapping(x: Any) -> mmap.mmap | None:
         return None
     if not hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
         return None
+    # Private, because NumPy has no public name for the mapping of a memmap.
     return cast("Any", x)._mmap

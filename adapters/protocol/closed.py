@@ -96,6 +96,7 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
 
 
 def _is_shape(shape: Any) -> bool:
+    # Foreign classes also use the name for methods, and for shapes with unknown lengths.
     if not isinstance(shape, tuple):
         return False
     return all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape)

@@ -63,6 +63,7 @@ def _call_for_times(x: Any) -> str:
         return 'astype("int64")'
     if hasattr(x, "to_physical"):
         return "to_physical()"
+    # Arrow casts a time only to an integer of equal width.
     return f'cast("int{x.type.bit_width}")'
 
 

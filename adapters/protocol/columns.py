@@ -27,6 +27,8 @@ _FILLS: Final = ("fillna(value)", "fill_null(value)", "dropna()", "drop_nulls()"
 def is_column(x: Any) -> bool:
     """Return whether an object can have missing values: a column on the host, or a table."""
     cls = type(x)
+    # A column on a GPU is opened by its protocol of device memory. Its `__array__` would
+    # download or raise.
     if not hasattr(cls, "__array__") or hasattr(cls, "__cuda_array_interface__"):
         return False
     return any(hasattr(cls, name) for name in _MARKS)
@@ -35,6 +37,7 @@ def is_column(x: Any) -> bool:
 def refusal(x: Any) -> Facts | None:
     """Return facts with a reason to refuse a column or a table, or None for numbers only."""
     columns = _columns(x)
+    # Dtypes come first, because a count of missing values may read all values.
     problem = _why_not_numbers(x, columns) or _why_incomplete(x, columns)
     if problem is None:
         return None

@@ -41,6 +41,7 @@ def open_cuda(x: Any) -> Closed | None:
     facts = facts._replace(not_shareable=_why_not_shareable(interface, facts))
 
     def lend(_: Stream | None) -> Interface:
+        # The interface names the producer's stream, for which the consumer's adapter waits.
         return Interface(x, facts.device)
 
     return Closed(x, facts, lend=lend, address=int(address))
@@ -79,5 +80,6 @@ def _device_at(pointer: int) -> Device:
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     with suppress(OSError, AttributeError):
         ask = ctypes.CDLL(name).cuPointerGetAttribute
+        # The status is not read: after an error, the number is still 0.
         ask(ctypes.byref(ordinal), _DEVICE_ORDINAL, ctypes.c_uint64(pointer))
     return Device(CUDA.kind, ordinal.value)

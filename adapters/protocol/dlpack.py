@@ -39,6 +39,8 @@ def open_dlpack(x: Any) -> NDArray[Any] | Closed | None:
     device = producers.announced(x)
     if not device.is_host:
         return _lend_on_device(x, device)
+    # A library may announce the host for all its devices, as array-api-strict does
+    # (decision 0029).
     native = library_device(x)
     if native is None:
         return _open_host(x, device)
@@ -71,6 +73,8 @@ def _close_on_library_device(x: Any, native: Any) -> Closed:
 
 def _lend_on_device(x: Any, device: Device) -> Closed:
     """Close an object in device memory, with a new capsule for each consumer."""
+    # The facts come from a capsule of their own. The consumer gets a second one that is ordered
+    # for the consumer's stream (decision 0028).
     facts, address = _look_or_trust(x, device)
     download = download_of(x)
 

@@ -87,6 +87,7 @@ def _has_dl_device(x: Any) -> bool:
 def _answer_on_host(x: Any) -> Answer:
     """Return an array's DLPack answer, or raise BufferError if the array is not on the host."""
     device = announced(x)
+    # Only the answer after the move counts, and a library may ignore the request.
     if not device.is_host or library_device(x) is not None:
         msg = f"it is on {x.device} after to_device"
         raise BufferError(msg)

@@ -24,6 +24,7 @@ def is_ours(array: NDArray[Any], owner: Any, references: tuple[int, int]) -> boo
     `_count_view` do. This function cannot count them itself: how many references a call adds can
     change while the process runs, as the whole test suite has shown.
     """
+    # Another owner, such as a file mapping, may serve other arrays without a reference here.
     if not isinstance(owner, np.ndarray) or not owner.flags.owndata:
         return False
     # A weak reference does not count, and may become a strong one at any time.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MANAGED: Final = 13
 """The DLPack kind of CUDA memory that the host may read too."""
 _ROCM: Final = 10
+# The array API standard defines ``stream=`` for CUDA and ROCm only.
 _HAVE_STREAMS: Final = frozenset({CUDA.kind, _MANAGED, _ROCM})
 NEWEST: Final = (1, 0)
 """The newest version of DLPack that is asked for."""
@@ -68,6 +69,7 @@ class Answer(Capsule):
 
     def __dlpack__(self, *, max_version: tuple[int, int] | None = None, **_: Any) -> Any:
         """Return the capsule, or ask again for a consumer that needs an unversioned capsule."""
+        # Some consumers know the old capsule name only, and would refuse a versioned capsule.
         if max_version is None and self.header.readonly is not None:
             return ask(self._x, **self._keywords)
         return self._lent
@@ -109,6 +111,7 @@ def answer_for(x: Any, device: Device, stream: Stream | None, planned: Facts) ->
         The producer fails, or the capsule does not match the plan.
     """
     answer_class = Answer
+    # The CUDA Array Interface has neither bfloat16 nor float8.
     if device.kind == _MANAGED and planned.dtype in PLAIN_DTYPES:
         answer_class = ManagedAnswer
     try:

@@ -75,7 +75,9 @@ def _take_kept(x: Closed) -> NDArray[Any] | None:
 def _read_now(x: Closed) -> NDArray[Any]:
     """Return the ndarray that a read of an object gives, or raise an error."""
     try:
+        # `numpy.asarray` could prefer another protocol of the object, so the method is called.
         array: Any = x.origin.__array__() if x.read is None else x.read()
+    # A missing file or exhausted memory is not a defect of the object.
     except (errors.InteropError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -158,6 +160,7 @@ def _open_by_reading(x: Any) -> NDArray[Any] | Closed:
     """Open an object by a call of `__array__`."""
 
     def read() -> NDArray[Any]:
+        # `asarray` would drop the mask of a masked array before the mask is seen.
         return np.asanyarray(x.__array__())
 
     array = read()

@@ -25,6 +25,8 @@ def unwrap(x: Any) -> Any:
         return x
     if lost_by_reading(x):  # the wrapper has a unit, which the wrapped array lacks
         return x
+    # `_data` is private in xarray. If a release lacks the attribute, the object is read instead
+    # (decision 0027).
     held = getattr(getattr(x, "variable", x), "_data", None)
     if any(hasattr(type(held), name) for name in _ARRAYS):
         return x.data

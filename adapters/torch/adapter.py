@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # A subclass or a mode may redefine each attribute. Facts and memory are read without them.
 _unseen: Final = subclass.unseen
 _is_faked: Final = modes.is_faked
+# Private, and the fastest way to learn the layout and the lazy bits: one call for all of them.
 _dispatch_keys: Final = torch._C._dispatch_keys
 
 
@@ -127,6 +128,7 @@ class TorchAdapter(DeviceAdapter):
 
         The owner of other memory waits for torch's current stream.
         """
+        # Memory that torch has adopted has a fixed size, and torch's allocator does not own it.
         if x.untyped_storage().resizable():
             return cuda.gate(x, devices.device_of(x))
         return own
@@ -230,6 +232,7 @@ class TorchAdapter(DeviceAdapter):
         """Increase the version counter, by which autograd notices changes of saved values."""
         with _unseen():
             bare = subclass.plain(x)
+            # A tensor of inference mode has no version counter, and torch would raise an error.
             if not bare.is_inference():
                 torch.autograd.graph.increment_version(bare)
 

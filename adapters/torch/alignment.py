@@ -7,6 +7,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+# Private: the value of `__torch_dispatch__` in each class that does not define the method.
 _NO_DISPATCH: Final = torch._C._disabled_torch_dispatch_impl
 
 
@@ -62,6 +63,7 @@ def _toggled(x: Tensor, *, is_conj: bool, is_neg: bool) -> Tensor:
     if is_conj:
         x = x.conj()
     if is_neg:
+        # torch has no public function that sets the negative bit.
         x = torch._neg_view(x)  # pyright: ignore[reportPrivateImportUsage]
     return x
 
@@ -71,5 +73,6 @@ def write(x: Tensor, source: Tensor) -> None:
     if not is_misaligned(x):
         x.copy_(source, non_blocking=True)
         return
+    # The cast goes into aligned memory, and then real numbers are written at any address.
     cast = torch.empty_like(x).copy_(source)
     torch.view_as_real(x).copy_(torch.view_as_real(cast))

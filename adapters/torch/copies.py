@@ -80,6 +80,7 @@ def copy_huge(x: Tensor, dtype: torch.dtype | None) -> Tensor:
 
     `clone` takes twice as long, because the small pages of its result are mapped one by one.
     """
+    # On the device "meta" no memory is allocated, and the strides are those of `clone`.
     strides = torch.empty_like(x, device="meta").stride()
     out = _empty_huge(x.numel(), dtype or x.dtype).as_strided(x.shape, strides)
     return out.copy_(resolved(x))

@@ -85,6 +85,7 @@ class Owned:
         size = tensor.element_size()
         self.__cuda_array_interface__ = {
             "version": 2,  # the last version without a stream: the memory is ordered already
+            # There is no integer of 16 bytes.
             "typestr": "<c16" if size == _LARGEST else f"<i{size}",
             "shape": tuple(tensor.shape),
             "strides": tuple([s * size for s in tensor.stride()]),

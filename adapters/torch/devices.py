@@ -12,6 +12,7 @@ from interop.adapter import CPU, CURRENT, NOWHERE, Device
 if TYPE_CHECKING:
     from torch import Tensor
 
+# The ROCm build of torch calls its devices "cuda", too.
 KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
 """DLPack's number (``DLDeviceType``) of each device type of torch that has one."""
 TYPES: Final = {kind: name for name, kind in KINDS.items()}

@@ -31,10 +31,12 @@ def read_facts(x: Tensor) -> Facts:
     if problem := _no_numbers(x):
         return _without_numbers(x, problem)
     size = x.element_size()
+    # A list is faster than a generator here, and each planned tensor comes this way.
     strides = tuple([s * size for s in x.stride()])
     not_shareable = None
     if x.is_conj() or x.is_neg():
         not_shareable = "a conjugation or negation is pending"
+    # On the host, NumPy reads from any address, so the memory is still shared (decision 0023).
     if x.is_cuda and is_misaligned(x):
         not_shareable = f"its address is not a multiple of its elements' {size} bytes"
     return Facts(
@@ -79,6 +81,7 @@ def _no_plain_elements(x: Tensor) -> str | None:
         return errors.Reason(f"its layout is {x.layout}", "Use x.to_dense().")
     if x.is_quantized:
         return errors.Reason("it is quantized", "Use x.dequantize() or x.int_repr().")
+    # Private, because torch has no public name for zeros without memory.
     if x._is_zerotensor():
         return errors.Reason("it is a gradient of zeros without memory", "Use torch.zeros_like(x).")
     if x.dtype not in NAMES:

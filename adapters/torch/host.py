@@ -35,6 +35,7 @@ def _bind() -> Any:
             torch.int8,
             torch.uint8,
         )
+    # A release of torch that lacks one of the private functions is served in Python.
     except AttributeError:
         return None
     return compiled
@@ -69,6 +70,7 @@ def share_without_gradient(x: Tensor) -> NDArray[Any]:
     because only a plan may decide on a copy.
     """
     if not x.is_cpu or is_transformed(x) or x._is_zerotensor() or is_faked():
+        # The caller plans the conversion after any error, so nobody reads a message.
         raise TypeError
     return x.numpy(force=True)
 
@@ -120,6 +122,7 @@ def adopt_anywhere(array: NDArray[Any]) -> Tensor:
     array = _with_plain_strides(array)
     if array.flags.writeable:
         return torch.from_numpy(array)
+    # Unless asked for version 1, NumPy refuses to export read-only memory.
     return from_dlpack(array.__dlpack__(max_version=(1, 0)))
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import torch
 
+# Private names: torch has no public way to ask for these modes.
 _C: Any = torch._C
 is_transformed: Final = _C._functorch.is_functorch_wrapped_tensor
 """Return whether a tensor is inside `torch.func` (vmap, grad), so that it has no values yet."""

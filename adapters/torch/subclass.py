@@ -129,6 +129,7 @@ def _copy_by_methods(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
         copied = copied.to(device)
     if seen.dtype != dtype and not casts_first:
         copied = copied.to(dtype)
+    # `to` returns the tensor itself if neither dtype nor device changes.
     if _storage(plain(copied)) == _storage(real):
         copied = copied.clone()
     return copied
@@ -167,10 +168,12 @@ def _is_independent(copied: Tensor, x: Tensor) -> bool:
 def _storage(x: Tensor) -> int:
     """Return the address of the storage object, which differs for each storage."""
     with unseen():
+        # Private, but the public address of the memory is 0 for each storage without bytes.
         return x.untyped_storage()._cdata
 
 
 def _keeps_graph(copied: Tensor, x: Tensor) -> bool:
+    # A copy of integers has no gradient, and under `no_grad` no copy has one.
     differentiable = copied.is_floating_point() or copied.is_complex()
     if not (x.requires_grad and differentiable and torch.is_grad_enabled()):
         return True

@@ -41,6 +41,7 @@ class NumPyTyped(Tensor):
 
     def astype(self, dtype: Any, **_: Any) -> Tensor:
         """Cast, as arrays of NumPy do."""
+        # Dask passes keywords of NumPy (`copy`), which mean nothing without elements.
         name = np.dtype(dtype).name
         with torch._C.DisableTorchFunctionSubclass():
             return self.to(DTYPES[name]).as_subclass(NumPyTyped)

@@ -120,6 +120,7 @@ _has_name: Final = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_ch
 
 def is_named(x: Any, name: bytes) -> bool:
     """Return whether an object is a capsule with a given name."""
+    # PyCapsule_IsValid accepts any object, and sets no error.
     return bool(_has_name(x, name))
 
 
@@ -128,6 +129,7 @@ def add_flags(capsule: Any, flags: int) -> None:
     if not is_named(capsule, VERSIONED_NAME):
         return
     managed = _Versioned.from_address(_find(capsule, VERSIONED_NAME))
+    # Another major version may have the flags at another place.
     if managed.major == _MAJOR:
         managed.flags |= flags
 
@@ -159,6 +161,7 @@ def read_header(capsule: Any) -> Header:
 
 def _open(capsule: Any) -> tuple[_Tensor, int | None]:
     """Return the tensor and the flags of a capsule. The flags are None before DLPack 1.0."""
+    # The structures are read in place, so they are valid as long as the caller holds the capsule.
     if is_named(capsule, LEGACY_NAME):
         return _Tensor.from_address(_find(capsule, LEGACY_NAME)), None
     if not is_named(capsule, VERSIONED_NAME):

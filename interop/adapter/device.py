@@ -90,10 +90,12 @@ class LibraryDevice(Device):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LibraryDevice) and bool(self.native == other.native)
 
+    # Required, because the method of tuple would compare the numbers, which are all equal.
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
+        # A device object may be unhashable. Equal objects are expected to print equally.
         return hash((LIBRARY, str(self.native)))
 
     def __reduce__(self) -> tuple[Any, ...]:

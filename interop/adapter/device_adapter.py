@@ -33,6 +33,7 @@ class DeviceAdapter(Adapter):
         event and one wait. If `stream` is another stream than the framework's own, a lease lets the
         memory be reused only after the work on `stream`.
         """
+        # An export is an occasion to release memory that came back during a capture.
         release_pending()
         device = self.device_of(x)
         stream = stream or Stream(LEGACY)
@@ -59,6 +60,7 @@ class DeviceAdapter(Adapter):
         lease = getattr(source, "lease", None)
         if not isinstance(lease, Lease) or 0 in array.shape:
             return array
+        # `array` keeps the memory, and the lease orders its reuse. Both end with the last view.
         return self.owned(array, (lease, array))
 
     def device_of(self, x: Any, /) -> Device:

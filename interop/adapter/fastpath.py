@@ -64,6 +64,7 @@ def find_compiled(module: str) -> ModuleType | None:
         return None
     try:
         return import_module(module)
+    # A module that was built for another Python or NumPy raises this error, too.
     except ImportError:
         return None
 

@@ -66,6 +66,7 @@ class _Release(NamedTuple):
         Memory whose streams cannot be ordered at all is never freed, because reusing the memory too
         early gives wrong numbers.
         """
+        # A stream that may have been destroyed is not even asked whether it is captured.
         earlier = Stream(LEGACY)
         if self.used_on.lasts:
             earlier = self.used_on.of_any_thread()
@@ -96,6 +97,7 @@ def release_pending() -> None:
 
     Memory that comes back while a CUDA graph is captured waits for the end of the capture.
     """
+    # Each release is tried once, since a release that must wait goes back to the end.
     for _ in range(len(PARKED)):
         try:
             release = PARKED.popleft()
@@ -105,6 +107,7 @@ def release_pending() -> None:
             PARKED.append(release)
 
 
+# A deque, because finalisers run on any thread, and its `append` and `popleft` are atomic.
 PARKED: Final[deque[_Release]] = deque()
 """Releases that wait for the end of a capture, oldest first."""
 KEPT: Final[list[Any]] = []

@@ -118,6 +118,7 @@ class Interface:
         strides = interface.get("strides")
         self.__cuda_array_interface__ = {
             **interface,
+            # torch raises an error for a read-only flag. The plan has taken the flag into account.
             "data": (interface["data"][0], False),
             "shape": tuple(interface["shape"]),  # some sources give lists, which CuPy rejects
             "strides": None if strides is None else tuple(strides),

@@ -46,6 +46,7 @@ def why_unreadable(
     >>> why_unreadable(1002, (3,), (4,), 4)
     "its address is not a multiple of its elements' 4 bytes"
     """
+    # Without elements, nothing is loaded from the address.
     if 0 in shape:
         return None
     if reason := why_not_whole(shape, strides, itemsize):

@@ -49,6 +49,7 @@ class WritableMixin:
         """
         import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
 
+        # `copyto` has checked the cast before (decision 0032).
         np.copyto(self.export_host(x), self.export_host(source), casting="unsafe")
 
     def mark_modified(self, x: Any, /) -> None:

@@ -27,6 +27,7 @@ class CopyTests(SuiteBase):
         if CPU.kind not in self.adapter.device_kinds:
             assert not interop.explain(BASE.copy(), self.framework).zero_copy
             return
+        # Aligned for the strictest framework, so that nothing prevents sharing.
         array = aligned(BASE)
         x = interop.convert(array, self.framework, device="cpu", copy=False)
         assert interop.shares_memory(x, array)
@@ -55,6 +56,7 @@ class CopyTests(SuiteBase):
         for source, to in ((array, self.framework), (self.make(array), "numpy")):
             if interop.explain(source, to).zero_copy:
                 result = interop.convert(source, to, copy=False)
+                # Arrays without elements share no memory.
                 assert interop.shares_memory(source, result) == bool(array.size)
             else:
                 with pytest.raises(interop.CopyRequiredError):
@@ -100,6 +102,7 @@ class CopyTests(SuiteBase):
         for dtype in self.dtypes:
             array = np.array([[0, 1, 2], [3, 100, 127]]).astype(dtype)
             out = np.zeros_like(array)
+            # 24 bytes are one row of the widest default dtypes.
             interop.copyto(out, self.written(array, batch_bytes=24), batch_bytes=24)
             np.testing.assert_array_equal(out, array, strict=True)
 

@@ -158,6 +158,7 @@ class DeviceAdapterSuite(DeviceSuiteBase):
         with self.adapter.using(own):
             new = [self.uploaded(_values(2), device) for _ in range(_NEW_ARRAYS)]
             np.testing.assert_array_equal(read(), _values(1))
+        # The new arrays must exist until the values have been read.
         assert len(new) == _NEW_ARRAYS
 
     def test_export_keeps_memory_alive_for_the_consumer(self) -> None:
@@ -174,6 +175,7 @@ class DeviceAdapterSuite(DeviceSuiteBase):
                 new = [self.uploaded(_values(2), device) for _ in range(_NEW_ARRAYS)]
             with self.adapter.using(consumer):
                 np.testing.assert_array_equal(self.reading(y)(), _values(1))
+            # The new arrays must exist until the values have been read.
             assert len(new) == _NEW_ARRAYS
 
     def test_lease_ends_with_the_consumers_array(self) -> None:
@@ -184,6 +186,7 @@ class DeviceAdapterSuite(DeviceSuiteBase):
         y = self.handed_over(x, self.new_stream(device))
         del x, y
         gc.collect()
+        # Other adapters may have releases that wait, so only those of this adapter count.
         assert not [release for release in lease.PARKED if release.lender is self.adapter]
         assert len(lease.KEPT) == kept
 

@@ -148,6 +148,7 @@ class LazyAdapterSuite(LazyValueTests):
         x = interop.convert(dataset, self.framework, chunks=self.chunks)
         assert not any(dataset.read)  # a framework may read an empty slice to find the class
         np.testing.assert_array_equal(interop.to_numpy(x), TABLE, strict=True)
+        # Each element is read once, in blocks of 2 x 2.
         assert (sum(dataset.read), max(dataset.read)) == (TABLE.size, 4)
 
     def test_map_of_several_arrays_aligns_the_blocks(self) -> None:

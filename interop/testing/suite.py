@@ -80,6 +80,7 @@ class AdapterSuite(CopyTests):
 
     def test_convert_unknown_device_is_refused_with_a_reason(self) -> None:
         """`resolve_device` returns a reason for a device that does not exist."""
+        # A kind that has a number in DLPack (hexagon), and no known framework.
         nowhere = Device(16, 99)
         assert isinstance(self.adapter.resolve_device(nowhere), str)
         refusals = (interop.InvalidOptionError, interop.DeviceUnavailableError)
@@ -91,6 +92,7 @@ class AdapterSuite(CopyTests):
         reasons = {name: self.adapter.why_no_dtype(name) for name in dtypes.NAMES}
         assert all(reasons[name] is None for name in self.dtypes)
         for reason in reasons.values():
+            # A reason says more than the name of the framework.
             assert reason is None or len(reason) > len(self.framework)
 
     def test_fingerprint_equal_values_mean_equal_facts(self) -> None:
