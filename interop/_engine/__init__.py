@@ -1,1 +1,1 @@
-"""The conversion pipeline: parse the keywords, plan, check the policy, execute, and remember."""
+"""The conversion pipeline: parse the keywords, plan, check the policy, execute, and cache."""

@@ -181,7 +181,7 @@ def share_traced(x: Any, to: Any) -> Any:
 
 def clear() -> None:
     """Empty the table and the plan cache."""
-    # The rows stay, because verbs hold them.
+    # The rows stay, because the functions that look them up hold them.
     for row in TABLE.values():
         row.clear()
     plan_cache.clear()

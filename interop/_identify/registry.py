@@ -2,7 +2,7 @@
 
 Adapters are imported when they are first needed. A class of arrays is found by the names of the
 classes in the MRO. If no name is known, the entry points of the group ``interop.adapters`` are
-searched once, and the answer is remembered.
+searched once, and the answer is cached.
 """
 
 from __future__ import annotations

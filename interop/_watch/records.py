@@ -78,14 +78,8 @@ class Record(NamedTuple):
 class Sum(NamedTuple):
     """The sum of all records with one route, one reason and one line of code.
 
-    Attributes
-    ----------
-    route, reason, where : str
-        As in `Record`.
-    calls : int
-        Number of records.
-    bytes_copied, host_bytes, seconds : int, int, float
-        Sums of the values in `Record`.
+    ``route``, ``reason`` and ``where`` are those of each `Record`. ``calls`` is the number of
+    records. ``bytes_copied``, ``host_bytes`` and ``seconds`` are sums over the records.
     """
 
     route: str

@@ -1,7 +1,7 @@
-"""Optional verbs of an adapter: shortcuts for plain arrays, which skip `describe` and the planner.
+"""Optional methods of an adapter: the fast path for plain arrays, without `describe` and planner.
 
-An array is plain if its class is exactly one of `FastPathMixin.plain_types`. A shortcut either does
-what the plan for such an array would do, or refuses.
+An array is plain if its class is exactly one of `FastPathMixin.plain_types`. A function of the fast
+path either does what the plan for such an array would do, or refuses.
 """
 
 from __future__ import annotations

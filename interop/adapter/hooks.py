@@ -1,4 +1,4 @@
-"""Optional verbs of an adapter: support for compilers, containers and Dask."""
+"""Optional methods of an adapter: support for compilers, containers and Dask."""
 
 from __future__ import annotations
 

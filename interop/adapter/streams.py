@@ -1,4 +1,4 @@
-"""CUDA streams by their handles, and the verbs that order the work on two streams.
+"""CUDA streams by their handles, and the methods that order the work on two streams.
 
 Streams of different frameworks are compared and ordered by their handles. See
 `interop.adapter.lease` for memory that is used on another stream than its own.

@@ -1,6 +1,6 @@
-"""Optional verbs of an adapter: writing into existing memory, for `interop.copyto`.
+"""Optional methods of an adapter: writing into existing memory, for `interop.copyto`.
 
-The defaults write through `Adapter.export_host`. A framework writes its own verbs if it has device
+The defaults write through `Adapter.export_host`. A framework writes its own methods if it has device
 memory, or if its arrays must be told about a write.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["WritableMixin"]
 
 
 class _HostVerbs(Protocol):
-    """The verbs of `Adapter` that the defaults below call."""
+    """The methods of `Adapter` that the defaults below call."""
 
     def describe(self, x: Any, /) -> Facts: ...
     def export_host(self, x: Any, /) -> NDArray[Any]: ...
