@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 import interop
+from interop._watch.records import Record
+from interop._watch.watch import Watch
 
 pytestmark = pytest.mark.requires("torch")
 
 
-def watched(*sizes: int, keep: int | None = None) -> interop._watch.watch.Watch:
+def watched(*sizes: int, keep: int | None = None) -> Watch:
     with interop.watch(keep=keep) as log:
         for size in sizes:
             interop.to_torch(np.ones(size))
     return log
 
 
-def shapes(records: Sequence[interop._watch.records.Record]) -> list[tuple[int, ...]]:
+def shapes(records: Sequence[Record]) -> list[tuple[int, ...]]:
     return [record.plan.shape for record in records]
 
 

@@ -156,7 +156,7 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
         msg = f"{spec!r} is not a dtype of {self.name}"
         raise TypeError(msg)
 
-    # -- sharing: all methods raise BufferError with the reason if the memory cannot be shared -------
+    # -- sharing: all methods raise BufferError with the reason if memory cannot be shared ---------
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:  # noqa: ARG002 - a default answer
         """Return why memory with a given layout cannot be adopted (negative strides), or None."""

@@ -1,7 +1,7 @@
 """Optional methods of an adapter: writing into existing memory, for `interop.copyto`.
 
-The defaults write through `Adapter.export_host`. A framework writes its own methods if it has device
-memory, or if its arrays must be told about a write.
+The defaults write through `Adapter.export_host`. A framework writes its own methods if it has
+device memory, or if its arrays must be told about a write.
 """
 
 from __future__ import annotations
