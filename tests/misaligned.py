@@ -52,7 +52,7 @@ def used(x: Any) -> NDArray[Any]:
     return np.asarray(x).astype(complex)
 
 
-# -- ways into torch, from an array that may lie anywhere ------------------------------------------
+# -- conversions to torch, from an array at any address --------------------------------------------
 
 
 @interop.implemented_in("torch")
@@ -71,7 +71,7 @@ def from_blocks(x: Any) -> Any:
     return interop.convert(interop.convert(lazy, "torch"), "torch", compute=True)
 
 
-WAYS: dict[str, Callable[[Any], Any]] = {
+CALLS: dict[str, Callable[[Any], Any]] = {
     "convert": lambda x: interop.convert(x, "torch"),
     "to_torch": interop.to_torch,
     "readonly": lambda x: interop.to_torch(x, readonly="share"),
@@ -107,9 +107,9 @@ HELD: dict[str, Callable[[torch.Tensor], Any]] = {
 }
 
 
-def speaks(way: str, dtype: str) -> bool:
+def has_dtype(call: str, dtype: str) -> bool:
     """Return whether a dtype is possible on this path. No protocol has the ml_dtypes dtypes."""
-    return dtype not in EXTENDED_DTYPES or way not in {
+    return dtype not in EXTENDED_DTYPES or call not in {
         "memoryview",
         "dlpack",
         "interface",
@@ -121,36 +121,36 @@ def speaks(way: str, dtype: str) -> bool:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    dtype=st.sampled_from([*DTYPES, "complex128", "complex64"]), shift=st.integers(0, 63), way=st.sampled_from([*WAYS]),
+    dtype=st.sampled_from([*DTYPES, "complex128", "complex64"]), shift=st.integers(0, 63), call=st.sampled_from([*CALLS]),
     shape=st.tuples(st.integers(1, 9)) | st.tuples(st.integers(1, 4), st.integers(1, 3)), reverse=st.booleans(),
 )  # fmt: skip
-def arrays(dtype: str, shift: int, way: str, shape: tuple[int, ...], *, reverse: bool) -> None:
+def arrays(dtype: str, shift: int, call: str, shape: tuple[int, ...], *, reverse: bool) -> None:
     """Convert an ndarray at any address, and use the result."""
     x = place(shape, dtype, shift=shift)
-    x = x[::-1] if reverse and way != "export" else x
-    if speaks(way, dtype) and (way != "dlpack" or x.flags.aligned):
+    x = x[::-1] if reverse and call != "export" else x
+    if has_dtype(call, dtype) and (call != "dlpack" or x.flags.aligned):
         for _ in range(AGAIN):
-            result = WAYS[way](x)
+            result = CALLS[call](x)
             assert (
                 not isinstance(result, torch.Tensor)
                 or result.data_ptr() % needed(str(result.dtype)[6:]) == 0
             )
-            assert np.array_equal(used(result), x.astype(complex)), (dtype, shift, way)
+            assert np.array_equal(used(result), x.astype(complex)), (dtype, shift, call)
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    dtype=st.sampled_from([*PLAIN, "complex128", "complex64"]), shift=st.integers(0, 63), way=st.sampled_from([*HELD]),
+    dtype=st.sampled_from([*PLAIN, "complex128", "complex64"]), shift=st.integers(0, 63), call=st.sampled_from([*HELD]),
     n=st.integers(1, 9),
 )  # fmt: skip
-def tensors(dtype: str, shift: int, way: str, n: int) -> None:
+def tensors(dtype: str, shift: int, call: str, n: int) -> None:
     """Copy a tensor at any address that torch itself created."""
     x = place(n, dtype, shift=shift)
     t = hold(x, dtype)
-    if way == "neg" and not t.dtype.is_complex:
+    if call == "neg" and not t.dtype.is_complex:
         return
     for _ in range(AGAIN):
-        assert np.array_equal(used(HELD[way](t)), x.astype(complex)), (dtype, shift, way)
+        assert np.array_equal(used(HELD[call](t)), x.astype(complex)), (dtype, shift, call)
 
 
 @settings(max_examples=100, deadline=None)

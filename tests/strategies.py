@@ -100,12 +100,12 @@ def torch_dtype(name: str) -> torch.dtype:
 def layouts(draw: DrawFn, *, may_reverse: bool = True) -> Layout:
     """Generate layouts: 0-d to 5-d, empty, permuted, stepped, or overlapping as by as_strided."""
     shape = draw(st.lists(st.sampled_from([2, 1, 3, 0]), max_size=5))
-    ways = [1, 1, 1, 2, 0, "sliding", "interleaved"] + [-1] * may_reverse
+    steps = [1, 1, 1, 2, 0, "sliding", "interleaved"] + [-1] * may_reverse
     strides, span = [0] * len(shape), 1
     for axis in reversed(draw(st.permutations(range(len(shape))))):
-        way = draw(st.sampled_from(ways))
+        step = draw(st.sampled_from(steps))
         strides[axis] = (
-            way * span if isinstance(way, int) else 1 if way == "sliding" else span // 2 + 1
+            step * span if isinstance(step, int) else 1 if step == "sliding" else span // 2 + 1
         )
         span += abs(strides[axis]) * (max(shape[axis], 1) - 1)
     back = sum(-s * (n - 1) for s, n in zip(strides, shape, strict=True) if s < 0 and n)
@@ -131,13 +131,13 @@ def numpy_cases(
 ) -> Case:
     """Generate ndarrays, also as fields of packed structs (a gap) and misaligned (a skew)."""
     name, layout = draw(st.sampled_from(dtypes)), draw(layouts())
-    dtype, hindrance = (
+    dtype, defect = (
         numpy_dtype(name),
         draw(st.sampled_from(["", "", "order", "gap", "skew"] if may_hinder else [""])),
     )
-    if hindrance == "order" and name in PLAIN:
+    if defect == "order" and name in PLAIN:
         dtype = dtype.newbyteorder()
-    pitch, skew = dtype.itemsize + (hindrance == "gap"), int(hindrance == "skew")
+    pitch, skew = dtype.itemsize + (defect == "gap"), int(defect == "skew")
     root, strides = (
         any_bytes(draw, layout.length * pitch + skew, name),
         [pitch * s for s in layout.strides],

@@ -72,7 +72,7 @@ class TestTaken:
             interop.to_numpy(x), interop.to_torch(x)  # fills the cache again if it was cleared
         monkeypatch.setattr(
             "interop._engine.implementation.convert_any",
-            lambda *_: pytest.fail("the flow was called"),
+            lambda *_: pytest.fail("the conversion was planned"),
         )
         seen: list[str] = []
         sys.setprofile(

@@ -149,10 +149,10 @@ def test_copyto_progress_reports_the_bytes_written(source: Any) -> None:
     seen: list[tuple[int, bool]] = []
     dst = np.full((6, 4), -1, "f8")
 
-    def tell(done: int) -> None:
+    def report(done: int) -> None:
         seen.append((done, bool((dst.ravel()[: done // 8] == VALUES.ravel()[: done // 8]).all())))
 
-    copyto(dst, source, batch_bytes=64, progress=tell)
+    copyto(dst, source, batch_bytes=64, progress=report)
     assert seen == [(64, True), (128, True), (192, True)]
 
 

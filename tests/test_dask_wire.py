@@ -220,7 +220,7 @@ def test_deserialize_of_readonly_frames_copies(name: str) -> None:
 
 # -- processes without interop ---------------------------------------------------------------------
 
-PARCELS: dict[str, Callable[[], Any]] = {
+PAYLOADS: dict[str, Callable[[], Any]] = {
     "float32": lambda: tensor("float32"),
     "bfloat16": lambda: tensor("bfloat16"),
     "float8": lambda: tensor("float8_e5m2"),
@@ -236,7 +236,7 @@ PARCELS: dict[str, Callable[[], Any]] = {
 def test_deserialize_in_process_without_interop_restores_the_tensors(
     first: str, tmp_path: Path
 ) -> None:
-    sent = [PARCELS[name]() for name in sorted(PARCELS, key=lambda name: name != first)]
+    sent = [PAYLOADS[name]() for name in sorted(PAYLOADS, key=lambda name: name != first)]
     code = f"""
         import pathlib, pickle, sys
         import torch
@@ -261,9 +261,9 @@ def test_deserialize_in_process_without_interop_restores_the_tensors(
 
 def write(folder: Path, *arrays: Any) -> str:
     """Write the bytes that Distributed would send into a file."""
-    parcels = [(header, list(map(bytes, frames))) for header, frames in map(pack, arrays)]
-    (folder / "parcels").write_bytes(pickle.dumps(parcels))
-    return str(folder / "parcels")
+    payloads = [(header, list(map(bytes, frames))) for header, frames in map(pack, arrays)]
+    (folder / "payloads").write_bytes(pickle.dumps(payloads))
+    return str(folder / "payloads")
 
 
 @pytest.mark.requires("cupy", "simcuda")

@@ -50,7 +50,7 @@ ADDRESS = "its address is not a multiple of its elements' {} bytes"
 
 
 class TestInterface:
-    """The owner cannot be asked for a copy, so obstacles lead to a refusal with a hint."""
+    """The owner cannot be asked for a copy, so the conversion is refused with a hint."""
 
     @pytest.mark.parametrize("to", ["torch", "cupy", "numpy"])
     @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"copy": False}], ids=str)

@@ -146,8 +146,8 @@ def test_short_repr_of_long_values_is_cut_to_a_line() -> None:
         np.ones((3, 3)),
         [np.ones(3)] * 50,
     ):
-        brief = text.short_repr(value)
-        assert "\n" not in brief
-        assert len(brief) < 400
+        shown = text.short_repr(value)
+        assert "\n" not in shown
+        assert len(shown) < 400
     assert text.short_repr(np.ones((2, 3))) == "<numpy.ndarray of shape (2, 3)>"
     assert text.short_repr("cuda:1") == "'cuda:1'"

@@ -89,8 +89,8 @@ def test_pickle_function_decorated_by_a_call_keeps_the_settings() -> None:
     )(add)
     result = again(decorated)(np.ones(3), y=np.ones(3))
     assert (type(result), result.dtype) == (torch.Tensor, torch.float64)
-    learned = torch.ones(3, requires_grad=True)
-    assert again(decorated)(learned).dtype == torch.float16
+    weight = torch.ones(3, requires_grad=True)
+    assert again(decorated)(weight).dtype == torch.float16
 
 
 def test_pickle_decorated_function_keeps_a_namespace_given_as_returns() -> None:

@@ -165,15 +165,15 @@ def test_per_block_uses_the_options_of_the_caller_when_computed() -> None:
         result = relu(lazy(chunks=(2, 4)), torch.ones(4, requires_grad=True))
 
     @implemented_in("torch", per_block=True)
-    def learn(x: Any) -> Any:
+    def scale(x: Any) -> Any:
         return x * torch.ones(1, requires_grad=True)
 
     with interop.options(detach=True):
-        learned = learn(lazy())
-    np.testing.assert_array_equal(learned.compute(), VALUES)
+        scaled = scale(lazy())
+    np.testing.assert_array_equal(scaled.compute(), VALUES)
     np.testing.assert_array_equal(result.compute(), np.maximum(VALUES - 1, 0))
     with pytest.raises(interop.GradientError):
-        learn(lazy())
+        scale(lazy())
 
 
 def test_per_block_function_works_in_several_threads() -> None:

@@ -144,7 +144,7 @@ def test_convert_under_a_profiler_tells_kept_memory_from_a_copy() -> None:
 @pytest.mark.parametrize("keep", [True, False])
 def test_convert_array_interface_shares_only_kept_data(keep: bool) -> None:
     class Interface:
-        """An array interface whose bytes are kept, or made anew on each access."""
+        """An array interface whose bytes are kept, or copied on each access."""
 
         def __init__(self) -> None:
             self._data = bytearray(range(6))

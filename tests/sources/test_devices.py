@@ -15,16 +15,16 @@ def test_convert_from_strict_device_moves_to_cpu_before_reading(
 ) -> None:
     xp: Any = pytest.importorskip("array_api_strict")
     x = xp.ones(2, dtype=xp.float32, device=xp.Device(place))
-    lend = type(x).__dlpack__
+    export = type(x).__dlpack__
 
-    def lends(self: Any, **keywords: Any) -> Any:
+    def checked_export(self: Any, **keywords: Any) -> Any:
         assert self.device == xp.Device("CPU_DEVICE"), "memory of the device was asked for"
-        return lend(self, **keywords)
+        return export(self, **keywords)
 
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("its memory was asked for")
 
-    monkeypatch.setattr(type(x), "__dlpack__", lends)
+    monkeypatch.setattr(type(x), "__dlpack__", checked_export)
     for protocol in ("__buffer__", "__array__"):
         monkeypatch.setattr(type(x), protocol, never)
     assert interop.explain(x, to).steps[0].verb == "move"
@@ -87,7 +87,7 @@ def test_to_numpy_from_pyarrow_array_shares_the_arrow_buffer() -> None:
 def test_to_numpy_from_pandas_index_cannot_change_the_index() -> None:
     pd: Any = pytest.importorskip("pandas")
     x = pd.Index([1, 2, 3])
-    assert x.__array__().flags.writeable, "pandas lends it for writing"
+    assert x.__array__().flags.writeable, "pandas checked_export it for writing"
     assert not interop.to_numpy(x).flags.writeable
     interop.to_numpy(x, copy=True)[0] = 9
     assert x.get_loc(1) == 0
