@@ -68,7 +68,7 @@ def _take_kept(x: Closed) -> NDArray[Any] | None:
         return None
     try:
         return x.held.pop()
-    except IndexError:  # another thread was quicker
+    except IndexError:  # another thread has taken the array
         return None
 
 

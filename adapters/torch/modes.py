@@ -1,4 +1,4 @@
-"""Modes of torch in which tensors are not what they seem to be."""
+"""Modes of torch in which tensors have no values: `torch.func` and `FakeTensorMode`."""
 
 from __future__ import annotations
 

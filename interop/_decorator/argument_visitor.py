@@ -52,7 +52,7 @@ class ArgumentVisitor:
         return self._treat(partial(self._convert_argument, converter=converter))
 
     def _convert_argument(self, x: Any, _: object, converter: Converter | None = None) -> Any:
-        """Admit and convert one array, and record the first one."""
+        """Check and convert one array, and record the first one."""
         adapter = registry.adapter_of(type(x))
         if adapter is not None:
             self._admission.check(x, adapter)

@@ -38,7 +38,7 @@ def measure() -> Matrix:
     found = [status for status in map(_probe, frameworks()) if not status.lazy]
     locations = _locations(found)
     absent = {status.name: status.reason for status in found if not status.devices}
-    plain = [_Source(str(place), partial(samples.plain, place)) for place in locations]
+    plain = [_Source(str(location), partial(samples.plain, location)) for location in locations]
     special = []
     if locations:
         special = [_Source(name, partial(samples.special, name)) for name in samples.SPECIAL]

@@ -99,7 +99,7 @@ def _refusals(matrix: Matrix) -> list[tuple[str, ...]]:
 
 
 def _hidden(matrix: Matrix) -> list[tuple[str, ...]]:
-    hidden = [str(place) for place in matrix.locations if place not in matrix.shown]
+    hidden = [str(location) for location in matrix.locations if location not in matrix.shown]
     if not hidden:
         return []
     return [(f"{', '.join(hidden)}: measured, and listed by --json",)]

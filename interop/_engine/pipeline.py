@@ -1,4 +1,4 @@
-"""The way of an array through the engine.
+"""The pipeline of one conversion, from an array to the result.
 
     array in -> identify -> describe -> plan -> execute -> array out
 

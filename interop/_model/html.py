@@ -1,4 +1,4 @@
-"""Tables for a notebook."""
+"""HTML tables that notebooks display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion of every array in a tree of containers."""
+"""The public function `convert_tree`: every array in a tree of containers is converted."""
 
 from __future__ import annotations
 

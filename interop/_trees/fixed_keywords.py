@@ -37,7 +37,7 @@ def find(cls: type) -> Fixed:
 
 
 def merge_fixed(keywords: Mapping[str, Any], fixed: Mapping[str, Any], to: Any) -> dict[str, Any]:
-    """Return the keywords of a call, overruled by the fixed keywords of a field."""
+    """Merge the keywords of a call with the fixed keywords of a field, which take precedence."""
     merged = {**keywords, **fixed}
     # A target without host memory finds a device as for any other array.
     if fixed.get("device") == CPU and CPU.kind not in registry.find(to).device_kinds:

@@ -1,4 +1,4 @@
-"""What a conformance suite needs to know about a framework."""
+"""The description of a framework that a conformance suite asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the conformance suite of lazy arrays needs to know about a framework, and its tools."""
+"""The description of a lazy framework for the conformance suite, and helpers."""
 
 from __future__ import annotations
 
