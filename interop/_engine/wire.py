@@ -116,7 +116,7 @@ def pack(x: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     ndarray, and the names of the framework and of the device.
     """
     adapter = cast("Adapter", registry.adapter_of(type(x)))
-    # The memory is only read. So neither a gradient nor read-only memory is an obstacle.
+    # The memory is only read. So gradients and read-only memory need no refusal.
     array = _convert(x, "numpy", Request(detach=True, readonly="share"))
     if not array.flags.c_contiguous:
         array = array.copy("C")

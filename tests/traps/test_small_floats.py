@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 import interop
 from hidden import hide_ml_dtypes
 
 from .upstream import may_fail
 
-Array = NDArray[Any]
 SMALL_FLOATS = [
     "bfloat16",
     "float8_e4m3fn",
