@@ -341,3 +341,14 @@ def test_to_torch_subclass_on_a_device_keeps_its_state() -> None:
     back: Any = interop.to_torch(there, device="cpu")
     assert (type(there), there.affine, there.device.type) == (Meta, "mine", "cuda")
     assert (type(back), back.affine, back.tolist()) == (Meta, "mine", [[0, 1, 2], [3, 4, 5]])
+
+
+def test_to_torch_of_an_ndarray_subclass_that_redefines_view_shares_memory() -> None:
+    class Guarded(np.ndarray[Any, Any]):
+        def view(self, *_: Any, **__: Any) -> Any:
+            raise AssertionError
+
+    x = np.ndarray.view(np.arange(3.0), Guarded)
+    tensor = interop.to_torch(x)
+    assert interop.shares_memory(x, tensor)
+    assert tensor.tolist() == [0.0, 1.0, 2.0]

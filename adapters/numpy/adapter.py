@@ -87,7 +87,7 @@ class NumPyAdapter(Adapter):
         """Return a plain ndarray over the memory of an array, with NumPy's own dtype object."""
         array = x
         if type(x) is not np.ndarray:
-            array = x.view(np.ndarray)
+            array = copies.plain(x)
         if id(array.dtype) in PLAIN_IDS:
             return array
         # Another dtype object with the same name: numpy.longlong, or a dtype with metadata.
