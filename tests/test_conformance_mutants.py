@@ -65,7 +65,8 @@ def no_lease(self: Any, x: Any, stream: Stream | None, /) -> Any:
 
 def leaves_device(self: Any, x: Any, lease: Lease | None, /) -> Any:
     current(self.device_of(x).id)
-    return super(type(self), self).exporter(x, lease)
+    parent: Any = super(type(self), self)
+    return parent.exporter(x, lease)
 
 
 @pytest.mark.parametrize("framework", BASES)

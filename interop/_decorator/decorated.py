@@ -1,8 +1,8 @@
-"""Functions that are decorated by a call and not by an ``@`` above the definition.
+"""The decoration of a function: its wrapper, and how the wrapper is pickled.
 
-With an ``@``, the name of the function leads to its wrapper, so pickle finds the wrapper. The name
-of a function of another library still leads to that function. So its wrapper is pickled as the
-function and the settings.
+With an ``@`` above the definition, the name of the function leads to its wrapper, so pickle
+finds the wrapper. The name of a function of another library still leads to that function. So its
+wrapper is a `Decorated`, which is pickled as the function and the settings.
 """
 
 from __future__ import annotations
@@ -13,11 +13,30 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Self
 
 from interop._decorator import wire
+from interop._decorator.argument_converter import ArgumentConverter
+from interop._decorator.namespace_injector import NamespaceInjector
+from interop._decorator.per_block import per_block as run_per_block
+from interop._decorator.settings import ARRAY_API
+from interop._decorator.signature import Parameters
+from interop._decorator.wrap import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from interop._decorator.settings import Settings
+    from interop._decorator.wrap import Boundary
+
+
+def decorate_by_call(settings: Settings, function: Any) -> Decorated:
+    """Decorate a function that is still reachable by name without the decorator."""
+    return Decorated(_make_wrapper(settings, function), function, settings)
+
+
+def make_boundary(settings: Settings, parameters: Parameters) -> Boundary:
+    """Make the boundary between a function and the callers."""
+    if settings.framework == ARRAY_API:
+        return NamespaceInjector(settings, parameters)
+    return ArgumentConverter(settings, parameters)
 
 
 class Decorated(functools.partial[Any]):
@@ -88,3 +107,35 @@ def find_by_name(function: Any) -> Any:
     for part in getattr(function, "__qualname__", "<nameless>").split("."):
         found = getattr(found, part, None)
     return found
+
+
+def decorate(settings: Settings, function: Any) -> Any:
+    # Above `staticmethod`, the decorator gets a descriptor, which holds the function.
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(decorate(settings, function.__func__))
+    _check_is_function(function)
+    if is_being_defined(function):
+        return _make_wrapper(settings, function)
+    return decorate_by_call(settings, function)
+
+
+def _make_wrapper(settings: Settings, function: Any) -> Any:
+    parameters = Parameters.of(function, settings.only)
+    wrapper = wrap(function, make_boundary(settings, parameters))
+    # Outside of the boundary, so that a lazy array is split before its blocks are converted.
+    if settings.per_block:
+        wrapper = run_per_block(wrapper, parameters)
+    return wrapper
+
+
+def _check_is_function(function: Any) -> None:
+    if isinstance(function, type):
+        kind = f"the class {function.__name__}"
+    elif not callable(function):
+        kind = f"a {type(function).__name__}"
+    else:
+        return
+    raise TypeError(
+        f"implemented_in decorates functions and methods, not {kind}. Write it directly above "
+        "the def."
+    )

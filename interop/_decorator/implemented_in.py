@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
-
-from interop._decorator.argument_converter import ArgumentConverter
-from interop._decorator.decorated import Decorated, is_being_defined
-from interop._decorator.namespace_injector import NamespaceInjector
-from interop._decorator.per_block import per_block as run_per_block
-from interop._decorator.settings import ARRAY_API, CALLER, Settings
-from interop._decorator.signature import Parameters
-from interop._decorator.wrap import wrap
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-    from interop._decorator.wrap import Boundary
     from interop._model.request import Keywords
 
 P = ParamSpec("P")
@@ -28,7 +19,7 @@ def implemented_in(
     framework: str | ModuleType | type,
     /,
     *,
-    returns: str | ModuleType | type | None = CALLER,
+    returns: str | ModuleType | type | None = "caller",
     only: str | Iterable[str] | None = None,
     foreign: bool | None = None,
     per_block: bool = False,
@@ -124,49 +115,9 @@ def implemented_in(
     >>> flip(torch.arange(3))
     tensor([2, 1, 0])
     """
+    # Loaded by the first decoration, because the import of interop is part of every program.
+    from interop._decorator.decorated import decorate  # noqa: PLC0415
+    from interop._decorator.settings import Settings  # noqa: PLC0415
+
     settings = Settings(framework, returns, only, foreign, per_block, keywords).parse()
-    return functools.partial(_decorate, settings)
-
-
-def decorate_by_call(settings: Settings, function: Any) -> Decorated:
-    """Decorate a function that is still reachable by name without the decorator."""
-    return Decorated(_make_wrapper(settings, function), function, settings)
-
-
-def make_boundary(settings: Settings, parameters: Parameters) -> Boundary:
-    """Make the boundary between a function and the callers."""
-    if settings.framework == ARRAY_API:
-        return NamespaceInjector(settings, parameters)
-    return ArgumentConverter(settings, parameters)
-
-
-def _decorate(settings: Settings, function: Any) -> Any:
-    # Above `staticmethod`, the decorator gets a descriptor, which holds the function.
-    if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_decorate(settings, function.__func__))
-    _check_is_function(function)
-    if is_being_defined(function):
-        return _make_wrapper(settings, function)
-    return decorate_by_call(settings, function)
-
-
-def _make_wrapper(settings: Settings, function: Any) -> Any:
-    parameters = Parameters.of(function, settings.only)
-    wrapper = wrap(function, make_boundary(settings, parameters))
-    # Outside of the boundary, so that a lazy array is split before its blocks are converted.
-    if settings.per_block:
-        wrapper = run_per_block(wrapper, parameters)
-    return wrapper
-
-
-def _check_is_function(function: Any) -> None:
-    if isinstance(function, type):
-        kind = f"the class {function.__name__}"
-    elif not callable(function):
-        kind = f"a {type(function).__name__}"
-    else:
-        return
-    raise TypeError(
-        f"implemented_in decorates functions and methods, not {kind}. Write it directly above "
-        "the def."
-    )
+    return functools.partial(decorate, settings)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def decorate(options: Mapping[str, Any], function: Any) -> Decorated:
     """Decorate a function with the arguments of `implemented_in`, by name."""
-    from interop._decorator.implemented_in import decorate_by_call
+    from interop._decorator.decorated import decorate_by_call
     from interop._decorator.settings import load
 
     return decorate_by_call(load(options), function)
@@ -32,7 +32,7 @@ def decorate(options: Mapping[str, Any], function: Any) -> Decorated:
 
 def make_boundary(options: Mapping[str, Any], parameters: Parameters) -> Boundary:
     """Make the boundary of a function that is pickled by value."""
-    from interop._decorator.implemented_in import make_boundary
+    from interop._decorator.decorated import make_boundary
     from interop._decorator.settings import load
 
     return make_boundary(load(options), parameters)

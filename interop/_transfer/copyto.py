@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 from interop._engine import events
 from interop._engine.parse import invalid, is_integer, parse_request
 from interop._model import dtypes, layout
-from interop._transfer.destination import Destination
 from interop._transfer.progress import check_progress, reporting
-from interop._transfer.sources import iter_parts
-from interop._transfer.staging import StagedCopier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from interop._model.request import Casting
+    from interop._transfer.destination import Destination
     from interop._transfer.progress import Progress
     from interop._transfer.sources import Part
+    from interop._transfer.staging import StagedCopier
     from interop.adapter import Facts
 
 _DEFAULT_BATCH_BYTES: Final = 64 * 1024 * 1024
@@ -97,16 +96,20 @@ def copyto(  # noqa: PLR0913 - keywords
     >>> whole[:, 0]
     array([0., 0., 1., 1.])
     """
+    # Loaded by the first call, because the import of interop is part of every program.
+    from interop._transfer import destination as destinations  # noqa: PLC0415
+    from interop._transfer import sources, staging  # noqa: PLC0415
+
     keywords: dict[str, Any] = {"casting": casting}
     if detach is not None:
         keywords["detach"] = detach
     request = parse_request(keywords)
-    copier = StagedCopier(_parse_batch_bytes(batch_bytes))
+    copier = staging.StagedCopier(_parse_batch_bytes(batch_bytes))
     check_progress(progress)
     start = perf_counter()
-    destination = Destination.open(dst, request)
+    destination = destinations.Destination.open(dst, request)
     # A refused source raises here, before a progress bar appears.
-    parts = iter_parts(destination, src, copier)
+    parts = sources.iter_parts(destination, src, copier)
     with reporting(progress, destination.facts.nbytes, "B") as report:
         _write(destination, parts, copier, report)
     # One record for the call, although an iterable may have thousands of arrays.
