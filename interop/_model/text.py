@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,8 @@ def short_repr(value: object) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like a misspelt one, or None."""
+    import difflib  # noqa: PLC0415 - only an error needs difflib, and its import takes 1 ms
+
     # difflib takes a capital for a different letter, and users write "NumPy" and "PyTorch".
     by_lower = {other.lower(): other for other in known}
     for match in difflib.get_close_matches(name.lower(), by_lower, n=1):
