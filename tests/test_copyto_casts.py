@@ -9,21 +9,10 @@ import pytest
 import interop
 from interop import copyto
 from interop._model import dtypes
+from strategies import EXOTIC, PLAIN
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
 
-PLAIN: Final = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
-    "complex64", "complex128",
-)  # fmt: skip
-SMALL: Final = (
-    "bfloat16",
-    "float8_e4m3fn",
-    "float8_e4m3fnuz",
-    "float8_e5m2",
-    "float8_e5m2fnuz",
-    "float8_e8m0fnu",
-)
 PAIRS: Final = list(product(PLAIN, PLAIN))
 
 
@@ -121,7 +110,7 @@ def test_copyto_to_a_narrower_float_rounds_and_overflows_to_infinity(to: str) ->
     )
 
 
-@pytest.mark.parametrize("target", SMALL)
+@pytest.mark.parametrize("target", EXOTIC)
 @pytest.mark.parametrize("to", ["numpy", "torch"])
 def test_copyto_to_a_small_float_is_refused_only_without_a_sign(to: str, target: str) -> None:
     values = np.array([1, 2, 4], "float32")

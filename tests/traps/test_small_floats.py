@@ -9,17 +9,9 @@ import torch
 
 import interop
 from hidden import hide_ml_dtypes
+from strategies import EXOTIC
 
 from .upstream import may_fail
-
-SMALL_FLOATS = [
-    "bfloat16",
-    "float8_e4m3fn",
-    "float8_e4m3fnuz",
-    "float8_e5m2",
-    "float8_e5m2fnuz",
-    "float8_e8m0fnu",
-]
 
 
 class TestSmallFloats:
@@ -30,7 +22,7 @@ class TestSmallFloats:
     `ml_dtypes` is not installed, the error names it, and `dtype="float32"`, which works without it.
     """
 
-    EVERY = pytest.mark.parametrize("dtype", SMALL_FLOATS)
+    EVERY = pytest.mark.parametrize("dtype", EXOTIC)
     LAYOUTS = pytest.mark.parametrize(
         "take",
         [
