@@ -5,6 +5,8 @@ PYTHON ?= python3
 # Arguments for pytest (make test ARGS="-k handoff") or for the benchmark
 # (make bench ARGS=--quick).
 ARGS ?=
+# Minutes that `make stress` takes.
+MINUTES ?= 5
 # NEWEST is the torch version in .venv. TORCH is the version that `make test-torch` uses: by
 # default, the oldest supported one.
 NEWEST := 2.14.1
@@ -22,7 +24,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-quick test-pure test-asan test-torch test-gpu test-peers
-.PHONY: lint bench docs clean
+.PHONY: stress lint bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -60,6 +62,10 @@ test-gpu: .venv/compiled ## run all tests on the GPU of this machine; fails with
 # Each suite runs in its own process. `make test-peers ARGS=numpy_export` runs one of them.
 test-peers: .venv/compiled .venv/peers/made ## run test suites of other projects on top of interop
 	$(bin)/python tests/peers/run.py $(ARGS)
+
+# A kind alone, and an earlier run again: make stress ARGS="--only fuzz --seed 12345"
+stress: .venv/compiled ## fuzz, threads, forks, interrupts, failed allocations: make stress MINUTES=60
+	INTEROP_SIMCUDA=1 $(bin)/python tests/stress --minutes $(MINUTES) $(ARGS)
 
 lint: .venv/made ## check style, types, and which module may import which
 	$(bin)/ruff check
