@@ -9,6 +9,7 @@ sys.path.insert(0, str(here))
 
 import _bench  # noqa: E402 - the modules beside this file
 import _handoffs  # noqa: E402
+import _reliability  # noqa: E402
 import _sources  # noqa: E402
 import _traps  # noqa: E402
 
@@ -17,6 +18,7 @@ import interop  # noqa: E402
 (here / "generated").mkdir(exist_ok=True)
 _traps.write(here / "generated" / "traps.md")
 _handoffs.write(here / "generated" / "handoffs.md")
+_reliability.write(here / "generated" / "reliability.md")
 _sources.write(here / "generated" / "sources.md")
 _bench.write(here / "generated")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import pages
 from stress.runner import find_kinds, run_kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("torch", "cupy", "jax", "dask")]
@@ -87,3 +88,32 @@ def test_stress_unknown_kind_lists_the_kinds(folder: Path) -> None:
     done = stress("--only", "self_hold", folder=folder)
     assert done.returncode == 1
     assert "no kind self_hold; there are: self_crashes, self_fails" in done.stderr
+
+
+def test_page_reliability_has_a_row_per_kind_and_a_column_per_mode() -> None:
+    kinds = {
+        "fuzz": {"seconds": 60, "held": True, "counts": {"calls": 1200, "refusals": 3}, "notes": {}}
+    }
+    run = {"seed": 7, "seconds": 60, "simulated CUDA": True, "versions": {"numpy": "2.4"}}
+    broken = {"fuzz": kinds["fuzz"] | {"held": False}}
+    lines = pages.load("_reliability").render(
+        {"compiled": run | {"kinds": kinds}, "pure": run | {"kinds": broken}}
+    )
+    assert lines.splitlines() == [
+        "| kind | what it does | compiled | pure Python |",
+        "| --- | --- | --- | --- |",
+        "| `fuzz` | Fuzz all verbs and keywords. | 1,200 calls<br>3 refusals<br>in 60 s "
+        "| 1,200 calls<br>3 refusals<br>**failed**<br>in 60 s |",
+        "",
+        "- compiled: seed 7, numpy 2.4, simulated CUDA",
+        "- pure Python: seed 7, numpy 2.4, simulated CUDA",
+    ]
+
+
+def test_page_reliability_committed_counts_are_of_kinds_that_exist_and_held(tmp_path: Path) -> None:
+    page = tmp_path / "reliability.md"
+    pages.load("_reliability").write(page)
+    text = page.read_text(encoding="utf-8")
+    rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert rows <= {kind.name for kind in find_kinds()}
+    assert "**failed**" not in text
