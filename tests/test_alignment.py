@@ -13,7 +13,6 @@ from torch.utils.dlpack import from_dlpack
 
 import interop
 from child import run_child
-from interop._engine import fastpath
 from interop._identify import registry
 from interop.adapter import Adapter
 from ledger import LedgerAdapter
@@ -201,7 +200,7 @@ class TestAdapter:
 
         monkeypatch.setattr(type(registry.adapter_named("numpy")), "address", address)
         x = place(4, "complex128", shift=8).reshape(2, 2).T
-        with fastpath.paused():  # forces the planned path
+        with interop.watch():  # forces the planned path
             plan = interop.explain(x, "torch")
             t = interop.to_torch(x)
         assert plan.zero_copy  # the address is unknown

@@ -117,7 +117,7 @@ def test_watch_records_the_plan_made_after_a_buffer_error(monkeypatch: pytest.Mo
 
 def state() -> Any:
     table = {(to, cls) for to, row in fastpath.TABLE.items() for cls in row if isinstance(to, str)}
-    return table, set(plan_cache.FINGERPRINTS), list(events.observers)
+    return table, set(plan_cache.FINGERPRINTS), list(events.watches)
 
 
 def test_watch_restores_fast_paths_and_observers_on_exit() -> None:
@@ -126,7 +126,7 @@ def test_watch_restores_fast_paths_and_observers_on_exit() -> None:
     before = state()
     with watch():
         interop.to_numpy(torch.ones(3))
-        assert len(events.observers) == 1
+        assert len(events.watches) == 1
         assert not any(fastpath.TABLE.values())
         assert not plan_cache.CALLS
     assert state() == before
@@ -202,7 +202,7 @@ def test_watch_records_conversions_from_all_threads() -> None:
         stop.set()
         other.result()
     assert len(seen.records) == 8 * 200
-    assert not events.observers
+    assert not events.watches
 
 
 def test_watch_records_keep_no_array_alive() -> None:

@@ -12,7 +12,7 @@ from interop._engine import lazy_executor, lazy_planner
 from interop._engine.pipeline import convert_by_request
 from interop._engine.wire import register_blocks
 from interop._identify import registry
-from interop._model.context import defaults, scope
+from interop._model.context import defaults, using_defaults
 from interop._model.request import Request
 from interop._trees.tree_converter import Treatment, TreeConverter
 
@@ -173,7 +173,7 @@ class BlockCall:
                 args[key] = block
             else:
                 kwargs[key] = block
-        with scope(self._request):
+        with using_defaults(self._request):
             return self._function(*args, **kwargs)
 
     def _adapter_of(self, result: Any) -> Adapter:

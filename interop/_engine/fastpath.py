@@ -10,18 +10,18 @@ The look-up itself is in `interop._engine.implementation`, and once more in C (`
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
-from interop._engine import plan_cache
+from interop._engine import events, plan_cache
 from interop._engine.executor import execute
 from interop._identify import registration, registry
 from interop._model.verb import Verb
 from interop.adapter import find_compiled
+from interop.adapter.scope import scoped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from interop._model.conversion import Conversion
     from interop._model.plan import Plan
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TABLE: Final[dict[object, dict[type, tuple[Any, Any, Any]]]] = {}
 """By target (a name, a module, a class), then by exact class of the array: the native calls."""
 TRACEABLE: Final[dict[object, dict[type, tuple[Any, Any, Any]]]] = {}
-"""The table before the first `paused`, for compilers such as `torch.compile`.
+"""The entries that `emptied` has removed, for compilers such as `torch.compile`.
 
 They can trace a native call, but not a planned conversion.
 """
@@ -78,12 +78,11 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
     if (source, target, to) in _registered:
         return
     with plan_cache.LOCK:
-        if not plan_cache.pauses:
+        if not events.watches:
             _register(source, target, to)
 
 
 def _register(source: Adapter, target: Adapter, to: Any) -> None:
-    _registered.add((source, target, to))  # also if there are no native calls between the two
     path, compiled = _calls(source, target)
     for cls in source.plain_types:
         plan_cache.FINGERPRINTS[cls] = source.fingerprint
@@ -91,6 +90,9 @@ def _register(source: Adapter, target: Adapter, to: Any) -> None:
             TABLE.setdefault(to, {})[cls] = tuple(path)
         if compiled is not None and compiled_module is not None:
             compiled_module.register(to, cls, *compiled)
+    # Also if there are no native calls between the two. Last, because an interrupt before leaves a
+    # pair that the next conversion registers again.
+    _registered.add((source, target, to))
 
 
 def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
@@ -146,21 +148,41 @@ def register_all(adapters: Iterable[Adapter]) -> None:
         register(source, target, target.name)
 
 
-@contextmanager
-def paused() -> Iterator[None]:
+@scoped
+def emptied_for(watch: object) -> Generator[None, None, None]:
     """Plan every conversion inside the ``with`` block: empty the table and the plan cache."""
+    with _filled_again():
+        try:
+            # From now on, no other thread adds to the table or to the cache.
+            events.watches.append(watch)
+            _empty()
+            yield
+        finally:
+            if watch in events.watches:
+                events.watches.remove(watch)
+
+
+def _empty() -> None:
     with plan_cache.LOCK:
         # While another watch is open, the table is empty already.
-        if not plan_cache.pauses:
-            TRACEABLE.update({to: dict(row) for to, row in TABLE.items()})
+        for to, row in TABLE.items():
+            TRACEABLE.setdefault(to, {}).update(row)
         _tracers[:] = registry.loaded_adapters()
-        plan_cache.pauses.append(None)
         clear()
+
+
+@scoped
+def _filled_again() -> Generator[None, None, None]:
+    """Fill the table after the ``with`` block, unless a watch is open."""
     try:
         yield
     finally:
-        # All items are equal, so watches may end in any order.
-        plan_cache.pauses.pop()
+        # torch.compile cannot trace the registration, so it comes before the next conversion.
+        try:
+            register_all(registry.loaded_adapters())
+        except BaseException:  # an interrupt, which is raised when the table is full
+            register_all(registry.loaded_adapters())
+            raise
 
 
 def is_traced() -> bool:
@@ -181,11 +203,13 @@ def share_traced(x: Any, to: Any) -> Any:
 
 def clear() -> None:
     """Empty the table and the plan cache."""
+    # First, because an interrupt may leave entries that are not registered, but no pair that is
+    # registered without its entries: the next conversion would not add them.
+    _registered.clear()
     # The rows stay, because the functions that look them up hold them.
     for row in TABLE.values():
         row.clear()
     plan_cache.clear()
-    _registered.clear()
     if compiled_module is not None:
         compiled_module.clear()
 

@@ -29,7 +29,7 @@ from interop._engine.plan_cache import CALLS, FINGERPRINTS
 from interop._engine.planner import make_plan
 from interop._identify import registry
 from interop._model import policy
-from interop._model.context import defaults, scope
+from interop._model.context import defaults, using_defaults
 from interop._model.conversion import Conversion
 from interop._model.verb import Verb
 
@@ -74,7 +74,7 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
     if compute:
         # This default is not in the key, because conversions of lazy arrays are never cached.
         keywords = {"compute": True, **keywords}
-    if events.observers:
+    if events.watches:
         return _convert_observed(x, to, keywords)
     return convert_by_plan(x, to, keywords, key)[0]
 
@@ -190,7 +190,7 @@ def _convert_read(conversion: Conversion, x: Any, request: Request) -> tuple[Any
 def _convert_part(x: Any, to: str, request: Request) -> tuple[Any, Plan]:
     """Convert an array as a part of another conversion, without a notice to the observers."""
     # As defaults, the values of the request are not parsed and checked again.
-    with scope(request):
+    with using_defaults(request):
         return convert_by_plan(x, to, {})
 
 
@@ -199,7 +199,7 @@ def convert_by_request(x: Any, to: str, request: Request) -> Any:
 
     Another process of a Dask cluster may call this, for a block.
     """
-    with scope(request):
+    with using_defaults(request):
         return convert_any(x, to, {})
 
 

@@ -21,6 +21,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from interop._engine import events
 from interop._model.reasons import misalignment
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """The calls that execute a plan, by key. Each call takes the result of the call before."""
 
 LOCK: Final = threading.RLock()
-pauses: Final[list[None]] = []
-"""One item for each open `interop.watch`. Nothing is added to a cache while there are any."""
 # A program whose arrays have ever new shapes would fill the memory. So a full cache is emptied. To
 # empty the whole cache is rare and cheap. To track the age of each plan would slow down each call.
 _MAX_PLANS: Final = 1024
@@ -47,7 +46,7 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
     # Reads take no lock. A look-up during a change misses at worst, and a plan is made.
     with LOCK:
         # A conversion that began before the watch must not fill the cache that the watch emptied.
-        if pauses:
+        if events.watches:
             return
         if len(CALLS) >= _MAX_PLANS:
             CALLS.clear()

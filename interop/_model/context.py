@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from interop._model.request import Request
+from interop.adapter.scope import scoped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
+    from contextvars import Token
 
 _NO_KEYWORDS: Final = Request()
 # This is a context variable, so that threads and asyncio tasks have options of their own.
@@ -20,11 +21,19 @@ defaults: Final = _defaults.get
 """Return the request that holds in the current thread or task."""
 
 
-@contextmanager
-def scope(request: Request) -> Iterator[None]:
+@scoped
+def using_defaults(request: Request) -> Generator[None, None, None]:
     """Make a request the default of every conversion inside the ``with`` block."""
-    token = _defaults.set(request)
+    tokens: list[Token[Request]] = []
     try:
+        # One call sets the variable and keeps the token: an interrupt in between would lose it.
+        tokens.extend(map(_defaults.set, (request,)))
         yield
     finally:
-        _defaults.reset(token)
+        for token in tokens:
+            try:  # noqa: SIM105 - `suppress` is Python code, which an interrupt can enter
+                _defaults.reset(token)
+            # The block is in a generator that is closed in another context, for example by the
+            # garbage collector in another thread. That context never had the request.
+            except ValueError:
+                pass

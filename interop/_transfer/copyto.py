@@ -113,7 +113,7 @@ def copyto(  # noqa: PLR0913 - keywords
     with reporting(progress, destination.facts.nbytes, "B") as report:
         _write(destination, parts, copier, report)
     # One record for the call, although an iterable may have thousands of arrays.
-    if destination.plan and events.observers:
+    if destination.plan and events.watches:
         events.notify(destination.plan, perf_counter() - start)
 
 

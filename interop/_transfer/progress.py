@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from interop import errors
 from interop._engine.parse import invalid
+from interop.adapter.scope import scoped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     Progress = bool | Callable[[int], object]
 
@@ -31,8 +31,10 @@ def check_progress(progress: Any) -> None:
         raise invalid("progress", progress, "True, False or a function that takes a number")
 
 
-@contextmanager
-def reporting(progress: Progress, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+@scoped
+def reporting(
+    progress: Progress, total: int, unit: str
+) -> Generator[Callable[[int], object], None, None]:
     """Give the function to call with the amount done so far, and close the bar at the end.
 
     Parameters

@@ -176,7 +176,7 @@ class Exported:
             plan = plan_export(self._source, device, request, _UNFLAGGED)
             lent, plan = make_capsule(self._source, plan, handle, None)
         _add_flags(lent, plan)
-        if events.observers:
+        if events.watches:
             events.notify(plan, perf_counter() - start)
         return lent
 
@@ -206,7 +206,7 @@ class Exported:
                 reason = f"numpy.asarray takes a copy, because the dtype changes to {dtype}"
                 hint = "Leave copy=False out."
                 raise self._source.refusal(errors.CopyRequiredError, reason, hint)
-            if events.observers:
+            if events.watches:
                 self._note_cast(str(dtype), start)
         return array.astype(dtype, copy=bool(copy))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interop._engine.parse import parse_values
-from interop._model.context import defaults, scope
+from interop._model.context import defaults, using_defaults
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -64,4 +64,4 @@ def options(
     }
     # A keyword that was not given must not reset the value of the outer block.
     given = {name: value for name, value in given.items() if value is not None}
-    return scope(defaults()._replace(**parse_values(given)))
+    return using_defaults(defaults()._replace(**parse_values(given)))

@@ -227,7 +227,7 @@ def _stack(adapter: Adapter, items: list[Any], axis: int) -> Any:
     """Stack in one framework, and notify the observers of the copy."""
     start = perf_counter()
     stacked = adapter.stack(items, axis)
-    if events.observers and stacked is not NotImplemented:
+    if events.watches and stacked is not NotImplemented:
         name, shape, dtype, device, _, nbytes, *_ = adapter.describe(stacked)
         step = Step(Verb.COPY, "source", device, dtype, nbytes)
         plan = Plan(name, name, shape, device, device, dtype, (step,), "stacking copies")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from interop._engine.parse import parse_stream
 from interop._identify import registry
+from interop.adapter.scope import scoped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from contextlib import AbstractContextManager
 
-    from interop.adapter.streams import Stream
+    from interop.adapter import Adapter, Stream
 
 
 def stream(s: Any, /) -> AbstractContextManager[None]:
@@ -31,14 +31,21 @@ def stream(s: Any, /) -> AbstractContextManager[None]:
     InvalidOptionError
         `s` is not a stream. The call raises this, before the block.
     """
-    # Parsed here, because `_scope` would raise the error only when the block is entered.
-    return _scope(parse_stream(s))
+    # Parsed here, because `_using` would raise the error only when the block is entered.
+    return _using(parse_stream(s))
 
 
-@contextmanager
-def _scope(current: Stream) -> Iterator[None]:
-    with ExitStack() as stack:
-        # A framework that is not imported has no work that the stream could order.
-        for adapter in registry.loaded_adapters():
-            stack.enter_context(adapter.using(current))
+@scoped
+def _using(current: Stream) -> Generator[None, None, None]:
+    # A framework that is not imported has no work that the stream could order.
+    yield from _using_each(current, registry.loaded_adapters())
+
+
+def _using_each(current: Stream, adapters: list[Adapter]) -> Generator[None, None, None]:
+    # One block in the other: `contextlib.ExitStack` is Python code, which an interrupt can enter.
+    if not adapters:
         yield
+        return
+    first, *others = adapters
+    with first.using(current):
+        yield from _using_each(current, others)

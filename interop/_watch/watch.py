@@ -7,20 +7,18 @@ nothing is slower.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, overload
 
 from interop._engine import events, fastpath
 from interop._engine.parse import invalid, is_integer
-from interop._identify import registry
 from interop._model import caller
 from interop._watch.records import Record, Summary
+from interop.adapter.scope import scoped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
     from types import FrameType
 
@@ -72,11 +70,6 @@ class Watch(Sequence[Record]):
         return self.summary()._repr_html_()
 
 
-_open: Final[list[Watch]] = []
-# The lock keeps `_open` and the list of observers in agreement. `_record` only reads `_open`.
-_lock: Final = threading.Lock()
-
-
 def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     """Record every conversion inside the ``with`` block, in all threads of the process.
 
@@ -114,48 +107,24 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     >>> [(record.route, record.bytes_copied) for record in seen]
     [('numpy on cpu -> torch on cpu', 0), ('torch on cpu -> numpy on cpu', 12)]
     """
-    # Checked here, because `_scope` would raise the error only when the block is entered.
+    # Checked here, because `_recording` would raise the error only when the block is entered.
     if keep is not None and not is_integer(keep, 0):
         raise invalid("keep", keep, "an integer from 0 up, or None to keep all records")
-    return _scope(Watch(keep))
+    return _recording(Watch(keep))
 
 
-@contextmanager
-def _scope(seen: Watch) -> Iterator[Watch]:
-    try:
-        # Native calls of the fast path notify nobody, so it is empty for the whole block.
-        with fastpath.paused():
-            _enter(seen)
-            try:
-                yield seen
-            finally:
-                _leave(seen)
-    finally:
-        # torch.compile cannot trace the registration, so it comes before the next conversion.
-        fastpath.register_all(registry.loaded_adapters())
-
-
-def _enter(seen: Watch) -> None:
-    with _lock:
-        if not _open:
-            # One observer for all watches, so that each conversion finds its caller only once.
-            events.observers.append(_record)
-        _open.append(seen)
-
-
-def _leave(seen: Watch) -> None:
-    with _lock:
-        # By identity: two watches with equal records are equal as sequences.
-        _open[:] = [other for other in _open if other is not seen]
-        if not _open:
-            events.observers.remove(_record)
+@scoped
+def _recording(seen: Watch) -> Generator[Watch, None, None]:
+    # Native calls of the fast path notify nobody, so it is empty for the whole block.
+    with fastpath.emptied_for(seen):
+        yield seen
 
 
 def _record(plan: Plan, seconds: float) -> None:
     """Add a record to all open watches, and to the log."""
     frame = caller.caller()
     record = Record(plan, seconds, caller.format_frame(frame))
-    for seen in tuple(_open):  # a copy, because another thread may change the list
+    for seen in tuple(events.watches):  # a copy, because another thread may change the list
         seen.records.append(record)
     _log(record, frame)
 
@@ -184,3 +153,7 @@ def _log(record: Record, frame: FrameType) -> None:
         func=code.co_name,
     )
     logger.handle(entry)
+
+
+# One observer for all watches, so that each conversion finds its caller only once.
+events.observers.append(_record)

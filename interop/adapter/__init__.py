@@ -4,7 +4,7 @@ See `interop.adapter.base` for an overview. The modules of this package need the
 only, so importing them is cheap.
 """
 
-from interop.adapter.base import Adapter
+from interop.adapter.base import INDEX, Adapter
 from interop.adapter.device import (
     CPU,
     CUDA,
@@ -18,7 +18,6 @@ from interop.adapter.device import (
 from interop.adapter.device_adapter import DeviceAdapter
 from interop.adapter.facts import EXTENDED_DTYPES, PLAIN_DTYPES, Facts
 from interop.adapter.fastpath import CompiledPath, FastPath, find_compiled
-from interop.adapter.hooks import INDEX
 from interop.adapter.lazy import LazyAdapter, ReadAdapter
 from interop.adapter.lease import Lease
 from interop.adapter.streams import Stream

@@ -8,10 +8,10 @@ an error says so. A new adapter of host memory writes
 - either ``export`` and ``adopt`` (the framework speaks DLPack) or ``export_host`` and
   ``adopt_host`` (the framework speaks NumPy).
 
-All other methods have defaults, and their modules say who needs them: `interop.adapter.writable`,
-`interop.adapter.hooks`, `interop.adapter.fastpath` and `interop.adapter.streams`. A framework with
-device memory subclasses `interop.adapter.DeviceAdapter`. A framework whose arrays are read or
-computed first subclasses `interop.adapter.ReadAdapter` or `interop.adapter.LazyAdapter`.
+All other methods have defaults. `HooksMixin` and the modules `interop.adapter.writable`,
+`interop.adapter.fastpath` and `interop.adapter.streams` say who needs them. A framework with device
+memory subclasses `interop.adapter.DeviceAdapter`. A framework whose arrays are read or computed
+first subclasses `interop.adapter.ReadAdapter` or `interop.adapter.LazyAdapter`.
 
 An adapter can say no in six ways. Each answer is a reason in words, which the core puts into an
 error or into ``Plan.reason``.
@@ -49,22 +49,48 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from interop.adapter.device import CPU, HOST, Device
 from interop.adapter.fastpath import FastPathMixin
-from interop.adapter.hooks import HooksMixin
 from interop.adapter.streams import StreamMixin
 from interop.adapter.writable import WritableMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from interop.adapter.facts import Facts
     from interop.adapter.streams import Stream
 
-__all__ = ["Adapter"]
+__all__ = ["INDEX", "Adapter", "HooksMixin"]
 
+INDEX: Final[Mapping[str, Any]] = {"dtype": None}
+"""Keywords that are fixed for arrays of indices: a ``dtype=`` for the values does not apply."""
+_INDEX_FIELDS: Final = ("counts", "indices", "inverse_indices")
+"""Fields of the results of ``unique_all`` and the related functions of the array API."""
 _COMPLEX_ALIGNMENT: Final = {"complex64": 8, "complex128": 16}
 """In bytes: the size of an element. NumPy aligns a complex number to half of that."""
+
+
+class HooksMixin:
+    """The part of `Adapter` that supports compilers, containers and Dask."""
+
+    def is_tracing(self) -> bool:
+        """Return whether a compiler of the framework traces the running program."""
+        return False
+
+    def fixed_keywords(self, container: type, /) -> Mapping[str, Mapping[str, Any]]:
+        """Return the keywords that `convert_tree` keeps fixed, by field of a container class.
+
+        For example, ``{"indices": INDEX}`` keeps the dtype of the indices, whichever ``dtype=`` the
+        caller requests for the values. The default covers the names of the array API.
+        """
+        return {name: INDEX for name in _INDEX_FIELDS if hasattr(container, name)}
+
+    def with_numpy_dtype(self, x: Any, /) -> Any:
+        """Return an array without elements whose ``dtype`` is a NumPy dtype.
+
+        The result is an instance of the class of `x`. Dask reads the dtype of blocks from it.
+        """
+        return x
 
 
 class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
