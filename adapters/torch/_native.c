@@ -40,29 +40,44 @@ static PyObject *call(const Method *method, PyObject *self)
     return method->function ? method->function(self, NULL) : PyObject_CallOneArg(method->callable, self);
 }
 
+/* Return NotImplemented, also after torch or a mode has refused the array by an exception: the Python code tries
+   again and explains. Failed allocations and interrupts are not refusals. They stay set, and NULL is returned. */
 static PyObject *not_plain(void)
 {
-    PyErr_Clear();
+    if (PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError))
+            return NULL;
+        PyErr_Clear();
+    }
     Py_RETURN_NOTIMPLEMENTED;
 }
 
-/* Whether an object is False. NULL (an error) is not False, so the tensor counts as not plain. */
-static int is_false(PyObject *answer)
+/* The answer to a question that torch was asked. After FAILED an exception is set, so nothing else may be called. */
+typedef enum { NO, YES, FAILED } Answer;
+
+static Answer read_answer(PyObject *answer)
 {
-    Py_XDECREF(answer);
-    return answer == Py_False;
+    if (answer == NULL)
+        return FAILED;
+    Py_DECREF(answer);
+    return answer == Py_False ? NO : YES;
 }
 
 static int is_tensor(PyObject *x)
 {
-    return Py_IS_TYPE(x, tensor_class) || Py_IS_TYPE(x, parameter_class);
+    return tensor_class && (Py_IS_TYPE(x, tensor_class) || Py_IS_TYPE(x, parameter_class));
 }
 
-/* Whether no TorchFunctionMode is on, which could watch or change every method call. */
-static int is_unwatched(void)
+/* Whether a TorchFunctionMode is on, which can watch or change every method call. */
+static Answer is_watched(void)
 {
-    return is_false(function_mode.function ? function_mode.function(NULL, NULL)
-                                           : PyObject_CallNoArgs(function_mode.callable));
+    return read_answer(function_mode.function ? function_mode.function(NULL, NULL)
+                                              : PyObject_CallNoArgs(function_mode.callable));
+}
+
+static Answer has_gradient(PyObject *x)
+{
+    return read_answer(requires_grad->get(x, requires_grad->closure));
 }
 
 /* Whether two elements may overlap in memory. The strides are in elements.
@@ -88,6 +103,8 @@ static int may_overlap(int ndim, const int64_t *shape, const int64_t *strides)
     for (int i = 0; i < n; i++) {
         if (axes[i].stride < reach)
             return 1;
+        if ((double)axes[i].stride * (double)axes[i].length + (double)reach > 9e18)
+            return 1; /* no memory is that large, and `reach` would overflow */
         reach += axes[i].stride * (axes[i].length - 1);
     }
     return 0;
@@ -128,7 +145,7 @@ static int is_whole(PyObject *x, DLDataType seen)
     return found && (found == int8 || found == uint8);
 }
 
-/* Read the facts of a tensor. Return whether NumPy can have the memory as it is:
+/* Read the facts of a tensor, or set an exception. Return whether NumPy can have the memory as it is:
    elements on the host, which do not overlap, of a dtype that NumPy has. */
 static int look(PyObject *x, DLTensor *seen)
 {
@@ -143,8 +160,9 @@ static int look(PyObject *x, DLTensor *seen)
 static PyObject *over(const DLTensor *seen, PyObject *owner)
 {
     npy_intp strides[MAX_AXES];
-    for (int i = 0; i < seen->ndim; i++)
-        strides[i] = seen->strides[i] * (seen->dtype.bits / 8);
+    size_t size = seen->dtype.bits / 8;
+    for (int i = 0; i < seen->ndim; i++) /* unsigned, because the stride of an axis of length 1 may overflow */
+        strides[i] = (npy_intp)((size_t)seen->strides[i] * size);
     PyObject *array = PyArray_NewFromDescr(
         &PyArray_Type, PyArray_DescrFromType(numpy_type(seen->dtype)), seen->ndim, (npy_intp *)seen->shape, strides,
         (char *)seen->data + seen->byte_offset, NPY_ARRAY_WRITEABLE, NULL);
@@ -170,7 +188,7 @@ static PyObject *by_torch_detached(PyObject *x)
     return array;
 }
 
-/* Return the storage of a tensor, or NULL, and read the facts of the tensor.
+/* Return the storage of a tensor, or NULL with or without an exception, and read the facts of the tensor.
    No other thread runs between the two, so they belong together. */
 static PyObject *hold(PyObject *x, DLTensor *seen)
 {
@@ -185,10 +203,10 @@ static PyObject *hold(PyObject *x, DLTensor *seen)
    Only the facts tell whether a tensor is complex, so a complex tensor is held a second time. */
 static PyObject *hold_resolved(PyObject *x, DLTensor *seen)
 {
-    PyObject *storage = is_false(call(&is_neg, x)) ? hold(x, seen) : NULL;
+    PyObject *storage = read_answer(call(&is_neg, x)) == NO ? hold(x, seen) : NULL;
     if (storage && seen->dtype.code == DL_COMPLEX) {
         Py_DECREF(storage);
-        storage = is_false(call(&is_conj, x)) ? hold(x, seen) : NULL;
+        storage = read_answer(call(&is_conj, x)) == NO ? hold(x, seen) : NULL;
     }
     return storage;
 }
@@ -204,28 +222,34 @@ static PyObject *share_checked(PyObject *x, int may_detach)
     DLTensor seen;
     if (!is_tensor(x))
         Py_RETURN_NOTIMPLEMENTED;
-    if (!is_unwatched()) /* a mode sees each call, so make as few as possible */
-        return look(x, &seen) && !may_detach ? by_torch(x) : not_plain();
-    int gradient = !is_false(requires_grad->get(x, requires_grad->closure));
-    if (gradient && !may_detach)
+    Answer watched = is_watched();
+    if (watched == YES) /* a mode sees each call, so make as few as possible */
+        return !may_detach && look(x, &seen) ? by_torch(x) : not_plain();
+    Answer gradient = watched == NO ? has_gradient(x) : FAILED;
+    if (gradient == FAILED || (gradient == YES && !may_detach))
         return not_plain();
     if (rest > 0) {
         rest--;
-        return !look(x, &seen) ? not_plain() : gradient ? by_torch_detached(x) : by_torch(x);
+        if (!look(x, &seen))
+            return not_plain();
+        return gradient == YES ? by_torch_detached(x) : by_torch(x);
     }
     PyObject *storage = hold_resolved(x, &seen);
     if (storage == NULL)
         return not_plain();
     /* The storage owns the memory, even if the tensor gets other memory later (`t.data = ...`).
        The storage must not be resized any more. The first `Tensor.numpy` forbids that for good. */
-    if (is_false(call(&resizable, storage))) {
+    Answer movable = read_answer(call(&resizable, storage));
+    if (movable == NO) {
         misses = 0;
         return over(&seen, storage);
     }
     Py_DECREF(storage);
+    if (movable == FAILED)
+        return not_plain();
     if (++misses > PATIENCE)
         rest = REST;
-    return gradient ? by_torch_detached(x) : by_torch(x);
+    return gradient == YES ? by_torch_detached(x) : by_torch(x);
 }
 
 static PyObject *share(PyObject *module, PyObject *x)
@@ -245,7 +269,7 @@ static PyObject *share_copy(PyObject *module, PyObject *x)
 {
     (void)module;
     DLTensor seen;
-    int plain = is_tensor(x) && is_unwatched() && is_false(requires_grad->get(x, requires_grad->closure));
+    int plain = is_tensor(x) && is_watched() == NO && has_gradient(x) == NO;
     PyObject *storage = plain ? hold_resolved(x, &seen) : NULL;
     PyObject *view = storage ? over(&seen, storage) : NULL; /* resizing need not be forbidden for this view */
     if (view == NULL)
@@ -261,6 +285,7 @@ static PyObject *share_copy(PyObject *module, PyObject *x)
 typedef struct {
     DLManagedTensorVersioned tensor;
     int64_t shape[MAX_AXES], strides[MAX_AXES];
+    int *returned; /* set by the deleter while torch takes the memory, afterwards NULL */
 } Lent;
 
 /* Called by torch, on any thread, when the last tensor over the memory is deleted. */
@@ -269,8 +294,11 @@ static void give_back(DLManagedTensorVersioned *tensor)
     if (!Py_IsInitialized()) /* the interpreter has ended, and the array with it */
         return;
     PyGILState_STATE state = PyGILState_Ensure();
-    Py_DECREF((PyObject *)tensor->manager_ctx);
+    PyObject *array = tensor->manager_ctx;
+    if (((Lent *)tensor)->returned)
+        *((Lent *)tensor)->returned = 1;
     PyMem_Free(tensor);
+    Py_DECREF(array); /* last, because a finaliser may run */
     PyGILState_Release(state);
 }
 
@@ -313,8 +341,9 @@ static int is_reversed(PyArrayObject *array)
 /* Whether torch has the dtype and can use the memory (alignment, byte order). The strides are not checked. */
 static int is_behaved(PyObject *x)
 {
-    return PyArray_CheckExact(x) && PyArray_ISALIGNED((PyArrayObject *)x) && PyArray_ISNOTSWAPPED((PyArrayObject *)x) &&
-           PyArray_NDIM((PyArrayObject *)x) <= MAX_AXES && dlpack_code(PyArray_TYPE((PyArrayObject *)x)) >= 0;
+    return exchange && PyArray_CheckExact(x) && PyArray_ISALIGNED((PyArrayObject *)x) &&
+           PyArray_ISNOTSWAPPED((PyArrayObject *)x) && PyArray_NDIM((PyArrayObject *)x) <= MAX_AXES &&
+           dlpack_code(PyArray_TYPE((PyArrayObject *)x)) >= 0;
 }
 
 /* Whether torch's kernels cannot use the address of an array. torch aligns a complex number to its whole size
@@ -335,15 +364,23 @@ static PyObject *lend(PyArrayObject *array)
         PyMem_Free(lent);
         Py_RETURN_NOTIMPLEMENTED;
     }
+    int returned = 0;
+    lent->returned = &returned;
     lent->tensor = (DLManagedTensorVersioned){
         .version = {1, 0}, .manager_ctx = Py_NewRef(array), .deleter = give_back,
         .dl_tensor = {.data = PyArray_DATA(array), .device = {DL_CPU, 0}, .ndim = PyArray_NDIM(array),
                       .dtype = {dlpack_code(PyArray_TYPE(array)), (uint8_t)(8 * PyArray_ITEMSIZE(array)), 1},
                       .shape = lent->shape, .strides = lent->strides}};
     void *tensor = NULL;
-    if (exchange->take(&lent->tensor, &tensor) < 0) /* torch owns the memory in this case, too */
-        return NULL;
-    return tensor;
+    if (exchange->take(&lent->tensor, &tensor) == 0 && tensor) {
+        lent->returned = NULL;
+        return tensor;
+    }
+    /* torch has called the deleter if it failed late (no memory for the Python object), and has not if it failed
+       early (strides that overflow). DLPack does not say which is right. */
+    if (!returned)
+        give_back(&lent->tensor);
+    return not_plain();
 }
 
 /* Return a tensor over a copy that NumPy makes, for sizes at which the planner would do the same. */
@@ -379,42 +416,58 @@ static PyObject *adopt_copy(PyObject *module, PyObject *x)
 
 /* -- setup -------------------------------------------------------------------------------------------------- */
 
+/* Each function replaces what an earlier `bind` has found, or returns -1 with an exception. */
+
 static int find_method(Method *method, PyObject *cls, const char *name)
 {
-    method->callable = PyObject_GetAttrString(cls, name);
-    if (method->callable && Py_IS_TYPE(method->callable, &PyMethodDescr_Type)) {
-        PyMethodDef *definition = ((PyMethodDescrObject *)method->callable)->d_method;
+    PyObject *found = PyObject_GetAttrString(cls, name);
+    if (found == NULL)
+        return -1;
+    method->function = NULL;
+    if (Py_IS_TYPE(found, &PyMethodDescr_Type)) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)found)->d_method;
         method->function = definition->ml_flags == METH_NOARGS ? definition->ml_meth : NULL;
     }
-    return method->callable ? 0 : -1;
+    Py_XSETREF(method->callable, found);
+    return 0;
 }
 
 static void take_function(Method *method, PyObject *function)
 {
-    method->callable = Py_NewRef(function);
-    if (PyCFunction_CheckExact(function) && PyCFunction_GET_FLAGS(function) == METH_NOARGS)
-        method->function = PyCFunction_GET_FUNCTION(function);
+    int plain = PyCFunction_CheckExact(function) && PyCFunction_GET_FLAGS(function) == METH_NOARGS;
+    method->function = plain ? PyCFunction_GET_FUNCTION(function) : NULL;
+    Py_XSETREF(method->callable, Py_NewRef(function));
 }
 
 static int find_attribute(PyGetSetDef **attribute, PyObject *cls, const char *name)
 {
     PyObject *found = PyObject_GetAttrString(cls, name);
-    if (found && !Py_IS_TYPE(found, &PyGetSetDescr_Type))
+    if (found == NULL)
+        return -1;
+    if (!Py_IS_TYPE(found, &PyGetSetDescr_Type)) {
         PyErr_Format(PyExc_AttributeError, "%s of a tensor is not written in C", name);
-    else if (found)
-        *attribute = ((PyGetSetDescrObject *)found)->d_getset;
-    return *attribute ? 0 : -1;
+        Py_DECREF(found);
+        return -1;
+    }
+    *attribute = ((PyGetSetDescrObject *)found)->d_getset; /* static data of torch */
+    Py_DECREF(found);
+    return 0;
 }
 
-static int find_exchange(PyObject *cls)
+/* Return the table of torch, or NULL with an exception. */
+static const DLPackExchangeAPI *find_exchange(PyObject *cls)
 {
     PyObject *capsule = PyObject_GetAttrString(cls, "__dlpack_c_exchange_api__");
-    const DLPackExchangeAPI *table = capsule ? PyCapsule_GetPointer(capsule, "dlpack_exchange_api") : NULL;
-    if (table && (table->version.major != 1 || table->look == NULL))
-        PyErr_SetString(PyExc_AttributeError, "torch's exchange API is of another version");
-    else
-        exchange = table;
-    return exchange ? 0 : -1;
+    if (capsule == NULL)
+        return NULL;
+    const DLPackExchangeAPI *table = NULL;
+    if (PyCapsule_IsValid(capsule, "dlpack_exchange_api"))
+        table = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
+    Py_DECREF(capsule); /* the table is static data of torch */
+    if (table && table->version.major == 1 && table->look && table->take)
+        return table;
+    PyErr_SetString(PyExc_AttributeError, "torch's exchange API is of another version");
+    return NULL;
 }
 
 PyDoc_STRVAR(bind_doc, "bind(Tensor, Parameter, UntypedStorage, is_mode_enabled, int8, uint8)\n--\n\n"
@@ -423,20 +476,26 @@ PyDoc_STRVAR(bind_doc, "bind(Tensor, Parameter, UntypedStorage, is_mode_enabled,
 static PyObject *bind(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *cls, *parameter, *storage, *mode;
-    if (!PyArg_ParseTuple(args, "OOOOOO", &cls, &parameter, &storage, &mode, &int8, &uint8))
+    PyObject *cls, *parameter, *storage, *mode, *signed_byte, *byte;
+    if (!PyArg_ParseTuple(args, "O!O!OOOO", &PyType_Type, &cls, &PyType_Type, &parameter, &storage, &mode,
+                          &signed_byte, &byte))
         return NULL;
-    Py_INCREF(int8);
-    Py_INCREF(uint8);
-    take_function(&function_mode, mode);
-    tensor_class = (PyTypeObject *)Py_NewRef(cls);
-    parameter_class = (PyTypeObject *)Py_NewRef(parameter);
-    if (find_exchange(cls) || find_attribute(&requires_grad, cls, "requires_grad") ||
+    /* Without these two, all functions of this module return NotImplemented. So they are set last. */
+    Py_CLEAR(tensor_class);
+    exchange = NULL;
+    const DLPackExchangeAPI *table = find_exchange(cls);
+    if (table == NULL || find_attribute(&requires_grad, cls, "requires_grad") ||
         find_attribute(&dtype, cls, "dtype") || find_method(&is_neg, cls, "is_neg") ||
         find_method(&is_conj, cls, "is_conj") || find_method(&untyped_storage, cls, "untyped_storage") ||
         find_method(&numpy, cls, "numpy") || find_method(&detach, cls, "detach") ||
         find_method(&resizable, storage, "resizable"))
         return NULL;
+    take_function(&function_mode, mode);
+    Py_XSETREF(int8, Py_NewRef(signed_byte));
+    Py_XSETREF(uint8, Py_NewRef(byte));
+    Py_XSETREF(parameter_class, (PyTypeObject *)Py_NewRef(parameter));
+    tensor_class = (PyTypeObject *)Py_NewRef(cls);
+    exchange = table;
     Py_RETURN_NONE;
 }
 

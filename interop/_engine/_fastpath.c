@@ -228,14 +228,19 @@ static int make_type(void)
 {
     static const char source[] =
         "lambda self, /, *args, **keywords: self.__wrapped__(*args, **keywords)";
+    if (conversion_function_type.tp_flags & Py_TPFLAGS_READY)
+        return 0; /* an earlier import failed later on, for want of memory */
     PyObject *names = PyDict_New();
     PyObject *traced = names ? PyRun_String(source, Py_eval_input, names, names) : NULL;
-    conversion_function_type.tp_dict = PyDict_New();
-    if (!traced || !conversion_function_type.tp_dict
-        || PyDict_SetItemString(conversion_function_type.tp_dict, "__call__", traced) < 0)
+    PyObject *dict = traced ? PyDict_New() : NULL;
+    int failed = dict == NULL || PyDict_SetItemString(dict, "__call__", traced) < 0;
+    Py_XDECREF(traced);
+    Py_XDECREF(names);
+    if (failed) {
+        Py_XDECREF(dict);
         return -1;
-    Py_DECREF(names);
-    Py_DECREF(traced);
+    }
+    Py_XSETREF(conversion_function_type.tp_dict, dict);
     return PyType_Ready(&conversion_function_type);
 }
 
