@@ -175,7 +175,7 @@ def order_of_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
         monkeypatch.setattr(type(owner), verb, call)
 
     def synchronize(self: PinnedBuffers, number: int) -> None:
-        if self._events[number] and "assign" in seen:
+        if self._buffers[number].event and "assign" in seen:
             seen.append("synchronize")
         waiting(self, number)
 

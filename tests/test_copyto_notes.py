@@ -200,7 +200,7 @@ def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
 
     adapter: Any = adapter_named(name)
     original, made = adapter.record_event, [0]
-    kept: list[Any] = []
+    kept: set[Any] = set()
 
     def fail() -> None:
         raise RuntimeError
@@ -210,7 +210,7 @@ def test_copyto_upload_when_last_wait_fails_notes_the_uncertain_elements(
         return fail if made[0] == CHUNKS else original(device)
 
     monkeypatch.setattr(type(adapter), "record_event", record_event)
-    monkeypatch.setattr(module, "_abandoned", kept)
+    monkeypatch.setattr(module, "_in_use", kept)
     dst = on_gpu(name, np.full_like(VALUES, -1))
     with pytest.raises(RuntimeError) as caught:
         copyto(dst, VALUES, batch_bytes=BATCH)

@@ -11,7 +11,7 @@ from interop._model import dtypes, layout
 from interop._transfer.progress import check_progress, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from interop._model.request import Casting
     from interop._transfer.destination import Destination
@@ -110,40 +110,59 @@ def copyto(  # noqa: PLR0913 - keywords
     destination = destinations.Destination.open(dst, request)
     # A refused source raises here, before a progress bar appears.
     parts = sources.iter_parts(destination, src, copier)
-    with reporting(progress, destination.facts.nbytes, "B") as report:
-        _write(destination, parts, copier, report)
-    # One record for the call, although an iterable may have thousands of arrays.
-    if destination.plan and events.watches:
-        events.notify(destination.plan, perf_counter() - start)
+    try:
+        failure = _write(destination, parts, copier, progress)
+        # One record for the call, although an iterable may have thousands of arrays.
+        if not failure and destination.plan and events.watches:
+            events.notify(destination.plan, perf_counter() - start)
+    # After an exception of `_write`, an interruption of its handler comes here.
+    except BaseException as interruption:  # noqa: BLE001 - raised below
+        failure = _with_note(interruption, destination.facts, copier)
+    if failure:
+        try:
+            raise failure
+        finally:
+            # The traceback refers to this frame, so the frame must not refer to the exception.
+            del failure
 
 
 def _write(
-    destination: Destination,
-    parts: Iterator[Part],
-    copier: StagedCopier,
-    report: Callable[[int], object],
-) -> None:
-    """Write all parts. After an exception, wait for pending transfers and note the progress."""
-    done = 0
-    size = dtypes.itemsize(destination.facts.dtype)
+    destination: Destination, parts: Iterator[Part], copier: StagedCopier, progress: Progress
+) -> BaseException | None:
+    """Write all parts, and wait for pending transfers. Return the exception to raise, or None.
+
+    The exception is returned, because each handler on its way might be interrupted.
+    """
+    facts = destination.facts
+    size = dtypes.itemsize(facts.dtype)
     try:
-        try:
+        with reporting(progress, facts.nbytes, "B") as report:
             for target, source in parts:
                 for count in copier.copy(target, source):
-                    done += count
-                    report(done * size)
+                    report(count * size)
                 # Free the array before the next one is made, which may be as large.
                 del target, source
-        finally:
-            # A device may still read from or write to host memory, also after an exception.
             copier.drain()
     # BaseException, because the note matters most when Ctrl-C ends a long copy.
-    except BaseException as error:
-        # The wait may have failed too, so uploads without confirmation count as uncertain.
-        complete = done - copier.unconfirmed
-        uncertain = copier.begun - complete
-        error.add_note(_progress_note(destination.facts, complete, uncertain))
-        raise
+    except BaseException as error:  # noqa: BLE001 - the caller raises it
+        return _with_note(error, facts, copier)
+    return None
+
+
+def _with_note(error: BaseException, facts: Facts, copier: StagedCopier) -> BaseException:
+    """Wait for pending transfers, and add a note about the progress to an exception.
+
+    An interruption of the wait takes the place of the exception.
+    """
+    try:
+        # A device may still read from or write to host memory.
+        copier.drain()
+    except BaseException as failure:  # noqa: BLE001 - the caller raises one of both
+        if not isinstance(failure, Exception):
+            error = failure
+    complete = copier.complete
+    error.add_note(_progress_note(facts, complete, copier.begun - complete))
+    return error
 
 
 def _progress_note(facts: Facts, complete: int, uncertain: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from interop._model import dtypes
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from interop.adapter import Adapter, Device
-
-_abandoned: Final[list[Any]] = []
-"""Buffers that a device may still use after a failed wait. They are never freed."""
 
 
 class PinnedBuffers:
@@ -34,92 +32,115 @@ class PinnedBuffers:
     """
 
     def __init__(self, adapter: Adapter, device: Device) -> None:
+        _release_abandoned()
         self.adapter = adapter
         self.device = device
-        self._memory: list[Any] = [None, None]
-        self._events: list[Callable[[], object] | None] = [None, None]
-        self._uploaded = [0, 0]
+        self._buffers = (_Buffer(self), _Buffer(self))
         self._turn = 0
-        self._in_use = False
 
     @property
-    def unconfirmed(self) -> int:
-        """Number of elements that an upload may still be reading from the buffers."""
-        return sum(self._uploaded)
+    def first_unconfirmed(self) -> int | None:
+        """Position of the first element whose upload may still be pending, or None."""
+        starts = [buffer.upload_start for buffer in self._buffers]
+        return min((start for start in starts if start is not None), default=None)
 
-    def next(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-        """Return the other buffer as an array, after the device has finished with the buffer."""
+    def next(
+        self, shape: tuple[int, ...], dtype: str, *, upload_start: int | None = None
+    ) -> NDArray[Any]:
+        """Return the other buffer as an array, after the device has finished with the buffer.
+
+        Parameters
+        ----------
+        shape, dtype
+            The shape and the dtype of the array.
+        upload_start : int, optional
+            For an upload, the number of elements that come before this chunk.
+        """
         import numpy as np  # noqa: PLC0415 - importing interop loads no NumPy
 
         self._turn = 1 - self._turn
         self.synchronize(self._turn)
+        buffer = self._buffers[self._turn]
         nbytes = math.prod(shape) * dtypes.itemsize(dtype)
-        memory = self._memory[self._turn]
-        if memory is None or memory.nbytes < nbytes:
-            # Free the old buffer before the allocation, so that both never exist together.
-            self._memory[self._turn] = memory = None
-            self._memory[self._turn] = memory = self.adapter.pinned(nbytes)
-        # From here until `record_event`, a transfer may run that no event marks.
-        self._in_use = True
-        return memory[:nbytes].view(np.dtype(dtype)).reshape(shape)
+        if buffer.memory is None or buffer.memory.nbytes < nbytes:
+            # Free the old memory before the allocation, so that both never exist together.
+            buffer.memory = None
+            buffer.memory = self.adapter.pinned(nbytes)
+        buffer.upload_start = upload_start
+        # From here until `synchronize`, a transfer may run, also one that no event marks.
+        _in_use.add(buffer)
+        return buffer.memory[:nbytes].view(np.dtype(dtype)).reshape(shape)
 
-    def record_event(self, *, uploaded: int = 0) -> int:
+    def record_event(self) -> int:
         """Record the end of the device's work on the current buffer.
-
-        Parameters
-        ----------
-        uploaded : int, default 0
-            Number of elements that the device reads from the buffer.
 
         Returns
         -------
         int
             The number of the buffer, for `synchronize`.
         """
-        self._events[self._turn] = self.adapter.record_event(self.device)
-        self._uploaded[self._turn] = uploaded
-        self._in_use = False
+        self._buffers[self._turn].event = self.adapter.record_event(self.device)
         return self._turn
 
     def synchronize(self, number: int) -> None:
         """Wait until the device has finished with a buffer."""
-        if event := self._events[number]:
-            event()
-            # Only after the wait: if it is interrupted, `drain` finds the event and waits again.
-            self._events[number] = None
-            self._uploaded[number] = 0
+        buffer = self._buffers[number]
+        if buffer in _in_use and buffer.event is None:
+            # An error came between the beginning of the transfer and its event.
+            buffer.event = self.adapter.record_event(self.device)
+        buffer.synchronize()
 
     def drain(self) -> None:
-        """Wait for all pending work, also after an error between a transfer and its event.
-
-        If a wait is interrupted, the other waits are still made. Each wait is tried twice, and the
-        interruption is raised at the end. A buffer that a device may still use is kept forever,
-        because the next owner of the memory would disturb the transfer.
-        """
+        """Wait for all pending work. After an exception, the next call waits for the rest."""
         # The other buffer comes first, because its transfer began earlier.
-        waits: list[Callable[[], object]] = [
-            partial(self.synchronize, 1 - self._turn),
-            partial(self.synchronize, self._turn),
-        ]
-        if self._in_use:
-            # The transfer may have begun, but nobody recorded an event for it.
-            waits.insert(0, self.record_event)
-        errors = [error for wait in waits for error in _call_twice(wait)]
-        if any(self._events) or self._in_use:
-            _abandoned.append(self._memory)
-        if errors:
-            raise errors[0]
+        self.synchronize(1 - self._turn)
+        self.synchronize(self._turn)
 
 
-def _call_twice(call: Callable[[], object]) -> list[BaseException]:
-    """Call a function, and once more if the call fails. Return the exceptions."""
-    failures: list[BaseException] = []
-    # The first failure may be a KeyboardInterrupt, which says nothing about the device.
-    for _ in range(2):
-        try:
-            call()
-        except BaseException as error:  # noqa: BLE001 - the caller raises it
-            failures.append(error)
-        else:
-            break
-    return failures
+class _Buffer:
+    """Pinned memory, with the transfer that may use the memory.
+
+    Attributes
+    ----------
+    owner : weakref of PinnedBuffers
+    memory : array or None
+    event : function or None
+        The function that waits for the end of the transfer.
+    upload_start : int or None
+        For an upload, the number of elements that come before those in the buffer.
+    """
+
+    def __init__(self, owner: PinnedBuffers) -> None:
+        self.owner = weakref.ref(owner)
+        self.memory: Any = None
+        self.event: Callable[[], object] | None = None
+        self.upload_start: int | None = None
+
+    def synchronize(self) -> None:
+        """Wait for the event of the transfer.
+
+        Only after the wait, the transfer is forgotten step by step. An exception before the last
+        step leaves the buffer in use, and the next call waits again.
+        """
+        if self.event:
+            self.event()
+            self.event = None
+            self.upload_start = None
+            _in_use.discard(self)
+
+
+_in_use: Final[set[_Buffer]] = set()
+"""Buffers that a device may use. They are kept alive, because the next owner of the memory would
+disturb the transfer."""
+
+
+def _release_abandoned() -> None:
+    """Wait for the transfers whose own call of `copyto` was ended before it could wait.
+
+    A buffer without an event stays in use, because nothing tells the end of its transfer.
+    """
+    for buffer in list(_in_use):
+        if buffer.owner() is None:
+            # If the device is still in error, the buffer is kept.
+            with suppress(Exception):
+                buffer.synchronize()

@@ -35,8 +35,10 @@ class StagedCopier:
     Attributes
     ----------
     begun : int
-        Number of elements of all targets so far whose writing has begun. After an exception, the
-        last chunk of them may be written in part.
+        Number of elements of all targets so far whose writing has begun. It is increased before the
+        first of these elements is written.
+    submitted : int
+        Number of elements that are written, or whose upload has begun and is marked by an event.
     """
 
     def __init__(self, batch_bytes: int) -> None:
@@ -45,16 +47,20 @@ class StagedCopier:
         self._buffer_bytes = 1 << (max(batch_bytes // 2, 1).bit_length() - 1)
         self._buffers: PinnedBuffers | None = None
         self.begun = 0
+        self.submitted = 0
 
     @property
-    def unconfirmed(self) -> int:
-        """Number of elements that were reported as written without a confirmed upload.
+    def complete(self) -> int:
+        """Number of elements that are surely written, from the first one on.
 
-        An upload is not confirmed if the wait for its event failed.
+        An upload is complete only after the wait for its event.
         """
-        if self._buffers is None:
-            return 0
-        return self._buffers.unconfirmed
+        start = None
+        if self._buffers is not None:
+            start = self._buffers.first_unconfirmed
+        if start is None:
+            return self.submitted
+        return min(start, self.submitted)
 
     def limit(self, source: Facts, target: Facts) -> int:
         """Return the largest number of elements of a chunk, which fits with both dtypes."""
@@ -65,7 +71,7 @@ class StagedCopier:
         return max(1, chunk_bytes // size)
 
     def copy(self, target: DescribedOperand, source: DescribedOperand) -> Iterator[int]:
-        """Copy an array of the same shape, and yield the number of elements after each chunk.
+        """Copy an array of the same shape, and yield `submitted` after each chunk.
 
         The caller must call `drain` at the end, also after an exception.
         """
@@ -80,10 +86,9 @@ class StagedCopier:
         return self._upload(target, source, dtype, chunks, buffers)
 
     def drain(self) -> None:
-        """Wait for all pending transfers, and free the buffers."""
+        """Wait for all pending transfers. After an exception, the next call waits for the rest."""
         if self._buffers:
             self._buffers.drain()
-            self._buffers = None
 
     def _buffers_for(self, adapter: Adapter, device: Device) -> PinnedBuffers:
         """Return the buffers of a device, which are reused for all arrays on that device."""
@@ -117,10 +122,11 @@ class StagedCopier:
                 part = share_on_device(source.at(chunk.index), target)
             self.begun += chunk.elements
             target.adapter.assign(out, part)
+            self.submitted = self.begun
             # A copy of a memory-mapped file must not fill the memory with pages of the file.
             target.adapter.page_out(out)
             source.adapter.page_out(part)
-            yield chunk.elements
+            yield self.submitted
 
     def _download(
         self,
@@ -157,8 +163,9 @@ class StagedCopier:
         # Before the write, because an exception may come in the middle of the write.
         self.begun += download.chunk.elements
         target.adapter.assign(out, download.buffer)
+        self.submitted = self.begun
         target.adapter.page_out(out)
-        return download.chunk.elements
+        return self.submitted
 
     def _upload(
         self,
@@ -172,16 +179,17 @@ class StagedCopier:
         numpy = numpy_adapter()
         source = source.as_ndarray()
         for chunk in chunks:
-            buffer = buffers.next(chunk.shape, dtype)
+            buffer = buffers.next(chunk.shape, dtype, upload_start=self.begun)
             part = source.host_chunk(chunk.index)
             numpy.assign(buffer, part)
             out = target.view(chunk.index)
             self.begun += chunk.elements
             # The upload may end after this call. The event marks the end.
             target.adapter.assign(out, buffer)
-            buffers.record_event(uploaded=chunk.elements)
+            buffers.record_event()
+            self.submitted = self.begun
             numpy.page_out(part)
-            yield chunk.elements
+            yield self.submitted
 
 
 class _Download(NamedTuple):
