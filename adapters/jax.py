@@ -95,16 +95,18 @@ class JAXAdapter(Adapter):
         """
         shape = facts.shape
         size = facts.nbytes // max(prod(shape), 1)
-        if not facts.nbytes or facts.strides == _strides(shape, range(len(shape)), size):
+        if not facts.nbytes or _is_in_order(facts, range(len(shape)), size):
             return None
         order = sorted(range(len(shape)), key=lambda axis: -facts.strides[axis])
-        steps = zip(facts.strides, _strides(shape, order, size), shape, strict=True)
-        if any(n > 1 and have != want for have, want, n in steps):
+        if not _is_in_order(facts, order, size):
             return "JAX does not support strides"
         # Another order goes through DLPack, and JAX does not ask for a DLPack version that can
         # mark read-only memory.
         if facts.readonly:
             return "JAX shares read-only memory only in row-major order"
+        # NumPy has no DLPack for the dtypes of ml_dtypes.
+        if facts.dtype in EXTENDED_DTYPES:
+            return f"JAX shares {facts.dtype} only in row-major order"
         return None
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all dtypes
@@ -172,6 +174,9 @@ class JAXAdapter(Adapter):
         if isinstance(x, np.ndarray):
             # The new ndarray has no other owner, so JAX may share its memory.
             with np.errstate(all="ignore"):
+                # ml_dtypes can cast few of its dtypes to each other, and all by way of float32.
+                if wanted != x.dtype and {_DTYPES.get(x.dtype), dtype} <= set(EXTENDED_DTYPES):
+                    x = x.astype(np.float32)
                 own = np.array(x, wanted, order="C")
             return jax.device_put(own, _host()).block_until_ready()
         return jnp.array(jax.device_put(x, _host()), wanted, copy=True).block_until_ready()
@@ -220,6 +225,15 @@ def _why_unsupported(x: Any) -> str | None:  # noqa: PLR0911 - a list of reasons
 def _host() -> Any:
     """Return the first device of the host, which need not be the default device."""
     return jax.devices("cpu")[0]
+
+
+def _is_in_order(facts: Facts, order: Sequence[int], size: int) -> bool:
+    """Return whether memory is contiguous, given the axes from outermost on.
+
+    The stride of an axis of length 1 has no effect.
+    """
+    steps = zip(facts.strides, _strides(facts.shape, order, size), facts.shape, strict=True)
+    return all(n == 1 or have == want for have, want, n in steps)
 
 
 def _strides(shape: tuple[int, ...], order: Sequence[int], size: int) -> tuple[int, ...]:

@@ -204,3 +204,38 @@ def test_to_numpy_bfloat16_without_ml_dtypes_is_refused_with_a_working_hint(
     reason = 'NumPy has no bfloat16 without ml_dtypes. Run pip install ml-dtypes, or pass dtype="float32".'
     assert str(caught.value) == f"cannot convert torch bfloat16 (2, 3) on cpu to numpy: {reason}"
     assert interop.to_numpy(x, dtype="float32").tolist() == [[1.0] * 3] * 2
+
+
+WITHOUT_NUMBERS: Final = {
+    "sparse": lambda: torch.eye(2).to_sparse(),
+    "csr": lambda: quiet(torch.eye(2).to_sparse_csr),
+    "nested": lambda: nested(torch.strided),
+    "mkldnn": lambda: torch.ones(2).to_mkldnn(),
+    "meta": lambda: torch.ones(2, device="meta"),
+}
+
+
+@pytest.mark.parametrize("make", WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
+def test_to_torch_copy_true_copies_tensors_of_any_layout(make: Any) -> None:
+    x = make()
+    copied = interop.to_torch(x, copy=True)
+    assert copied is not x
+    assert copied.layout == x.layout
+
+
+@pytest.mark.requires("gpu")
+@pytest.mark.parametrize("make", WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
+def test_to_torch_tensor_without_plain_numbers_is_not_moved(make: Any) -> None:
+    """A plan cannot tell how many bytes would travel, and a policy limits them."""
+    x = make()
+    assert interop.to_torch(x) is x
+    for function in (interop.explain, interop.convert):
+        with pytest.raises(
+            interop.UnsupportedArrayError, match=r"to torch: .*(layout|nested|meta)"
+        ):
+            function(x, "torch", device="cuda")
+
+
+def test_to_torch_meta_tensor_is_not_moved_to_the_host() -> None:
+    with pytest.raises(interop.UnsupportedArrayError, match="has no values to read"):
+        interop.to_torch(torch.ones(2, device="meta"), device="cpu")

@@ -164,6 +164,10 @@ COPIED = {
         lambda: np.broadcast_to(buffer(16).reshape(4, 4).T, (4, 4)),
         "JAX shares read-only memory only in row-major order",
     ),
+    "permuted bfloat16": (
+        lambda: buffer(16, dtype="u2").view("bfloat16").reshape(4, 4).T,
+        "JAX shares bfloat16 only in row-major order",
+    ),
 }
 
 
@@ -175,6 +179,22 @@ def test_to_jax_unsupported_layout_is_copied_once(make: Any, reason: str) -> Non
     x = to_jax(array)
     assert np.array_equal(interop.to_numpy(x), array)
     assert not interop.shares_memory(x, array)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_to_jax_stride_of_an_axis_of_length_one_has_no_effect(dtype: str) -> None:
+    array = buffer(64, dtype="u1").view(dtype)[:4].reshape(2, 2)[:1].T[:1]
+    array.flags.writeable = False
+    assert array.shape == (1, 1)
+    assert interop.explain(array, "jax").zero_copy
+    assert interop.shares_memory(to_jax(array), array)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_to_jax_cast_between_small_floats_goes_by_way_of_float32(shape: Any) -> None:
+    array = np.full(shape, 2, "float8_e8m0fnu")
+    x = to_jax(array, dtype="float8_e4m3fn")
+    assert (str(x.dtype), x.astype("float32").tolist()) == ("float8_e4m3fn", (array.tolist()))
 
 
 @pytest.mark.parametrize("shift", [0, 4])

@@ -63,7 +63,9 @@ def move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
 
 def is_simple(x: Tensor) -> bool:
     """Return whether `clone` or `to` alone copies a tensor: on the host, real numbers, small."""
-    return x.is_cpu and not x.is_complex() and x.nbytes < HUGE
+    # A sparse tensor has no `nbytes`.
+    small = x.layout is not torch.strided or x.nbytes < HUGE
+    return small and x.is_cpu and not x.is_complex()
 
 
 def is_huge(x: Tensor) -> bool:

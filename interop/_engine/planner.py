@@ -106,6 +106,9 @@ def _plan_within(conversion: Conversion, device: Device) -> Plan:
     dtype = facts.dtype
     if conversion.request.dtype:
         dtype = _result_dtype(conversion)
+    if device != facts.device:
+        # Nobody knows how many bytes of such an array would travel, so no policy can be applied.
+        check_numbers(conversion)
     reason = (
         facts.needs_read
         or moves(facts.device, device)
