@@ -1,15 +1,48 @@
-"""Fuzz all verbs and keywords."""
+"""Fuzz: random arrays, functions and keywords combined, against an oracle."""
 
-import numpy as np
+import os
 
-import interop
-
+from .fuzzing import single
+from .fuzzing.checks import Fuzz
+from .fuzzing.makers import start_devices
 from .trial import Trial
+
+WEIGHT = 2
+TURNS = (
+    single.convert_one,
+    single.convert_one,
+    single.convert_one,
+    single.like_reference,
+    single.wrong_keyword,
+    single.wrong_target,
+)
+CHECKPOINTS = (100, 1_000, 10_000, 100_000, 1_000_000)
 
 
 def run(trial: Trial) -> None:
-    """Convert arrays of random lengths to torch."""
+    """Call interop at random, and compare each outcome with the documentation."""
+    start_devices()
+    fuzz = Fuzz(trial.counts)
+    turn = trial.first_turn
     while trial.running():
-        array = np.arange(trial.random.randrange(100))
-        assert (interop.to_torch(array).numpy() == array).all()
-        trial.counts["conversions"] += 1
+        fuzz.begin(trial.seed, turn)
+        try:
+            fuzz.random.choice(TURNS)(fuzz)
+        except Exception as error:
+            error.add_note("\n".join(fuzz.said))
+            raise
+        turn += 1
+        if turn in CHECKPOINTS:
+            # Equal for both modes and for all runs with one seed.
+            trial.notes[f"digest of {turn} turns"] = fuzz.digest.hexdigest()
+        if turn % 500 == 0:
+            check_devices()
+
+
+def check_devices() -> None:
+    """Check that the simulated runtime has seen no race and no failed call."""
+    if os.environ.get("INTEROP_SIMCUDA"):
+        import simcuda
+
+        assert not simcuda.races()
+        assert not simcuda.errors()

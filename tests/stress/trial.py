@@ -8,8 +8,10 @@ from time import monotonic
 class Trial:
     """One run of one kind: `while trial.running(): ...`, and an exception is a violation."""
 
-    def __init__(self, seed: int, seconds: float) -> None:
+    def __init__(self, seed: int, seconds: float, first_turn: int = 0) -> None:
         self.seed = seed
+        self.first_turn = first_turn
+        """The number of the first turn, for kinds whose turns do not depend on earlier ones."""
         self.seconds = seconds
         self.random = random.Random(seed)  # noqa: S311 - not for cryptography
         self.counts: Counter[str] = Counter()
