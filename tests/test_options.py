@@ -3,7 +3,9 @@
 import asyncio
 import contextvars
 import threading
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -130,4 +132,59 @@ def test_options_are_carried_by_a_copied_context() -> None:
         context = contextvars.copy_context()
     with ThreadPoolExecutor(1) as threads:
         assert threads.submit(context.run, policy).result() == "share"
+    assert policy() == "copy"
+
+
+def test_options_in_a_generator_closed_in_another_context_end_without_an_error() -> None:
+    """For example, the garbage collector closes a generator in any thread."""
+
+    def batches() -> Generator[str, None, None]:
+        with interop.options(readonly="share"):
+            yield policy()
+
+    elsewhere = contextvars.copy_context()
+    generator = batches()
+    assert elsewhere.run(next, generator) == "share"
+    generator.close()
+    assert policy() == "copy"
+
+
+def test_options_in_an_async_generator_closed_in_another_task_end_without_an_error() -> None:
+    async def batches() -> AsyncGenerator[str, None]:
+        with interop.options(readonly="share"):
+            yield policy()
+
+    async def main() -> list[str]:
+        generator = batches()
+        first = await asyncio.ensure_future(generator.__anext__())
+        await generator.aclose()
+        return [first, policy()]
+
+    assert asyncio.run(main()) == ["share", "copy"]
+
+
+@pytest.mark.parametrize("again", ["inside", "after"])
+def test_options_entered_again_are_an_error(again: str) -> None:
+    block = interop.options(readonly="share")
+    with block:
+        if again == "inside":
+            with pytest.raises(RuntimeError, match="was entered before"), block:
+                pass
+            assert policy() == "share"
+    with pytest.raises(RuntimeError, match="was entered before"), block:
+        pass
+    assert policy() == "copy"
+
+
+def test_options_decorate_a_function_that_is_called_again() -> None:
+    block: Any = interop.options(readonly="share")
+    shared = block(policy)
+    assert [shared(), shared(), policy()] == ["share", "share", "copy"]
+    assert shared.__name__ == "policy"
+
+
+def test_options_are_entered_by_an_exit_stack() -> None:
+    with ExitStack() as stack:
+        stack.enter_context(interop.options(readonly="share"))
+        assert policy() == "share"
     assert policy() == "copy"

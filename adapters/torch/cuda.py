@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
 from interop.adapter import CUDA, Device, Stream
 from interop.adapter.device_adapter import OrderedArray
+from interop.adapter.scope import scoped
 from interop.adapter.streams import LEGACY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from torch import Tensor
 
 
@@ -22,21 +25,67 @@ def torch_stream(named: Stream, device: Device) -> Any:
     return torch.cuda.ExternalStream(named.handle, device.id)  # type: ignore[no-untyped-call]
 
 
-def using(named: Stream) -> Any:
-    """Return a context in which a stream is torch's current one, or nothing without CUDA."""
+@scoped
+def using(named: Stream) -> Generator[None, None, None]:
+    """Make a stream torch's current one inside the ``with`` block, or do nothing without CUDA."""
     if not torch.cuda.is_available():
-        return nullcontext()
-    if isinstance(named.owner, torch.cuda.Stream):
-        return torch.cuda.stream(named.owner)
-    here = Device(CUDA.kind, torch.cuda.current_device())
-    return torch.cuda.stream(torch_stream(named, here))
+        yield
+        return
+    stream = named.owner
+    if not isinstance(stream, torch.cuda.Stream):
+        stream = torch_stream(named, Device(CUDA.kind, torch.cuda.current_device()))
+    with _current_stream(stream):
+        yield
+
+
+# `torch.cuda.stream` and `torch.cuda.device` are Python code, in which an interrupt would leave the
+# stream or the device changed. So the next two functions call the same functions in C.
+
+
+@scoped
+def _current_stream(stream: Any) -> Generator[None, None, None]:
+    """Make a stream and its device the current ones inside the ``with`` block."""
+    make_current = _setter(stream)
+    restore_stream = _setter(torch.cuda.current_stream(stream.device))
+    restore_device = _setter(torch.cuda.current_stream())
+    try:
+        make_current()
+        yield
+    finally:
+        try:
+            restore_stream()
+        finally:
+            restore_device()
+
+
+def _setter(stream: Any) -> Callable[[], object]:
+    """Return a call in C that makes a stream and its device the current ones."""
+    return partial(
+        torch._C._cuda_setStream,
+        stream_id=stream.stream_id,
+        device_index=stream.device_index,
+        device_type=stream.device_type,
+    )
+
+
+@scoped
+def _current_device(device: torch.device) -> Generator[None, None, None]:
+    """Make a device the current one inside the ``with`` block."""
+    before: list[int] = []
+    try:
+        before.extend(map(torch._C._cuda_exchangeDevice, (device.index,)))
+        yield
+    finally:
+        for index in before:
+            # As torch does: a device that nobody has used yet is not initialised.
+            torch._C._cuda_maybeExchangeDevice(index)
 
 
 def wait_stream(earlier: Stream, later: Stream, device: Device) -> None:
     """Record an event on the stream `earlier`, and let the stream `later` wait for the event."""
     start = torch_stream(earlier, device)
     # torch checks whether the current stream is captured, not the stream of the event.
-    with torch.cuda.stream(start):
+    with _current_stream(start):
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(start)
         torch_stream(later, device).wait_event(event)
@@ -47,7 +96,7 @@ def is_capturing(named: Stream, device: Device) -> bool:
 
     CUDA answers for the legacy stream with an error while any other stream is captured.
     """
-    with torch.cuda.stream(torch_stream(named, device)):
+    with _current_stream(torch_stream(named, device)):
         try:
             return bool(torch.cuda.is_current_stream_capturing())
         except RuntimeError as error:  # another error: the stream is gone, and nothing is captured
@@ -98,5 +147,5 @@ class OrderedTensor(OrderedArray):
 
     def __dlpack__(self, **keywords: Any) -> Any:
         """Export with the tensor's device as the current one: torch asks for its current stream."""
-        with torch.cuda.device(self._array.device):
+        with _current_device(self._array.device):
             return super().__dlpack__(**keywords)

@@ -5,18 +5,19 @@ A read ignores what the class or a mode redefines. A copy uses it.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
 
+from interop.adapter.scope import scoped
+
 from . import alignment
 from .copies import drops_imaginary
-from .modes import is_faked
+from .modes import FAKE, is_faked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from contextlib import AbstractContextManager
 
 _without_function: Final = torch._C.DisableTorchFunctionSubclass
@@ -29,13 +30,18 @@ def unseen() -> AbstractContextManager[Any]:
     return _outside_fake_mode() if is_faked() else _without_function()
 
 
-@contextmanager
-def _outside_fake_mode() -> Iterator[None]:
-    # Importing this module takes long, and only this mode needs it.
-    from torch._subclasses.fake_tensor import unset_fake_temporarily  # noqa: PLC0415
-
-    with unset_fake_temporarily(), _without_function():
-        yield
+@scoped
+def _outside_fake_mode() -> Generator[None, None, None]:
+    # As torch's own `unset_fake_temporarily`, in which an interrupt would lose the mode.
+    modes: list[Any] = []
+    try:
+        modes.extend(map(torch._C._unset_dispatch_mode, (FAKE,)))
+        with _without_function():
+            yield
+    finally:
+        for mode in modes:
+            if mode is not None:
+                torch._C._set_dispatch_mode(mode)
 
 
 def has_own_memory(cls: Any) -> bool:

@@ -31,9 +31,10 @@ def scoped(
     """Make context managers from a generator function, as `contextlib.contextmanager` does.
 
     The function changes the state inside ``try`` by one call of a C function, yields once, and
-    restores the state inside ``finally`` by one call of a C function or one assignment. Several
-    changes take several blocks, one in the other. The function does not see an exception of the
-    ``with`` block, and cannot suppress one: at the end of the block, the generator is closed.
+    restores the state inside ``finally`` by one call of a C function or one assignment, before any
+    other call. Several changes take several blocks, one in the other. The function does not see an
+    exception of the ``with`` block, and cannot suppress one: at the end of the block, the generator
+    is closed.
 
     >>> from contextvars import ContextVar
     >>> level = ContextVar("level", default=0)
