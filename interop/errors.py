@@ -16,13 +16,18 @@ classes that they are caught by::
       InvalidOptionError          ValueError               the value of a keyword is not valid
       ShapeError                  ValueError               the shapes do not fit together
 
+Errors of other code, such as a producer of arrays, a framework or the class of an argument, are
+refusals: interop tries another way, or raises an error of its own with the first one as the cause.
+There are two exceptions. A MemoryError passes unchanged, because another way would need as much
+memory. So do all exceptions that are not an Exception, such as KeyboardInterrupt.
+
 There is one warning, `HostCopyWarning` (a UserWarning). The policy ``host_copy="warn"`` issues the
 warning instead of an error.
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 __all__ = [
     "CopyRequiredError",
@@ -220,6 +225,21 @@ class InvalidOptionError(InteropError, ValueError):
 
 class ShapeError(InteropError, ValueError):
     """Shapes that do not fit together."""
+
+
+class _IgnoredRefusals:
+    """A context manager that ends the block at a refusal of other code, without an error."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        """Return whether the error is a refusal: see the docstring of the module."""
+        return isinstance(error, Exception) and not isinstance(error, MemoryError)
+
+
+ignored_refusals: Final = _IgnoredRefusals()
+"""Like ``suppress(Exception)``, but a MemoryError passes."""
 
 
 def join_sentences(reason: str, hint: str | None) -> str:

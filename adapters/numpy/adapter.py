@@ -15,6 +15,8 @@ from .dtypes import NAMES, PLAIN, PLAIN_IDS, dtype_named
 from .facts import read_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from interop.adapter.streams import Stream
@@ -129,6 +131,10 @@ class NumPyAdapter(Adapter):
             facts = self.describe(x)
             raise errors.UnsupportedArrayError(lost, attempt="cannot copy {source}", source=facts)
         return result
+
+    def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
+        """Return ndarrays stacked along a new axis."""
+        return np.stack(arrays, axis=axis)
 
     def view(self, x: Any, index: Any, /) -> NDArray[Any]:
         """Return a view as a plain ndarray."""

@@ -14,15 +14,15 @@ import numpy as np
 from interop import errors
 from interop.adapter import CPU
 
-from .producers import NEWEST, Answer, Capsule, announced, is_method_of_class
+from .producers import NEWEST, Answer, Capsule, announced, function_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-_names_dl_device: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
-"""By class, whether `__dlpack__` has the keyword ``dl_device``."""
+_names_dl_device: Final[WeakKeyDictionary[Any, bool]] = WeakKeyDictionary()
+"""By function, whether a `__dlpack__` has the keyword ``dl_device``."""
 
 
 def library_device(x: Any) -> Any:
@@ -72,15 +72,17 @@ def _has_dl_device(x: Any) -> bool:
 
     A producer with ``**keywords`` may ignore the keyword, and does not count.
     """
-    known = _names_dl_device.get(type(x))
+    method = x.__dlpack__
+    function = function_of(method)
+    known = None if function is None else _names_dl_device.get(function)
     if known is not None:
         return known
     try:
-        known = "dl_device" in inspect.signature(x.__dlpack__).parameters
+        known = "dl_device" in inspect.signature(method).parameters
     except ValueError:  # written in C without a signature
         known = False
-    if is_method_of_class(x):
-        _names_dl_device[type(x)] = known
+    if function is not None:
+        _names_dl_device[function] = known
     return known
 
 

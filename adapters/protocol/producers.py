@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -30,8 +31,8 @@ _HAVE_STREAMS: Final = frozenset({CUDA.kind, _MANAGED, _ROCM})
 NEWEST: Final = (1, 0)
 """The newest version of DLPack that is asked for."""
 _ALL_KEYWORDS: Final = frozenset({"max_version", "stream"})
-_keywords: Final[WeakKeyDictionary[type, frozenset[str]]] = WeakKeyDictionary()
-"""By class, the keywords that `__dlpack__` accepts."""
+_keywords: Final[WeakKeyDictionary[Any, frozenset[str]]] = WeakKeyDictionary()
+"""By function, the keywords that a `__dlpack__` accepts."""
 
 
 class Capsule:
@@ -165,21 +166,28 @@ def ask(x: Any, **keywords: Any) -> Any:
     A versioned capsule states whether memory is read-only. A class from before DLPack 1.0 does not
     accept `max_version`.
     """
-    known = _keywords.get(type(x))
+    method = x.__dlpack__
+    function = function_of(method)
+    known = None if function is None else _keywords.get(function)
     if known is None:
-        known = _accepted(x.__dlpack__)
-        if is_method_of_class(x):  # and so all instances accept these keywords
-            _keywords[type(x)] = known
-    return x.__dlpack__(**{name: value for name, value in keywords.items() if name in known})
+        known = _accepted(method)
+        if function is not None:
+            _keywords[function] = known
+    return method(**{name: value for name, value in keywords.items() if name in known})
 
 
-def is_method_of_class(x: Any) -> bool:
-    """Return whether `__dlpack__` is a method of the class, shared by all instances.
+def function_of(method: Any) -> Any:
+    """Return the function of a bound method, as a key of a dict, or None.
 
-    A property may return a different method for each instance.
+    All instances of a class have one function. The class itself is not a key, because its metaclass
+    may redefine how classes are compared.
     """
-    found = inspect.getattr_static(x, "__dlpack__", None)
-    return inspect.isroutine(found) and found is inspect.getattr_static(type(x), "__dlpack__", None)
+    if type(method) is not MethodType:
+        return None
+    cls: Any = type(method.__func__)
+    if cls.__hash__ is not object.__hash__ or cls.__eq__ is not object.__eq__:
+        return None
+    return method.__func__
 
 
 def _accepted(method: Any) -> frozenset[str]:

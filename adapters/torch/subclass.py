@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 _without_function: Final = torch._C.DisableTorchFunctionSubclass
 _NO_DISPATCH: Final = torch._C._disabled_torch_dispatch_impl
-_PLAIN: Final = frozenset({Tensor, torch.nn.Parameter})
+
+
+def _is_plain(x: Any) -> bool:
+    # By identity, because the metaclass of a subclass may say that the class equals `Tensor`.
+    return type(x) is Tensor or type(x) is torch.nn.Parameter
 
 
 def unseen() -> AbstractContextManager[Any]:
@@ -58,7 +62,7 @@ def plain(x: Any) -> Tensor:
     A subclass may redefine every attribute and method: by `__torch_function__`, or as any other
     class.
     """
-    if type(x) in _PLAIN or not has_own_memory(type(x)):
+    if _is_plain(x) or not has_own_memory(type(x)):
         return x
     try:
         with unseen():
@@ -73,7 +77,7 @@ def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
     The device, dtype, shape, memory and gradient of the copy must be those that the plan promises.
     A copy with the class but without the attributes of the instance becomes a plain tensor.
     """
-    if type(x) in _PLAIN or alignment.is_misaligned(plain(x)):  # `clone` would crash the process
+    if _is_plain(x) or alignment.is_misaligned(plain(x)):  # `clone` would crash the process
         return None
     try:
         copied = _copy_by_methods(x, device, dtype)
@@ -104,7 +108,7 @@ def stack(tensors: Sequence[Any], axis: int) -> Tensor:
     The overrides are used if the result agrees with that of plain tensors: in shape, dtype, device
     and gradient.
     """
-    if all(type(x) in _PLAIN for x in tensors):
+    if all(map(_is_plain, tensors)):
         with unseen():
             return torch.stack(list(tensors), dim=axis)
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from interop import errors
 from interop._identify import registry
+from interop._identify.classes import ClassTable
+from interop._model import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from interop.adapter import Adapter
 
 # The buffer protocol is not included: `bytes` and `array.array` are Python's own data.
@@ -19,23 +22,31 @@ _PROTOCOLS: Final = frozenset({
     "__cuda_array_interface__",
     "__dlpack__",
 })  # fmt: skip
-# Weak, so that the cache keeps no class alive.
-_has_protocol: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+_has_protocol: Final[ClassTable[bool]] = ClassTable()
 """Whether a class offers an array protocol."""
 
 
 def has_protocol(x: Any) -> bool:
     """Return whether an object offers an array protocol, by class or by instance attribute."""
-    if isinstance(x, type):  # a class of arrays has the attribute, but is not an array
-        return False
     cls = type(x)
-    try:
-        offers = _has_protocol[cls]
-    except KeyError:
+    if issubclass(cls, type):  # a class of arrays has the attribute, but is not an array
+        return False
+    offers: bool | None = _has_protocol.get(cls)
+    if offers is None:
         # Only classes are searched, because `getattr` on the object may run a property.
-        offers = any(not _PROTOCOLS.isdisjoint(vars(base)) for base in cls.__mro__)
-        _has_protocol[cls] = offers
-    return offers or not _PROTOCOLS.isdisjoint(getattr(x, "__dict__", ()))
+        offers = any(text.declared(cls, name) is not None for name in _PROTOCOLS)
+        _has_protocol.set(cls, offers)
+    return offers or not _PROTOCOLS.isdisjoint(_own_names(x))
+
+
+def _own_names(x: Any) -> Iterable[str]:
+    """Return the names of the attributes of an object itself."""
+    try:
+        return tuple(getattr(x, "__dict__", ()))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a property may raise anything
+        return ()
 
 
 class Admission:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 _ROLES: Final = {"result": "in the result of {}: ", "value": "in what {} yields: "}
 _ATOMS: Final = frozenset({int, float, complex, bool, str, bytes, type(None)})
-"""Classes of objects that pass through without a look at them."""
+"""Classes of objects that pass through without a look at them.
+
+Their metaclass is `type`. Another metaclass may refuse the look-up of its classes, or say that they
+equal one of these.
+"""
 
 
 class ArgumentConverter:
@@ -47,7 +51,7 @@ class ArgumentConverter:
         self._result_converter = _result_converter(settings.returns, self._permissions)
         # With foreign=True, `bytes` are converted as other buffers are.
         self._atoms = _ATOMS - {bytes} if settings.foreign else _ATOMS
-        self._to_host: dict[Adapter, Converter] = {}
+        self._to_host: dict[str, Converter] = {}
 
     def __reduce__(self) -> Any:
         """Reduce to the settings and the parameters, for functions that are pickled by value."""
@@ -58,6 +62,8 @@ class ArgumentConverter:
         if self._converter.has_fast_path:
             try:
                 return self._convert_plain_arguments(args, kwargs)
+            except MemoryError:
+                raise
             except fastpath.REFUSED:
                 pass
         # Not all arguments are plain. The walk below starts again from the original arguments.
@@ -73,11 +79,15 @@ class ArgumentConverter:
 
     def convert_result(self, value: Any, result_converter: Converter | None, role: str, /) -> Any:
         """Convert a result, or a value that a generator yields."""
-        if result_converter is None or result_converter.to is None or type(value) in _ATOMS:
+        if result_converter is None or result_converter.to is None:
+            return value
+        if type(type(value)) is type and type(value) in _ATOMS:
             return value
         if result_converter.has_fast_path:
             try:
                 return result_converter.share(value)
+            except MemoryError:
+                raise
             except fastpath.REFUSED:
                 pass
         return result_converter.convert_tree(value, role, _ROLES[role].format(self.parameters.name))
@@ -100,8 +110,8 @@ class ArgumentConverter:
 
         Raises
         ------
-        KeyError, TypeError, ValueError, RuntimeError, AssertionError
-            Those of `fastpath.REFUSED`: an argument is not a plain array, a number or a string.
+        Exception
+            One of `fastpath.REFUSED`: an argument is not a plain array, a number or a string.
         """
         out = list(args)
         converted: dict[int, Any] = {}
@@ -126,7 +136,7 @@ class ArgumentConverter:
         share = self._converter.share
         atoms = self._atoms
         for key, x in pairs:
-            if type(x) in atoms:
+            if type(type(x)) is type and type(x) in atoms:
                 continue
             # The arguments stay alive during the loop, so an id stands for one object.
             if (i := id(x)) not in converted:
@@ -150,9 +160,9 @@ class ArgumentConverter:
         if not on_host and adapter.device_kinds != HOST:
             return self._converter_to(adapter.name, adapter, adapter.describe(x).device)
         # Kept for each framework, because most results go to the host.
-        cached = self._to_host.get(adapter)
+        cached = self._to_host.get(adapter.name)
         if cached is None:
-            cached = self._to_host[adapter] = self._converter_to(adapter.name, adapter, CPU)
+            cached = self._to_host[adapter.name] = self._converter_to(adapter.name, adapter, CPU)
         return cached
 
     def _converter_to(self, to: Any, adapter: Adapter, device: Device) -> Converter:

@@ -41,6 +41,8 @@ class Converter(NamedTuple):
         if self.has_fast_path and self.keywords:
             try:
                 return self.share(x)
+            except MemoryError:
+                raise
             except fastpath.REFUSED:
                 pass
         return convert_computed(x, self.to, self.keywords)
@@ -50,8 +52,8 @@ class Converter(NamedTuple):
 
         Raises
         ------
-        KeyError, TypeError, ValueError, RuntimeError, AssertionError
-            Those of `fastpath.REFUSED`: the array is not plain, or the native call refused it.
+        Exception
+            One of `fastpath.REFUSED`: the array is not plain, or the native call refused it.
         """
         if "detach" in self.keywords:
             result = share_plain(x, self.to, detach=True)

@@ -79,9 +79,11 @@ def _refuse_options_of_conversions(settings: Settings) -> None:
 
 def _parse_only(only: Any) -> Any:
     """Return a list for an iterable, which may be an iterator that can be read only once."""
-    if only is None or isinstance(only, str) or not hasattr(only, "__iter__"):
+    if only is None or issubclass(type(only), str):
         return only
-    return list(only)
+    with errors.ignored_refusals:
+        return list(only)
+    return only  # refused by `Parameters`
 
 
 def _parse_framework(framework: Any) -> str:
@@ -112,9 +114,9 @@ def _parse_returns(returns: Any) -> str | None:
 
 def _name_of(framework: Any) -> str:
     """Return the name of a framework. Unlike `registry.find`, a known name imports nothing."""
-    if isinstance(framework, str) and registration.is_known(framework):
+    if type(framework) is str and registration.is_known(framework):
         return framework
-    if isinstance(framework, FunctionType):
+    if type(framework) is FunctionType:
         raise errors.UnknownFrameworkError(
             "implemented_in needs the name of a framework",
             hint='Write @interop.implemented_in("numpy") above the definition of '
@@ -124,9 +126,9 @@ def _name_of(framework: Any) -> str:
 
 
 def _is_word(value: Any, word: str) -> bool:
-    # The class is tested first, because `==` of an array is an array.
-    return isinstance(value, str) and value == word
+    # `==` of an array is an array, and a subclass of str may redefine it.
+    return issubclass(type(value), str) and str.__eq__(value, word)
 
 
 def _is_dotted(value: Any) -> bool:
-    return isinstance(value, str) and "." in value
+    return issubclass(type(value), str) and "." in str.__str__(value)

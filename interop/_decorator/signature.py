@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
 from interop._decorator import wire
+from interop._model import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -129,17 +130,20 @@ class Parameters:
     def _parse(self, only: Any) -> frozenset[str]:
         """Check that parameters exist, and return the names."""
         names: list[Any] = []
-        if isinstance(only, str):
-            names = [only]
-        elif hasattr(only, "__iter__"):
-            names = list(only)
-        unknown = [name for name in names if name not in self.known]
+        if issubclass(type(only), str):
+            names = [str.__str__(only)]
+        else:
+            with errors.ignored_refusals:
+                names = list(only)
+        unknown = [name for name in names if type(name) is not str or name not in self.known]
         if names and not unknown:
             return frozenset(names)
-        reason = f"only={only!r} names no parameter"
+        reason = f"only={text.short_repr(only)} names no parameter"
         if unknown:
-            listed = " and ".join(map(repr, unknown))
-            reason = f"only={names} names {listed}, which {self.name} does not have"
+            listed = " and ".join(map(text.short_repr, unknown))
+            reason = (
+                f"only={text.short_repr(names)} names {listed}, which {self.name} does not have"
+            )
         hint = f"{self.name} has no parameters that can be inspected."
         if self.known:
             hint = f"The parameters of {self.name} are {', '.join(self.known)}."

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from interop._engine import events, plan_cache
 from interop._engine.executor import execute
 from interop._identify import registration, registry
+from interop._identify.classes import is_plain_key
 from interop._model.verb import Verb
 from interop.adapter import find_compiled
 from interop.adapter.scope import scoped
@@ -29,20 +30,21 @@ if TYPE_CHECKING:
 
     Calls = tuple[Callable[[Any], Any], ...]
 
-# The values are `FastPath` as plain tuples: CPython unpacks a tuple in one instruction, and a named
-# tuple by an iterator, which takes 60 ns of 870 ns more.
-TABLE: Final[dict[object, dict[type, tuple[Any, Any, Any]]]] = {}
+# The values are a class and its `FastPath` as plain tuples: CPython unpacks a tuple in one
+# instruction, and a named tuple by an iterator, which takes 60 ns of 870 ns more. A metaclass may
+# say that its class equals another one, so each look-up compares the class by identity.
+TABLE: Final[dict[object, dict[type, tuple[type, Any, Any, Any]]]] = {}
 """By target (a name, a module, a class), then by exact class of the array: the native calls."""
-TRACEABLE: Final[dict[object, dict[type, tuple[Any, Any, Any]]]] = {}
+TRACEABLE: Final[dict[object, dict[type, tuple[type, Any, Any, Any]]]] = {}
 """The entries that `emptied` has removed, for compilers such as `torch.compile`.
 
 They can trace a native call, but not a planned conversion.
 """
-REFUSED: Final = (KeyError, TypeError, ValueError, RuntimeError, AssertionError)
-"""Errors after which a conversion is planned.
+REFUSED: Final = Exception
+"""Errors after which a conversion is planned: all but MemoryError, which is caught before.
 
-The array is not in the table, or a native call refused the array.
-If the conversion is impossible, the planned path raises the error for the user.
+The array is not in the table, a native call refused the array, or a class of the caller raised an
+error. If the conversion is impossible, the planned path raises the error for the user.
 """
 _SMALL: Final = 64 * 1024
 """Size in bytes below which a native call is tried once. The conversion is then done twice."""
@@ -52,8 +54,8 @@ _NOTHING_TO_DO: Final = (None, None, None)
 compiled_module: Final = find_compiled("interop._engine._fastpath")
 _tracers: Final[list[Adapter]] = []
 """The adapters that `is_traced` asks. A list, because `torch.compile` cannot trace the registry."""
-# The name belongs to the key, because a target has several: a text, a module and a class.
-_registered: Final[set[tuple[Adapter, Adapter, object]]] = set()
+# The last item is the target as it is named in calls: a text, a module or a class.
+_registered: Final[set[tuple[str, str, object]]] = set()
 
 
 def is_compiled(adapter: Adapter | None) -> bool:
@@ -75,7 +77,7 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
         The name of the target in calls.
     """
     # The lock is not taken, because each planned conversion of a plain array passes here.
-    if (source, target, to) in _registered:
+    if not is_plain_key(to) or (source.name, target.name, to) in _registered:
         return
     with plan_cache.LOCK:
         if not events.watches:
@@ -84,15 +86,15 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
 
 def _register(source: Adapter, target: Adapter, to: Any) -> None:
     path, compiled = _calls(source, target)
-    for cls in source.plain_types:
-        plan_cache.FINGERPRINTS[cls] = source.fingerprint
+    for cls in filter(is_plain_key, source.plain_types):
+        plan_cache.FINGERPRINTS[cls] = cls, source.fingerprint
         if path is not None:
-            TABLE.setdefault(to, {})[cls] = tuple(path)
+            TABLE.setdefault(to, {})[cls] = cls, *path
         if compiled is not None and compiled_module is not None:
             compiled_module.register(to, cls, *compiled)
     # Also if there are no native calls between the two. Last, because an interrupt before leaves a
     # pair that the next conversion registers again.
-    _registered.add((source, target, to))
+    _registered.add((source.name, target.name, to))
 
 
 def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
@@ -124,6 +126,8 @@ def use_native_call(calls: Calls, plan: Plan, conversion: Conversion, x: Any) ->
     shortened = (*calls[:-2], native)
     try:
         execute(shortened, x)
+    except MemoryError:
+        raise
     except REFUSED:
         return calls
     return shortened
@@ -195,7 +199,7 @@ def is_traced() -> bool:
 
 def share_traced(x: Any, to: Any) -> Any:
     """Convert a plain array while a compiler traces the program and the table is empty."""
-    _, share, _ = TRACEABLE[to][type(x)]
+    _, _, share, _ = TRACEABLE[to][type(x)]
     if share is None:
         return x
     return share(x)

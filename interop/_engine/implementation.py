@@ -74,12 +74,15 @@ def _for_target(to: str) -> Callable[..., Any]:
         # detach=True is the only keyword that has a native call.
         if not keywords or (len(keywords) == 1 and keywords.get("detach") is True):
             try:
-                is_plain, share, share_detached = row[type(x)]
-                # The entry says that the array is of the target framework already.
-                if is_plain is None:
-                    return x
-                if is_plain(x):
-                    return share_detached(x) if keywords else share(x)
+                cls, is_plain, share, share_detached = row[type(x)]
+                if cls is type(x):
+                    # The entry says that the array is of the target framework already.
+                    if is_plain is None:
+                        return x
+                    if is_plain(x):
+                        return share_detached(x) if keywords else share(x)
+            except MemoryError:
+                raise
             except REFUSED:
                 pass
         return convert_any(x, to, keywords, compute=True)
@@ -91,11 +94,14 @@ def _for_any_target(otherwise: Callable[..., Any]) -> Callable[..., Any]:
     def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
         if not keywords or (len(keywords) == 1 and keywords.get("detach") is True):
             try:
-                is_plain, share, share_detached = TABLE[to][type(x)]
-                if is_plain is None:
-                    return x
-                if is_plain(x):
-                    return share_detached(x) if keywords else share(x)
+                cls, is_plain, share, share_detached = TABLE[to][type(x)]
+                if cls is type(x):
+                    if is_plain is None:
+                        return x
+                    if is_plain(x):
+                        return share_detached(x) if keywords else share(x)
+            except MemoryError:
+                raise
             except REFUSED:
                 pass
         return otherwise(x, to, keywords)

@@ -115,8 +115,10 @@ def _with_chunks(function: Callable[..., Any], *args: Any) -> Any:
     """
     try:
         return function(*args)
-    # Dask divides by the chunk size, so chunks=0 gives a ZeroDivisionError.
-    except (ValueError, TypeError, ZeroDivisionError) as error:
+    except (errors.InteropError, MemoryError):
+        raise
+    # The chunks may be any object, and Dask divides by them: chunks=0 gives a ZeroDivisionError.
+    except Exception as error:
         chunks = text.short_repr(args[-1])
         shape = tuple(args[0].shape)
         msg = f"chunks={chunks} does not fit an array of shape {shape}: {error}"

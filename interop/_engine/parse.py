@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from interop import errors
 from interop._identify import registry
@@ -95,15 +94,14 @@ def _parse_value(name: str, value: Any) -> Any:
     if name == "chunks":
         return value  # only the lazy framework can tell which values are valid
     if name in _CHOICES:
-        check_choice(name, value, _CHOICES[name])
-        return value
+        return check_choice(name, value, _CHOICES[name])
     if value is None:
         return None
     return _PARSERS[name](value)
 
 
-def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
-    """Raise an error unless a value is one of the choices: True, False, None or strings.
+def check_choice(name: str, value: object, choices: Iterable[object]) -> object:
+    """Return the choice that a value is: True, False, None or a string.
 
     True and False are compared by identity, because 1 == True.
 
@@ -112,36 +110,42 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     InvalidOptionError
         The value is not one of the choices.
     """
+    is_text = issubclass(type(value), str)
     for choice in choices:
-        if value is choice or (isinstance(value, str) and value == choice):
-            return
+        # A subclass of str may redefine `==`.
+        if value is choice or (is_text and str.__eq__(cast("str", value), choice) is True):
+            return choice
     raise invalid(name, value, "one of " + ", ".join(map(repr, choices)))
 
 
 def _parse_device(spec: Any) -> Device:
     try:
-        if isinstance(spec, Device):
+        if issubclass(type(spec), Device):
             return spec
-        if isinstance(spec, (str, tuple)):
+        if issubclass(type(spec), (str, tuple)):
             return Device.parse(spec)
         if adapter := registry.adapter_of_spec(spec):
             return adapter.parse_device(spec)
-    except (TypeError, ValueError) as error:
+    except (errors.InteropError, MemoryError):
+        raise
+    except Exception as error:  # the class of the object may raise anything
         raise invalid("device", spec, _DEVICE, DEVICE_NAMES) from error
     raise invalid("device", spec, _DEVICE)
 
 
 def _parse_dtype(spec: Any) -> str:
-    if isinstance(spec, str) and spec in dtypes.NAMES:
+    if type(spec) is str and spec in dtypes.NAMES:
         return spec
-    if isinstance(spec, list) or text.is_like_array(type(spec)):
+    if issubclass(type(spec), list) or text.is_like_array(type(spec)):
         # NumPy would print all elements in its error.
         raise invalid("dtype", spec, _DTYPE)
     # NumPy knows the names that several frameworks share, and the types float and int of Python.
     adapter = registry.adapter_of_spec(spec) or registry.adapter_named("numpy")
     try:
         name = adapter.parse_dtype(spec)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (errors.InteropError, MemoryError):
+        raise
+    except Exception as error:  # the class of the object may raise anything
         raise invalid("dtype", spec, _DTYPE, dtypes.NAMES) from error
     if name not in dtypes.NAMES:
         raise invalid("dtype", spec, _PLAIN_DTYPE)
@@ -158,16 +162,21 @@ def parse_stream(spec: Any) -> Stream:
     InvalidOptionError
         The value is neither of the two.
     """
-    if hasattr(spec, "__cuda_stream__"):
-        # The object is kept, because a stream that is deleted cannot be waited for later.
-        return Stream(int(spec.__cuda_stream__()[1]), spec)
     if is_integer(spec, UNORDERED):
-        return Stream(spec)
+        return Stream(int.__int__(spec))
+    try:
+        if hasattr(spec, "__cuda_stream__"):
+            # The object is kept, because a stream that is deleted cannot be waited for later.
+            return Stream(int(spec.__cuda_stream__()[1]), spec)
+    except MemoryError:
+        raise
+    except Exception as error:  # the class of the object may raise anything
+        raise invalid("stream", spec, _STREAM) from error
     raise invalid("stream", spec, _STREAM)
 
 
 def _parse_limit(spec: Any) -> float:
-    is_infinite = isinstance(spec, float) and spec == math.inf
+    is_infinite = issubclass(type(spec), float) and float.__eq__(spec, math.inf)
     if is_infinite or is_integer(spec, 0):
         return spec
     raise invalid("max_host_bytes", spec, _LIMIT)
@@ -181,7 +190,7 @@ def parse_axis(axis: Any, axes: range, of: str) -> int:
     InvalidOptionError
         The value is not an integer in `axes`.
     """
-    with suppress(TypeError):
+    with errors.ignored_refusals:
         index = operator.index(axis)
         if index in axes:
             return index
@@ -190,7 +199,8 @@ def parse_axis(axis: Any, axes: range, of: str) -> int:
 
 def is_integer(value: Any, least: int) -> bool:
     """Whether a value is an integer of at least `least`, and neither True nor False."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    # A subclass of int may redefine `>=`.
+    return issubclass(type(value), int) and type(value) is not bool and int.__ge__(value, least)
 
 
 def invalid(
@@ -205,8 +215,10 @@ def invalid(
     The message states the valid values, the given value and a hint: the most similar of
     `choices`, if there is one, or `hint`.
     """
-    if isinstance(value, str):
-        near = text.nearest(value, [choice for choice in choices if isinstance(choice, str)])
+    if issubclass(type(value), str):
+        near = text.nearest(
+            str.__str__(value), [choice for choice in choices if isinstance(choice, str)]
+        )
         if near:
             hint = f"Did you mean {near!r}?"
     reason = f"{name} must be {wanted}, got {text.short_repr(value)}"

@@ -57,15 +57,21 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
     key: Any = None
     # Every array that is not plain passes here. So the look-up is inline, and has no function.
     try:
+        cls, fingerprint = FINGERPRINTS[type(x)]
+        # A metaclass may say that its class equals another one.
+        if cls is not type(x):
+            raise KeyError(cls)
         # `interop._engine.plan_cache` explains the key.
-        key = (to, type(x), FINGERPRINTS[type(x)](x), defaults())
+        key = (to, cls, fingerprint(x), defaults())
         # Sorting would slow down each call. So each order of the keywords has its own entry.
         for item in keywords.items():
             key += (item, type(item[1]))
         result = x
         for call in CALLS[key]:
             result = call(result)
-    except (*REFUSED, BufferError):
+    except MemoryError:
+        raise
+    except REFUSED:
         # Not in the cache, a keyword that is not hashable, or memory that is not shareable now.
         pass
     else:
@@ -121,7 +127,7 @@ def convert_by_plan(
     policy.warn(plan, conversion.request)
     calls = make_calls(plan, conversion)
     # From now on, plain arrays of this class take the fast path.
-    if type(x) in conversion.source.plain_types:
+    if any(cls is type(x) for cls in conversion.source.plain_types):
         fastpath.register(conversion.source, conversion.target, to)
     try:
         result = execute(calls, array)

@@ -18,11 +18,13 @@ registered.
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from interop._engine import events
+from interop._identify import registry
+from interop._identify.classes import is_plain_key
 from interop._model.reasons import misalignment
+from interop.adapter import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
     from interop._model.conversion import Conversion
     from interop._model.plan import Plan
 
-FINGERPRINTS: Final[dict[type, Callable[[Any], Hashable]]] = {}
-"""The method `Adapter.fingerprint`, by exact class of the array."""
+FINGERPRINTS: Final[dict[type, tuple[type, Callable[[Any], Hashable]]]] = {}
+"""By exact class of the array: the class once more, and the method `Adapter.fingerprint`.
+
+A metaclass may say that its class equals another one. So each look-up compares the class
+by identity.
+"""
 CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """The calls that execute a plan, by key. Each call takes the result of the call before."""
 
@@ -39,6 +45,8 @@ LOCK: Final = threading.RLock()
 # A program whose arrays have ever new shapes would fill the memory. So a full cache is emptied. To
 # empty the whole cache is rare and cheap. To track the age of each plan would slow down each call.
 _MAX_PLANS: Final = 1024
+_CONSTANTS: Final = (str, bool, int, float, complex, type(None), Device)
+"""Classes of constant values, which are constant values as well: ``dtype=float``."""
 
 
 def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
@@ -50,15 +58,16 @@ def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
             return
         if len(CALLS) >= _MAX_PLANS:
             CALLS.clear()
-        with suppress(TypeError):  # the value of a keyword is not hashable
-            CALLS[key] = calls
+        CALLS[key] = calls
 
 
 def is_cacheable(key: tuple[Any, ...], plan: Plan, conversion: Conversion) -> bool:
     """Return whether a plan is valid for all arrays with a key."""
-    _, _, fingerprint, *_ = key
+    to, _, fingerprint, _, *keywords = key
     # The fingerprint is None if the array alone does not determine the facts.
     if fingerprint is None or conversion.request.stream is not None:
+        return False
+    if not is_plain_key(to) or not all(_is_constant(value) for _, value in keywords[::2]):
         return False
     # On a device, the plan depends on the current device, and on whether a graph is captured.
     if not (conversion.facts.device.is_host and plan.device.is_host):
@@ -66,6 +75,23 @@ def is_cacheable(key: tuple[Any, ...], plan: Plan, conversion: Conversion) -> bo
     # The plan has a copy because of the address alone. Another array may have a better address.
     depends_on_address = misalignment(conversion) is not None
     return not depends_on_address or bool(conversion.target.why_not_adoptable(conversion.facts))
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether the value of a keyword means the same in every later call.
+
+    Those are numbers, names, and the dtypes and devices of frameworks. Another object may change,
+    such as an object with an attribute ``dtype``, or be equal to one with another meaning.
+    """
+    cls = type(value)
+    if cls is tuple:
+        return all(map(_is_constant, value))
+    if any(cls is constant or value is constant for constant in _CONSTANTS):
+        return True
+    # A dtype may be a class, such as those of ml_dtypes, which belong to NumPy by a base class.
+    if issubclass(cls, type) and registry.adapter_of(value):
+        return True
+    return registry.adapter_of_spec(value) is not None
 
 
 def clear() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any, Final
 
+from interop import errors
+from interop._model import text
+
 _COLUMN_ATTRIBUTES: Final = ("iloc", "isna", "null_count")
 """Attributes of columns (pandas, polars, pyarrow). Slices of columns may mean labels."""
 _MEMORY_PROTOCOLS: Final = (
@@ -21,11 +24,12 @@ def is_dataset(x: Any) -> bool:
     Objects with a memory protocol are not datasets, because sharing their memory reads nothing.
     """
     # A class has the properties of its instances as attributes, but no data.
-    if isinstance(x, type) or not hasattr(type(x), "__getitem__"):
+    if issubclass(type(x), type) or text.declared(type(x), "__getitem__") is None:
         return False
-    if not isinstance(getattr(x, "shape", None), tuple) or not hasattr(x, "dtype"):
-        return False
-    return not (_has_memory(x) or _is_column(x) or _has_buffer(x))
+    with errors.ignored_refusals:
+        if issubclass(type(x.shape), tuple) and hasattr(x, "dtype"):
+            return not (_has_memory(x) or _is_column(x) or _has_buffer(x))
+    return False
 
 
 def _has_memory(x: Any) -> bool:

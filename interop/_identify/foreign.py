@@ -35,6 +35,8 @@ def unwrap(x: Any) -> Any:
     """
     try:
         return importlib.import_module(_PROTOCOL).unwrap(x)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a producer may raise anything
         return x  # the same error comes again, with a message, when the object is opened
 
@@ -69,7 +71,16 @@ def open_array(x: Any, wanted: str, is_array: Callable[[type], bool]) -> Any:
         reason = f"{class_name} has an array protocol that raised {errors.quote(error)}"
         raise errors.UnsupportedArrayError(reason, source=class_name, target=wanted) from error
     if array is None:
-        reason = object_hints.of_object(x, wanted, lambda item: is_array(type(item)))
+        reason = _why_not_array(x, wanted, is_array)
         source = text.full_name(type(x))
         raise errors.NotAnArrayError(reason, source=source, target=wanted)
     return array
+
+
+def _why_not_array(x: Any, wanted: str, is_array: Callable[[type], bool]) -> errors.Reason:
+    try:
+        return object_hints.of_object(x, wanted, lambda item: is_array(type(item)))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - the class or an item of a container may raise anything
+        return object_hints.of_unknown(text.full_name(type(x)))

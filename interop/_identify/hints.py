@@ -135,10 +135,10 @@ def of_target(to: Any, known: Collection[str], framework: str | None) -> Reason:
 
     `framework` is the name of the framework that a class or an array belongs to, if there is one.
     """
-    if isinstance(to, type):
+    if issubclass(type(to), type):
         return _of_class(to, known, framework)
     short = text.short_repr(to)
-    if text.is_like_array(type(to)) or isinstance(to, _CONTAINERS):
+    if text.is_like_array(type(to)) or issubclass(type(to), _CONTAINERS):
         return Reason(
             f"the target is an array or a container of arrays: {short}",
             "Were the arguments swapped? Pass the array first and the framework second, as in "
@@ -153,7 +153,7 @@ def _of_class(to: type, known: Collection[str], framework: str | None) -> Reason
             f"interop does not create instances of {text.full_name(to)}",
             f'Write interop.convert(x, "{framework}") instead.',
         )
-    return of_package(to.__module__) or _of_other(text.short_repr(to), known)
+    return of_package(text.module_name(to)) or _of_other(text.short_repr(to), known)
 
 
 def _of_other(short: str, known: Collection[str]) -> Reason:

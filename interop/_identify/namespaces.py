@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
+from interop._model import text
 
 if TYPE_CHECKING:
     from interop.adapter import Adapter
@@ -52,26 +53,26 @@ def of(x: Any) -> ModuleType | None:
 
     A namespace is valid if it is a module that makes arrays of the array's class.
     """
-    if isinstance(x, type) or not has_namespace(type(x)):
+    if issubclass(type(x), type) or not has_namespace(type(x)):
         return None
     try:
         module = x.__array_namespace__()
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a library may raise anything
         return None
-    if not isinstance(module, ModuleType):
+    if not issubclass(type(module), ModuleType):
         return None
     adapter = find(module)
-    if adapter is None or not isinstance(x, adapter.array_type):
+    if adapter is None or not issubclass(type(x), adapter.array_type):
         return None
     return module
 
 
 def has_namespace(cls: type) -> bool:
     """Whether instances of a class are arrays by the array API standard."""
-    if not hasattr(cls, _METHOD):
-        return False
     # A metaclass may answer to every name, so the classes themselves are asked.
-    return any(_METHOD in vars(base) for base in cls.__mro__)
+    return text.declared(cls, _METHOD) is not None
 
 
 def why_not(module: ModuleType) -> str:

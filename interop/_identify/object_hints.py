@@ -90,8 +90,7 @@ def of_object(x: Any, to: str, is_array: Callable[[Any], bool]) -> Reason:
     """
     class_name = text.full_name(type(x))
     if isinstance(x, type):
-        name = f"{x.__module__}.{x.__qualname__}"
-        return Reason(f"{name} is a class and not an array", "Pass an instance of it.")
+        return Reason(f"{text.full_name(x)} is a class and not an array", "Pass an instance of it.")
     # The name is compared, because `types.CapsuleType` exists only since Python 3.13.
     if class_name == "PyCapsule":
         hint = "Pass the array that made it instead."
@@ -105,13 +104,18 @@ def of_object(x: Any, to: str, is_array: Callable[[Any], bool]) -> Reason:
     if advice:
         subject = "None" if x is None else text.with_article(class_name)
         return Reason(f"{subject} is not an array", _with_target(advice, to))
+    return of_unknown(class_name)
+
+
+def of_unknown(class_name: str) -> Reason:
+    """Return why an object of an unknown class is not an array."""
     return Reason(f"{class_name} is not an array: it has {_NOTHING}", _UNKNOWN_HINT)
 
 
 def _of_class(cls: type) -> ClassHint | None:
-    for base in cls.__mro__:
-        package = base.__module__.partition(".")[0]
-        hint = CLASSES.get(f"{package}.{base.__name__}")
+    for base in text.bases(cls):
+        package, _, name = text.full_name(base).partition(".")
+        hint = CLASSES.get(f"{package}.{name.rpartition('.')[2]}")
         if hint:
             return hint
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Final, cast
 
@@ -40,7 +41,7 @@ def register(adapter: Adapter) -> None:
     InvalidOptionError
         The object is not an adapter, or another adapter has the name.
     """
-    if not isinstance(cast("object", adapter), Adapter):
+    if not issubclass(type(cast("object", adapter)), Adapter):
         got = text.short_repr(adapter)
         reason = f"register takes an instance of a subclass of interop.adapter.Adapter, not {got}"
         raise errors.InvalidOptionError(reason)
@@ -116,7 +117,8 @@ def framework_of_class(cls: type) -> str | None:
     if name:
         return name
     # No other plugin is loaded, because each may import a large package.
-    packages = {base.__module__.partition(".")[0] for base in cls.__mro__} - {"builtins"}
+    modules = map(text.module_name, text.bases(cls))
+    packages = {module.partition(".")[0] for module in modules} - {"builtins"}
     if packages:
         for plugin in packages & plugins.names():
             register(plugins.load(plugin))
@@ -125,7 +127,15 @@ def framework_of_class(cls: type) -> str | None:
 
 def _name_of(cls: type) -> str | None:
     # The nearest base class decides, so a subclass can have an adapter of its own.
-    for class_name in map(text.full_name, cls.__mro__):
-        if class_name in _names:
-            return _names[class_name]
+    for base in text.bases(cls):
+        name = _names.get(text.full_name(base))
+        if name and not (name in shipped.TABLE and _is_namesake(base)):
+            return name
     return None
+
+
+def _is_namesake(cls: type) -> bool:
+    """Return whether a class only has the module and the name of another class."""
+    full_name = text.full_name(cls)
+    module = sys.modules.get(text.module_name(cls))
+    return getattr(module, full_name.rpartition(".")[2], cls) is not cls

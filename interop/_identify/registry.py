@@ -10,20 +10,20 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from interop import errors
 from interop._identify import foreign, hints, namespaces, registration, shipped
+from interop._identify.classes import ClassTable
 from interop._identify.operand import Operand, UnwrappedOperand
 from interop._model import text
 
 if TYPE_CHECKING:
     from interop.adapter import Adapter
 
-# The keys are weak, so that classes that a program makes at run time can be freed. None stands for
-# a class without an adapter, so that the plugins are not searched again.
-_classes: Final[WeakKeyDictionary[type, Adapter | None]] = WeakKeyDictionary()
+# None stands for a class without an adapter, so that the plugins are not searched again.
+_classes: Final[ClassTable[Adapter | None]] = ClassTable()
 """Adapters by class: a cache."""
+_UNKNOWN: Final = object()
 registration.on_change.append(_classes.clear)
 
 
@@ -47,12 +47,12 @@ def identify(x: Any, target: Adapter | None = None) -> Operand:
     adapter = adapter_of(type(x))
     # A namespace owns its arrays only as a target. Otherwise the answer of `framework_of` would
     # depend on earlier conversions (decision 0020).
-    if adapter is None and target is not None and isinstance(x, target.array_type):
+    if adapter is None and target is not None and issubclass(type(x), target.array_type):
         adapter = target
     if adapter:
         return Operand(adapter, x)
     # This comes after the look-up, because most objects are arrays.
-    if isinstance(x, Operand):
+    if issubclass(type(x), Operand):
         return x
     inner = unwrap(x)
     if inner is x:
@@ -74,7 +74,7 @@ def unwrap(x: Any) -> Any:
 
     Any other object is returned unchanged.
     """
-    if adapter_of(type(x)) is not None or isinstance(x, Operand):
+    if adapter_of(type(x)) is not None or issubclass(type(x), Operand):
         return x
     inner = foreign.unwrap(x)
     if inner is x:
@@ -92,13 +92,12 @@ def class_name_of(x: Any) -> str:
 
 def adapter_of(cls: type) -> Adapter | None:
     """Return the adapter of a class of arrays, or None for any other class."""
-    try:
-        return _classes[cls]  # one look-up, because every array passes here
-    except KeyError:
+    adapter: Adapter | None = _classes.get(cls, _UNKNOWN)
+    if adapter is _UNKNOWN:
         name = registration.framework_of_class(cls)
         adapter = adapter_named(name) if name else None
-        _classes[cls] = adapter
-        return adapter
+        _classes.set(cls, adapter)
+    return adapter
 
 
 def is_array(cls: type) -> bool:
@@ -125,12 +124,13 @@ def find(to: Any) -> Adapter:
     ------
     UnknownFrameworkError, FrameworkNotInstalledError
     """
-    if isinstance(to, str):
-        return adapter_named(to)
-    if isinstance(to, ModuleType):
+    # The class is asked, because the attribute `__class__` of an object may be a property.
+    if issubclass(type(to), str):
+        return adapter_named(str.__str__(to))
+    if issubclass(type(to), ModuleType):
         return _of_module(to)
     # An instance is always refused. The class of the instance is only for the hint.
-    cls = to if isinstance(to, type) else type(to)
+    cls = to if issubclass(type(to), type) else type(to)
     adapter = adapter_of(cls)
     # A subclass is refused: the result would not be an instance of it.
     if adapter is None or adapter.array_type is not to:
@@ -190,14 +190,14 @@ def namespace_of(x: Any) -> ModuleType | None:
 
 def adapter_of_spec(spec: Any) -> Adapter | None:
     """Return the adapter whose framework defined an object such as a dtype or a device."""
-    is_name = isinstance(spec, str)
+    is_name = issubclass(type(spec), str)
     if is_name:
-        path = spec  # "torch.float32"
+        path = str.__str__(spec)  # "torch.float32"
     # A dtype may be a class, such as numpy.float32.
-    elif isinstance(spec, type):
-        path = spec.__module__
+    elif issubclass(type(spec), type):
+        path = text.module_name(spec)
     else:
-        path = type(spec).__module__
+        path = text.module_name(type(spec))
     package = shipped.framework_of_package(path.partition(".")[0])
     if registration.is_known(package):
         return adapter_named(package)

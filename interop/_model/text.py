@@ -1,4 +1,7 @@
-"""Text for messages: a value on one line, the nearest known name, and a noun with an article."""
+"""Text for messages: a value on one line, the nearest known name, and the names of classes.
+
+The names are read without the methods of a metaclass or of a property, which may raise or lie.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_PROTOCOLS: Final = ("__array__", "__dlpack__", "__cuda_array_interface__")
+# The getters of `type` itself.
+_bases: Final = type.__dict__["__mro__"].__get__
+_names: Final = type.__dict__["__dict__"].__get__
+_module_name: Final = type.__dict__["__module__"].__get__
+_qualified_name: Final = type.__dict__["__qualname__"].__get__
+
 
 def short_repr(value: object) -> str:
     """Return the repr of a value, cut to one line.
 
     An array is described by its class and shape, and never printed.
     """
-    return _short.repr(value)
+    try:
+        return _short.repr(value)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a class may raise anything
+        return f"<{full_name(type(value))}>"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -28,9 +43,36 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return None
 
 
+def bases(cls: type) -> tuple[type, ...]:
+    """Return a class and its base classes, in the order of the MRO."""
+    mro: tuple[type, ...] = _bases(cls)
+    return mro
+
+
+def declared(cls: type, name: str, default: Any = None) -> Any:
+    """Return an attribute as a class or a base class declares it, or the default."""
+    for base in _bases(cls):
+        names = _names(base)
+        if name in names:
+            return names[name]
+    return default
+
+
+def module_name(cls: type) -> str:
+    """Return the name of the module that defines a class, or an empty string."""
+    try:
+        name = _module_name(cls)
+    except AttributeError:  # a class may delete the name
+        return ""
+    return name if isinstance(name, str) else ""
+
+
 def full_name(cls: type) -> str:
     """Return the module-qualified name of a class, or the name alone for a builtin class."""
-    return f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
+    module = module_name(cls)
+    if module in ("", "builtins"):
+        return str(_qualified_name(cls))
+    return f"{module}.{_qualified_name(cls)}"
 
 
 def with_article(noun: str) -> str:
@@ -43,11 +85,7 @@ def with_article(noun: str) -> str:
 
 def is_like_array(cls: type) -> bool:
     """Whether a class speaks a protocol of arrays. No property is evaluated."""
-    return (
-        hasattr(cls, "__array__")
-        or hasattr(cls, "__dlpack__")
-        or hasattr(cls, "__cuda_array_interface__")
-    )
+    return any(declared(cls, name) is not None for name in _PROTOCOLS)
 
 
 class _Short(Repr):

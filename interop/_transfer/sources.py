@@ -61,10 +61,9 @@ def iter_parts(destination: Destination, src: Any, copier: StagedCopier) -> Iter
 
 
 def _iterator_or_none(src: Any) -> Iterator[Any] | None:
-    try:
+    with errors.ignored_refusals:
         return iter(src)
-    except TypeError:
-        return None
+    return None
 
 
 # -- datasets --------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from interop._model import text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -29,8 +31,8 @@ def is_container(cls: type) -> bool:
 
 
 def _is_dataclass(cls: type) -> bool:
-    # A metaclass may answer to every name, so the type of the attribute is checked.
-    return isinstance(getattr(cls, "__dataclass_fields__", None), dict)
+    # A metaclass may answer to every name, so the classes themselves are asked.
+    return isinstance(text.declared(cls, "__dataclass_fields__"), dict)
 
 
 def entries(tree: Any) -> Iterator[Entry]:

@@ -108,11 +108,16 @@ def convert_tree(
 
 def _is_flat(children: Collection[Any]) -> bool:
     """Whether all children are arrays, and many, and no array appears twice."""
-    return (
-        len(children) >= _MANY
-        and all(map(registry.is_array, set(map(type, children))))
-        and len(set(map(id, children))) == len(children)
-    )
+    if len(children) < _MANY or len(set(map(id, children))) < len(children):
+        return False
+    try:
+        classes = set(map(type, children))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a metaclass may raise anything
+        return False
+    # A class that says that it equals another one is missing here. Its instances are refused below.
+    return all(map(registry.is_array, classes))
 
 
 def _treat(keywords: Mapping[str, Any], *, foreign: bool) -> Treatment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interop._identify import registry
+from interop._model import text
 from interop.adapter import CPU, Adapter
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _COMMON = "array_api_compat"
 def find(cls: type) -> Fixed:
     """Return the fixed keywords of a container class, by the name of the field."""
     # A class belongs to the framework whose package defines the class or a base (decision 0025).
-    for base in cls.__mro__:
-        root = base.__module__.partition(".")[0]
+    for base in text.bases(cls):
+        root = text.module_name(base).partition(".")[0]
         adapter = registry.adapter_of_package(root)
         if root == _COMMON:
             # The default of `Adapter` covers the names of the array API standard.

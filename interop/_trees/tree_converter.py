@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import errors
 from interop._identify import namespaces, registry
+from interop._identify.classes import is_plain_key
 from interop._trees import containers, rebuild
 
 if TYPE_CHECKING:
@@ -109,8 +110,15 @@ class TreeConverter:
             for key, x in pairs:
                 # Children are mostly of one class, so the look-up is rarely needed.
                 if type(x) is not last:
-                    last = type(x)
-                    kind = kinds[last]
+                    # A metaclass may refuse the look-up, or say that its class equals another one.
+                    try:
+                        last, kind = kinds[type(x)]
+                    except MemoryError:
+                        raise
+                    except Exception:  # noqa: BLE001 - a metaclass may raise anything
+                        last = None
+                    if last is not type(x):
+                        last, kind = kinds.find(type(x))
                 if kind is None:
                     out[key] = x
                 elif kind is not _ARRAY:
@@ -157,23 +165,25 @@ class TreeConverter:
         return "".join(reversed(self._path))
 
 
-class _Kinds(dict[type, Any]):
-    """What is done with the instances of each class, by exact class.
+class _Kinds(dict[type, tuple[type, Any]]):
+    """What is done with the instances of each class, by exact class: the class, and the kind.
 
-    The value is None (an instance stays as it is), `_ARRAY`, or a function of a converter and an
+    The kind is None (an instance stays as it is), `_ARRAY`, or a function of a converter and an
     instance.
     """
 
     treatment: Treatment
     to: Any
 
-    def __missing__(self, cls: type) -> Any:
-        if cls in rebuild.BUILT_IN:
-            kind = rebuild.BUILT_IN[cls]
-        else:
-            kind = self._find(cls)
-        self[cls] = kind
-        return kind
+    def __missing__(self, cls: type) -> tuple[type, Any]:
+        self[cls] = entry = self.find(cls)
+        return entry
+
+    def find(self, cls: type) -> tuple[type, Any]:
+        """Return the class and the kind of its instances."""
+        if is_plain_key(cls) and cls in rebuild.BUILT_IN:
+            return cls, rebuild.BUILT_IN[cls]
+        return cls, self._find(cls)
 
     def _find(self, cls: type) -> Any:
         # The framework decides first: a class of its arrays or scalars is never a container.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import errors
@@ -108,7 +109,7 @@ def _are_plain(items: list[Any], adapter: Adapter) -> bool:
 
     This is faster than a description of each array, which may take longer than the stacking.
     """
-    if {adapter.array_type} != set(map(type, items)):
+    if not all(map(is_, map(type, items), repeat(adapter.array_type))):
         return False
     try:
         likeness = list(map(_likeness, items))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from interop import errors
 from interop._engine.parse import invalid
 from interop.adapter.device import Device
 from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED
-
-if TYPE_CHECKING:
-    from interop import errors
 
 _CUDA: Final = (2, 13)  # CUDA and CUDA's managed memory
 _ROCM: Final = 10
@@ -94,18 +92,15 @@ def _parse_pair(name: str, spec: Any, wanted: str) -> tuple[int, int]:
 
 def _pair(spec: Any) -> tuple[int, int] | None:
     """Return a pair of integers, or None if the value is not a pair of integers."""
-    try:
+    with errors.ignored_refusals:
         first, second = map(_integer, spec)
-    except (TypeError, ValueError):
-        return None
-    if first is None or second is None:
-        return None
-    return first, second
+        if first is not None and second is not None:
+            return first, second
+    return None
 
 
 def _integer(spec: Any) -> int | None:
     """Return an int for any object with ``__index__``, such as a NumPy integer, or None."""
-    try:
+    with errors.ignored_refusals:
         return operator.index(spec)
-    except TypeError:
-        return None
+    return None

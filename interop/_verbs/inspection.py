@@ -121,7 +121,14 @@ def namespace(*arrays: Any) -> Any:
         raise errors.UnsupportedArrayError(reason, hint=hint)
     from array_api_compat import array_namespace  # noqa: PLC0415 - loads NumPy
 
-    return array_namespace(*arrays)
+    try:
+        return array_namespace(*arrays)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = f"array-api-compat raised {errors.quote(error)}"
+        source = registry.class_name_of(arrays[0])
+        raise errors.UnsupportedArrayError(reason, attempt="no namespace", source=source) from error
 
 
 def _namespace_name(x: Any) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 from interop import errors
 from interop._engine.parse import parse_request
 from interop._identify import registry
+from interop._model import text
 from interop._verbs.common_facts import annotate, annotate_each
 from interop._verbs.convert import convert_computed
 from interop._verbs.inspection import device_of
@@ -102,7 +103,7 @@ def unify(*arrays: Any, to: Any = None, **keywords: Any) -> tuple[Any, ...]:
             results[id(x)] = annotate(convert_next, x, i)
     unified = tuple([results[id(x)] for x in arrays])
     # Arrays of one class can be used together with their masks and units (decision 0026).
-    if len(set(map(type, unified))) > 1:
+    if len({id(type(x)) for x in unified}) > 1:
         # `annotate_each` is lazy, so `list` makes the calls.
         list(annotate_each(_check_class, list(unified)))
     return unified
@@ -140,7 +141,7 @@ def _framework_of(arrays: tuple[Any, ...], leader: int) -> str | ModuleType:
         return namespace
     # Raises an error with a better hint if an argument is not an array.
     list(annotate_each(registry.identify, list(arrays)))
-    classes = ", ".join(dict.fromkeys(type(x).__qualname__ for x in arrays))
+    classes = ", ".join(dict.fromkeys(text.full_name(type(x)).rpartition(".")[2] for x in arrays))
     raise errors.UnknownFrameworkError(
         f"no array here is of a known framework, which would decide for all ({classes})",
         hint='Say where they go: interop.unify(*arrays, to="numpy").',

@@ -262,6 +262,8 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
 
         try:
             namespace = array_namespace(arrays[0])
-        except TypeError:
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - no namespace is known, or a metaclass raises anything
             return NotImplemented
         return namespace.stack(arrays, axis=axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, cast
 
 CURRENT: Final = -1
 """The id of a `Device` that stands for the current device of its kind."""
@@ -44,10 +44,12 @@ class Device(NamedTuple):
         ValueError
             No device has this name.
         """
-        if isinstance(spec, tuple):
-            kind, index = spec
+        if issubclass(type(spec), tuple):
+            kind, index = cast("tuple[int, int]", spec)
             return cls(int(kind), int(index))
-        name, _, index_text = spec.lower().partition(":")
+        # An exact string, because a subclass may redefine the methods.
+        text = str.__str__(cast("str", spec)) if issubclass(type(spec), str) else ""
+        name, _, index_text = text.lower().partition(":")
         if name not in _NUMBERS or (index_text and not index_text.isdecimal()):
             msg = f"no device is called {spec!r}"
             raise ValueError(msg)
