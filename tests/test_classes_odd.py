@@ -6,6 +6,7 @@ Each odd object goes through each entry point. The result is right, or the error
 import pickle
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from unittest import mock
 
@@ -102,9 +103,7 @@ def text(value: str, **namespace: Any) -> Callable[[], Any]:
 
 ODD: Final[dict[str, Callable[[], Any]]] = {
     **{
-        f"{base.__name__} {name}": lambda namespace=namespace, base=base: of_metaclass(
-            namespace, base
-        )
+        f"{base.__name__} {name}": partial(of_metaclass, namespace, base)
         for name, namespace in METACLASSES.items()
         for base in (Plain, Producer, np.ndarray)
     },
@@ -156,6 +155,10 @@ ODD: Final[dict[str, Callable[[], Any]]] = {
 X: Final = np.arange(3.0)
 
 
+def with_namespace(a: Any, xp: Any = None) -> Any:
+    return a, xp
+
+
 def decorated(**keywords: Any) -> Callable[[Any], Any]:
     def same(a: Any) -> Any:
         return a
@@ -189,7 +192,7 @@ SOURCES: Final[dict[str, Callable[[Any], Any]]] = {
     "decorated foreign": decorated(foreign=True),
     "decorated pass": decorated(foreign=False),
     "decorated result": lambda x: interop.implemented_in("torch")(lambda _: x)(X),
-    "array_api": interop.implemented_in("array_api")(lambda a, xp=None: (a, xp)),
+    "array_api": interop.implemented_in("array_api")(with_namespace),
 }
 VALUES: Final[dict[str, Callable[[Any], Any]]] = {
     "target": lambda x: interop.convert(X, x),
@@ -331,11 +334,12 @@ def test_classes_made_by_the_thousand_are_freed() -> None:
 
 @pytest.mark.parametrize("namespace", METACLASSES.values(), ids=METACLASSES)
 def test_register_adapter_of_an_odd_array_class_converts(namespace: dict[str, Any]) -> None:
-    from interop.adapters.numpy.adapter import NumPyAdapter
-
+    from interop._identify import registry
     from registering import registered
 
-    class Framed(NumPyAdapter):
+    numpy_adapter: Any = type(registry.adapter_named("numpy"))
+
+    class Framed(numpy_adapter):  # type: ignore[misc]
         name = "framed"
         array_type: Any = type(of_metaclass(namespace, np.ndarray))
 
