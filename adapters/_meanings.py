@@ -78,6 +78,8 @@ def _is_value(numbers: Any) -> bool:
 def _format_unit(unit: Any) -> str:
     try:
         return f"the unit {unit}"
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a class may raise anything
         return "a unit"
 
@@ -89,6 +91,8 @@ def _attribute(x: Any, name: str) -> Any:
     """
     try:
         return getattr(x, name, None)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a property may raise anything
         return None
 
@@ -100,6 +104,8 @@ def _is_unit(unit: Any) -> bool:
         return False
     try:
         return str(unit).strip().lower() not in _NO_UNIT
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a class may raise anything
         # Refusing is the safe answer, because a unit that cannot be printed is lost, too.
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import uuid
-from contextlib import suppress
 from itertools import accumulate, chain, product
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -13,6 +12,7 @@ import numpy as np
 from dask.array.core import Array, normalize_chunks, slices_from_chunks
 from dask.highlevelgraph import HighLevelGraph
 
+from interop import errors
 from interop.adapter import CPU, Adapter, Device, Facts
 from interop.adapter.dtypes import dtype_name
 from interop.adapter.lazy import LazyAdapter
@@ -111,7 +111,7 @@ def _device_of(meta: Any) -> Device:
 
     A meta without DLPack is on the host, or is refused for its class later.
     """
-    with suppress(Exception):  # a producer may raise anything
+    with errors.ignored_refusals:  # a producer may raise anything
         device = Device(*map(int, meta.__dlpack_device__()))
         if not device.is_host:
             return device

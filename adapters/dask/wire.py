@@ -171,6 +171,8 @@ def _dumps(x: Any, *, dumps: Callable[[Any], Any], pack: Pack, setup: Setup) -> 
     """Return the header and the frames of a block, as Distributed's own serializer if possible."""
     try:
         header, frames = dumps(x)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - Distributed's serializer may raise anything
         return _dump_payload(x, pack, setup)
     # With a gradient, the frames hold two arrays, and Distributed's own form stays.

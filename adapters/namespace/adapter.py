@@ -7,7 +7,6 @@ host. Only the module itself moves them to other devices and back (decision 0029
 
 from __future__ import annotations
 
-from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -154,6 +153,8 @@ class NamespaceAdapter(Adapter):
         """
         try:
             x = self.namespace.from_dlpack(source)
+        except MemoryError:
+            raise
         except Exception as error:  # a namespace may raise anything
             msg = f"{self.name}.from_dlpack refuses it ({errors.quote(error)})"
             raise BufferError(msg) from error
@@ -194,7 +195,7 @@ def make_adapter(namespace: ModuleType) -> Adapter | None:
     # Trials need an adapter, so each attempt makes one. The one that is returned has the results.
     for shares in (True, False):
         adapter = _subclass(name=namespace.__name__, namespace=namespace, shares=shares)
-        with suppress(Exception):  # a module may raise anything, and then cannot be a target
+        with errors.ignored_refusals:  # a module may raise anything, and then cannot be a target
             x = trials.made(adapter, trials.PROBE)
             # A module that makes another dtype, or makes arrays on a GPU, cannot be used safely.
             if trials.is_like_probe(x) and trials.is_on_host(x):

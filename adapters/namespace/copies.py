@@ -42,6 +42,8 @@ def copy_on_host(adapter: NamespaceAdapter, x: Any, dtype: str) -> Any:
         if asarray_copies:
             return adapter.namespace.asarray(array, copy=True)
         return adapter.namespace.asarray(array)
+    except MemoryError:
+        raise
     except Exception as error:  # a namespace may raise anything
         what = f"an array of {dtype} {array.shape}"
         reason = f"{adapter.name} refuses {what} ({errors.quote(error)})"
@@ -73,6 +75,8 @@ def copy_by_library(
     try:
         return _copy_by_library(adapter, x, here, device, dtype)
     except errors.InteropError:
+        raise
+    except MemoryError:
         raise
     except Exception as error:  # a namespace may raise anything
         raise errors.UnsupportedArrayError(

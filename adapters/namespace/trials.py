@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import CPU, PLAIN_DTYPES, Device
 from interop.adapter.dtypes import short_name
 
@@ -36,6 +36,8 @@ def _what_it_did(namespace: ModuleType, maker: str) -> str:
     """
     try:
         x = getattr(namespace, maker)(np.zeros(1, PROBE))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a namespace may raise anything
         return f"raises {type(error).__name__}: {error}"
     missing = [name for name in ("shape", "dtype") if not hasattr(x, name)]
@@ -70,6 +72,8 @@ def has_dtype(adapter: Adapter, dtype: str) -> bool:
         return False
     try:
         return short_name(made(adapter, dtype).dtype) == dtype
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a namespace may raise anything
         return False
 
@@ -83,7 +87,7 @@ def honours_readonly(adapter: Adapter) -> bool:
         x = adapter.adopt(protected, None)
     except BufferError:
         return False
-    with suppress(Exception):  # an assignment to read-only memory should raise
+    with errors.ignored_refusals:  # an assignment to read-only memory should raise
         x[0] = 1
     # A library may state the flag and still write, so the value in the memory decides, too.
     view = look(x)
@@ -104,6 +108,8 @@ def look(x: Any) -> NDArray[Any] | None:
     """Return an ndarray over the memory of an array, or None if the array cannot share memory."""
     try:
         return np.from_dlpack(x)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a producer may raise anything
         return None
 
@@ -112,6 +118,8 @@ def devices(namespace: ModuleType) -> list[Any]:
     """Return the devices that a library lists, or none if the library lists nothing."""
     try:
         return list(namespace.__array_namespace_info__().devices())
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a namespace may raise anything, and may predate 2023.12
         return []
 
@@ -123,6 +131,8 @@ def has_on(namespace: ModuleType, device: Any, dtype: str) -> bool:
     """
     try:
         return dtype in namespace.__array_namespace_info__().dtypes(device=device)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a namespace may raise anything, and may predate 2023.12
         return True
 

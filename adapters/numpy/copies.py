@@ -52,6 +52,8 @@ def copied_by_subclass(x: Any, dtype: str) -> NDArray[Any] | None:
         copy = copied(x, dtype)
         if not _is_copy(copy, x, dtype_named(dtype) or x.dtype):
             return None
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a subclass may raise anything
         return None
     return _with_state(copy, x)

@@ -5,12 +5,12 @@ The header of a capsule is read before the capsule is adopted.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interop import errors
 from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice
 from interop.adapter.strides import why_unreadable
 from interop.errors import Reason
@@ -53,6 +53,8 @@ def is_on_device(x: Any) -> bool:
         return False
     try:
         return not producers.announced(x).is_host
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a producer may raise anything; open_dlpack reports it
         return False
 
@@ -94,6 +96,8 @@ def _look_or_trust(x: Any, device: Device) -> tuple[Facts, int | None]:
     """
     try:
         header = producers.look(x, device)
+    except MemoryError:
+        raise
     except Exception:
         shape = getattr(x, "shape", None)
         dtype = getattr(x, "dtype", None)
@@ -127,7 +131,7 @@ def _is_readonly_by_cuda(x: Any) -> bool:
 
     A capsule from before DLPack 1.0 cannot say this.
     """
-    with suppress(Exception):  # a producer may raise anything, and then the flag is unknown
+    with errors.ignored_refusals:  # a producer may raise anything, and then the flag is unknown
         return bool(get(x, "__cuda_array_interface__")["data"][1])
     return False
 
@@ -166,7 +170,9 @@ def _with_readonly_flag(x: Any, array: NDArray[Any]) -> NDArray[Any]:
     NumPy treats all memory of a capsule from before DLPack 1.0 as read-only.
     """
     for look in (_by_buffer, _by_interface):
-        with suppress(Exception):  # a protocol may fail in any way, and is needed for the flag only
+        with (
+            errors.ignored_refusals
+        ):  # a protocol may fail in any way, and is needed for the flag only
             other = look(x)
             if other is not None and _is_same(other, array):
                 return other

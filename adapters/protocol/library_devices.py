@@ -103,6 +103,8 @@ def _capsule_on_host(x: Any) -> Capsule:
 def _download(x: Any, move: Callable[[], Any]) -> NDArray[Any]:
     try:
         return np.from_dlpack(move())
+    except MemoryError:
+        raise
     except Exception as error:  # a library may raise anything
         reason = f"its library can't copy it to the host ({errors.quote(error)})"
         attempt = "{source} can't be read"

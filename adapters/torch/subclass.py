@@ -83,6 +83,8 @@ def copy(x: Any, device: torch.device, dtype: torch.dtype) -> Any:
         copied = _copy_by_methods(x, device, dtype)
         if isinstance(copied, Tensor) and _is_copy(plain(copied), plain(x), device, dtype):
             return _with_state(copied, x)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001, S110 - a subclass may raise anything
         pass
     return None
@@ -116,6 +118,8 @@ def stack(tensors: Sequence[Any], axis: int) -> Tensor:
         parts = [plain(x) for x in tensors]
         if isinstance(stacked, Tensor) and _is_stack(plain(stacked), parts, axis):
             return _with_state(stacked, tensors[0])
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001, S110 - a subclass may raise anything
         pass
     with unseen():

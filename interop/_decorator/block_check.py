@@ -66,6 +66,8 @@ def check_independence(
     samples = [_sample(block, shape, axes) for block, shape in zip(blocks, shapes, strict=True)]
     try:
         axis = _find_dependent_axis(call, blocks, samples, axes)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a function may reject the sample by any exception
         return
     if axis is not None:

@@ -221,9 +221,13 @@ def _try_out(call: BlockCall, blocks: list[tuple[Adapter, Any]]) -> Any:
     """
     try:
         return call.run(*(_of_ones(*block) for block in blocks))[0]
+    except MemoryError:
+        raise
     except Exception as first:
         try:
             return call.run(*(block for _, block in blocks))[0]
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - the error for one element explains more
             first.add_note(
                 f"interop called {call.__name__} with blocks of one element and of no elements, to "

@@ -90,6 +90,8 @@ def _module(name: str) -> ModuleType | None:
         return sys.modules.get(name)
     try:
         return importlib.import_module(name)
+    except MemoryError:
+        raise
     except Exception as error:  # a package may raise anything
         reason = (
             f"{name} cannot be imported ({error}), although its source says that it is an "

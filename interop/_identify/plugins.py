@@ -42,8 +42,9 @@ def load(name: str) -> Any:
         raise errors.InvalidOptionError(reason, hint="Uninstall one.")
     try:
         adapter = point.load()
-    # `load` also looks up the adapter in the module, which may raise an AttributeError.
-    except (ImportError, AttributeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # the module of the adapter may raise anything
         reason = f"{name} cannot be imported ({error})"
         hint = f"Its adapter is named by an entry point, {point.value}"
         raise errors.FrameworkNotInstalledError(

@@ -73,7 +73,9 @@ def import_adapter(name: str) -> Adapter:
     shipped = TABLE[name]
     try:
         return cast("Adapter", importlib.import_module(shipped.module).adapter)
-    except ImportError as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a framework may raise anything, such as an OSError for a library
         reason = f"{name} cannot be imported ({error})"
         # If a dependency is missing instead, its name is in the text of the error.
         if isinstance(error, ModuleNotFoundError) and error.name == name:

@@ -65,6 +65,8 @@ def rebuild(tree: Any, values: list[Any]) -> Any:
         build = _build_tuple if isinstance(tree, tuple) else _build
         new = build(tree, values)
         found = [entry.child for entry in entries(new)]
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a class may refuse in any way
         return tree
     # A class may change or drop the values it is given, so the new children are compared.

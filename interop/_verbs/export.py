@@ -6,7 +6,6 @@ DLPack cannot describe is copied, and flags that the framework left out are adde
 
 from __future__ import annotations
 
-from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,7 +106,7 @@ class Exported:
         if facts.device.is_host or facts.device.kind == LIBRARY:
             return CPU
         # The framework numbers its device itself. If that fails, `__dlpack__` raises the error.
-        with suppress(Exception):
+        with errors.ignored_refusals:
             # Unordered, because a question about the device must not make a stream wait.
             lender = lend(self._source, self._source.array, UNORDERED)
             kind, index = lender.__dlpack_device__()

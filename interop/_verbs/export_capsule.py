@@ -46,8 +46,9 @@ def make_capsule(
         else:
             lender = lend(source, x, stream)
         return lender.__dlpack__(**version), plan
-    # A framework may raise any exception.
-    except Exception as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a framework may raise anything
         reason = f"its framework's DLPack answers {errors.quote(error)}"
         hint = "Convert it to another one first."
         raise source.refusal(errors.UnsupportedArrayError, reason, hint) from error
