@@ -9,7 +9,7 @@ from typing import Any
 
 import interop
 
-PACKAGE = str(Path(interop.__file__).parent)
+PACKAGE = Path(interop.__file__).parent
 # CPython handles a signal at the start of a function, after a call, and at the end of each round of
 # a loop. A trace function may raise before any instruction, so it waits for the next one.
 SIGNAL_POINTS = {
@@ -25,11 +25,11 @@ class Interrupter:
     Parameters
     ----------
     *folders : str
-        The starts of the names of the folders or files whose points count, inside the package.
+        The folders and files whose points count, by paths relative to the package.
     """
 
     def __init__(self, *folders: str) -> None:
-        self._folders = tuple(f"{PACKAGE}/{folder}" for folder in folders)
+        self._folders = tuple(str(PACKAGE / folder) for folder in folders)
         self._left = -1
         self.where = ""
 

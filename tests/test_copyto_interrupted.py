@@ -210,7 +210,7 @@ def interrupt_everywhere(kind: Kind, schedule: str, points: Callable[[int], Any]
     """Interrupt a copy at chosen points, and return how many there were."""
     if simcuda.loaded():
         simcuda.schedule(schedule)
-    interrupter = Interrupter("_transfer/")
+    interrupter = Interrupter("_transfer")
     Copy(kind)()
     total = interrupter.count(Copy(kind))
     for at in points(total):
@@ -282,7 +282,7 @@ def test_copyto_interrupted_after_an_error_adds_a_true_note(kind: Kind) -> None:
     chosen = random.Random(str(kind))  # noqa: S311 - not for cryptography
     if simcuda.loaded():
         simcuda.schedule("lazy")
-    interrupter = Interrupter("_transfer/")
+    interrupter = Interrupter("_transfer")
     for verb in ("record_event", "wait", "assign") if kind in ON_DEVICES else ("assign",):
         for _ in range(8):
             copy = Copy(kind)

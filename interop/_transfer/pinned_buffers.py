@@ -139,7 +139,7 @@ def _release_abandoned() -> None:
 
     A buffer without an event stays in use, because nothing tells the end of its transfer.
     """
-    for buffer in list(_in_use):
+    for buffer in _in_use.copy():
         if buffer.owner() is None:
             # If the device is still in error, the buffer is kept.
             with suppress(Exception):
