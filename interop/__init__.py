@@ -54,3 +54,27 @@ def _load() -> Any:
     from importlib import import_module  # noqa: PLC0415
 
     return import_module("interop._api")
+
+
+def _register_fork_hooks() -> None:
+    # Inside, because otherwise `os` would be a name of the package.
+    import os  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415
+
+    # The module is loaded by the first fork, since the load takes as long as that of this module.
+    def hook(name: str) -> Any:
+        def call() -> None:
+            getattr(import_module("interop._lock"), name)()
+
+        return call
+
+    if hasattr(os, "register_at_fork"):  # Windows has no fork
+        os.register_at_fork(
+            before=hook("before_fork"),
+            after_in_parent=hook("after_fork_in_parent"),
+            after_in_child=hook("after_fork_in_child"),
+        )
+
+
+# Now, because another thread may be loading the rest when the process forks.
+_register_fork_hooks()

@@ -7,7 +7,6 @@ for other frameworks are registered when the first block is made, in each proces
 from __future__ import annotations
 
 from contextlib import suppress
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from array_api_compat import array_namespace
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _known: Final[dict[type, tuple[Pack, Setup]]] = {}
 """The registered classes, with the functions that send their arrays."""
-_lock: Final = RLock()  # workers open payloads in several threads
 
 
 def register(adapter: Adapter, pack: Pack, setup: Setup) -> None:
@@ -37,17 +35,16 @@ def register(adapter: Adapter, pack: Pack, setup: Setup) -> None:
     wire.register(cls, pack, setup)
     if cls in _known:
         return
-    with _lock:
-        # Once in a process, because a second call would wrap the function of the first one.
-        if not _known:
-            _take_rows_by_int64()
-        for lookup, function in _OPERATIONS.items():
-            if not _is_registered(lookup, cls):
-                lookup.register(cls, function)
-        # Dask's default is `sys.getsizeof`, which does not see the memory of most arrays.
-        sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
-        # Last, because another thread continues as soon as the class is known.
-        _known[cls] = pack, setup
+    # Workers load payloads in several threads. There is no lock, which a fork could leave locked:
+    # a second registration, at the same time or after one that was not finished, changes nothing.
+    _take_rows_by_int64()
+    for lookup, function in _OPERATIONS.items():
+        if not _is_registered(lookup, cls):
+            lookup.register(cls, function)
+    # Dask's default is `sys.getsizeof`, which does not see the memory of most arrays.
+    sizeof.register(cls, lambda x: adapter.describe(x).nbytes)
+    # Last, because another thread continues as soon as the class is known.
+    _known[cls] = pack, setup
 
 
 def task_of(block: Any) -> Any:
@@ -99,6 +96,8 @@ def _take_rows_by_int64() -> None:
         from dask.array import _shuffle  # noqa: PLC0415
 
         take = _shuffle._getitem
+        if take.__module__ == __name__:  # replaced already
+            return
 
         def take_by_int64(x: Any, index: Any) -> Any:
             number, keys = index

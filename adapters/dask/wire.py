@@ -14,7 +14,6 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pickle import PickleBuffer
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 _PAYLOAD: Final = "interop"
 """The key in a header that marks a payload."""
 _registered: Final[set[type]] = set()
-_lock: Final = RLock()  # workers open payloads in several threads
+_originals: Final[dict[type, tuple[Any, Any]]] = {}
+"""Distributed's own functions that write and read a class."""
 
 
 # -- what is pickled -------------------------------------------------------------------------------
@@ -136,12 +136,11 @@ def register(cls: type, pack: Pack, setup: Setup) -> None:
     setup : function
         Is pickled, and called in another process before its first array is made.
     """
-    if cls in _registered or "distributed.protocol" not in sys.modules:
-        return
-    with _lock:
-        if cls not in _registered:
-            _register(cls, pack, setup)
-            _registered.add(cls)
+    # Workers load payloads in several threads. There is no lock, which a fork could leave locked:
+    # a second registration, at the same time or after one that was not finished, changes nothing.
+    if cls not in _registered and "distributed.protocol" in sys.modules:
+        _register(cls, pack, setup)
+        _registered.add(cls)
 
 
 def _register(cls: type, pack: Pack, setup: Setup) -> None:
@@ -158,6 +157,8 @@ def _register(cls: type, pack: Pack, setup: Setup) -> None:
     except ImportError:  # the serializer needs Numba or RMM
         dask_serialize.register(cls, _request_pickle)
         return
+    # Only the first answer counts. The later ones may be the functions that are registered here.
+    dumps, loads = _originals.setdefault(cls, (dumps, loads))
     dask_serialize.register(cls, partial(_dumps, dumps=dumps, pack=pack, setup=setup))
     dask_deserialize.register(cls, partial(_loads, loads=loads))
 

@@ -17,6 +17,7 @@ from interop._engine import events, plan_cache
 from interop._engine.executor import execute
 from interop._identify import registration, registry
 from interop._identify.classes import is_plain_key
+from interop._lock import LOCK
 from interop._model.verb import Verb
 from interop.adapter import find_compiled
 from interop.adapter.scope import scoped
@@ -77,24 +78,24 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
         The name of the target in calls.
     """
     # The lock is not taken, because each planned conversion of a plain array passes here.
-    if not is_plain_key(to) or (source.name, target.name, to) in _registered:
+    if events.watches or not is_plain_key(to) or (source.name, target.name, to) in _registered:
         return
-    with plan_cache.LOCK:
-        if not events.watches:
-            _register(source, target, to)
-
-
-def _register(source: Adapter, target: Adapter, to: Any) -> None:
+    # Adapters are asked before the lock is taken (see `interop._lock`).
     path, compiled = _calls(source, target)
-    for cls in filter(is_plain_key, source.plain_types):
-        plan_cache.FINGERPRINTS[cls] = cls, source.fingerprint
-        if path is not None:
-            TABLE.setdefault(to, {})[cls] = cls, *path
-        if compiled is not None and compiled_module is not None:
-            compiled_module.register(to, cls, *compiled)
-    # Also if there are no native calls between the two. Last, because an interrupt before leaves a
-    # pair that the next conversion registers again.
-    _registered.add((source.name, target.name, to))
+    classes = list(filter(is_plain_key, source.plain_types))
+    with LOCK:
+        # A watch that began meanwhile needs an empty table.
+        if events.watches:
+            return
+        for cls in classes:
+            plan_cache.FINGERPRINTS[cls] = cls, source.fingerprint
+            if path is not None:
+                TABLE.setdefault(to, {})[cls] = cls, *path
+            if compiled is not None and compiled_module is not None:
+                compiled_module.register(to, cls, *compiled)
+        # Also if there are no native calls between the two. Last, because an interrupt before
+        # leaves a pair that the next conversion registers again.
+        _registered.add((source.name, target.name, to))
 
 
 def _calls(source: Adapter, target: Adapter) -> tuple[Any, Any]:
@@ -167,11 +168,12 @@ def emptied_for(watch: object) -> Generator[None, None, None]:
 
 
 def _empty() -> None:
-    with plan_cache.LOCK:
+    tracers = registry.loaded_adapters()
+    with LOCK:
         # While another watch is open, the table is empty already.
         for to, row in TABLE.items():
             TRACEABLE.setdefault(to, {}).update(row)
-        _tracers[:] = registry.loaded_adapters()
+        _tracers[:] = tracers
         clear()
 
 

@@ -17,12 +17,12 @@ registered.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from interop._engine import events
 from interop._identify import registry
 from interop._identify.classes import is_plain_key
+from interop._lock import LOCK
 from interop._model.reasons import misalignment
 from interop.adapter import Device
 
@@ -41,7 +41,6 @@ by identity.
 CALLS: Final[dict[Hashable, tuple[Callable[[Any], Any], ...]]] = {}
 """The calls that execute a plan, by key. Each call takes the result of the call before."""
 
-LOCK: Final = threading.RLock()
 # A program whose arrays have ever new shapes would fill the memory. So a full cache is emptied. To
 # empty the whole cache is rare and cheap. To track the age of each plan would slow down each call.
 _MAX_PLANS: Final = 1024

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Final, cast
 
 from interop import errors
 from interop._identify import plugins, shipped
+from interop._lock import LOCK
 from interop._model import text
 from interop.adapter import Adapter
 
@@ -19,7 +19,6 @@ _names: Final = {
     class_name: name for name, row in shipped.TABLE.items() for class_name in row.classes
 }
 """Names of frameworks, by the full name of a class of arrays."""
-_lock: Final = threading.RLock()
 
 on_change: Final[list[Callable[[], object]]] = []
 """Functions to call after an adapter was registered: they clear caches."""
@@ -45,7 +44,7 @@ def register(adapter: Adapter) -> None:
         got = text.short_repr(adapter)
         reason = f"register takes an instance of a subclass of interop.adapter.Adapter, not {got}"
         raise errors.InvalidOptionError(reason)
-    with _lock:
+    with LOCK:
         _check_name_is_free(adapter)
         _loaded[adapter.name] = adapter
         _names[text.full_name(adapter.array_type)] = adapter.name

@@ -1,0 +1,63 @@
+"""The one lock of interop, and what happens to it when the process forks.
+
+All tables that interop shares between threads are changed under `LOCK`. A fork copies the memory,
+but only the thread that forks lives on in the child. A lock that another thread holds at that
+moment stays locked in the child for ever, and a table that is half changed stays half changed. So
+a fork waits for `LOCK`, and the child starts with a free lock and complete tables.
+
+Two rules keep this free of deadlocks:
+
+- There is no second lock, so two locks are never taken in different orders.
+- No code of other packages runs under `LOCK`: no import and no method of an adapter. Such code may
+  wait for another thread that waits for `LOCK`. Results are computed first and stored afterwards.
+
+`interop/__init__.py` registers the hooks, so that they are there before any other module is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib._bootstrap as importing
+from threading import RLock, get_ident
+from time import monotonic, sleep
+from typing import Any, Final
+
+# Reentrant, because a finaliser may run under the lock, and may convert an array.
+LOCK: Final = RLock()
+# The hooks of other packages hold locks, too, for example that of `logging`. A thread that imports
+# an adapter may wait for such a lock. This ends the deadlock.
+_PATIENCE: Final = 10.0
+"""Seconds that a fork waits at most."""
+
+
+def before_fork() -> None:
+    """Wait until no other thread imports a module of interop, and take the lock."""
+    deadline = monotonic() + _PATIENCE
+    # A child inherits the import lock of a module, too, and could never import that module. The
+    # first conversions import adapters, so there are many such moments.
+    while _is_importing() and monotonic() < deadline:
+        sleep(0.001)
+    LOCK.acquire(timeout=max(0.0, deadline - monotonic()))
+
+
+def _is_importing() -> bool:
+    """Whether another thread imports a module of interop, such as an adapter."""
+    package = __name__.partition(".")[0] + "."
+    me = get_ident()
+    # Private to importlib. The locks of the imports in progress, as weak references by module.
+    in_progress: dict[str, Any] = getattr(importing, "_module_locks", {})
+    locks = [find() for name, find in tuple(in_progress.items()) if name.startswith(package)]
+    return any(lock is not None and getattr(lock, "owner", me) != me for lock in locks)
+
+
+def after_fork_in_parent() -> None:
+    """Release the lock."""
+    if LOCK._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+        LOCK.release()
+
+
+def after_fork_in_child() -> None:
+    """Release the lock, or make it free if the fork did not get it in time."""
+    if LOCK._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+        LOCK.release()
+    else:
+        LOCK._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001
