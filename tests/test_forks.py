@@ -24,6 +24,10 @@ START = dedent("""
     warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
     import numpy as np, torch, interop
 
+    # The first operations of torch hold locks of torch, which no fork waits for.
+    assert torch.from_numpy(np.arange(3)).to(torch.float32).numpy().tolist() == [0, 1, 2]
+    assert torch.from_dlpack(np.arange(3)).tolist() == torch.arange(3).tolist()
+
     def convert():
         assert interop.to_torch(np.arange(3)).tolist() == [0, 1, 2]
         assert interop.to_numpy(torch.arange(3), dtype="float32").tolist() == [0, 1, 2]
