@@ -17,7 +17,7 @@ import numpy as np
 from jax.core import Tracer
 
 from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter, Device, Facts
-from interop.adapter.dtypes import NARROWER, without_imaginary
+from interop.adapter.dtypes import NARROWER, without_imaginary, without_warnings
 from interop.errors import Reason
 
 if TYPE_CHECKING:
@@ -173,11 +173,7 @@ class JAXAdapter(Adapter):
         x = without_imaginary(x, wanted)
         if isinstance(x, np.ndarray):
             # The new ndarray has no other owner, so JAX may share its memory.
-            with np.errstate(all="ignore"):
-                # ml_dtypes can cast few of its dtypes to each other, and all by way of float32.
-                if wanted != x.dtype and {_DTYPES.get(x.dtype), dtype} <= set(EXTENDED_DTYPES):
-                    x = x.astype(np.float32)
-                own = np.array(x, wanted, order="C")
+            own = without_warnings(_cast, x, wanted)
             return jax.device_put(own, _host()).block_until_ready()
         return jnp.array(jax.device_put(x, _host()), wanted, copy=True).block_until_ready()
 
@@ -220,6 +216,13 @@ def _why_unsupported(x: Any) -> str | None:  # noqa: PLR0911 - a list of reasons
         hint = "Copy it to the host: jax.device_get(x)."
         return Reason("it is on a GPU, and JAX does not expose its streams", hint)
     return None
+
+
+def _cast(x: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:
+    # ml_dtypes can cast few of its dtypes to each other, and all by way of float32.
+    if wanted != x.dtype and {_DTYPES.get(x.dtype), _DTYPES[wanted]} <= set(EXTENDED_DTYPES):
+        x = x.astype(np.float32)
+    return np.array(x, wanted, order="C")
 
 
 def _host() -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from interop import errors
 from interop.adapter import CPU, Device
-from interop.adapter.dtypes import short_name, without_imaginary
+from interop.adapter.dtypes import short_name, without_imaginary, without_warnings
 
 from . import trials
 
@@ -56,8 +56,7 @@ def _cast(array: Any, dtype: str) -> NDArray[Any]:
     The caller has accepted the loss of a cast.
     """
     array = without_imaginary(array, np.dtype(dtype))
-    with np.errstate(all="ignore"):
-        return np.array(array, dtype=dtype, order="K", copy=True)
+    return without_warnings(np.array, array, dtype=dtype, order="K", copy=True)
 
 
 def copy_by_library(

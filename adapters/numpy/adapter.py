@@ -142,8 +142,7 @@ class NumPyAdapter(Adapter):
 
     def assign(self, x: NDArray[Any], source: NDArray[Any], /) -> None:
         """Write values in place, from any layout and byte order, with the casts of `copy`."""
-        with np.errstate(all="ignore"):
-            np.copyto(x, copies.castable(source, x.dtype), casting="unsafe")
+        copies.write(x, source)
 
     def page_out(self, x: NDArray[Any], /) -> None:
         """Release the pages of a `numpy.memmap` from memory, private changes excepted."""

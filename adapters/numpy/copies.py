@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interop.adapter.dtypes import without_imaginary
+from interop.adapter.dtypes import without_imaginary, without_warnings
 
 from .dtypes import dtype_named, is_extended
 
@@ -29,12 +29,24 @@ def copied(x: Any, dtype: str) -> Any:
     wanted = dtype_named(dtype)
     if wanted is None or x.dtype == wanted:
         return x.copy("K")
-    with np.errstate(all="ignore"):
-        # The subclass stays, because it may know how its state survives a cast (decision 0024).
-        return np.array(castable(x, wanted), dtype=wanted, order="K", copy=True, subok=True)
+    return without_warnings(_cast, x, wanted)
 
 
-def castable(x: Any, wanted: np.dtype[Any]) -> Any:
+def _cast(x: Any, wanted: np.dtype[Any]) -> Any:
+    # The subclass stays, because it may know how its state survives a cast (decision 0024).
+    return np.array(_castable(x, wanted), dtype=wanted, order="K", copy=True, subok=True)
+
+
+def write(x: NDArray[Any], source: NDArray[Any]) -> None:
+    """Write values in place, from any layout and byte order, with the casts of `copied`."""
+    without_warnings(_write, x, source)
+
+
+def _write(x: NDArray[Any], source: NDArray[Any]) -> None:
+    np.copyto(x, _castable(source, x.dtype), casting="unsafe")
+
+
+def _castable(x: Any, wanted: np.dtype[Any]) -> Any:
     """Return an array with equal values that NumPy casts to a dtype without a warning."""
     x = without_imaginary(x, wanted)
     # ml_dtypes can cast few of its dtypes to each other, and all of them by way of float32.

@@ -1,4 +1,4 @@
-"""Names of foreign dtypes, and the imaginary part that a cast drops.
+"""Names of foreign dtypes, and casts that lose values without a warning.
 
 The functions work with the arrays and the dtype objects of several libraries. This module needs the
 standard library only.
@@ -6,7 +6,15 @@ standard library only.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from contextvars import Context
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 NARROWER: Final = {
     "int64": "int32",
@@ -62,3 +70,23 @@ def without_imaginary(x: Any, dtype: Any) -> Any:
     if x.dtype.kind == "c" and dtype.kind not in _KEEP_IMAGINARY:
         return x.real
     return x
+
+
+def without_warnings(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function of NumPy that casts, without NumPy's warnings about the values.
+
+    The caller has accepted the loss of the cast. The function runs in a context of its own, and
+    sees no context variable of the caller. `numpy.errstate` would set a variable of the caller, and
+    an interrupt in `errstate` would leave it set.
+    """
+    # A context can be entered once at a time, so each call enters a copy, which is cheap to make.
+    return _ignoring_context().copy().run(function, *args, **kwargs)
+
+
+@cache
+def _ignoring_context() -> Context:
+    import numpy as np  # noqa: PLC0415 - importing the contract loads no NumPy
+
+    context = Context()
+    context.run(np.seterr, all="ignore")
+    return context
