@@ -15,7 +15,7 @@ import interop
 from interop._engine import events, fastpath
 from interop._identify import registry
 from interop._model.context import defaults
-from interop.adapter.lease import KEPT, release_pending
+from interop.adapter.lease import release_pending, waiting
 
 from .trial import Trial
 
@@ -68,6 +68,13 @@ def call_decorated() -> None:
     doubled(ARRAY)
 
 
+def inspect_and_export() -> None:
+    interop.device_of(TENSOR)
+    interop.shares_memory(ARRAY, TENSOR)
+    interop.namespace(TENSOR)
+    np.from_dlpack(interop.export(TENSOR))
+
+
 def set_options() -> None:
     with interop.options(readonly="share"), interop.options(detach=True):
         interop.to_torch(ARRAY)
@@ -107,8 +114,8 @@ def hand_over() -> None:
 
 
 WORKS: list[Work] = [
-    convert, refuse, convert_many, copy_in_batches, call_decorated, set_options, close_generator,
-    watch, call_with_options,
+    convert, refuse, convert_many, copy_in_batches, call_decorated, inspect_and_export,
+    set_options, close_generator, watch, call_with_options,
 ]  # fmt: skip
 if GPU:
     STREAM = cupy.cuda.Stream(non_blocking=True)
@@ -128,7 +135,6 @@ def state() -> dict[str, Any]:
         "frames of a plain conversion": frames(),
         "errors of NumPy": np.geterr(),
         "functions of tensor classes": torch._C._is_torch_function_enabled(),
-        "memory that is never freed": len(KEPT),
     }
     if GPU:
         found["current streams"] = (
@@ -174,6 +180,7 @@ def run(trial: Trial) -> None:
         if len(kept) == 100:
             kept.clear()
             release_pending()
+            assert not any(map(waiting, registry.loaded_adapters()))
 
 
 def duration(work: Work) -> float:
