@@ -109,7 +109,9 @@ def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
 def to_numpy(x: Any, /, **keywords: Unpack[Keywords]) -> NDArray[Any]:
     """Convert an array to a `numpy.ndarray`.
 
-    The keywords are those of `convert`. A lazy array is computed.
+    The keywords are those of `convert`. A lazy array is computed. Do not call ``share_memory_`` of
+    a tensor after its memory is shared with NumPy: torch then frees the memory. Call it before, or
+    pass ``copy=True``.
     """
     raise NotImplementedError  # `implement_conversion` has the body
 

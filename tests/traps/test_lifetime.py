@@ -1,7 +1,10 @@
 """Lifetime of shared memory."""
 
+import array
 import gc
+import mmap
 from collections.abc import Callable
+from multiprocessing import shared_memory
 from typing import Any
 
 import numpy as np
@@ -190,3 +193,145 @@ class TestResizedStorage:
         array = interop.to_numpy(tensor, copy=True)
         resize(tensor)
         assert (array == np.arange(1000)).all()
+
+
+def share(tensor: torch.Tensor) -> None:
+    tensor.share_memory_()
+
+
+def share_in_module(tensor: torch.Tensor) -> None:
+    torch.nn.ParameterList([torch.nn.Parameter(tensor, requires_grad=False)]).share_memory()
+
+
+def reduce_for_a_queue(tensor: torch.Tensor) -> None:
+    """Pickle as a queue of `torch.multiprocessing` does."""
+    from multiprocessing.reduction import ForkingPickler
+
+    import torch.multiprocessing.reductions as _  # registers the reducers of tensors
+
+    ForkingPickler.dumps(tensor)
+
+
+class TestMovedMemory:
+    """Trap 29, silent: `t.share_memory_()` moves the memory of a host tensor and frees the old
+    memory, even if a NumPy array uses it: the array crashes the process or shows other numbers.
+    `module.share_memory()` and a queue of `torch.multiprocessing` call it, too. In the same way,
+    NumPy's `a.resize(n, refcheck=False)` frees the memory of `torch.from_numpy(a)`.
+
+    interop cannot forbid this, because torch and NumPy ask nobody. Call `share_memory_` before the
+    conversion, or convert with `copy=True`.
+    """
+
+    MOVES = pytest.mark.parametrize("move", [share, share_in_module, reduce_for_a_queue])
+
+    @pytest.mark.parametrize("convert", ["torch.Tensor.numpy", "interop.to_numpy"])
+    def test_to_numpy_view_may_dangle_after_share_memory(self, convert: str) -> None:
+        code = f"""
+            t = torch.arange(1e6)
+            view = {convert}(t)
+            before = t.data_ptr()
+            t.share_memory_()
+            print(t.data_ptr() != before, flush=True)
+            keep = [torch.full((10**6,), -1.0) for _ in range(20)]
+            print((view == np.arange(1e6)).all(), flush=True)"""
+        said = in_child(code)
+        # The process has crashed, or torch has learnt to keep the memory.
+        assert said in (["True"], ["True", "False"], ["True", "True"], ["False", "True"])
+
+    @MOVES
+    def test_to_numpy_after_share_memory_keeps_values(
+        self, move: Callable[[torch.Tensor], None]
+    ) -> None:
+        tensor = torch.arange(1000.0).share_memory_()
+        view = interop.to_numpy(tensor)
+        move(tensor)
+        churn(1000)
+        assert view.ctypes.data == tensor.data_ptr()
+        assert (view == np.arange(1000)).all()
+
+    @MOVES
+    def test_to_numpy_copy_true_keeps_values_after_share_memory(
+        self, move: Callable[[torch.Tensor], None]
+    ) -> None:
+        tensor = torch.arange(1000.0)
+        copied = interop.to_numpy(tensor, copy=True)
+        move(tensor)
+        churn(1000)
+        assert (copied == np.arange(1000)).all()
+
+    def test_to_numpy_view_is_not_moved_by_pin_memory_or_a_cast(self) -> None:
+        """These return copies."""
+        tensor = torch.arange(1000.0)
+        view = interop.to_numpy(tensor)
+        tensor.half(), tensor.clone(), tensor.contiguous()
+        if torch.cuda.is_available():
+            tensor.pin_memory()
+        churn(1000)
+        assert view.ctypes.data == tensor.data_ptr()
+        assert (view == np.arange(1000)).all()
+
+    @pytest.mark.parametrize("convert", ["torch.from_numpy", "interop.to_torch"])
+    def test_to_torch_tensor_may_dangle_after_resize_without_refcheck(self, convert: str) -> None:
+        code = f"""
+            a = np.arange(1e6)
+            t = {convert}(a)
+            a.resize(10**7, refcheck=False)
+            print(a.ctypes.data != t.data_ptr(), flush=True)"""
+        assert in_child(code) in (["True"], ["False"], [])
+
+    def test_to_torch_copy_true_survives_resize_without_refcheck(self) -> None:
+        array = np.arange(1000.0)
+        copied = interop.to_torch(array, copy=True)
+        array.resize(100_000, refcheck=False)
+        churn(1000)
+        assert copied.tolist() == list(range(1000))
+
+
+class TestOwnersOfBuffers:
+    """Trap 30: A `bytearray`, an `array.array`, an `mmap` or a `SharedMemory` would move or free
+    its memory by `extend`, `append`, `resize` or `close`, while an array uses the memory.
+
+    interop holds the buffer of the owner for as long as the array exists, so the owner raises a
+    BufferError.
+    """
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    @pytest.mark.parametrize("release", ["extend", "clear"])
+    def test_convert_bytearray_refuses_to_move(self, to: str, release: str) -> None:
+        owner = bytearray(range(100))
+        result = interop.convert(owner, to)
+        with pytest.raises(BufferError):
+            owner.extend(bytes(10_000)) if release == "extend" else owner.clear()
+        assert result.tolist() == list(range(100))
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    def test_convert_array_of_the_standard_library_refuses_to_move(self, to: str) -> None:
+        owner = array.array("f", range(100))
+        result = interop.convert(owner, to)
+        with pytest.raises(BufferError):
+            owner.append(1)
+        assert result.tolist() == list(range(100))
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    def test_convert_mmap_refuses_to_close_or_resize(self, to: str) -> None:
+        owner = mmap.mmap(-1, 4096)
+        result = interop.convert(owner, to)
+        with pytest.raises(BufferError):
+            owner.close()
+        with pytest.raises(BufferError):
+            owner.resize(8192)
+        assert result.tolist() == [0] * 4096
+
+    @pytest.mark.parametrize("to", ["numpy", "torch"])
+    def test_convert_shared_memory_refuses_to_close(self, to: str) -> None:
+        owner = shared_memory.SharedMemory(create=True, size=4096)
+        try:
+            result = interop.convert(owner.buf, to)
+            with pytest.raises(BufferError):
+                owner.close()
+            assert result.tolist()[:10] == [0] * 10
+            del result
+            gc.collect()
+            owner.close()
+        finally:
+            owner.unlink()
