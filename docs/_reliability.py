@@ -28,7 +28,7 @@ def render(results: dict[str, Any]) -> str:
     rows = [head, ["---"] * len(head)]
     for name in names:
         cells = [_counts(results[mode]["kinds"].get(name)) for mode in modes]
-        rows.append([f"`{name}`", _summary(name), *cells])
+        rows.append([f"`{name}`", summary_of(name), *cells])
     table = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*table, "", *(_run(mode, results[mode]) for mode in modes), ""])
 
@@ -42,7 +42,7 @@ def _counts(kind: dict[str, Any] | None) -> str:
     return "<br>".join([*lines, f"in {kind['seconds']:,} s"])
 
 
-def _summary(name: str) -> str:
+def summary_of(name: str) -> str:
     """Return the first line of a kind's docstring."""
     module = ast.parse((KINDS / f"{name}.py").read_text(encoding="utf-8"))
     return (ast.get_docstring(module) or "").partition("\n")[0].replace("|", r"\|")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pages
-from stress.runner import find_kinds, run_kind
+from stress.runner import Run, find_kinds, run_kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.requires("torch", "cupy", "jax", "dask")]
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", [kind.name for kind in find_kinds()])
 def test_stress_kind_for_two_seconds_holds(kind: str) -> None:
-    outcome = run_kind(kind, SEED, SECONDS, grace=120)
+    outcome = run_kind(kind, SECONDS, Run(SEED, grace=120))
     assert not outcome.failure, outcome.failure
     assert sum(outcome.counts.values()) > 0
 
@@ -49,7 +49,7 @@ def test_stress_kind_for_two_seconds_holds(kind: str) -> None:
 def test_run_kind_violation_is_a_failure_with_stack_and_seed(
     folder: Path, kind: str, told: str, stack: str
 ) -> None:
-    outcome = run_kind(kind, SEED, 0, folder=folder, grace=10)
+    outcome = run_kind(kind, 0, Run(SEED, folder, grace=10))
     assert told in outcome.failure
     assert stack in outcome.failure
     assert f"{kind}.py" in outcome.failure
@@ -96,14 +96,13 @@ def test_page_reliability_has_a_row_per_kind_and_a_column_per_mode() -> None:
     }
     run = {"seed": 7, "seconds": 60, "simulated CUDA": True, "versions": {"numpy": "2.4"}}
     broken = {"fuzz": kinds["fuzz"] | {"held": False}}
-    lines = pages.load("_reliability").render(
-        {"compiled": run | {"kinds": kinds}, "pure": run | {"kinds": broken}}
-    )
+    page = pages.load("_reliability")
+    lines = page.render({"compiled": run | {"kinds": kinds}, "pure": run | {"kinds": broken}})
     ran = "1,200 calls<br>3 refusals<br>"
     assert lines.splitlines() == [
         "| kind | what it does | compiled | pure Python |",
         "| --- | --- | --- | --- |",
-        f"| `fuzz` | Fuzz all verbs and keywords. | {ran}in 60 s | {ran}**failed**<br>in 60 s |",
+        f"| `fuzz` | {page.summary_of('fuzz')} | {ran}in 60 s | {ran}**failed**<br>in 60 s |",
         "",
         "- compiled: seed 7, numpy 2.4, simulated CUDA",
         "- pure Python: seed 7, numpy 2.4, simulated CUDA",

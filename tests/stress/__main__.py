@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # `stress` is a package in tests
 
-from stress.runner import HERE, Kind, Outcome, find_kinds, run_kind  # noqa: E402
+from stress.runner import HERE, Kind, Outcome, Run, find_kinds, run_kind  # noqa: E402
 
 PACKAGES = ("torch", "numpy", "cupy-cuda13x", "jax", "dask")
 
@@ -27,6 +27,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of kinds, separated by commas")
     parser.add_argument("--json", type=Path, help="file for the counts of this mode")
     parser.add_argument("--folder", type=Path, default=HERE, help="folder of the kinds")
+    parser.add_argument("--turn", type=int, default=0, help="first turn of a kind that has turns")
     parser.add_argument("--grace", type=float, default=60.0, help="seconds before a kind hangs")
     return parser.parse_args(arguments)
 
@@ -82,11 +83,12 @@ def main(arguments: list[str]) -> int:
     kinds = choose(find_kinds(options.folder), options.only)
     seed = random.randrange(2**32) if options.seed is None else options.seed  # noqa: S311
     print(f"seed {seed}", flush=True)
+    run = Run(seed, options.folder, options.grace, options.turn)
     whole = sum(kind.weight for kind in kinds)
     outcomes = []
     for kind in kinds:
         seconds = 60 * options.minutes * kind.weight / whole
-        outcome = run_kind(kind.name, seed, seconds, folder=options.folder, grace=options.grace)
+        outcome = run_kind(kind.name, seconds, run)
         print(outcome.failure + "\n" if outcome.failure else "", outcome, sep="", flush=True)
         outcomes.append(outcome)
     if options.json:

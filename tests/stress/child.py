@@ -1,4 +1,4 @@
-"""The process of one kind: python -m stress.child FOLDER KIND SEED SECONDS RESULT."""
+"""The process of one kind: python -m stress.child FOLDER KIND SEED SECONDS TURN RESULT."""
 
 import faulthandler
 import json
@@ -28,7 +28,7 @@ def result_of(trial: Trial, *, compiled: bool) -> dict[str, Any]:
     return {"compiled": compiled, "counts": dict(trial.counts), "notes": trial.notes}
 
 
-def main(folder: str, kind: str, seed: str, seconds: str, result: str) -> None:
+def main(folder: str, kind: str, seed: str, seconds: str, turn: str, result: str) -> None:  # noqa: PLR0913, PLR0917
     """Run one kind, and write its results to a file even if it fails."""
     grace = float(os.environ.get("INTEROP_STRESS_GRACE", GRACE))
     faulthandler.enable()
@@ -40,7 +40,7 @@ def main(folder: str, kind: str, seed: str, seconds: str, result: str) -> None:
     stress.__path__.append(folder)
     module = import_module(f"stress.{kind}")
     compiled = is_compiled()  # loads torch before the clock starts
-    trial = Trial(int(seed), float(seconds))
+    trial = Trial(int(seed), float(seconds), int(turn))
     try:
         module.run(trial)
     finally:

@@ -2,7 +2,7 @@
 
 import os
 
-from .fuzzing import single
+from .fuzzing import groups, lazy, single, transfers
 from .fuzzing.checks import Fuzz
 from .fuzzing.makers import start_devices
 from .trial import Trial
@@ -15,6 +15,17 @@ TURNS = (
     single.like_reference,
     single.wrong_keyword,
     single.wrong_target,
+    groups.convert_tree,
+    groups.unify,
+    groups.stack,
+    groups.batches,
+    lazy.to_dask,
+    lazy.from_dask,
+    transfers.copyto,
+    transfers.export,
+    transfers.decorated,
+    transfers.questions,
+    transfers.wrong_batches,
 )
 CHECKPOINTS = (100, 1_000, 10_000, 100_000, 1_000_000)
 

@@ -60,24 +60,35 @@ def _weight(body: list[ast.stmt]) -> float:
     return 1.0
 
 
-def run_kind(
-    name: str, seed: int, seconds: float, *, folder: Path = HERE, grace: float = 60.0
-) -> Outcome:
+class Run(NamedTuple):
+    """What is the same for all kinds of one run.
+
+    A kind hangs if it takes `grace` seconds longer than its share. `turn` is the first turn.
+    """
+
+    seed: int
+    folder: Path = HERE
+    grace: float = 60.0
+    turn: int = 0
+
+
+def run_kind(name: str, seconds: float, run: Run) -> Outcome:
     """Run one kind in a process of its own. A crash and a hang are failures with a stack."""
     with tempfile.TemporaryDirectory() as scratch:
-        output, result = Path(scratch, "output"), Path(scratch, "result.json")
-        arguments = [folder, name, seed, seconds, result]
+        output = Path(scratch, "output")
+        result = Path(scratch, "result.json")
+        arguments = [run.folder, name, run.seed, seconds, run.turn, result]
         command = [sys.executable, "-m", "stress.child", *map(str, arguments)]
         began = perf_counter()
         with output.open("wb") as file:
-            status = _wait(command, file, _environment(seed, grace), seconds + grace + SLACK)
+            status = _wait(command, file, _environment(run), seconds + run.grace + SLACK)
         said = output.read_text(encoding="utf-8", errors="replace")
         found: dict[str, Any] = {"compiled": None, "counts": {}, "notes": {}}
         if result.exists():
             found = json.loads(result.read_text(encoding="utf-8"))
     failure = ""
     if status != 0:
-        failure = f"{said}\n{_describe(status)}; {reproduce(name, seed, seconds)}"
+        failure = f"{said}\n{_describe(status)}; {reproduce(name, run.seed, seconds)}"
     return Outcome(name, perf_counter() - began, failure=failure, **found)
 
 
@@ -92,11 +103,11 @@ def reproduce(name: str, seed: int, seconds: float) -> str:
     return f"reproduce: {settings}python tests/stress --only {name} --seed {seed} {minutes}"
 
 
-def _environment(seed: int, grace: float) -> dict[str, str]:
+def _environment(run: Run) -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
-        "PYTHONHASHSEED": str(seed % 2**32),  # the order of sets
-        "INTEROP_STRESS_GRACE": str(grace),
+        "PYTHONHASHSEED": str(run.seed % 2**32),  # the order of sets
+        "INTEROP_STRESS_GRACE": str(run.grace),
     }
 
 

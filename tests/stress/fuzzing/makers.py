@@ -21,11 +21,11 @@ from .sources import ALIGNMENT, DTYPES, PLAIN, SMALL, WIDE, Source, itemsize, me
 
 
 def start_devices() -> None:
-    """Create the context of each device.
+    """Create the context of each device, that of the current device 0 last.
 
     Before that, torch does not return to a device that the process has not used yet.
     """
-    for index in range(torch.cuda.device_count()):
+    for index in reversed(range(torch.cuda.device_count())):
         torch.empty(1, device=f"cuda:{index}")
 
 

@@ -38,8 +38,8 @@ class Promise(NamedTuple):
     target: str
     dtype: str
     device: str
-    shares: bool | None
-    """Whether the result uses the memory of the source. None if the documentation leaves it open."""
+    shares: bool
+    """Whether the result uses the memory of the source."""
     same: bool = False
     """Whether the result is the source itself."""
     readonly: bool | None = None
@@ -94,11 +94,13 @@ def promise(  # noqa: C901, PLR0911 - the errors of a conversion, in the order o
         if asked.readonly == "error":
             return interop.CopyRequiredError
         copies = asked.readonly == "copy"
+    if within and not copies and asked.dtype and source.unshareable:
+        return None  # a requested dtype is a native one, so a copy may put its bytes in order
     if copies and asked.copy is False:
         return interop.CopyRequiredError
     if _breaks_policy(source, target, device, dtype, asked):
         return interop.HostCopyError
-    return _outcome(source, target, dtype, device, within=within, copies=copies, asked=asked)
+    return _outcome(source, target, dtype, device, copies=copies)
 
 
 def _without_numbers(source: Source, target: str, asked: Asked) -> Promise | Error | None:
@@ -112,27 +114,14 @@ def _without_numbers(source: Source, target: str, asked: Asked) -> Promise | Err
     return Promise(target, "", "", shares=True, same=True)
 
 
-def _outcome(  # noqa: PLR0913 - facts of a conversion
-    source: Source,
-    target: str,
-    dtype: str,
-    device: str,
-    *,
-    within: bool,
-    copies: bool,
-    asked: Asked,
-) -> Promise:
-    shares: bool | None = not copies
-    same = within and not copies
-    if within and not copies and asked.dtype and source.unshareable:
-        shares = None  # a requested dtype is a native one, so a copy may put its bytes in order
-        same = False
+def _outcome(source: Source, target: str, dtype: str, device: str, *, copies: bool) -> Promise:
+    same = source.framework == target and not copies
     on_device = source.device != "cpu" or device != "cpu"
     readonly = None
-    if target == "numpy" and not same and shares is not None:
+    if target == "numpy" and not same:
         readonly = not copies and (source.readonly or source.overlaps)
     kernel = on_device and (dtype != source.dtype or _uploads_by_kernel(source, target, device))
-    return Promise(target, dtype, device, shares, same, readonly, kernel)
+    return Promise(target, dtype, device, not copies, same, readonly, kernel)
 
 
 def _uploads_by_kernel(source: Source, target: str, device: str) -> bool:
@@ -154,7 +143,7 @@ def _device(source: Source, target: str, asked: Asked) -> str | Error:
     wanted = "cuda:0" if asked.device == "cuda" else asked.device
     if wanted in here or (wanted == source.device and source.framework == target):
         return wanted
-    kinds = {name.partition(":")[0] for name in here}
+    kinds = {"torch": ("cpu", "cuda"), "cupy": ("cuda",)}.get(target, ("cpu",))
     if wanted.partition(":")[0] in kinds:
         return interop.DeviceUnavailableError
     return interop.InvalidOptionError
@@ -171,8 +160,10 @@ def _kind(dtype: str) -> int:
 
 
 def _cannot_cast(source: Source, dtype: str) -> bool:
-    if source.framework in ("foreign", "array_api_strict"):
-        return source.framework != "foreign" or source.device != "cpu"
+    if source.framework == "foreign":
+        return source.device != "cpu" or (source.read and dtype in SMALL)
+    if source.framework == "array_api_strict":
+        return True
     return dtype in MISSING[source.framework]
 
 
@@ -188,7 +179,7 @@ def _must_copy(source: Source, target: str) -> bool:
     if target == "jax":
         if source.address % 64 or not source.order:
             return True
-        return source.order == "F" and source.readonly
+        return source.order == "F" and (source.readonly or source.dtype in SMALL)
     return False
 
 
@@ -207,10 +198,10 @@ def host_bytes(source: Source, target: str, device: str, dtype: str) -> int:
         return 0
     before = itemsize(source.dtype)
     after = itemsize(dtype)
-    moves_and_casts = device != "cpu" or source.framework == target
+    moves_and_casts = device != "cpu" or source.framework in (target, "foreign")
     if source.dtype in MISSING[target] or (after > before and moves_and_casts):
         return source.values.size * after
-    if source.framework in MISSING and dtype in MISSING[source.framework]:
+    if source.framework == "cupy" and dtype in MISSING["cupy"]:
         return source.values.size * before
     return source.values.size * min(before, after)
 
