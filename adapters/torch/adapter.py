@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 # A subclass or a mode may redefine each attribute. Facts and memory are read without them.
 _unseen: Final = subclass.unseen
 _is_faked: Final = modes.is_faked
-# Private, and the fastest way to learn the layout and the lazy bits: one call for all of them.
-_dispatch_keys: Final = torch._C._dispatch_keys
+_is_transformed: Final = modes.is_transformed
 
 
 class TorchAdapter(DeviceAdapter):
@@ -265,11 +264,14 @@ class TorchAdapter(DeviceAdapter):
         return Tensor, torch.nn.Parameter
 
     def fingerprint(self, x: Any, /) -> Any:
-        """Return the facts that vary, most of them as torch's dispatch keys (lazy bits, layout)."""
-        if _is_faked():
+        """Return what `read_facts` reads. Tensors without a cached plan are left out."""
+        # `torch._C._dispatch_keys` tells most of this in one call, which takes as long. But it
+        # crashes the process if there is no memory for its result.
+        if _is_faked() or not x.is_cpu or _is_transformed(x) or x._is_zerotensor():
             return None
         try:
-            return x.dtype, x.shape, x.stride(), x.requires_grad, _dispatch_keys(x).raw_repr()
+            strides = x.stride()
+            return x.dtype, x.shape, strides, x.requires_grad, x.layout, x.is_conj(), x.is_neg()
         except RuntimeError:  # nested tensors have no shape, sparse ones no strides
             return None
 

@@ -31,8 +31,7 @@ def read_facts(x: Tensor) -> Facts:
     if problem := _no_numbers(x):
         return _without_numbers(x, problem)
     size = x.element_size()
-    # A list is faster than a generator here, and each planned tensor comes this way.
-    strides = tuple([s * size for s in x.stride()])
+    strides = tuple(map(size.__mul__, x.stride()))
     not_shareable = None
     if x.is_conj() or x.is_neg():
         not_shareable = "a conjugation or negation is pending"
