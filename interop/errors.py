@@ -27,7 +27,11 @@ warning instead of an error.
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 __all__ = [
     "CopyRequiredError",
@@ -240,6 +244,26 @@ class _IgnoredRefusals:
 
 ignored_refusals: Final = _IgnoredRefusals()
 """Like ``suppress(Exception)``, but a MemoryError passes."""
+
+
+@contextmanager
+def reading_payload() -> Generator[None, None, None]:
+    """Refuse data from another process that cannot be read, inside the ``with`` block.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        The block has raised another error (the cause).
+    """
+    try:
+        yield
+    except (InteropError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnsupportedArrayError(
+            f"data from another process cannot be read ({quote(error)})",
+            hint="Use one version of interop in all processes.",
+        ) from error
 
 
 def join_sentences(reason: str, hint: str | None) -> str:

@@ -16,6 +16,8 @@ from functools import partial
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any, Final
 
+from interop import errors
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,8 +50,17 @@ def load_payload(
     _: Any, setup: Setup, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> Any:
     """Make the array of a payload, after the framework has been registered in this process."""
+    with errors.reading_payload():
+        _check_functions(setup, function)
     setup()
     return function(*arguments)
+
+
+def _check_functions(*functions: Any) -> None:
+    for function in functions:
+        if not callable(function):
+            msg = f"{function!r:.80} is not a function"
+            raise TypeError(msg)
 
 
 def load_payload_or_lend(
@@ -64,7 +75,8 @@ def load_payload_or_lend(
     x = load_payload(spacer, setup, function, arguments)
     if isinstance(x, registered_before):
         return x
-    return _Lent(x)
+    with errors.reading_payload():
+        return _Lent(x)
 
 
 class _Lent:
@@ -234,7 +246,8 @@ def _loads(header: Any, frames: Any, *, loads: Callable[[Any, Any], Any]) -> Any
         return loads(header, frames)
     from distributed.protocol.serialize import deserialize  # noqa: PLC0415
 
-    x: Any = deserialize(header["sub-header"], frames)
-    if header["requires_grad"]:
-        return x.requires_grad_()
-    return x
+    with errors.reading_payload():
+        x: Any = deserialize(header["sub-header"], frames)
+        if header["requires_grad"]:
+            return x.requires_grad_()
+        return x

@@ -6,11 +6,14 @@ pickle, so the name, the module and the arguments never change.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from interop import errors
 
 from .dtypes import DTYPES, NAMES, numpy_dtype
 
@@ -49,4 +52,9 @@ class NumPyTyped(Tensor):
 
 def empty_block(shape: tuple[int, ...], dtype: str, device: str) -> Tensor:
     """Make a tensor without elements, with a NumPy dtype. A tensor without axes has one element."""
-    return torch.empty(shape, dtype=DTYPES[dtype], device=device).as_subclass(NumPyTyped)
+    with errors.reading_payload():
+        # Before the allocation: a shape that was damaged on the way could fill the memory.
+        if math.prod(shape) > 1:
+            msg = f"a block without elements has the shape {shape}"
+            raise ValueError(msg)
+        return torch.empty(shape, dtype=DTYPES[dtype], device=device).as_subclass(NumPyTyped)

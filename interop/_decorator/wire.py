@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interop import errors
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from inspect import Parameter
 
     from interop._decorator.decorated import Decorated
@@ -27,7 +29,8 @@ def decorate(options: Mapping[str, Any], function: Any) -> Decorated:
     from interop._decorator.decorated import decorate_by_call
     from interop._decorator.settings import load
 
-    return decorate_by_call(load(options), function)
+    with errors.reading_payload():
+        return decorate_by_call(load(options), function)
 
 
 def make_boundary(options: Mapping[str, Any], parameters: Parameters) -> Boundary:
@@ -35,21 +38,25 @@ def make_boundary(options: Mapping[str, Any], parameters: Parameters) -> Boundar
     from interop._decorator.decorated import make_boundary
     from interop._decorator.settings import load
 
-    return make_boundary(load(options), parameters)
+    with errors.reading_payload():
+        return make_boundary(load(options), parameters)
 
 
 def make_parameters(name: str, known: dict[str, Parameter], only: Any) -> Parameters:
     """Make the parameters of a function that is pickled by value."""
     from interop._decorator.signature import Parameters
 
-    return Parameters(name, known, only)
+    with errors.reading_payload():
+        return Parameters(name, known, only)
 
 
 def make_block_mapper(function: Callable[..., Any], parameters: Parameters) -> BlockMapper:
     """Make the mapper over blocks of a function that is pickled by value."""
     from interop._decorator.per_block import BlockMapper
 
-    return BlockMapper(function, parameters)
+    with errors.reading_payload():
+        _check_calls(function, ())
+        return BlockMapper(function, parameters)
 
 
 def make_block_call(
@@ -61,7 +68,15 @@ def make_block_call(
 ) -> BlockCall:
     """Make the call of a function with one block of each lazy array, which a Dask worker runs."""
     from interop._decorator.per_block import BlockCall
-    from interop._model.request import Request
+    from interop._engine.wire import request_from_dict
 
-    request = Request(**options["request"])
-    return BlockCall(function, args, kwargs, keys, lazy=options["lazy"], request=request)
+    with errors.reading_payload():
+        _check_calls(function, keys, {*range(len(args)), *kwargs})
+        request = request_from_dict(options["request"])
+        return BlockCall(function, args, kwargs, keys, lazy=options["lazy"], request=request)
+
+
+def _check_calls(function: Any, keys: Iterable[Any], known: Container[Any] = ()) -> None:
+    if not callable(function) or any(key not in known for key in keys):
+        msg = f"no call of {function!r:.80} with {keys!r:.80}"
+        raise TypeError(msg)

@@ -17,13 +17,16 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
+from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
 
 from interop import errors
+from interop._engine.parse import parse_values
 from interop._identify import registry
 from interop._model.request import Request
 from interop.adapter.device import Device
 from interop.adapter.dtypes import dtype_name
+from interop.adapter.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,13 +51,14 @@ def convert_block(block: Any, *, lazy: str, to: str, request: Mapping[str, Any])
         The fields of `Request` that differ from their defaults, from `request_to_dict`.
     """
     register_blocks(lazy, to)
-    return _convert(block, to, Request(**request))
+    return _convert(block, to, request_from_dict(request))
 
 
 def view_block(index: Any, *, x: Any, framework: str) -> Any:
     """Return the block of an array at a tuple of slices, as a view."""
     adapter = registry.adapter_named(framework)
-    return adapter.view(x, index)
+    with errors.reading_payload():
+        return adapter.view(x, index)
 
 
 class Sliced:
@@ -106,7 +110,8 @@ def register_blocks(lazy: str, to: str) -> None:
     """Tell a lazy framework, in this process, how to concatenate, measure and send blocks."""
     adapter = cast("LazyAdapter", registry.adapter_named(lazy))
     inner = registry.adapter_named(to)
-    adapter.register_block_type(inner, pack, partial(register_blocks, lazy, to))
+    with errors.reading_payload():
+        adapter.register_block_type(inner, pack, partial(register_blocks, lazy, to))
 
 
 def pack(x: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -128,9 +133,12 @@ def pack(x: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 def unpack(bits: Any, dtype: Any, to: str, device: str) -> Any:
     """Make the array that `pack` was given, over the memory that has arrived."""
-    # Memory that has arrived may be read-only. It is not copied once more for that reason.
-    request = Request(device=Device.parse(device), readonly="share")
-    return _convert(bits.view(dtype), to, request)
+    with errors.reading_payload():
+        # Memory that has arrived may be read-only. It is not copied once more for that reason.
+        request = Request(device=Device.parse(device), readonly="share")
+        # With the class, because `view` would take a class of arrays for the class of the result.
+        array = bits.view(dtype, type(bits))
+    return _convert(array, to, request)
 
 
 # -- inside ------------------------------------------------------------------------------------
@@ -142,6 +150,17 @@ def request_to_dict(request: Request) -> dict[str, Any]:
     defaults_of_fields = Request._field_defaults
     # The test is `is not`, because a value may define ==. To send a default does no harm.
     return {name: x for name, x in fields.items() if x is not defaults_of_fields[name]}
+
+
+def request_from_dict(fields: Mapping[str, Any]) -> Request:
+    """Return the request with these fields, after a check of their names and values."""
+    with errors.reading_payload():
+        # A stream has been parsed already, and is not one of the values that a user writes.
+        stream = fields.get("stream")
+        if not isinstance(stream, (Stream, NoneType)):
+            raise TypeError(f"stream={stream!r:.80}")
+        parsed = parse_values({name: x for name, x in fields.items() if name != "stream"})
+        return Request(**parsed, stream=stream)
 
 
 def _convert(x: Any, to: str, request: Request) -> Any:
