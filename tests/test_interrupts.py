@@ -195,3 +195,28 @@ def test_cast_interrupted_anywhere_keeps_the_error_state_of_numpy() -> None:
     report(work, np.geterr)
     """
     assert run(REPORT, FRAMEWORKS, code) == NOTHING_CHANGED
+
+
+# -- what is kept between calls --------------------------------------------------------------------
+
+
+def test_first_conversion_interrupted_anywhere_leaves_the_next_ones_fast() -> None:
+    """An interrupt while the fast path is filled or emptied is repaired by the next conversion."""
+    code = """
+    tensor = torch.ones(3)
+
+    def frames():
+        interop.to_numpy(tensor)
+        names = []
+        sys.setprofile(lambda frame, event, _: names.append(frame.f_code.co_name))
+        interop.to_numpy(tensor)
+        sys.setprofile(None)
+        return names
+
+    def work():
+        fastpath.clear()
+        interop.to_numpy(tensor)
+
+    report(work, frames)
+    """
+    assert run(REPORT, FRAMEWORKS, code) == NOTHING_CHANGED

@@ -209,13 +209,13 @@ def share_traced(x: Any, to: Any) -> Any:
 
 def clear() -> None:
     """Empty the table and the plan cache."""
-    # First, because an interrupt may leave entries that are not registered, but no pair that is
-    # registered without its entries: the next conversion would not add them.
+    # In this order, an interrupt leaves no pair that is slow for ever: a pair that is registered, or
+    # that has a cached plan, has its entry in the table as well.
     _registered.clear()
+    plan_cache.clear()
     # The rows stay, because the functions that look them up hold them.
     for row in TABLE.values():
         row.clear()
-    plan_cache.clear()
     if compiled_module is not None:
         compiled_module.clear()
 
