@@ -122,7 +122,7 @@ class TestInterface:
 
     def test_convert_interface_with_more_strides_than_axes_is_refused(self) -> None:
         with pytest.raises(
-            interop.UnsupportedArrayError, match=r"its strides \(4, 4\) do not fit its shape"
+            interop.UnsupportedArrayError, match=r"has the strides \(4, 4\) for the shape \("
         ):
             interop.to_torch(interface(strides=(4, 4)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -86,7 +86,7 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     if name is None:
         problem = f"its dtype {dtype} is not a dtype of plain numbers"
         return Facts(framework, (), str(dtype), device, unsupported=problem)
-    if not _is_shape(shape):
+    if not is_shape(shape):
         problem = f"its shape {shape!r:.80} is not the shape of an array"
         return Facts(framework, (), str(dtype), device, unsupported=problem)
     # No strides mean row-major order in all protocols.
@@ -95,7 +95,8 @@ def stated_facts(x: Any, shape: Any, dtype: Any, device: Device, strides: Any = 
     return Facts(framework, shape, name, device, tuple(strides), itemsize * prod(shape))
 
 
-def _is_shape(shape: Any) -> bool:
+def is_shape(shape: Any) -> TypeGuard[tuple[int, ...]]:
+    """Return whether an object is a shape with known lengths."""
     # Foreign classes also use the name for methods, and for shapes with unknown lengths.
     if not isinstance(shape, tuple):
         return False

@@ -10,76 +10,131 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from interop.adapter import CUDA, Device, Facts
 from interop.adapter.streams import Interface
 from interop.adapter.strides import FOREIGN_BYTE_ORDER, why_unreadable
-from interop.errors import Reason
+from interop.errors import Reason, UnsupportedArrayError
 
-from .closed import Closed, get, stated_facts
+from . import interfaces
+from .closed import Closed, get, refusal, stated_facts
 
 if TYPE_CHECKING:
     from interop.adapter.streams import Stream
 
+    from .interfaces import Checked
+
 _DEVICE_ORDINAL: Final = 9
 """CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL of the CUDA driver API."""
+_READS_HOST_MEMORY: Final = 88
+"""CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS of the CUDA driver API."""
+_INVALID_VALUE: Final = 1
+"""CUDA_ERROR_INVALID_VALUE, the status for a pointer that CUDA does not know."""
 
 
 def open_cuda(x: Any) -> Closed | None:
-    """Close an object with the CUDA Array Interface, or return None if not supported."""
-    interface = get(x, "__cuda_array_interface__")
+    """Close an object with the CUDA Array Interface, or return None if not supported.
+
+    Raises
+    ------
+    BufferError
+        The interface is malformed.
+    """
+    interface = get(x, interfaces.CUDA)
     if interface is None:
         return None
-    address, readonly = interface["data"]
-    device = _device_at(address)
-    shape = tuple(interface["shape"])
-    facts = stated_facts(x, shape, interface["typestr"], device, interface.get("strides"))
-    facts = facts._replace(readonly=bool(readonly))
-    if problem := _why_unsupported(interface, facts):
+    checked = interfaces.check(interface, interfaces.CUDA)
+    device = _device_of(checked)
+    facts = stated_facts(x, checked.shape, checked.dtype, device, checked.strides)
+    facts = facts._replace(readonly=checked.readonly)
+    if problem := _why_unsupported(checked, facts):
         return Closed(x, facts._replace(unsupported=problem))
-    facts = facts._replace(not_shareable=_why_not_shareable(interface, facts))
+    facts = facts._replace(not_shareable=_why_not_shareable(checked))
 
     def lend(_: Stream | None) -> Interface:
         # The interface names the producer's stream, for which the consumer's adapter waits.
-        return Interface(x, facts.device)
+        return Interface(_Held(x, _check_again(x, checked, device)), device)
 
-    return Closed(x, facts, lend=lend, address=int(address))
+    return Closed(x, facts, lend=lend, address=checked.address)
 
 
-def _why_unsupported(interface: Any, facts: Facts) -> str | None:
+class _Held:
+    """An object with a checked interface, which does not change between two reads."""
+
+    def __init__(self, origin: Any, checked: Checked) -> None:
+        self._origin = origin  # kept alive, because the interface names its memory by the address
+        self.__cuda_array_interface__ = checked.entries
+
+
+def _check_again(x: Any, planned: Checked, device: Device) -> Checked:
+    """Read an interface for a consumer, and insist on the layout that the plan was made for.
+
+    The stream and the address may have changed since then.
+
+    Raises
+    ------
+    UnsupportedArrayError
+    """
+    try:
+        checked = interfaces.check(x.__cuda_array_interface__, interfaces.CUDA)
+        is_planned = (checked.layout, _device_of(checked)) == (planned.layout, device)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise refusal(x, {interfaces.CUDA: error}) from error
+    if is_planned:
+        return checked
+    reason = f"its {interfaces.CUDA} has changed since the plan was made"
+    raise UnsupportedArrayError(reason, source=type(x).__name__)
+
+
+def _why_unsupported(checked: Checked, facts: Facts) -> str | None:
     """Return why a CUDA Array Interface does not describe an array of plain numbers, or None."""
-    if interface.get("mask") is not None:
+    if checked.entries.get("mask") is not None:
         return Reason("it is masked, and the mask would be lost", "Fill it first.")
     if facts.unsupported:
         return Reason(facts.unsupported, "Convert it to numbers with its own library first.")
-    if len(facts.strides) != len(facts.shape):
-        reason = f"its strides {facts.strides} do not fit its shape"
-        return Reason(reason, "Correct its __cuda_array_interface__.")
     return None
 
 
-def _why_not_shareable(interface: Any, facts: Facts) -> str | None:
+def _why_not_shareable(checked: Checked) -> str | None:
     """Return why no framework can use the memory in place, or None.
 
     The reasons are those for ndarrays.
     """
-    dtype = np.dtype(interface["typestr"])
-    if not dtype.isnative:
+    if not checked.dtype.isnative:
         return FOREIGN_BYTE_ORDER
-    return why_unreadable(interface["data"][0], facts.shape, facts.strides, dtype.itemsize)
+    itemsize = checked.dtype.itemsize
+    return why_unreadable(checked.address or 0, checked.shape, checked.strides, itemsize)
 
 
-def _device_at(pointer: int) -> Device:
-    """Return the device of a pointer, as told by the CUDA driver.
+def _device_of(checked: Checked) -> Device:
+    """Return the device of the memory, as told by the CUDA driver.
 
     The interface does not state the device (CUDA Driver API, cuPointerGetAttribute). Without a
     driver the result is device 0, and the consumer of the memory reports the missing driver.
+
+    Raises
+    ------
+    BufferError
+        The driver does not know the address, and the device cannot read memory of the host.
     """
     ordinal = ctypes.c_int(0)
+    if 0 in checked.shape:
+        return Device(CUDA.kind, 0)
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     with suppress(OSError, AttributeError):
-        ask = ctypes.CDLL(name).cuPointerGetAttribute
-        # The status is not read: after an error, the number is still 0.
-        ask(ctypes.byref(ordinal), _DEVICE_ORDINAL, ctypes.c_uint64(pointer))
+        driver = ctypes.CDLL(name)
+        address = ctypes.c_uint64(checked.address or 0)
+        status = driver.cuPointerGetAttribute(ctypes.byref(ordinal), _DEVICE_ORDINAL, address)
+        # After other errors, the number is still 0. For example, CUDA may not be initialised yet.
+        if status == _INVALID_VALUE and not _reads_host_memory(driver):
+            msg = f"its {interfaces.CUDA} has the address {checked.address}, unknown to CUDA"
+            raise BufferError(msg)
     return Device(CUDA.kind, ordinal.value)
+
+
+def _reads_host_memory(driver: Any) -> bool:
+    """Return whether a GPU can read all memory of the process, or does not tell."""
+    answer = ctypes.c_int(0)
+    status = driver.cuDeviceGetAttribute(ctypes.byref(answer), _READS_HOST_MEMORY, 0)
+    return bool(status or answer.value)

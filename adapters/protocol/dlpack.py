@@ -90,12 +90,11 @@ def _lend_on_device(x: Any, device: Device) -> Closed:
 def _look_or_trust(x: Any, device: Device) -> tuple[Facts, int | None]:
     """Return the facts of memory on a device, and the address or None.
 
-    They are read from the header of a capsule, which is dropped. Some producers give a capsule only
-    to a consumer with a stream. Their stated shape and dtype are trusted, unless another protocol
-    can be used.
+    They are read from the header of a capsule, which is dropped. Some libraries give no capsule of
+    such memory. Their stated shape and dtype are trusted, unless another protocol can be used.
     """
     try:
-        header = producers.look(x, device)
+        lent = producers.ask_unordered(x, device)
     except MemoryError:
         raise
     except Exception:
@@ -106,6 +105,7 @@ def _look_or_trust(x: Any, device: Device) -> tuple[Facts, int | None]:
             raise
         # The strides are unknown, and `_check_planned` does not compare them.
         return stated._replace(strides=()), None
+    header = producers.read_header(x, lent, device)
     return _facts_of_header(x, header), header.address
 
 

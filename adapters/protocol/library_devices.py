@@ -79,7 +79,7 @@ def _has_dl_device(x: Any) -> bool:
         return known
     try:
         known = "dl_device" in inspect.signature(method).parameters
-    except ValueError:  # written in C without a signature
+    except (TypeError, ValueError):  # written in C without a signature
         known = False
     if function is not None:
         _names_dl_device[function] = known

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+from contextlib import suppress
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -15,8 +16,9 @@ import numpy as np
 
 from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Device, capsule
 from interop.adapter.streams import LEGACY, UNORDERED, Interface
+from interop.errors import ignored_refusals
 
-from .closed import refusal
+from .closed import is_shape, plain_dtype_name, refusal
 
 if TYPE_CHECKING:
     from interop.adapter import Facts
@@ -65,6 +67,7 @@ class Answer(Capsule):
 
     def __init__(self, x: Any, device: Device, **keywords: Any) -> None:
         super().__init__(ask(x, max_version=NEWEST, **keywords), device)
+        check_stated(x, self.header)
         self._x = x
         self._keywords = keywords
 
@@ -134,14 +137,24 @@ def _stream_keywords(stream: Stream | None) -> dict[str, int]:
     return {"stream": stream.handle or LEGACY}
 
 
-def look(x: Any, device: Device) -> Header:
-    """Return the header of a producer's capsule, and drop the capsule.
+def ask_unordered(x: Any, device: Device) -> Any:
+    """Return a capsule to look at.
 
-    No stream is ordered after another one.
+    No stream is ordered after another one, unless the producer refuses such a capsule. The legacy
+    default stream is ordered then.
     """
     if device.kind in _HAVE_STREAMS:
-        return Answer(x, device, stream=UNORDERED).header
-    return Answer(x, device).header
+        # A producer may raise anything, and then the error of the second attempt counts.
+        with ignored_refusals:
+            return ask(x, max_version=NEWEST, stream=UNORDERED)
+    return ask(x, max_version=NEWEST)
+
+
+def read_header(x: Any, lent: Any, device: Device) -> Header:
+    """Return the header of a producer's capsule, checked against what the producer states."""
+    header = Capsule(lent, device).header
+    check_stated(x, header)
+    return header
 
 
 def _check_planned(header: Header, planned: Facts) -> None:
@@ -160,6 +173,20 @@ def _check_planned(header: Header, planned: Facts) -> None:
         raise BufferError(msg)
 
 
+def check_stated(x: Any, header: Header) -> None:
+    """Raise BufferError if an object states another shape or dtype than its capsule.
+
+    Only comparable values are compared: other libraries have shapes and dtypes of their own.
+    """
+    shape = getattr(x, "shape", None)
+    if is_shape(shape) and shape != header.shape:
+        msg = f"it has the shape {shape}, and its capsule has the shape {header.shape}"
+        raise BufferError(msg)
+    dtype = plain_dtype_name(getattr(x, "dtype", None))
+    if dtype not in (None, header.dtype):
+        raise BufferError(f"it has the dtype {dtype}, and its capsule has the dtype {header.dtype}")
+
+
 def ask(x: Any, **keywords: Any) -> Any:
     """Return a producer's capsule, asked with those of the keywords that the class accepts.
 
@@ -171,8 +198,12 @@ def ask(x: Any, **keywords: Any) -> Any:
     known = None if function is None else _keywords.get(function)
     if known is None:
         known = _accepted(method)
-        if function is not None:
+        if function is not None and known is not None:
             _keywords[function] = known
+    if known is None:
+        with suppress(TypeError):
+            return method(**keywords)
+        known = frozenset({"stream"})
     return method(**{name: value for name, value in keywords.items() if name in known})
 
 
@@ -190,12 +221,12 @@ def function_of(method: Any) -> Any:
     return method.__func__
 
 
-def _accepted(method: Any) -> frozenset[str]:
-    """Return the keywords that a `__dlpack__` accepts."""
+def _accepted(method: Any) -> frozenset[str] | None:
+    """Return the keywords that a `__dlpack__` accepts, or None if only a call can tell."""
     try:
         parameters = inspect.signature(method).parameters
-    except (TypeError, ValueError):  # written in C without a signature: all accept a stream
-        return frozenset({"stream"})
+    except (TypeError, ValueError):  # written in C without a signature
+        return None
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return _ALL_KEYWORDS
     return _ALL_KEYWORDS.intersection(parameters)

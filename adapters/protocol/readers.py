@@ -16,7 +16,7 @@ from interop import errors
 from interop.adapter import CPU
 
 from .. import _meanings
-from . import columns, producers
+from . import columns, interfaces, producers
 from .closed import Closed, get, has_protocol, plain_dtype_name, stated_facts
 from .ownership import UNSHARED_INTERFACE, is_ours, made_writable, owner_of
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _ATTEMPT: Final = "{source} can't be read"
 _OWNERS: Final = (bytes, bytearray)
 """Classes of data that own their memory. Data that nobody else holds was made for us."""
+_NO_NUMBERS: Final = "OV"
+"""Kinds of dtypes whose elements may be pointers to Python objects. NumPy follows them."""
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -119,31 +121,42 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
     """Open an object by the array interface (version 3, specified by NumPy).
 
     The data of the interface may be an object, and a property may make a new one each time.
+
+    Raises
+    ------
+    BufferError
+        The interface is malformed, or promises more memory than its buffer has.
     """
-    interface = get(x, "__array_interface__")
+    interface = get(x, interfaces.HOST)
     if interface is None:
         return None
-    data = interface.get("data")
-    if interface.get("mask") is not None:  # NumPy would ignore the mask
-        return _close_masked(x, interface)
-    if data is None or isinstance(data, tuple):
-        return np.asarray(x)
-    del data  # only the interface may hold the data while the references are counted
-    made = type(interface["data"]) in _OWNERS
+    checked = interfaces.check(interface, interfaces.HOST)
+    if checked.entries.get("mask") is not None:  # NumPy would ignore the mask
+        return _close_masked(x, checked)
+    if checked.dtype.kind in _NO_NUMBERS:
+        return Closed(x, stated_facts(x, checked.shape, checked.dtype, CPU))
+    if checked.address is not None:
+        return np.asarray(_HeldInterface(checked.entries, x))
+    interfaces.check_buffer(checked, x)
+    entries = checked.entries
+    del interface, checked  # only one dict may hold the data while the references are counted
+    made = type(entries["data"]) in _OWNERS
     if made:
-        references = sys.getrefcount(interface), sys.getrefcount(interface["data"])
+        references = sys.getrefcount(entries), sys.getrefcount(entries["data"])
         limits = UNSHARED_INTERFACE
         made = references[0] <= limits[0] and references[1] <= limits[1]
-    first = np.asarray(_HeldInterface(interface))
+    first = np.asarray(_HeldInterface(entries))
 
     def read() -> NDArray[Any]:
-        return np.asarray(_HeldInterface(x.__array_interface__))
+        again = interfaces.check(x.__array_interface__, interfaces.HOST)
+        interfaces.check_buffer(again, x)
+        return np.asarray(_HeldInterface(again.entries))
 
-    return _opened(x, first, read, "__array_interface__", made=made)
+    return _opened(x, first, read, interfaces.HOST, made=made)
 
 
-def _close_masked(x: Any, interface: dict[str, Any]) -> Closed:
-    facts = stated_facts(x, interface["shape"], interface["typestr"], CPU)
+def _close_masked(x: Any, checked: interfaces.Checked) -> Closed:
+    facts = stated_facts(x, checked.shape, checked.dtype, CPU)
     hint = "Fill it first, and pass the array that this gives."
     reason = errors.Reason("it is masked, and the mask would be lost", hint)
     return Closed(x, facts._replace(unsupported=reason))
@@ -152,16 +165,31 @@ def _close_masked(x: Any, interface: dict[str, Any]) -> Closed:
 class _HeldInterface:
     """An object with a given array interface, which does not change between two reads."""
 
-    def __init__(self, interface: dict[str, Any]) -> None:
+    def __init__(self, interface: dict[str, Any], origin: Any = None) -> None:
         self.__array_interface__ = interface
+        self._origin = origin  # kept alive, because the interface may name memory by its address
+
+
+def _call_array(x: Any) -> NDArray[Any]:
+    """Return the ndarray that `__array__` gives, which may be a subclass, for example masked.
+
+    Raises
+    ------
+    BufferError
+        It gives something else, as NumPy refuses, too.
+    """
+    array = x.__array__()
+    if isinstance(array, np.ndarray):
+        return array
+    msg = f"its __array__ returns a {type(array).__name__} instead of an ndarray"
+    raise BufferError(msg)
 
 
 def _open_by_reading(x: Any) -> NDArray[Any] | Closed:
     """Open an object by a call of `__array__`."""
 
     def read() -> NDArray[Any]:
-        # `asarray` would drop the mask of a masked array before the mask is seen.
-        return np.asanyarray(x.__array__())
+        return _call_array(x)
 
     array = read()
     owner = owner_of(array)
@@ -215,7 +243,7 @@ def read_later(x: Any) -> NDArray[Any] | Closed | None:
         return Closed(x, refused)
     if stated is None or plain_dtype_name(stated):
         return _open_by_reading(x)
-    array = np.asanyarray(x.__array__())
+    array = _call_array(x)
     if not plain_dtype_name(array.dtype):
         return array
     # A dtype of the library's own may stand for missing values, which are numbers after the read.

@@ -12,7 +12,13 @@ from math import prod
 from typing import Any, ClassVar, Final, NamedTuple
 
 from interop.adapter.device import Device
-from interop.adapter.strides import contiguous_strides
+from interop.adapter.strides import (
+    MOST_ADDRESSABLE,
+    MOST_AXES,
+    contiguous_strides,
+    reach,
+    why_too_large,
+)
 
 __all__ = [
     "IS_COPIED",
@@ -34,9 +40,7 @@ LEGACY_NAME: Final = b"dltensor"
 VERSIONED_NAME: Final = b"dltensor_versioned"
 """The name of a capsule since DLPack 1.0."""
 _MAJOR: Final = 1
-_MOST_AXES: Final = 64
-"""The limit of NumPy and of torch."""
-_MOST_BYTES: Final = 2**63 - 1
+_ADDRESSES: Final = 2**64
 _BITS: Final = 8
 _INT, _UINT, _FLOAT, _BFLOAT, _COMPLEX, _BOOL = 0, 1, 2, 4, 5, 6  # DLDataTypeCode
 _DTYPES: Final = {
@@ -148,12 +152,14 @@ def read_header(capsule: Any) -> Header:
     shape = _read_shape(tensor)
     strides = _read_strides(tensor, shape, itemsize)
     nbytes = prod(shape) * itemsize
-    _check_extent(shape, strides, nbytes, itemsize)
     if nbytes and not tensor.data:
         raise BufferError(f"its capsule has the shape {shape} and a null pointer as its memory")
+    if tensor.byte_offset > MOST_ADDRESSABLE:
+        raise BufferError(f"its capsule has the offset {tensor.byte_offset}, beyond any memory")
     device = Device(tensor.device_type, tensor.device_id)
     address = (tensor.data or 0) + tensor.byte_offset
     header = Header(device, dtype, shape, strides, nbytes, address, readonly=None, copied=False)
+    _check_extent(header, itemsize)
     if flags is None:
         return header
     return header._replace(readonly=bool(flags & READ_ONLY), copied=bool(flags & IS_COPIED))
@@ -187,8 +193,8 @@ def _read_dtype(tensor: _Tensor) -> tuple[int, str]:
 
 def _read_shape(tensor: _Tensor) -> tuple[int, ...]:
     ndim = tensor.ndim
-    if not 0 <= ndim <= _MOST_AXES:
-        raise BufferError(f"its capsule has {ndim} axes, and an array has 0 to {_MOST_AXES}")
+    if not 0 <= ndim <= MOST_AXES:
+        raise BufferError(f"its capsule has {ndim} axes, and an array has 0 to {MOST_AXES}")
     if ndim == 0:
         return ()
     if not tensor.shape:
@@ -206,16 +212,10 @@ def _read_strides(tensor: _Tensor, shape: tuple[int, ...], itemsize: int) -> tup
     return contiguous_strides(shape, itemsize)
 
 
-def _check_extent(
-    shape: tuple[int, ...], strides: tuple[int, ...], nbytes: int, itemsize: int
-) -> None:
-    """Refuse a shape or strides whose size in bytes does not fit a signed 64-bit integer.
-
-    Consumers compute in such integers, and an overflow gives a small array in the wrong place. Axes
-    of length 0 do not shrink the product: consumers multiply the other lengths as well.
-    """
-    lengths = prod(max(n, 1) for n in shape) * itemsize
-    reach = sum(abs(stride) * (n - 1) for stride, n in zip(strides, shape, strict=True) if n > 1)
-    if lengths > _MOST_BYTES or (nbytes and reach > _MOST_BYTES):
-        layout = f"the shape {shape} and the strides {strides} in bytes"
-        raise BufferError(f"its capsule has {layout}, beyond any memory")
+def _check_extent(header: Header, itemsize: int) -> None:
+    """Refuse a shape, strides and an address that no memory has."""
+    if reason := why_too_large(header.shape, header.strides, itemsize):
+        raise BufferError(f"its capsule has {reason}")
+    low, high = reach(header.shape, header.strides, itemsize)
+    if header.address + low < 0 or header.address + high > _ADDRESSES:
+        raise BufferError(f"its capsule has the address {header.address}, which is no address")

@@ -14,6 +14,13 @@ FOREIGN_BYTE_ORDER: Final = f"its bytes are not in this machine's order ({sys.by
 """The reason to copy an array whose numbers have another byte order."""
 
 
+MOST_AXES: Final = 64
+"""The limit of NumPy and of torch."""
+_MOST_BYTES: Final = 2**63 - 1
+MOST_ADDRESSABLE: Final = 2**57
+"""The size of the largest virtual address space of a processor (x86-64 with five levels)."""
+
+
 def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Return the strides in bytes of an array in row-major order.
 
@@ -21,6 +28,33 @@ def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
     (96, 32, 8)
     """
     return tuple(itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def reach(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> tuple[int, int]:
+    """Return the first byte of an array, and the byte after the last one, from element 0 on.
+
+    Both are 0 for an array without elements.
+
+    >>> reach((2, 3), (-12, 4), 4), reach((0, 3), (12, 4), 4)
+    ((-12, 12), (0, 0))
+    """
+    if 0 in shape:
+        return 0, 0
+    steps = [stride * (n - 1) for stride, n in zip(strides, shape, strict=True)]
+    return sum(s for s in steps if s < 0), itemsize + sum(s for s in steps if s > 0)
+
+
+def why_too_large(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> str | None:
+    """Return why no memory has a shape and strides in bytes, or None.
+
+    Consumers compute in signed 64-bit integers, and an overflow gives a small array in the wrong
+    place. Axes of length 0 do not shrink the product: consumers multiply the other lengths as well.
+    """
+    lengths = prod(max(n, 1) for n in shape) * itemsize
+    low, high = reach(shape, strides, itemsize)
+    if lengths <= _MOST_BYTES and high - low <= MOST_ADDRESSABLE:
+        return None
+    return f"the shape {shape} and the strides {strides} in bytes, beyond any memory"
 
 
 def why_not_whole(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> str | None:

@@ -60,6 +60,12 @@ BROKEN: Final[dict[str, tuple[Change, str]]] = {
     "an overflowing size": (set_shape(2**40, 2**40), "beyond any memory"),
     "an overflowing size of an empty array": (set_shape(0, 2**61), "beyond any memory"),
     "overflowing strides": (set_strides(2**60, 1), "beyond any memory"),
+    "strides beyond every address space": (set_strides(2**56, 1), "beyond any memory"),
+    "an offset beyond every address space": (
+        set_field("byte_offset", 2**63),
+        "its capsule has the offset 9223372036854775808, beyond any memory",
+    ),
+    "an address at the end": (set_field("data", 2**64 - 8), "which is no address"),
     "the most negative stride": (set_strides(-(2**63), 1), "beyond any memory"),
     "no memory": (
         set_field("data", None),

@@ -101,7 +101,7 @@ class TestDeviceTypes:
         for call in (interop.convert, interop.explain):
             with pytest.raises(interop.InteropError, match="cuda:0"):
                 call(source, to)
-        assert {keywords["stream"] for keywords in source.asked} == {-1}, (
+        assert {keywords.get("stream") for keywords in source.asked} == {-1, None}, (
             "only the header was looked at"
         )
 

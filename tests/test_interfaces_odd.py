@@ -1,0 +1,215 @@
+"""Malformed array interfaces on the host are refused with the reason, and read no other memory."""
+
+import gc
+import importlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+import interop
+
+MEMORY: Final = np.arange(6, dtype="float32").reshape(2, 3)
+MISSING: Final = object()
+VERBS: Final[dict[str, Callable[[Any], Any]]] = {
+    "to_numpy": interop.to_numpy,
+    "to_torch": interop.to_torch,
+    "explain": lambda x: interop.explain(x, "torch"),
+    "copyto": lambda x: interop.copyto(np.zeros((2, 3), "float32"), x),
+    "copyto dst": lambda x: interop.copyto(x, np.zeros((2, 3), "float32")),
+    "export": interop.export,
+    "unify": lambda x: interop.unify(x, np.zeros(3)),
+    "device_of": interop.device_of,
+    "shares_memory": lambda x: interop.shares_memory(x, MEMORY),
+}
+EACH_VERB = pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+
+
+class Lender:
+    """An object with a given array interface."""
+
+    def __init__(self, **entries: Any) -> None:
+        whole = {**MEMORY.__array_interface__, **entries}
+        self.__array_interface__: Any = {k: v for k, v in whole.items() if v is not MISSING}
+
+
+def buffer(size: int, **entries: Any) -> dict[str, Any]:
+    return {"data": bytearray(size), "typestr": "<f4", **entries}
+
+
+OUTSIDE: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "a larger shape": (
+        buffer(8, shape=(1000000,)),
+        "needs the bytes 0 to 4000000 of its data, which has 8 bytes",
+    ),
+    "one byte less": (buffer(23), "needs the bytes 0 to 24 of its data, which has 23 bytes"),
+    "an offset": (buffer(24, offset=4), "needs the bytes 4 to 28"),
+    "a negative offset": (buffer(24, offset=-4), "needs the bytes -4 to 20"),
+    "larger strides": (buffer(24, strides=(400, 4)), "needs the bytes 0 to 412"),
+    "negative strides": (buffer(24, strides=(-12, 4)), "needs the bytes -12 to 12"),
+    "negative strides with an offset": (
+        buffer(24, strides=(12, -4), offset=4),
+        "needs the bytes -4 to 20",
+    ),
+    "an empty array behind the end": (
+        buffer(24, shape=(0,), offset=25),
+        "needs the bytes 25 to 25",
+    ),
+}
+MALFORMED: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "no shape": ({"shape": MISSING}, "has no 'shape'"),
+    "a number as shape": ({"shape": 6}, "has the shape 6, which is not a tuple"),
+    "texts as shape": ({"shape": ("a",)}, "has the shape 'a', which is no integer"),
+    "a negative shape": ({"shape": (-2, 3)}, r"has the negative shape \(-2, 3\)"),
+    "too many axes": ({"shape": (1,) * 65}, "has 65 axes, and an array has 0 to 64"),
+    "an overflowing shape": ({"shape": (2**40, 2**40)}, "beyond any memory"),
+    "an overflowing length": ({"shape": (2**70,)}, "beyond any memory"),
+    "no typestr": ({"typestr": MISSING}, "has no 'typestr'"),
+    "a number as typestr": (
+        {"typestr": 4},
+        "has the typestr 4, which is not a dtype of plain numbers",
+    ),
+    "an unknown typestr": (
+        {"typestr": "<f3"},
+        "has the typestr '<f3', which is not a dtype of plain numbers",
+    ),
+    "too few strides": (
+        {"strides": (4,)},
+        r"has the strides \(4,\) for the shape \(2, 3\)",
+    ),
+    "strides beyond any memory": ({"strides": (2**62, 4)}, "beyond any memory"),
+    "a number as strides": ({"strides": 4}, "has the strides 4, which is not a tuple"),
+    "no data": ({"data": MISSING}, "has no data, and the object has no buffer"),
+    "None as data": ({"data": None}, "has no data, and the object has no buffer"),
+    "a number as data": (
+        {"data": 64},
+        "has int data, which is neither an address nor a buffer",
+    ),
+    "one entry as data": (
+        {"data": (64,)},
+        r"has the data \(64,\), which is not an address and a read-only flag",
+    ),
+    "a text as address": ({"data": ("64", False)}, "has the address '64', which is no integer"),
+    "a null pointer": (
+        {"data": (0, False)},
+        r"has the shape \(2, 3\) and a null pointer as data",
+    ),
+    "a negative address": ({"data": (-8, False)}, "has the address -8, which is no address"),
+    "an address at the end": ({"data": (2**64 - 8, False)}, "which is no address"),
+}
+
+
+@EACH_VERB
+@pytest.mark.parametrize(("entries", "reason"), OUTSIDE.values(), ids=OUTSIDE)
+def test_array_interface_that_promises_more_than_its_buffer_is_refused(
+    entries: dict[str, Any], reason: str, verb: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=f"its __array_interface__ .*{reason}"
+    ) as caught:
+        verb(Lender(**entries))
+    assert caught.value.source == f"{__name__}.Lender"
+    assert type(caught.value.__cause__) is BufferError
+
+
+@EACH_VERB
+@pytest.mark.parametrize(("entries", "reason"), MALFORMED.values(), ids=MALFORMED)
+def test_array_interface_with_a_malformed_entry_is_refused(
+    entries: dict[str, Any], reason: str, verb: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(
+        interop.UnsupportedArrayError, match=f"its __array_interface__ .*{reason}"
+    ) as caught:
+        verb(Lender(**entries))
+    assert caught.value.source == f"{__name__}.Lender"
+
+
+@pytest.mark.parametrize("interface", [{}, [], 5, "x", lambda: 1], ids=repr)
+def test_array_interface_that_is_no_description_is_refused(interface: Any) -> None:
+    x = Lender()
+    x.__array_interface__ = interface
+    with pytest.raises(interop.UnsupportedArrayError, match=r"its __array_interface__ (is|has no)"):
+        interop.to_numpy(x)
+
+
+INSIDE: Final[dict[str, tuple[dict[str, Any], list[Any]]]] = {
+    "exactly": ({"shape": (3,)}, [0, 1, 2]),
+    "an offset": ({"shape": (2,), "offset": 4}, [1, 2]),
+    "reversed": ({"shape": (3,), "strides": (-4,), "offset": 8}, [2, 1, 0]),
+    "every second": ({"shape": (2,), "strides": (8,)}, [0, 2]),
+    "repeated": ({"shape": (3,), "strides": (0,), "offset": 8}, [2, 2, 2]),
+    "nothing": ({"shape": (0, 9), "offset": 12}, []),
+    "a list as shape": ({"shape": [3]}, [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize(("entries", "values"), INSIDE.values(), ids=INSIDE)
+def test_array_interface_inside_its_buffer_is_converted(
+    entries: dict[str, Any], values: list[Any]
+) -> None:
+    data = np.arange(3, dtype="float32").tobytes()
+    for memory in (data, bytearray(data), memoryview(data)):
+        x = Lender(data=memory, **entries)
+        assert interop.to_numpy(x).tolist() == values
+        assert interop.to_torch(x).tolist() == values
+
+
+def test_array_interface_without_data_lends_the_buffer_of_the_object() -> None:
+    """The buffer of an object is opened before its interface, so this is asked directly."""
+    readers = importlib.import_module("interop.adapters.protocol.readers")
+
+    class Buffer(bytearray):
+        __array_interface__ = {"shape": (3,), "typestr": "<f4", "version": 3}  # noqa: RUF012
+
+    x = Buffer(np.arange(3, dtype="float32").tobytes())
+    opened: Any = readers.open_interface(x)
+    assert opened.tolist() == [0, 1, 2]
+    assert np.shares_memory(opened, np.frombuffer(x, "uint8"))
+
+
+def test_array_interface_that_changes_after_the_check_is_read_once() -> None:
+    class Changing:
+        reads = 0
+
+        @property
+        def __array_interface__(self) -> Any:
+            self.reads += 1
+            shape = (2, 3) if self.reads == 1 else (2**20,)
+            return {**MEMORY.__array_interface__, "shape": shape}
+
+    x = Changing()
+    assert interop.to_numpy(x).tolist() == MEMORY.tolist()
+    assert x.reads == 1
+
+
+def test_array_interface_keeps_its_object_alive() -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.memory = MEMORY.copy()
+
+        @property
+        def __array_interface__(self) -> Any:
+            return self.memory.__array_interface__
+
+    result = interop.to_numpy(Owner())
+    gc.collect()
+    assert result.tolist() == MEMORY.tolist()
+
+
+@pytest.mark.parametrize("mask", [np.zeros((2, 3), bool), True, 0])
+def test_array_interface_with_a_mask_is_refused(mask: Any) -> None:
+    with pytest.raises(interop.UnsupportedArrayError, match="it is masked, and the mask"):
+        interop.to_numpy(Lender(mask=mask))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+@pytest.mark.parametrize("protocol", ["__array_interface__", "__cuda_array_interface__"])
+def test_open_interrupts_and_memory_errors_of_a_property_are_raised(
+    error: type[BaseException], protocol: str
+) -> None:
+    def interrupt(_: Any) -> Any:
+        raise error
+
+    with pytest.raises(error):
+        interop.to_numpy(type("Interrupted", (), {protocol: property(interrupt)})())
