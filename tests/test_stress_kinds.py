@@ -38,6 +38,18 @@ def test_stress_kind_for_two_seconds_holds(kind: str) -> None:
     assert sum(outcome.counts.values()) > 0
 
 
+def test_fuzz_outcomes_are_equal_compiled_and_in_pure_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests = []
+    for compiled in "10":
+        monkeypatch.setenv("INTEROP_COMPILED", compiled)
+        outcome = run_kind("fuzz", 0, Run(SEED, grace=120))
+        assert not outcome.failure, outcome.failure
+        digests.append(outcome.notes["digest of 100 turns"])
+    assert digests[0] == digests[1]
+
+
 @pytest.mark.parametrize(
     ("kind", "told", "stack"),
     [

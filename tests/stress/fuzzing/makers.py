@@ -190,7 +190,6 @@ def jax_array(random: Random) -> Source:
     dtype = random.choice([name for name in DTYPES if name not in WIDE])
     values = contiguous_values(random, dtype)
     x = jax.device_put(values.copy()).block_until_ready()
-    x = jax.numpy.array(x, copy=True).block_until_ready()
     low = x.unsafe_buffer_pointer()
     return Source(x, values, dtype, "jax", low, low + values.nbytes, low, readonly=True, kind="jax")
 
