@@ -14,8 +14,7 @@ from interop.adapter import Adapter
 def registered(*adapters: Adapter) -> Iterator[None]:
     """Register adapters inside the block, and undo every registration after the block."""
     with pytest.MonkeyPatch.context() as patch:
-        for table in ("_loaded", "_names"):
-            patch.setattr(registration, table, dict(getattr(registration, table)))
+        patch.setattr(registration, "tables", registration.tables)
         for adapter in adapters:
             registration.register(adapter)
         yield

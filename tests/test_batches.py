@@ -10,6 +10,7 @@ import interop
 import ledger
 from foreign import Lazy
 from interop import batches
+from registering import registered
 
 VALUES = np.arange(24, dtype="f4").reshape(6, 4)
 
@@ -105,21 +106,12 @@ def test_batches_accept_dtype_and_detach_like_convert() -> None:
         assert len(list(batches(weight, "numpy", size=2))) == 2
 
 
-def test_batches_of_framework_without_slicing_use_the_adapter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from interop._identify import registration, registry
-
-    for table in ("_loaded", "_names"):
-        monkeypatch.setattr(registration, table, dict(getattr(registration, table)))
-    interop.register(ledger.adapter)
-    try:
+def test_batches_of_framework_without_slicing_use_the_adapter() -> None:
+    with registered(ledger.adapter):
         x = ledger.Ledger(VALUES.copy())
         arrays = list(batches(x, "numpy", size=4))
         np.testing.assert_array_equal(np.concatenate(arrays), VALUES)
         assert all(interop.shares_memory(array, x) for array in arrays)
-    finally:
-        registry._classes.clear()
 
 
 # -- errors ----------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ import torch
 import interop
 from interop._engine import fastpath, plan_cache
 from interop._engine.planner import make_plan
-from interop._identify import registration, registry
+from interop._identify import registry
 from ledger import Ledger, LedgerAdapter
+from registering import registered
 from strategies import torch_dtype
 
 pytestmark = pytest.mark.requires("torch")
@@ -175,17 +176,13 @@ def test_plan_cache_buffer_error_during_adoption_makes_a_copy_each_time() -> Non
                 raise BufferError(msg)
             return Ledger(array)
 
-    with pytest.MonkeyPatch.context() as patch:
-        for table in ("_loaded", "_names"):
-            patch.setattr(registration, table, dict(getattr(registration, table)))
-        interop.register(Picky())
+    with registered(Picky()):
         root = np.array([1.0, 2.0])
         for number in (1, 1, 1, 13, 13, 1):
             root[0] = number
             result = interop.convert(root[:], "picky", readonly="copy")
             assert result.rows.tolist() == [number, 2]
         assert Picky.refused >= 2
-    registry._classes.clear()
 
 
 def test_plan_cache_parameter_is_converted_like_a_tensor() -> None:

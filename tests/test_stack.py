@@ -10,7 +10,7 @@ import foreign
 import interop
 import ledger
 from interop import stack
-from interop._identify import registration, registry
+from registering import registered
 from test_errors import Case
 
 pytestmark = pytest.mark.requires("torch")
@@ -130,16 +130,12 @@ def test_stack_read_only_sources_are_accepted_with_readonly_error() -> None:
 
 
 def test_stack_within_a_framework_without_namespace_is_refused() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        for table in ("_loaded", "_names"):
-            patch.setattr(registration, table, dict(getattr(registration, table)))
-        interop.register(ledger.adapter)
+    with registered(ledger.adapter):
         ledgers = [ledger.Ledger(x) for x in ndarrays()]
         assert stack(ledgers, "torch").tolist() == VALUES
         assert stack(ndarrays(), ledger.Ledger).rows.tolist() == VALUES
         with pytest.raises(interop.UnsupportedArrayError) as caught:
             stack(ledgers, "ledger")
-    registry._classes.clear()
     assert str(caught.value) == (
         "array-api-compat has no namespace for arrays of ledger, which could stack them. "
         'Stack in another framework, and convert the result: interop.stack(arrays, "numpy").'

@@ -25,6 +25,7 @@ from interop.adapter.scope import scoped
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from interop._identify.registration import Tables
     from interop._model.conversion import Conversion
     from interop._model.plan import Plan
     from interop.adapter import Adapter
@@ -66,7 +67,7 @@ def is_compiled(adapter: Adapter | None) -> bool:
     return adapter.ndarray_native or adapter.compiled_export_host() is not None
 
 
-def register(source: Adapter, target: Adapter, to: Any) -> None:
+def register(source: Adapter, target: Adapter, to: Any, tables: Tables) -> None:
     """Add the native calls from one framework to another to the table.
 
     Every planned conversion calls this, also on a GPU. So a pair is registered once.
@@ -76,16 +77,23 @@ def register(source: Adapter, target: Adapter, to: Any) -> None:
     source, target : Adapter
     to : str, module or class
         The name of the target in calls.
+    tables : Tables
+        The tables in which the adapters were looked up.
     """
     # The lock is not taken, because each planned conversion of a plain array passes here.
     if events.watches or not is_plain_key(to) or (source.name, target.name, to) in _registered:
         return
     # Adapters are asked before the lock is taken (see `interop._lock`).
     path, compiled = _calls(source, target)
-    classes = list(filter(is_plain_key, source.plain_types))
+    # A subclass of the array type may belong to another adapter.
+    classes = [
+        cls
+        for cls in source.plain_types
+        if is_plain_key(cls) and registry.adapter_of(cls) is source
+    ]
     with LOCK:
-        # A watch that began meanwhile needs an empty table.
-        if events.watches:
+        # A watch that began meanwhile needs an empty table, and other adapters have other calls.
+        if events.watches or registration.tables is not tables:
             return
         for cls in classes:
             plan_cache.FINGERPRINTS[cls] = cls, source.fingerprint
@@ -149,8 +157,9 @@ def register_all(adapters: Iterable[Adapter]) -> None:
     `torch.compile` can trace a native call, but it cannot trace `register`. So all pairs are
     registered before the first conversion.
     """
+    tables = registration.tables
     for source, target in product(list(adapters), repeat=2):
-        register(source, target, target.name)
+        register(source, target, target.name, tables)
 
 
 @scoped

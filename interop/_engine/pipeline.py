@@ -27,7 +27,7 @@ from interop._engine.fastpath import REFUSED
 from interop._engine.parse import parse_request
 from interop._engine.plan_cache import CALLS, FINGERPRINTS
 from interop._engine.planner import make_plan
-from interop._identify import registry
+from interop._identify import registration, registry
 from interop._model import policy
 from interop._model.context import defaults, using_defaults
 from interop._model.conversion import Conversion
@@ -54,6 +54,8 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
     compute : bool, default False
         Whether a lazy array is computed if the keywords do not say so.
     """
+    # Before the key, because the adapter makes a part of it.
+    tables = registration.tables
     key: Any = None
     # Every array that is not plain passes here. So the look-up is inline, and has no function.
     try:
@@ -82,7 +84,7 @@ def convert_any(x: Any, to: Any, keywords: Mapping[str, Any], *, compute: bool =
         keywords = {"compute": True, **keywords}
     if events.watches:
         return _convert_observed(x, to, keywords)
-    return convert_by_plan(x, to, keywords, key)[0]
+    return convert_by_plan(x, to, keywords, key, tables)[0]
 
 
 def _convert_observed(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
@@ -98,7 +100,11 @@ def _convert_observed(x: Any, to: Any, keywords: Mapping[str, Any]) -> Any:
 
 
 def convert_by_plan(
-    x: Any, to: Any, keywords: Mapping[str, Any], key: Any = None
+    x: Any,
+    to: Any,
+    keywords: Mapping[str, Any],
+    key: Any = None,
+    tables: registration.Tables | None = None,
 ) -> tuple[Any, Plan]:
     """Convert one array by a new plan, and cache the plan.
 
@@ -109,6 +115,8 @@ def convert_by_plan(
     keywords : mapping
     key : hashable, optional
         Key of the plan cache. None caches nothing.
+    tables : Tables, optional
+        The tables of adapters when the key was made, by default those of now.
 
     Returns
     -------
@@ -116,6 +124,7 @@ def convert_by_plan(
     plan : Plan
         The plan that was carried out.
     """
+    tables = tables or registration.tables
     # A plan that is not strict allows a cast of a stated dtype. The dtype that is read is checked.
     plan, array, conversion = prepare(x, to, keywords, strict=False)
     if isinstance(conversion, lazy_planner.LazyConversion):
@@ -128,14 +137,14 @@ def convert_by_plan(
     calls = make_calls(plan, conversion)
     # From now on, plain arrays of this class take the fast path.
     if any(cls is type(x) for cls in conversion.source.plain_types):
-        fastpath.register(conversion.source, conversion.target, to)
+        fastpath.register(conversion.source, conversion.target, to, tables)
     try:
         result = execute(calls, array)
     except BufferError as refusal:
         return _convert_again(conversion, array, refusal)
     if key is not None and plan_cache.is_cacheable(key, plan, conversion):
         calls = fastpath.use_native_call(calls, plan, conversion, array)
-        plan_cache.remember(key, calls)
+        plan_cache.remember(key, calls, tables)
     return result, plan
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from interop._engine import events
-from interop._identify import registry
+from interop._identify import registration, registry
 from interop._identify.classes import is_plain_key
 from interop._lock import LOCK
 from interop._model.reasons import misalignment
@@ -29,6 +29,7 @@ from interop.adapter import Device
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from interop._identify.registration import Tables
     from interop._model.conversion import Conversion
     from interop._model.plan import Plan
 
@@ -48,12 +49,13 @@ _CONSTANTS: Final = (str, bool, int, float, complex, type(None), Device)
 """Classes of constant values, which are constant values as well: ``dtype=float``."""
 
 
-def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...]) -> None:
-    """Cache the calls of a plan."""
+def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...], tables: Tables) -> None:
+    """Cache the calls of a plan, if the adapters of `tables` are still the registered ones."""
     # Reads take no lock. A look-up during a change misses at worst, and a plan is made.
     with LOCK:
-        # A conversion that began before the watch must not fill the cache that the watch emptied.
-        if events.watches:
+        # A conversion that began before a watch or a registration must not fill the cache that was
+        # emptied for it.
+        if events.watches or registration.tables is not tables:
             return
         if len(CALLS) >= _MAX_PLANS:
             CALLS.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from interop import errors
 from interop._identify import plugins, shipped
@@ -12,16 +12,33 @@ from interop._model import text
 from interop.adapter import Adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-_loaded: Final[dict[str, Adapter]] = {}
-_names: Final = {
-    class_name: name for name, row in shipped.TABLE.items() for class_name in row.classes
-}
-"""Names of frameworks, by the full name of a class of arrays."""
+    T = TypeVar("T")
+
+
+class Tables(NamedTuple):
+    """What interop knows of frameworks. Each registration makes new tables.
+
+    One assignment publishes both tables, so that no thread and no error sees half a registration.
+    A result of a look-up may be stored only if the tables are still those of the look-up.
+    """
+
+    adapters: Mapping[str, Adapter]
+    """The registered adapters, by name."""
+    names: Mapping[str, str]
+    """Names of frameworks, by the full name of a class of arrays."""
+
+
+tables = Tables(
+    adapters={},
+    names={class_name: name for name, row in shipped.TABLE.items() for class_name in row.classes},
+)
+_shipped: Final[dict[str, Adapter]] = {}
+"""The shipped adapters that have been used. Their classes are in the tables from the start."""
 
 on_change: Final[list[Callable[[], object]]] = []
-"""Functions to call after an adapter was registered: they clear caches."""
+"""Functions that clear caches. They are called under the lock, before new tables are published."""
 
 
 def register(adapter: Adapter) -> None:
@@ -38,26 +55,46 @@ def register(adapter: Adapter) -> None:
     Raises
     ------
     InvalidOptionError
-        The object is not an adapter, or another adapter has the name.
+        The object is not an adapter, its name or its class of arrays is missing, or another adapter
+        has the name. Nothing is changed then, nor after any other error.
     """
+    global tables  # noqa: PLW0603 - one assignment publishes the tables
     if not issubclass(type(cast("object", adapter)), Adapter):
         got = text.short_repr(adapter)
         reason = f"register takes an instance of a subclass of interop.adapter.Adapter, not {got}"
         raise errors.InvalidOptionError(reason)
+    # An attribute may be a property, so each is read once, and before the lock is taken.
+    name = _read(adapter, "name", str)
+    class_name = text.full_name(_read(adapter, "array_type", type))
     with LOCK:
-        _check_name_is_free(adapter)
-        _loaded[adapter.name] = adapter
-        _names[text.full_name(adapter.array_type)] = adapter.name
+        _check_name_is_free(name, adapter)
+        # Before the new tables, so that an error in between leaves everything as it was. Until the
+        # lock is released, nobody fills the caches again.
         for listener in on_change:
             listener()
+        tables = Tables(
+            adapters={**tables.adapters, name: adapter},
+            names={**tables.names, class_name: name},
+        )
 
 
-def _check_name_is_free(adapter: Adapter) -> None:
+def _read(adapter: Adapter, attribute: str, kind: type[T]) -> T:
+    """Return an attribute of an adapter, or raise InvalidOptionError if it has another type."""
+    value = getattr(adapter, attribute, None)
+    if issubclass(type(value), kind):
+        return cast("T", value)
+    class_name = text.full_name(type(adapter))
+    wanted = {str: "a string", type: "a class"}[kind]
+    reason = f"{class_name}.{attribute} must be {wanted}, got {text.short_repr(value)}"
+    raise errors.InvalidOptionError(reason)
+
+
+def _check_name_is_free(name: str, adapter: Adapter) -> None:
     new = text.full_name(type(adapter))
-    old = _registered_class(adapter.name)
+    old = _registered_class(name)
     # An adapter of the same class replaces the old one, as after a reload in a notebook.
     if old not in (None, new):
-        reason = f"two adapters are called {adapter.name!r}: {old} and {new}"
+        reason = f"two adapters are called {name!r}: {old} and {new}"
         raise errors.InvalidOptionError(reason, hint="Rename or uninstall one.")
 
 
@@ -65,14 +102,14 @@ def _registered_class(name: str) -> str | None:
     """Return the class of the adapter that has a name, or the module of a shipped adapter."""
     if name in shipped.TABLE:
         return shipped.TABLE[name].module
-    if name in _loaded:
-        return text.full_name(type(_loaded[name]))
+    if name in tables.adapters:
+        return text.full_name(type(tables.adapters[name]))
     return None
 
 
 def loaded(name: str) -> Adapter | None:
     """Return the adapter of a framework, if the adapter has been used or registered."""
-    return _loaded.get(name)
+    return _shipped.get(name) or tables.adapters.get(name)
 
 
 def load(name: str) -> Adapter | None:
@@ -85,25 +122,25 @@ def load(name: str) -> Adapter | None:
     FrameworkNotInstalledError, InvalidOptionError
         The adapter cannot be imported, or another adapter has the name.
     """
-    if name in _loaded:
-        return _loaded[name]
+    adapter = loaded(name)
+    if adapter is not None:
+        return adapter
     if name in shipped.TABLE:
-        # `register` is not needed: the classes are in `_names` already, so no cache becomes wrong.
-        return _loaded.setdefault(name, shipped.import_adapter(name))
+        return _shipped.setdefault(name, shipped.import_adapter(name))
     if name in plugins.names():
         register(plugins.load(name))
-    return _loaded.get(name)
+    return tables.adapters.get(name)
 
 
 def is_known(name: str) -> bool:
     """Whether a framework of that name has an adapter, loaded or not."""
     # The order matters: the installed distributions are searched only for a name that is not known.
-    return name in shipped.TABLE or name in _loaded or name in plugins.names()
+    return name in shipped.TABLE or name in tables.adapters or name in plugins.names()
 
 
 def known_names() -> list[str]:
     """Return the names of all frameworks that have an adapter, loaded or not."""
-    return sorted({*shipped.TABLE, *_loaded, *plugins.names()})
+    return sorted({*shipped.TABLE, *tables.adapters, *plugins.names()})
 
 
 def framework_of_class(cls: type) -> str | None:
@@ -127,7 +164,7 @@ def framework_of_class(cls: type) -> str | None:
 def _name_of(cls: type) -> str | None:
     # The nearest base class decides, so a subclass can have an adapter of its own.
     for base in text.bases(cls):
-        name = _names.get(text.full_name(base))
+        name = tables.names.get(text.full_name(base))
         if name and not (name in shipped.TABLE and _is_namesake(base)):
             return name
     return None

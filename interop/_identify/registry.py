@@ -15,6 +15,7 @@ from interop import errors
 from interop._identify import foreign, hints, namespaces, registration, shipped
 from interop._identify.classes import ClassTable
 from interop._identify.operand import Operand, UnwrappedOperand
+from interop._lock import LOCK
 from interop._model import text
 
 if TYPE_CHECKING:
@@ -94,9 +95,13 @@ def adapter_of(cls: type) -> Adapter | None:
     """Return the adapter of a class of arrays, or None for any other class."""
     adapter: Adapter | None = _classes.get(cls, _UNKNOWN)
     if adapter is _UNKNOWN:
+        tables = registration.tables
         name = registration.framework_of_class(cls)
         adapter = adapter_named(name) if name else None
-        _classes.set(cls, adapter)
+        with LOCK:
+            # An answer from before a registration must not fill the cache that it has emptied.
+            if registration.tables is tables:
+                _classes.set(cls, adapter)
     return adapter
 
 
