@@ -196,7 +196,7 @@ class TestResizedStorage:
 
 
 def share(tensor: torch.Tensor) -> None:
-    tensor.share_memory_()
+    tensor.share_memory_()  # type: ignore[no-untyped-call]
 
 
 def share_in_module(tensor: torch.Tensor) -> None:
@@ -207,8 +207,7 @@ def reduce_for_a_queue(tensor: torch.Tensor) -> None:
     """Pickle as a queue of `torch.multiprocessing` does."""
     from multiprocessing.reduction import ForkingPickler
 
-    import torch.multiprocessing.reductions as _  # registers the reducers of tensors
-
+    torch.multiprocessing.reductions.init_reductions()  # type: ignore[no-untyped-call]
     ForkingPickler.dumps(tensor)
 
 
@@ -242,7 +241,8 @@ class TestMovedMemory:
     def test_to_numpy_after_share_memory_keeps_values(
         self, move: Callable[[torch.Tensor], None]
     ) -> None:
-        tensor = torch.arange(1000.0).share_memory_()
+        tensor = torch.arange(1000.0)
+        share(tensor)
         view = interop.to_numpy(tensor)
         move(tensor)
         churn(1000)
