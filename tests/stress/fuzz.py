@@ -2,6 +2,8 @@
 
 import os
 
+import jax
+
 from .fuzzing import groups, lazy, single, transfers
 from .fuzzing.checks import Fuzz
 from .fuzzing.makers import start_devices
@@ -47,8 +49,9 @@ def run(trial: Trial) -> None:
         if turn in CHECKPOINTS:
             # Equal for both modes and for all runs with one seed.
             trial.notes[f"digest of {turn} turns"] = fuzz.digest.hexdigest()
-        if turn % 500 == 0:
+        if turn % 1_000 == 0:
             check_devices()
+            jax.clear_caches()  # a compiled program for each shape
 
 
 def check_devices() -> None:
