@@ -146,7 +146,7 @@ def test_wait_stream_interrupted_anywhere_restores_streams_and_devices() -> None
     from interop.adapter import CUDA, Device, Stream
     torch.cuda.init()
     device = Device(CUDA.kind, 1)
-    earlier, later = Stream(0), Stream(torch.cuda.Stream(1).cuda_stream)
+    earlier, later = (Stream(torch.cuda.Stream(1).cuda_stream) for _ in range(2))
     exporter = registry.find("torch").exporter(torch.empty(4, device="cuda:1"), None)
 
     def state():
@@ -158,6 +158,7 @@ def test_wait_stream_interrupted_anywhere_restores_streams_and_devices() -> None
             adapter = registry.find(name)
             adapter.wait_stream(earlier, later, device)
             adapter.is_capturing(later, device)
+            adapter.synchronize(device)
         exporter.__dlpack__()
 
     report(work, state)

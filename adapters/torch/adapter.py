@@ -107,7 +107,7 @@ class TorchAdapter(DeviceAdapter):
 
     def synchronize(self, device: Device, /) -> None:
         """Synchronise the device."""
-        torch.cuda.synchronize(device.id)
+        cuda.synchronize(device)
 
     def export(self, x: Any, stream: Stream | None, /) -> Any:
         """Return a detached tensor on the host, or an exporter of one that is ready on a device."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -13,7 +12,7 @@ from interop.adapter.scope import scoped
 from interop.adapter.streams import LEGACY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from torch import Tensor
 
@@ -22,7 +21,9 @@ def torch_stream(named: Stream, device: Device) -> Any:
     """Return torch's object for a stream that is given by its handle."""
     if named.handle in (0, LEGACY):
         return torch.cuda.default_stream(device.id)
-    return torch.cuda.ExternalStream(named.handle, device.id)  # type: ignore[no-untyped-call]
+    # Without a device, which torch would make the current one by `torch.cuda.device`.
+    with _current_device(device.id):
+        return torch.cuda.ExternalStream(named.handle)  # type: ignore[no-untyped-call]
 
 
 @scoped
@@ -45,40 +46,33 @@ def using(named: Stream) -> Generator[None, None, None]:
 @scoped
 def _current_stream(stream: Any) -> Generator[None, None, None]:
     """Make a stream and its device the current ones inside the ``with`` block."""
-    make_current = _setter(stream)
-    restore_stream = _setter(torch.cuda.current_stream(stream.device))
-    restore_device = _setter(torch.cuda.current_stream())
+    device = torch._C._cuda_getDevice()
+    number, index, kind = torch._C._cuda_getCurrentStream(stream.device_index)
     try:
-        make_current()
+        torch._C._cuda_setStream(
+            stream_id=stream.stream_id,
+            device_index=stream.device_index,
+            device_type=stream.device_type,
+        )
         yield
     finally:
         try:
-            restore_stream()
+            torch._C._cuda_setStream(stream_id=number, device_index=index, device_type=kind)
         finally:
-            restore_device()
-
-
-def _setter(stream: Any) -> Callable[[], object]:
-    """Return a call in C that makes a stream and its device the current ones."""
-    return partial(
-        torch._C._cuda_setStream,
-        stream_id=stream.stream_id,
-        device_index=stream.device_index,
-        device_type=stream.device_type,
-    )
+            torch._C._cuda_setDevice(device)
 
 
 @scoped
-def _current_device(device: torch.device) -> Generator[None, None, None]:
+def _current_device(index: int) -> Generator[None, None, None]:
     """Make a device the current one inside the ``with`` block."""
     before: list[int] = []
     try:
-        before.extend(map(torch._C._cuda_exchangeDevice, (device.index,)))
+        before.extend(map(torch._C._cuda_exchangeDevice, (index,)))
         yield
     finally:
-        for index in before:
+        for former in before:
             # As torch does: a device that nobody has used yet is not initialised.
-            torch._C._cuda_maybeExchangeDevice(index)
+            torch._C._cuda_maybeExchangeDevice(former)
 
 
 def wait_stream(earlier: Stream, later: Stream, device: Device) -> None:
@@ -89,6 +83,12 @@ def wait_stream(earlier: Stream, later: Stream, device: Device) -> None:
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record(start)
         torch_stream(later, device).wait_event(event)
+
+
+def synchronize(device: Device) -> None:
+    """Wait for all work that is pending on a device."""
+    with _current_device(device.id):
+        torch.cuda.synchronize()
 
 
 def is_capturing(named: Stream, device: Device) -> bool:
@@ -117,7 +117,8 @@ def gate(tensor: Tensor, device: Device) -> Stream:
     own = _gates.get(device.id)
     if own is None:
         # Another thread may do the same, and then both use the stream that was stored first.
-        new = torch.cuda.Stream(device.id)  # type: ignore[no-untyped-call]
+        with _current_device(device.id):
+            new = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         own = _gates.setdefault(device.id, new)
     tensor.record_stream(own)
     return Stream(own.cuda_stream, own)
@@ -147,5 +148,5 @@ class OrderedTensor(OrderedArray):
 
     def __dlpack__(self, **keywords: Any) -> Any:
         """Export with the tensor's device as the current one: torch asks for its current stream."""
-        with _current_device(self._array.device):
+        with _current_device(self._array.device.index):
             return super().__dlpack__(**keywords)

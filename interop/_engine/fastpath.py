@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TABLE: Final[dict[object, dict[type, tuple[type, Any, Any, Any]]]] = {}
 """By target (a name, a module, a class), then by exact class of the array: the native calls."""
 TRACEABLE: Final[dict[object, dict[type, tuple[type, Any, Any, Any]]]] = {}
-"""The entries that `emptied` has removed, for compilers such as `torch.compile`.
+"""The entries that `emptied_for` has removed, for compilers such as `torch.compile`.
 
 They can trace a native call, but not a planned conversion.
 """
