@@ -221,3 +221,24 @@ def test_first_conversion_interrupted_anywhere_leaves_the_next_ones_fast() -> No
     report(work, frames)
     """
     assert run(REPORT, FRAMEWORKS, code) == NOTHING_CHANGED
+
+
+def test_register_interrupted_anywhere_registers_or_does_not() -> None:
+    code = """
+    from interop._identify import registry
+
+    class Adapter(interop.adapter.Adapter):
+        name, array_type = "own", type("Own", (), {})
+
+    interop.register(Adapter())
+    tensor = torch.ones(3)
+
+    def state():
+        own = registry.adapter_named("own")
+        found = registry.adapter_of(Adapter.array_type)
+        interop.to_numpy(tensor)
+        return found is own, fastpath.TABLE["numpy"].keys(), fastpath.TABLE["torch"].keys()
+
+    report(lambda: interop.register(Adapter()), state)
+    """
+    assert run(REPORT, FRAMEWORKS, code) == NOTHING_CHANGED
