@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -64,8 +64,9 @@ def made(adapter: Any, dtype: str) -> Any:
     return adapter.copy(array, CPU, dtype)
 
 
-# Cached, because each plan asks for the dtype, and each trial makes an array.
-@cache
+# Cached, because each plan asks for the dtype, and each trial makes an array. The cache holds the
+# adapter and its module, so it has a bound.
+@lru_cache(maxsize=1024)
 def has_dtype(adapter: Adapter, dtype: str) -> bool:
     """Return whether an array of a dtype keeps the dtype in the namespace."""
     if dtype not in PLAIN_DTYPES:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from interop._engine import events, plan_cache
 from interop._engine.executor import execute
-from interop._identify import registration, registry
+from interop._identify import registration, registry, shipped
 from interop._identify.classes import is_plain_key
 from interop._lock import LOCK
 from interop._model.verb import Verb
@@ -58,6 +58,9 @@ _tracers: Final[list[Adapter]] = []
 """The adapters that `is_traced` asks. A list, because `torch.compile` cannot trace the registry."""
 # The last item is the target as it is named in calls: a text, a module or a class.
 _registered: Final[set[tuple[str, str, object]]] = set()
+# A module or a class may be a target, and a program may make ever new ones. So full tables are
+# emptied, as the plan cache is. The shipped adapters have 25 pairs by name.
+_MAX_PAIRS: Final = 256
 
 
 def is_compiled(adapter: Adapter | None) -> bool:
@@ -95,6 +98,8 @@ def register(source: Adapter, target: Adapter, to: Any, tables: Tables) -> None:
         # A watch that began meanwhile needs an empty table, and other adapters have other calls.
         if events.watches or registration.tables is not tables:
             return
+        if len(_registered) >= _MAX_PAIRS:
+            clear()
         for cls in classes:
             plan_cache.FINGERPRINTS[cls] = cls, source.fingerprint
             if path is not None:
@@ -179,6 +184,8 @@ def emptied_for(watch: object) -> Generator[None, None, None]:
 def _empty() -> None:
     tracers = registry.loaded_adapters()
     with LOCK:
+        if len(TRACEABLE) >= _MAX_PAIRS:
+            TRACEABLE.clear()
         # While another watch is open, the table is empty already.
         for to, row in TABLE.items():
             TRACEABLE.setdefault(to, {}).update(row)
@@ -218,13 +225,15 @@ def share_traced(x: Any, to: Any) -> Any:
 
 def clear() -> None:
     """Empty the table and the plan cache."""
-    # In this order, an interrupt leaves no pair that is slow for ever: a pair that is registered, or
-    # that has a cached plan, has its entry in the table as well.
+    # In this order, an interrupt leaves no pair that is slow for ever: a pair that is registered,
+    # or that has a cached plan, has its entry in the table as well.
     _registered.clear()
     plan_cache.clear()
-    # The rows stay, because the functions that look them up hold them.
-    for row in TABLE.values():
+    for to, row in tuple(TABLE.items()):
         row.clear()
+        # The row of a shipped framework stays, because `to_numpy` and the others hold their rows.
+        if to not in shipped.TABLE:
+            del TABLE[to]
     if compiled_module is not None:
         compiled_module.clear()
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
+from interop._lock import LOCK
 from interop._model import text
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _METHOD: Final = "__array_namespace__"
 """The method that the standard requires of an array."""
 
 _adapters: Final[dict[ModuleType, Adapter]] = {}
+# An adapter holds its module, so weak keys would free nothing. A full table is emptied.
+_MAX_ADAPTERS: Final = 64
 
 
 def find(to: str | ModuleType) -> Adapter | None:
@@ -39,13 +42,17 @@ def find(to: str | ModuleType) -> Adapter | None:
     module = _module(to) if isinstance(to, str) else to
     if module is None or not any(hasattr(module, maker) for maker in _MAKERS):
         return None
-    if module not in _adapters:
+    adapter = _adapters.get(module)
+    if adapter is None:
         adapter = importlib.import_module(_ADAPTER).make_adapter(module)
         if adapter is None:
             return None
-        # Two threads may try one module, and both must use one adapter.
-        _adapters.setdefault(module, adapter)
-    return _adapters[module]
+        with LOCK:
+            if len(_adapters) >= _MAX_ADAPTERS:
+                _adapters.clear()
+            # Two threads may try one module, and both must use one adapter.
+            adapter = _adapters.setdefault(module, adapter)
+    return adapter
 
 
 def of(x: Any) -> ModuleType | None:
