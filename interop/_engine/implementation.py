@@ -74,8 +74,9 @@ def _for_target(to: str) -> Callable[..., Any]:
         # detach=True is the only keyword that has a native call.
         if not keywords or (len(keywords) == 1 and keywords.get("detach") is True):
             try:
-                cls, is_plain, share, share_detached = row[type(x)]
-                if cls is type(x):
+                cls = type(x)
+                known, is_plain, share, share_detached = row[cls]
+                if known is cls:
                     # The entry says that the array is of the target framework already.
                     if is_plain is None:
                         return x
@@ -94,8 +95,9 @@ def _for_any_target(otherwise: Callable[..., Any]) -> Callable[..., Any]:
     def convert(x: Any, to: Any, /, **keywords: Any) -> Any:
         if not keywords or (len(keywords) == 1 and keywords.get("detach") is True):
             try:
-                cls, is_plain, share, share_detached = TABLE[to][type(x)]
-                if cls is type(x):
+                cls = type(x)
+                known, is_plain, share, share_detached = TABLE[to][cls]
+                if known is cls:
                     if is_plain is None:
                         return x
                     if is_plain(x):

@@ -129,6 +129,8 @@ def find(to: Any) -> Adapter:
     ------
     UnknownFrameworkError, FrameworkNotInstalledError
     """
+    if type(to) is str:
+        return adapter_named(to)
     # The class is asked, because the attribute `__class__` of an object may be a property.
     if issubclass(type(to), str):
         return adapter_named(str.__str__(to))

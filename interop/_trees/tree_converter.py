@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop import errors
 from interop._identify import namespaces, registry
-from interop._identify.classes import is_plain_key
 from interop._trees import containers, rebuild
 
 if TYPE_CHECKING:
@@ -118,7 +117,8 @@ class TreeConverter:
                     except Exception:  # noqa: BLE001 - a metaclass may raise anything
                         last = None
                     if last is not type(x):
-                        last, kind = kinds.find(type(x))
+                        last = type(x)
+                        kind = kinds.find(last)
                 if kind is None:
                     out[key] = x
                 elif kind is not _ARRAY:
@@ -176,16 +176,16 @@ class _Kinds(dict[type, tuple[type, Any]]):
     to: Any
 
     def __missing__(self, cls: type) -> tuple[type, Any]:
-        self[cls] = entry = self.find(cls)
+        # The metaclass of all these classes is `type`. Another one may refuse the look-up.
+        if type(cls) is type and cls in rebuild.BUILT_IN:
+            entry = cls, rebuild.BUILT_IN[cls]
+        else:
+            entry = cls, self.find(cls)
+        self[cls] = entry
         return entry
 
-    def find(self, cls: type) -> tuple[type, Any]:
-        """Return the class and the kind of its instances."""
-        if is_plain_key(cls) and cls in rebuild.BUILT_IN:
-            return cls, rebuild.BUILT_IN[cls]
-        return cls, self._find(cls)
-
-    def _find(self, cls: type) -> Any:
+    def find(self, cls: type) -> Any:
+        """Return the kind of the instances of a class that is not built into Python."""
         # The framework decides first: a class of its arrays or scalars is never a container.
         if registry.adapter_of(cls):
             if registry.is_array(cls):
