@@ -136,7 +136,7 @@ def spawn(trial: Trial) -> None:
 # -- asyncio ---------------------------------------------------------------------------------------
 
 
-async def keep_options(readonly: str, chance: random.Random) -> None:
+async def keep_options(readonly: Any, chance: random.Random) -> None:
     """Set options, let other tasks run, and check that the options are still those of this task."""
     for _ in range(10):
         with interop.options(readonly=readonly):
