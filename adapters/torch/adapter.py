@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _unseen: Final = subclass.unseen
 _is_faked: Final = modes.is_faked
 _is_transformed: Final = modes.is_transformed
+_dispatch_mode: Final = modes.dispatch_mode
+_FAKE: Final = modes.FAKE
 
 
 class TorchAdapter(DeviceAdapter):
@@ -267,7 +269,9 @@ class TorchAdapter(DeviceAdapter):
         """Return what `read_facts` reads. Tensors without a cached plan are left out."""
         # `torch._C._dispatch_keys` tells most of this in one call, which takes as long. But it
         # crashes the process if there is no memory for its result.
-        if _is_faked() or not x.is_cpu or _is_transformed(x) or x._is_zerotensor():
+        if not x.is_cpu or _is_transformed(x) or x._is_zerotensor():
+            return None
+        if _dispatch_mode(_FAKE) is not None:  # `is_faked` without a frame
             return None
         try:
             strides = x.stride()

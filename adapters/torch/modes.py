@@ -10,7 +10,7 @@ import torch
 _C: Any = torch._C
 is_transformed: Final = _C._functorch.is_functorch_wrapped_tensor
 """Return whether a tensor is inside `torch.func` (vmap, grad), so that it has no values yet."""
-_dispatch_mode: Final = _C._get_dispatch_mode
+dispatch_mode: Final = _C._get_dispatch_mode
 FAKE: Final = _C._TorchDispatchModeKey.FAKE
 
 
@@ -19,4 +19,4 @@ def is_faked() -> bool:
 
     The mode refuses real tensors, or turns them into tensors without numbers.
     """
-    return _dispatch_mode(FAKE) is not None
+    return dispatch_mode(FAKE) is not None
