@@ -49,7 +49,8 @@ test-asan: .venv/asan ## run the tests of the compiled path under AddressSanitiz
 	cd .venv/asan && PYTHONPATH=$(CURDIR)/.venv/asan PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
 	    INTEROP_REQUIRE=compiled ../bin/pytest -c ../../pyproject.toml --rootdir ../.. -k "not million" $(ARGS) \
-	    ../../tests/test_compiled.py ../../tests/test_references.py ../../tests/test_exit.py ../../tests/traps
+	    ../../tests/test_compiled.py ../../tests/test_compiled_errors.py ../../tests/test_allocations.py \
+	    ../../tests/test_references.py ../../tests/test_exit.py ../../tests/traps
 
 # This environment has no CuPy and no linters, so tests that need them may be skipped.
 test-torch: $(other)/compiled ## run all tests with another torch: make test-torch TORCH=2.15.0
