@@ -55,7 +55,7 @@ def convert(_: random.Random) -> None:
     check(interop.to_torch(SOURCE))
     check(interop.to_numpy(TENSOR))
     check(interop.convert(SOURCE, torch, copy=True))
-    check(interop.to_torch(memoryview(SOURCE)))
+    check(interop.to_torch(memoryview(SOURCE.data)))
 
 
 def plan(chance: random.Random) -> None:
