@@ -225,17 +225,18 @@ def share_traced(x: Any, to: Any) -> Any:
 
 def clear() -> None:
     """Empty the table and the plan cache."""
-    # In this order, an interrupt leaves no pair that is slow for ever: a pair that is registered,
-    # or that has a cached plan, has its entry in the table as well.
-    _registered.clear()
-    plan_cache.clear()
-    for to, row in tuple(TABLE.items()):
-        row.clear()
-        # The row of a shipped framework stays, because `to_numpy` and the others hold their rows.
-        if to not in shipped.TABLE:
-            del TABLE[to]
-    if compiled_module is not None:
-        compiled_module.clear()
+    with LOCK:
+        # In this order, an interrupt leaves no pair that is slow for ever: a pair that is
+        # registered, or that has a cached plan, has its entry in the table as well.
+        _registered.clear()
+        plan_cache.clear()
+        for to, row in tuple(TABLE.items()):
+            row.clear()
+            # The rows of the shipped frameworks stay: `to_numpy` and the others hold them.
+            if to not in shipped.TABLE:
+                del TABLE[to]
+        if compiled_module is not None:
+            compiled_module.clear()
 
 
 registration.on_change.append(clear)
