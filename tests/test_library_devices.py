@@ -88,6 +88,14 @@ def test_policy_counts_a_move_from_a_library_device() -> None:
     assert [record.host_bytes for record in log.records] == [24]
 
 
+def test_host_bytes_of_a_library_device_count_the_dtype_on_the_device() -> None:
+    # Only the host casts, so the dtype on the device travels.
+    down = interop.explain(placed(FIRST, "float64"), "numpy", dtype="float32")
+    up = interop.explain(BASE.astype("float32"), strict, device=FIRST, dtype="float64")
+    assert (down.host_bytes, down.bytes_copied) == (BASE.nbytes, BASE.nbytes // 2)
+    assert (up.host_bytes, up.bytes_copied) == (BASE.nbytes, BASE.nbytes)
+
+
 def test_stream_is_refused_for_a_library_device() -> None:
     for call in (
         lambda s: interop.to_numpy(placed(), stream=s),

@@ -9,7 +9,7 @@ import numpy as np
 
 from interop import errors
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Device, DeviceAdapter, Facts, Stream
-from interop.adapter.dtypes import without_imaginary
+from interop.adapter.dtypes import without_imaginary, without_warnings
 from interop.adapter.streams import LEGACY, PER_THREAD
 
 from . import memory, streams
@@ -200,6 +200,7 @@ class CuPyAdapter(DeviceAdapter):
     def copy(self, x: Any, device: Device, dtype: str, /) -> Any:
         """Return a copy on a device by one download, upload or copy.
 
+        Between the host and a device, the cast is made on the side from which fewer bytes travel.
         An ndarray stands for an array on the host, as the argument and as the result.
         """
         wanted = _DTYPES[dtype]
@@ -207,10 +208,15 @@ class CuPyAdapter(DeviceAdapter):
         x = without_imaginary(x, wanted)
         if device.is_host:
             with x.device:  # the download is ordered by the current stream of that device
-                # The download is the copy, so the cast makes none if the dtype stays.
-                return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
+                if wanted.itemsize <= x.itemsize:
+                    # The download is the copy, so the cast makes none if the dtype stays.
+                    return cupy.asnumpy(x.astype(wanted, copy=False), order="A")
+                downloaded = cupy.asnumpy(x, order="A")
+            return without_warnings(downloaded.astype, wanted)
         target = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
+            if wanted.itemsize < x.itemsize:
+                x = without_warnings(x.astype, wanted)
             with target:
                 # An upload from pinned memory goes on after the call, so wait for it.
                 uploaded = cupy.asarray(x, order="K", blocking=memory.is_pinned(x))

@@ -10,6 +10,8 @@ from interop.adapter import CPU, LIBRARY, Device
 
 if TYPE_CHECKING:
     from interop._model.conversion import Conversion
+    from interop._model.plan import Side
+    from interop.adapter import Facts
 
 
 # A call of torch takes longer than a call of NumPy. Up to this size, the faster copy of torch does
@@ -163,3 +165,34 @@ def _casts_before_travel(conversion: Conversion, meet: Device, dtype: str) -> bo
     if after == before:
         return meet != facts.device  # the source moves the array, and casts in the same step
     return after < before
+
+
+# -- how many bytes ----------------------------------------------------------------------------
+
+
+def size(facts: Facts, dtype: str) -> int:
+    """Return the number of bytes of an array in another dtype."""
+    if dtype == facts.dtype:
+        return facts.nbytes
+    return facts.nbytes // dtypes.itemsize(facts.dtype) * dtypes.itemsize(dtype)
+
+
+def host_bytes(
+    conversion: Conversion, side: Side, start: tuple[Device, str], end: tuple[Device, str]
+) -> int:
+    """Return how many bytes of a step travel between the host and a device.
+
+    `start` and `end` are the device and the dtype before and after the step. A framework casts on
+    the side from which fewer bytes travel, and drops imaginary parts before. Where only a library
+    reaches the device, the host casts.
+    """
+    here, before = start
+    there, after = end
+    if here.is_host == there.is_host:
+        return 0
+    facts = conversion.facts
+    adapter = conversion.target if side == "target" else conversion.source
+    kind = here.kind if there.is_host else there.kind
+    if kind == LIBRARY or kind not in adapter.device_kinds:
+        return size(facts, before if there.is_host else after)
+    return min(size(facts, dtypes.read_by_cast(before, after)), size(facts, after))

@@ -32,7 +32,7 @@ from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
     from interop._model.conversion import Conversion
-    from interop.adapter import Adapter, Facts
+    from interop.adapter import Adapter
 
 
 def make_plan(conversion: Conversion) -> Plan:
@@ -119,7 +119,7 @@ def _plan_within(conversion: Conversion, device: Device) -> Plan:
         # A requested dtype is a native one, so swapped bytes are put in order.
         reason = facts.not_shareable
     if reason:
-        step = _writing_step(facts, device, dtype)
+        step = _writing_step(conversion, device, dtype)
     else:
         step = Step(Verb.KEEP, "source", device, dtype)
     return _finish(conversion, [step], reason)
@@ -136,7 +136,9 @@ def _plan_across(conversion: Conversion, device: Device) -> Plan:
     steps.append(Step(Verb.SHARE, "source", meet, shared))
     if last is not None:
         verb = Verb.COPY if meet == device else Verb.MOVE
-        steps.append(Step(verb, "target", device, dtype, _size(conversion.facts, dtype)))
+        size = choices.size(conversion.facts, dtype)
+        travel = choices.host_bytes(conversion, "target", (meet, shared), (device, dtype))
+        steps.append(Step(verb, "target", device, dtype, size, travel))
     return _finish(conversion, steps, join(first, last))
 
 
@@ -183,18 +185,22 @@ def _source_steps(
         return []
     if not choices.can_write(conversion, meet):
         raise conversion.refusal(errors.UnsupportedArrayError, no_copy(reason, facts))
-    return [_writing_step(facts, meet, dtype)]
+    return [_writing_step(conversion, meet, dtype)]
 
 
-def _writing_step(facts: Facts, device: Device, dtype: str) -> Step:
+def _writing_step(conversion: Conversion, device: Device, dtype: str) -> Step:
     """Return the step of the source framework that writes the array to a device."""
+    facts = conversion.facts
     if facts.device != device:
         verb = Verb.MOVE
     elif facts.needs_read:
         verb = Verb.READ
     else:
         verb = Verb.COPY
-    return Step(verb, "source", device, dtype, _size(facts, dtype))
+    size = choices.size(facts, dtype)
+    here = facts.device, facts.dtype
+    travel = choices.host_bytes(conversion, "source", here, (device, dtype))
+    return Step(verb, "source", device, dtype, size, travel)
 
 
 def _finish(conversion: Conversion, steps: list[Step], reason: str | None) -> Plan:
@@ -225,13 +231,6 @@ def _finish(conversion: Conversion, steps: list[Step], reason: str | None) -> Pl
         reason,
         readonly,
     )
-
-
-def _size(facts: Facts, dtype: str) -> int:
-    """Return the number of bytes of the array in another dtype."""
-    if dtype == facts.dtype:
-        return facts.nbytes
-    return facts.nbytes // dtypes.itemsize(facts.dtype) * dtypes.itemsize(dtype)
 
 
 # -- checks ------------------------------------------------------------------------------------

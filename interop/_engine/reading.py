@@ -92,7 +92,9 @@ def join(stated: Facts, rest: Plan, facts: Facts, verb: Verb = Verb.READ) -> Pla
 
     `stated` describes the object, and `facts` and `rest` are of the array.
     """
-    step = Step(verb, "source", facts.device, facts.dtype, facts.nbytes)
+    # A lazy array travels to this process from wherever it is computed.
+    travel = facts.nbytes if verb is Verb.COMPUTE else 0
+    step = Step(verb, "source", facts.device, facts.dtype, facts.nbytes, travel)
     # The array that was read may stay as it is. The plan then ends with the read.
     following = [s for s in rest.steps if s.verb is not Verb.KEEP]
     reason = str(stated.needs_read)

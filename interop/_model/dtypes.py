@@ -19,6 +19,7 @@ _RANKS: Final = {"bool": 0, "uint": 1, "int": 2, "float": 3, "bfloat": 3, "compl
 _INTEGERS: Final = (_RANKS["uint"], _RANKS["int"])
 _FLOAT: Final = _RANKS["float"]
 _COMPLEX: Final = _RANKS["complex"]
+_PARTS: Final = {"complex64": "float32", "complex128": "float64"}
 _UNSIGNED_FLOAT: Final = "float8_e8m0fnu"
 """A dtype of powers of two, which scale blocks of numbers (OCP Microscaling Formats 1.0, 5.4.1)."""
 
@@ -30,6 +31,17 @@ def itemsize(dtype: str) -> int:
     (2, 1, 16, 1)
     """
     return _SIZES[dtype]
+
+
+def read_by_cast(source: str, target: str) -> str:
+    """Return the dtype of the numbers that a cast reads. A cast to real numbers reads real parts.
+
+    >>> read_by_cast("complex64", "int64"), read_by_cast("complex64", "bool")
+    ('float32', 'complex64')
+    """
+    if source in _PARTS and target not in _PARTS and target != "bool":
+        return _PARTS[source]
+    return source
 
 
 def lost_kind(source: str, target: str) -> str | None:

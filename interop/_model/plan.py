@@ -34,6 +34,9 @@ class Step(NamedTuple):
         The dtype of the array after the step.
     bytes : int
         The number of bytes that the step writes.
+    host_bytes : int
+        The number of bytes that travel between the host and a device. A step that also casts sends
+        the smaller dtype if it can.
     """
 
     verb: Verb
@@ -41,6 +44,7 @@ class Step(NamedTuple):
     device: Device
     dtype: str
     bytes: int = 0
+    host_bytes: int = 0
 
     @property
     def writes(self) -> bool:
@@ -115,14 +119,8 @@ class Plan(NamedTuple):
         The policy of `interop.options` limits this number. All bytes of a computed lazy array
         count, because they travel to this process from wherever they are computed.
         """
-        total = self.later.host_bytes if self.later else 0
-        here = self.source_device
-        for step in self.steps:
-            travels = step.writes and here.is_host != step.device.is_host
-            if travels or step.verb is Verb.COMPUTE:
-                total += step.bytes
-            here = step.device
-        return total
+        later = self.later.host_bytes if self.later else 0
+        return sum(step.host_bytes for step in self.steps) + later
 
     def __str__(self) -> str:
         """Format as text: a headline, and one line for each step."""

@@ -90,9 +90,11 @@ def plan_copy(source: DescribedOperand, target: DescribedOperand) -> Plan:
     verb = Verb.COPY
     if start.device != end.device:
         verb = Verb.MOVE
-    steps = [Step(verb, "target", end.device, end.dtype, size)]
+    travel = size if source.is_host != target.is_host else 0
+    steps = [Step(verb, "target", end.device, end.dtype, size, travel)]
     if source.adapter.lazy:
-        steps.insert(0, Step(Verb.COMPUTE, "source", start.device, start.dtype, start.nbytes))
+        whole = start.nbytes
+        steps.insert(0, Step(Verb.COMPUTE, "source", start.device, start.dtype, whole, whole))
     return Plan(
         start.framework,
         end.framework,

@@ -98,7 +98,8 @@ def _read(source: ExportSource, plan: Plan) -> tuple[Any, Plan]:
         read = source._replace(facts=facts)
         raise read.refusal(errors.UnsupportedArrayError, facts.unsupported)
     x = operand.array
-    steps = [Step(Verb.READ, "source", facts.device, facts.dtype, facts.nbytes)]
+    dtype = facts.dtype
+    steps = [Step(Verb.READ, "source", facts.device, dtype, facts.nbytes, plan.host_bytes)]
     why_copy = (
         facts.not_shareable
         or layout.why_unusual(facts)
@@ -107,8 +108,8 @@ def _read(source: ExportSource, plan: Plan) -> tuple[Any, Plan]:
     # The plan promises new memory, so an object that has memory by now is copied.
     if why_copy or not is_read:
         x = operand.adapter.copy(x, facts.device, facts.dtype)
-        steps.append(steps[0]._replace(verb=Verb.COPY))
-    return x, plan._replace(shape=facts.shape, dtype=facts.dtype, steps=tuple(steps))
+        steps.append(steps[0]._replace(verb=Verb.COPY, host_bytes=0))
+    return x, plan._replace(shape=facts.shape, dtype=dtype, steps=tuple(steps))
 
 
 def _lend_through_framework(

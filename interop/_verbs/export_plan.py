@@ -79,7 +79,8 @@ def plan_export(
     if reason:
         _check_copy(source, device, request, reason)
     nbytes = facts.nbytes if reason else 0
-    step = Step(_verb(facts, device, reason), "source", device, facts.dtype, nbytes)
+    travel = nbytes if facts.device.is_host != device.is_host else 0
+    step = Step(_verb(facts, device, reason), "source", device, facts.dtype, nbytes, travel)
     return Plan(
         source=facts.framework,
         target=_TARGET,

@@ -238,7 +238,8 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
         """Return an independent array on a device of the framework, cast without a warning.
 
         The result is aligned and in native byte order, has no negative strides and no pending lazy
-        operation. A copy to the host is complete on return. A framework without host memory
+        operation. A copy to the host is complete on return. Between the host and a device, the cast
+        is made on the side from which fewer bytes travel. A framework without host memory
         (`device_kinds`) returns an ndarray for a device of the host, and takes an ndarray to
         upload.
         """

@@ -190,19 +190,20 @@ def _breaks_policy(source: Source, target: str, device: str, dtype: str, asked: 
 
 
 def host_bytes(source: Source, target: str, device: str, dtype: str) -> int:
-    """Return the bytes between host and device: those of the smaller dtype that both sides have.
+    """Return the bytes between host and device: those of the smaller dtype that the device has.
 
-    A step that moves and then casts to a larger dtype counts the larger numbers.
+    A cast from complex to real numbers reads the real parts only.
     """
     if (source.device == "cpu") == (device == "cpu"):
         return 0
     before = itemsize(source.dtype)
     after = itemsize(dtype)
-    moves_and_casts = device != "cpu" or source.framework in (target, "foreign")
-    if source.dtype in MISSING[target] or (after > before and moves_and_casts):
+    if device != "cpu" and source.dtype in MISSING[target]:
         return source.values.size * after
-    if source.framework == "cupy" and dtype in MISSING["cupy"]:
+    if device == "cpu" and dtype in MISSING.get(source.framework, ()):
         return source.values.size * before
+    if source.dtype.startswith("complex") and not dtype.startswith(("complex", "bool")):
+        before //= 2
     return source.values.size * min(before, after)
 
 
