@@ -11,6 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import interop
+import simcuda
 from hidden import hide_ml_dtypes
 
 pytestmark = pytest.mark.requires("torch", "ml_dtypes")
@@ -223,17 +224,45 @@ def test_to_torch_copy_true_copies_tensors_of_any_layout(make: Any) -> None:
     assert copied.layout == x.layout
 
 
-@pytest.mark.requires("gpu")
-@pytest.mark.parametrize("make", WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
-def test_to_torch_tensor_without_plain_numbers_is_not_moved(make: Any) -> None:
-    """A plan cannot tell how many bytes would travel, and a policy limits them."""
+MOVABLE: Final[dict[str, Any]] = {
+    "sparse": lambda: torch.eye(4).to_sparse(),
+    "csr": lambda: quiet(torch.eye(4).to_sparse_csr),
+    "csc": lambda: quiet(torch.eye(4).to_sparse_csc),
+    "bsr": lambda: quiet(lambda: torch.eye(4).to_sparse_bsr((2, 2))),
+    "bsc": lambda: quiet(lambda: torch.eye(4).to_sparse_bsc((2, 2))),
+    "nested": lambda: nested(torch.strided),
+    "jagged": lambda: nested(torch.jagged),
+    "lazy": torch.nn.UninitializedParameter,
+}
+"""Tensors without plain numbers that torch moves to another device."""
+
+
+@pytest.mark.requires("simcuda")
+@pytest.mark.parametrize("make", MOVABLE.values(), ids=MOVABLE)
+def test_to_torch_tensor_without_plain_numbers_is_moved_by_torch_and_counted(make: Any) -> None:
     x = make()
-    assert interop.to_torch(x) is x
-    for function in (interop.explain, interop.convert):
-        with pytest.raises(
-            interop.UnsupportedArrayError, match=r"to torch: .*(layout|nested|meta)"
+    plan = interop.explain(x, "torch", device="cuda")
+    with simcuda.counting() as counts:
+        moved = interop.to_torch(x, device="cuda")
+    assert moved.device.type == "cuda"
+    assert type(moved) is type(x)
+    assert moved.layout == x.layout
+    assert plan.host_bytes == counts.copied_bytes["HtoD"]
+    if plan.host_bytes:
+        with (
+            interop.options(host_copy="error"),
+            pytest.raises(interop.HostCopyError, match=f"{plan.host_bytes} bytes"),
         ):
-            function(x, "torch", device="cuda")
+            interop.to_torch(x, device="cuda")
+
+
+@pytest.mark.requires("gpu")
+@pytest.mark.parametrize("name", ["mkldnn", "meta"])
+def test_to_torch_tensor_that_torch_cannot_move_is_refused(name: str) -> None:
+    x = WITHOUT_NUMBERS[name]()
+    assert interop.to_torch(x) is x
+    with pytest.raises(interop.UnsupportedArrayError, match=r"to torch: .*(layout|meta)"):
+        interop.to_torch(x, device="cuda")
 
 
 def test_to_torch_meta_tensor_is_not_moved_to_the_host() -> None:

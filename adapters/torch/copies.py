@@ -48,6 +48,8 @@ def move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
     Between two devices, the cast is made on the side from which fewer bytes travel. torch alone
     always casts on the side of the source.
     """
+    if x.is_mkldnn and not device.is_host:
+        raise BufferError("torch moves a tensor of the layout torch._mkldnn to no device")
     source = aligned(x)
     there = torch_device(source, device)
     if dtype is None or dtype == source.dtype or there == source.device:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -49,7 +49,27 @@ def _without_numbers(x: Tensor, problem: str) -> Facts:
     shapeless = x.is_nested or (type(x) is not Tensor and is_lazy(x))
     shape = () if shapeless else tuple(x.shape)
     dtype = str(x.dtype).removeprefix("torch.")
-    return Facts("torch", shape, dtype, device_of(x), gradient=x.requires_grad, unsupported=problem)
+    return Facts(
+        "torch", shape, dtype, device_of(x), nbytes=_stored_bytes(x),
+        gradient=x.requires_grad, unsupported=problem,
+    )  # fmt: skip
+
+
+def _stored_bytes(x: Any) -> int:
+    """Return the bytes that travel if torch moves a tensor without plain numbers to a device."""
+    if x.layout is torch.sparse_coo:
+        return x._indices().nbytes + x._values().nbytes
+    if x.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return x.crow_indices().nbytes + x.col_indices().nbytes + x.values().nbytes
+    if x.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return x.ccol_indices().nbytes + x.row_indices().nbytes + x.values().nbytes
+    if x.layout is torch.jagged:
+        return x.offsets().nbytes + x.values().nbytes
+    try:
+        return x.untyped_storage().nbytes()
+    # A lazy parameter and a tensor of zeros without memory have no storage.
+    except RuntimeError:
+        return 0
 
 
 def _no_numbers(x: Tensor) -> str | None:

@@ -27,7 +27,7 @@ from interop._model.reasons import (
     protects,
 )
 from interop._model.verb import Verb
-from interop.adapter import LIBRARY, Device
+from interop.adapter import LIBRARY, NOWHERE, Device
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _plan_within(conversion: Conversion, device: Device) -> Plan:
     dtype = facts.dtype
     if conversion.request.dtype:
         dtype = _result_dtype(conversion)
-    if device != facts.device:
-        # Nobody knows how many bytes of such an array would travel, so no policy can be applied.
+    if device != facts.device == NOWHERE:
         check_numbers(conversion)
     reason = (
         facts.needs_read

@@ -39,7 +39,10 @@ class Facts(NamedTuple):
     strides: tuple[int, ...] = ()
     """The distance in bytes between two elements along each axis. Empty if unknown."""
     nbytes: int = 0
-    """The number of elements times the bytes of one element, whatever the strides are."""
+    """The number of elements times the bytes of one element, whatever the strides are.
+
+    For an array without plain numbers: the bytes that travel if the framework moves the array.
+    """
     readonly: bool = False
     """Whether writing to the memory is forbidden."""
     gradient: bool = False

@@ -104,11 +104,9 @@ def promise(  # noqa: C901, PLR0911 - the errors of a conversion, in the order o
 
 
 def _without_numbers(source: Source, target: str, asked: Asked) -> Promise | Error | None:
-    """Return the outcome for an array without plain numbers, which may only stay where it is."""
+    """Return the outcome for an array without plain numbers, which stays or is moved by its framework."""
     if source.framework != target:
         return source.error
-    if asked.device not in (None, source.device):
-        return interop.UnsupportedArrayError
     if asked.dtype or asked.device or asked.copy:
         return None
     return Promise(target, "", "", shares=True, same=True)
