@@ -207,7 +207,7 @@ def test_to_numpy_bfloat16_without_ml_dtypes_is_refused_with_a_working_hint(
     assert interop.to_numpy(x, dtype="float32").tolist() == [[1.0] * 3] * 2
 
 
-WITHOUT_NUMBERS: Final = {
+WITHOUT_NUMBERS: Final[dict[str, Any]] = {
     "sparse": lambda: torch.eye(2).to_sparse(),
     "csr": lambda: quiet(torch.eye(2).to_sparse_csr),
     "nested": lambda: nested(torch.strided),

@@ -14,7 +14,7 @@ from interop.adapter import CPU, CompiledPath, Device, DeviceAdapter, Facts, Fas
 
 from . import alignment, containers, copies, cuda, devices, host, modes, subclass, wire
 from .dtypes import DTYPES, NAMES
-from .facts import read_facts
+from .facts import fingerprint, read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 # A subclass or a mode may redefine each attribute. Facts and memory are read without them.
 _unseen: Final = subclass.unseen
 _is_faked: Final = modes.is_faked
-_is_transformed: Final = modes.is_transformed
-_dispatch_mode: Final = modes.dispatch_mode
-_FAKE: Final = modes.FAKE
 
 
 class TorchAdapter(DeviceAdapter):
@@ -265,19 +262,8 @@ class TorchAdapter(DeviceAdapter):
         """`Tensor` and `Parameter`, which differ only in their use by modules."""
         return Tensor, torch.nn.Parameter
 
-    def fingerprint(self, x: Any, /) -> Any:
-        """Return what `read_facts` reads. Tensors without a cached plan are left out."""
-        # `torch._C._dispatch_keys` tells most of this in one call, which takes as long. But it
-        # crashes the process if there is no memory for its result.
-        if not x.is_cpu or _is_transformed(x) or x._is_zerotensor():
-            return None
-        if _dispatch_mode(_FAKE) is not None:  # `is_faked` without a frame
-            return None
-        try:
-            strides = x.stride()
-            return x.dtype, x.shape, strides, x.requires_grad, x.layout, x.is_conj(), x.is_neg()
-        except RuntimeError:  # nested tensors have no shape, sparse ones no strides
-            return None
+    # Not a method, because each conversion with a cached plan calls the function.
+    fingerprint = staticmethod(fingerprint)
 
     def fast_export_host(self) -> FastPath:
         """Return `Tensor.numpy`, which checks everything except overlapping elements."""

@@ -15,7 +15,7 @@ from . import subclass
 from .alignment import is_misaligned
 from .devices import KINDS, device_of
 from .dtypes import NAMES
-from .modes import is_transformed
+from .modes import FAKE, dispatch_mode, is_transformed
 
 _WRAPPERS: Final = {
     "DTensor": "Use x.full_tensor() to gather it from all processes, "
@@ -42,6 +42,21 @@ def read_facts(x: Tensor) -> Facts:
         "torch", tuple(x.shape), NAMES[x.dtype], device_of(x), strides, x.numel() * size,
         gradient=x.requires_grad, not_shareable=not_shareable,
     )  # fmt: skip
+
+
+def fingerprint(x: Any, /) -> Any:
+    """Return what `read_facts` reads. Tensors without a cached plan are left out."""
+    # `torch._C._dispatch_keys` tells most of this in one call, which takes as long. But it
+    # crashes the process if there is no memory for its result.
+    if not x.is_cpu or is_transformed(x) or x._is_zerotensor():
+        return None
+    if dispatch_mode(FAKE) is not None:  # `is_faked` without a frame
+        return None
+    try:
+        strides = x.stride()
+        return x.dtype, x.shape, strides, x.requires_grad, x.layout, x.is_conj(), x.is_neg()
+    except RuntimeError:  # nested tensors have no shape, sparse ones no strides
+        return None
 
 
 def _without_numbers(x: Tensor, problem: str) -> Facts:
