@@ -55,10 +55,9 @@ def test_host_bytes_of_any_cast_are_the_bytes_that_travel(
             plan = interop.explain(x, target, **keywords)
         except interop.InteropError:
             continue
-        with simcuda.counting() as counts:
-            # A device that casts needs a kernel, which the simulated runtime refuses.
-            with contextlib.suppress(Exception):
-                interop.convert(x, target, **keywords)
+        # A device that casts needs a kernel, which the simulated runtime refuses.
+        with simcuda.counting() as counts, contextlib.suppress(Exception):
+            interop.convert(x, target, **keywords)
         simcuda.reset()
         if counts.copied_bytes:  # a device that casts before a download has copied nothing yet
             travelled = counts.copied_bytes["HtoD"] + counts.copied_bytes["DtoH"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import interop
+from child import run_child
 
 pytestmark = pytest.mark.requires("torch", "cupy", "simcuda")
 
@@ -68,7 +69,32 @@ def test_stream_is_current_in_every_framework_only_inside_the_block(library: str
     assert currents() == before
 
 
-@pytest.mark.parametrize("spec", ["cuda", None, 1.5, -2])
+def test_stream_without_a_gpu_changes_nothing_and_runs_the_block() -> None:
+    code = """
+        import os
+        os.environ.pop("INTEROP_SIMCUDA", None)
+        import cupy, numpy as np, torch
+        import interop
+
+        class Stream:
+            def __cuda_stream__(self):
+                return 0, 4096
+
+        assert not torch.cuda.is_available()
+        for spec in (0, 1, 2, 4096, Stream()):
+            for _ in range(2):
+                with interop.stream(spec):
+                    print(interop.to_torch(np.ones(1)).item())
+    """
+    assert run_child(code).split() == ["1.0"] * 10
+
+
+class NoHandle:
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, -2
+
+
+@pytest.mark.parametrize("spec", ["cuda", None, 1.5, -1, -2, 2**64, NoHandle()])
 def test_stream_invalid_value_is_refused_before_the_block(spec: Any) -> None:
     with pytest.raises(interop.InvalidOptionError, match=r"^stream must be"):
         interop.stream(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import cupy
@@ -65,10 +66,7 @@ class CuPyAdapter(DeviceAdapter):
         if device.kind != CUDA.kind:
             hint = "Convert to numpy or torch for the host."
             return errors.Reason("CuPy holds CUDA memory only", hint)
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError:  # its message is about drivers in every case
-            count = 0
+        count = streams.device_count()
         if not count:
             hint = "Use interop.to_torch or interop.to_numpy."
             return errors.Reason("CuPy needs a CUDA GPU, and there is none here", hint)
@@ -110,10 +108,12 @@ class CuPyAdapter(DeviceAdapter):
         return Stream(stream.ptr, stream)
 
     def using(self, stream: Stream, /) -> Any:
-        """Return a context in which a stream is CuPy's current one.
+        """Return a context in which a stream is CuPy's current one, or nothing without a device.
 
         CuPy does not keep the stream object of another library alive. The caller does.
         """
+        if not streams.device_count():
+            return nullcontext()
         # Both handles name the legacy stream, for which CuPy has an object already.
         if stream.handle in (0, LEGACY):
             return cupy.cuda.Stream.null

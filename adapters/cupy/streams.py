@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from interop.adapter import Device
 
 
+def device_count() -> int:
+    """Return the number of CUDA devices that the runtime finds."""
+    try:
+        return int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError:  # its message is about drivers in every case
+        return 0
+
+
 def order(earlier: Any, later: Any) -> None:
     """Let the current stream of one CuPy device wait for the current stream of another device.
 

@@ -31,6 +31,7 @@ _CHOICES: Final[Mapping[str, tuple[object, ...]]] = {
 _DEVICE: Final = 'a name such as "cpu" or "cuda:1", a framework\'s device object, or a DLPack pair'
 _DTYPE: Final = "a name or a framework's dtype object"
 _PLAIN_DTYPE: Final = f"a dtype of plain numbers ({', '.join(sorted(dtypes.NAMES))})"
+_HANDLES: Final = 2**64
 _STREAM: Final = "an int handle, an object with __cuda_stream__, or -1 for no order"
 _LIMIT: Final = "a number of bytes, or math.inf for no limit"
 
@@ -162,12 +163,14 @@ def parse_stream(spec: Any) -> Stream:
     InvalidOptionError
         The value is neither of the two.
     """
-    if is_integer(spec, UNORDERED):
+    if is_integer(spec, UNORDERED) and int.__lt__(spec, _HANDLES):
         return Stream(int.__int__(spec))
     try:
         if hasattr(spec, "__cuda_stream__"):
-            # The object is kept, because a stream that is deleted cannot be waited for later.
-            return Stream(int(spec.__cuda_stream__()[1]), spec)
+            handle = int(spec.__cuda_stream__()[1])
+            if 0 <= handle < _HANDLES:
+                # The object is kept, because a stream that is deleted cannot be waited for later.
+                return Stream(handle, spec)
     except MemoryError:
         raise
     except Exception as error:  # the class of the object may raise anything

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interop._engine.parse import parse_stream
+from interop._engine.parse import invalid, parse_stream
 from interop._identify import registry
 from interop.adapter.scope import scoped
+from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def stream(s: Any, /) -> AbstractContextManager[None]:
     """Set the current CUDA stream of all imported frameworks inside the ``with`` block.
 
+    A framework that finds no GPU stays as it is.
     Conversions on a device inside the block stay on one stream, so they need no event and no wait.
 
     Parameters
@@ -32,7 +34,10 @@ def stream(s: Any, /) -> AbstractContextManager[None]:
         `s` is not a stream. The call raises this, before the block.
     """
     # Parsed here, because `_using` would raise the error only when the block is entered.
-    return _using(parse_stream(s))
+    current = parse_stream(s)
+    if current.handle == UNORDERED:
+        raise invalid("stream", s, "an int handle or an object with __cuda_stream__")
+    return _using(current)
 
 
 @scoped

@@ -181,7 +181,7 @@ def asked(random: Random) -> object:
 
 HOST: Final[tuple[Call, ...]] = (
     convert, convert, fast, to_jax, explain, tree, together, exported, copied, batched, lazily,
-    watched, decorated, temporary, asked,
+    watched, in_stream, decorated, temporary, asked,
 )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def transferred(random: Random) -> object:
     return src
 
 
-DEVICE: Final[tuple[Call, ...]] = (handed_over, handed_over, transferred, in_stream)
+DEVICE: Final[tuple[Call, ...]] = (handed_over, handed_over, transferred)
 
 
 # -- measurements ----------------------------------------------------------------------------------
