@@ -1,6 +1,6 @@
 """Stacks of several arrays: new memory, no loss of precision, and errors for mismatches."""
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -231,3 +231,19 @@ def test_stack_checks_arguments_before_the_arrays() -> None:
         stack([], "torch", readonly="shared")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="there is no keyword 'dim'"):
         stack([], "torch", dim=1)  # type: ignore[call-overload]
+
+
+@pytest.mark.requires("jax")
+@pytest.mark.parametrize("readonly", ["copy", "share", "error"])
+def test_stack_of_read_only_arrays_is_not_copied_again_for_a_writable_target(
+    readonly: Literal["copy", "share", "error"],
+) -> None:
+    import jax.numpy as jnp
+
+    arrays = [jnp.array(row) for row in VALUES]
+    with interop.watch() as seen:
+        result = stack(arrays, "torch", readonly=readonly)
+    result += 1  # the memory is new, and nobody else's
+    assert result.tolist() == [[2, 3, 4], [5, 6, 7]]
+    assert [x.tolist() for x in arrays] == VALUES
+    assert [record.zero_copy for record in seen.records] == [False, True]

@@ -185,7 +185,11 @@ def _stack_at_source(items: list[Any], axis: int, here: Device, job: _Job) -> An
     stacked = _stack(source, items, axis)
     if stacked is NotImplemented:
         return NotImplemented
-    result = convert_computed(stacked, job.to, job.keywords)
+    keywords = job.keywords
+    if source.immutable:
+        # Nobody else has the new memory, so the result may write to it.
+        keywords = {**keywords, "readonly": "share"}
+    result = convert_computed(stacked, job.to, keywords)
     if result is stacked:
         # No conversion took place, which would have ordered the two streams.
         _let_request_wait(result, job)
