@@ -113,7 +113,6 @@ def test_convert_producer_that_contradicts_its_capsule_is_refused(
         {"shape": lambda: (3,), "dtype": None},
         {"shape": (None,), "dtype": object()},
     ],
-    ids=str,
 )
 def test_convert_producer_with_attributes_of_its_own_kind_is_shared(stated: dict[str, Any]) -> None:
     """Only a tuple of lengths and a dtype of plain numbers can contradict a capsule."""
