@@ -47,7 +47,7 @@ CASES = {
     for functions, makes in (
         ((share, share_detached, share_copy), TENSORS),
         ((adopt, adopt_copy), NDARRAYS),
-        ((adopt,), BEYOND_MEMORY),  # a copy would read that memory
+        ((adopt, adopt_copy), BEYOND_MEMORY),
     )
     for function in functions
     if function is not None

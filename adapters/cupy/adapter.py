@@ -12,6 +12,7 @@ from interop import errors
 from interop.adapter import CUDA, CURRENT, PLAIN_DTYPES, Device, DeviceAdapter, Facts, Stream
 from interop.adapter.dtypes import without_imaginary, without_warnings
 from interop.adapter.streams import LEGACY, PER_THREAD
+from interop.adapter.strides import why_no_memory
 
 from . import memory, streams
 
@@ -51,6 +52,8 @@ class CuPyAdapter(DeviceAdapter):
             "cupy", x.shape, _NAMES.get(x.dtype, str(x.dtype)), self.device_of(x), x.strides,
             x.nbytes, not_shareable=memory.why_not_shareable(x),
         )  # fmt: skip
+        if problem := why_no_memory(x):
+            return facts._replace(unsupported=problem)
         if x.dtype in _NAMES:
             return facts
         reason = f"CuPy's {x.dtype} is not a dtype of plain numbers"

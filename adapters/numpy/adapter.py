@@ -8,6 +8,7 @@ import numpy as np
 
 from interop import errors
 from interop.adapter import CPU, Adapter, Device, Facts
+from interop.adapter.strides import why_no_memory
 
 from .._meanings import lost_by_subclass, lost_mask
 from . import copies, pages
@@ -120,20 +121,23 @@ class NumPyAdapter(Adapter):
         Raises
         ------
         UnsupportedArrayError
-            The plain ndarray would have lost a mask or a unit (decision 0026).
+            The plain ndarray would have lost a mask or a unit (decision 0026), or the strides of
+            the array reach beyond any memory.
         """
+        _check_memory(x)
         if type(x) is np.ndarray or isinstance(x, np.generic):
             return self.copy(x, device, dtype)
         result = copies.copied_by_subclass(x, dtype)
         if result is None:
             result = self.copy(x, device, dtype)
         if type(result) is np.ndarray and (lost := lost_by_subclass(x)):
-            facts = self.describe(x)
-            raise errors.UnsupportedArrayError(lost, attempt="cannot copy {source}", source=facts)
+            raise _cannot_copy(x, lost)
         return result
 
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
         """Return ndarrays stacked along a new axis."""
+        for x in arrays:
+            _check_memory(x)
         return np.stack(arrays, axis=axis)
 
     def view(self, x: Any, index: Any, /) -> NDArray[Any]:
@@ -151,6 +155,22 @@ class NumPyAdapter(Adapter):
     def fingerprint(self, x: Any, /) -> Any:
         """Return the attributes that `read_facts` reads. The flags include the alignment."""
         return x.dtype, x.shape, x.strides, x.flags.num
+
+
+def _check_memory(x: Any) -> None:
+    """Refuse an array whose elements NumPy cannot access. Within NumPy, no plan refuses such one.
+
+    Raises
+    ------
+    UnsupportedArrayError
+    """
+    if problem := why_no_memory(x):
+        raise _cannot_copy(x, problem)
+
+
+def _cannot_copy(x: Any, reason: str) -> errors.UnsupportedArrayError:
+    facts = adapter.describe(x)
+    return errors.UnsupportedArrayError(reason, attempt="cannot copy {source}", source=facts)
 
 
 adapter = NumPyAdapter()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from interop.adapter import CPU, Facts, capsule
-from interop.adapter.strides import FOREIGN_BYTE_ORDER, why_not_whole
+from interop.adapter.strides import FOREIGN_BYTE_ORDER, why_no_memory, why_not_whole
 from interop.errors import Reason
 
 from .._meanings import lost_by_subclass
@@ -28,11 +28,12 @@ def read_facts(x: NDArray[Any]) -> Facts:
     if not dtype.isnative:
         native = dtype.newbyteorder("=")
     name = NAMES.get(native) or extended_name(native)
-    problem: str | None = None
-    if not name:
+    # First, because a hint may quote elements.
+    problem = why_no_memory(x)
+    if not problem and not name:
         problem = Reason(f"NumPy's {dtype} is not a dtype of plain numbers", hints.hint(x))
     # Plain ndarrays are the usual case, and skip the look-up of masks and units.
-    elif type(x) is not np.ndarray:
+    elif not problem and type(x) is not np.ndarray:
         problem = lost_by_subclass(x)
     readonly = not x.flags.writeable
     readonly_reason = None

@@ -314,6 +314,17 @@ static int dlpack_code(int type)
     return -1;
 }
 
+/* Whether no memory has the strides of an array (`interop.adapter.strides`). An access to the elements is a crash. */
+static int is_beyond_memory(PyArrayObject *array)
+{
+    double reach = 0; /* an integer would overflow */
+    for (int i = 0; i < PyArray_NDIM(array); i++) {
+        double step = (double)PyArray_STRIDE(array, i) * (double)(PyArray_DIM(array, i) - 1);
+        reach += step < 0 ? -step : step;
+    }
+    return reach > 0x1p57;
+}
+
 /* Fill in the shape, and the strides in elements. Return false if torch does not support the strides. */
 static int lay_out(Lent *lent, PyArrayObject *array)
 {
@@ -327,7 +338,7 @@ static int lay_out(Lent *lent, PyArrayObject *array)
         lent->strides[i] = odd ? 1 : stride / item; /* an odd stride of an axis of length 1 is never used */
     }
     int dense = PyArray_FLAGS(array) & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS);
-    return dense || !may_overlap(ndim, lent->shape, lent->strides);
+    return dense || !(is_beyond_memory(array) || may_overlap(ndim, lent->shape, lent->strides));
 }
 
 static int is_reversed(PyArrayObject *array)
@@ -386,7 +397,7 @@ static PyObject *lend(PyArrayObject *array)
 /* Return a tensor over a copy that NumPy makes, for sizes at which the planner would do the same. */
 static PyObject *lend_copy(PyArrayObject *array)
 {
-    if (PyArray_NBYTES(array) >= LARGE)
+    if (PyArray_NBYTES(array) >= LARGE || is_beyond_memory(array))
         Py_RETURN_NOTIMPLEMENTED;
     PyObject *copied = PyArray_NewCopy(array, NPY_KEEPORDER);
     PyObject *tensor = copied ? lend((PyArrayObject *)copied) : NULL;

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 from math import prod
-from typing import Final
+from typing import Any, Final
+
+from interop.errors import Reason
 
 FOREIGN_BYTE_ORDER: Final = f"its bytes are not in this machine's order ({sys.byteorder}-endian)"
 """The reason to copy an array whose numbers have another byte order."""
@@ -55,6 +57,21 @@ def why_too_large(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: in
     if lengths <= _MOST_BYTES and high - low <= MOST_ADDRESSABLE:
         return None
     return f"the shape {shape} and the strides {strides} in bytes, beyond any memory"
+
+
+def why_no_memory(x: Any) -> str | None:
+    """Return why no memory has the strides of an array of NumPy or CuPy, or None.
+
+    Functions such as `as_strided` make such arrays, and an access to their elements is a crash.
+    """
+    # An array is not longer than its elements times its longest stride. This bound is enough for
+    # nearly all arrays, and `why_too_large` takes as long as the rest of `Adapter.describe`.
+    if x.size * max(map(abs, x.strides), default=0) <= MOST_ADDRESSABLE:
+        return None
+    reason = why_too_large(x.shape, x.strides, x.itemsize)
+    if reason is None:
+        return None
+    return Reason(f"it has {reason}", "Pass the array that it was made from.")
 
 
 def why_not_whole(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> str | None:
