@@ -19,7 +19,12 @@ from __future__ import annotations
 import importlib._bootstrap as importing
 from threading import RLock, get_ident
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LOCK", "get_ident", "in_child"]
 
 # Reentrant, because a finaliser may run under the lock, and may convert an array.
 LOCK: Final = RLock()
@@ -27,6 +32,8 @@ LOCK: Final = RLock()
 # an adapter may wait for such a lock. This ends the deadlock.
 _PATIENCE: Final = 10.0
 """Seconds that a fork waits at most."""
+in_child: Final[list[Callable[[], object]]] = []
+"""Functions that are called in the child of a fork, where the forking thread is the only one."""
 
 
 def before_fork() -> None:
@@ -56,8 +63,10 @@ def after_fork_in_parent() -> None:
 
 
 def after_fork_in_child() -> None:
-    """Release the lock, or make it free if the fork did not get it in time."""
+    """Release the lock, or make it free if the fork did not get it in time; forget other threads."""
     if LOCK._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
         LOCK.release()
     else:
         LOCK._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001
+    for forget in in_child:
+        forget()

@@ -142,6 +142,42 @@ def test_fork_during_a_registration_gives_the_child_complete_tables() -> None:
     """)
 
 
+def test_fork_while_another_thread_watches_closes_that_watch_in_the_child() -> None:
+    run("""
+        from interop._engine import events, fastpath
+
+        watching, ended = threading.Event(), threading.Event()
+
+        def hold():
+            with interop.watch() as seen:
+                theirs.append(seen)
+                watching.set()
+                ended.wait()
+
+        def check():
+            convert()
+            assert events.watches == [mine]
+            assert (len(mine), len(theirs[0])) == (2, 0)
+
+        def check_alone():
+            convert()
+            assert not events.watches and not len(theirs[0])
+            assert np.ndarray in fastpath.TABLE["torch"]
+
+        theirs = []
+        thread = threading.Thread(target=hold)
+        thread.start()
+        watching.wait()
+        with interop.watch() as mine:
+            assert fork(check)
+        assert fork(check_alone)
+        convert()
+        ended.set()
+        thread.join()
+        assert len(theirs[0]) == 2
+    """)
+
+
 @pytest.mark.parametrize("module", ["interop._api", "interop.adapters.torch.adapter"])
 def test_fork_during_the_first_conversion_waits_for_imports(module: str) -> None:
     run(f"""

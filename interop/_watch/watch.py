@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
+from interop import _lock
 from interop._engine import events, fastpath
 from interop._engine.parse import invalid, is_integer
 from interop._model import caller
@@ -38,6 +39,7 @@ class Watch(Sequence[Record]):
 
     def __init__(self, keep: int | None) -> None:
         self.records: deque[Record] = deque(maxlen=keep)
+        self._thread = 0
 
     def __len__(self) -> int:
         return len(self.records)
@@ -72,6 +74,8 @@ class Watch(Sequence[Record]):
 
 def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
     """Record every conversion inside the ``with`` block, in all threads of the process.
+
+    In the child of a fork, only the watches of the thread that forked stay open.
 
     An array that is returned unchanged counts as a conversion. A conversion that raises an error is
     not recorded. Code that `torch.compile` has compiled is not recorded, because it does not call
@@ -115,6 +119,7 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
 
 @scoped
 def _recording(seen: Watch) -> Generator[Watch, None, None]:
+    seen._thread = _lock.get_ident()
     # Native calls of the fast path notify nobody, so it is empty for the whole block.
     with fastpath.emptied_for(seen):
         yield seen
@@ -155,5 +160,12 @@ def _log(record: Record, frame: FrameType) -> None:
     logger.handle(entry)
 
 
+def _close_in_child() -> None:
+    """Close the watches of other threads, which do not exist in the child of a fork."""
+    thread = _lock.get_ident()
+    events.watches[:] = [seen for seen in events.watches if seen._thread == thread]
+
+
+_lock.in_child.append(_close_in_child)
 # One observer for all watches, so that each conversion finds its caller only once.
 events.observers.append(_record)
