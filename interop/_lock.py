@@ -63,7 +63,7 @@ def after_fork_in_parent() -> None:
 
 
 def after_fork_in_child() -> None:
-    """Release the lock, or make it free if the fork did not get it in time; forget other threads."""
+    """Release the lock, or make it free if the fork did not get it, and forget other threads."""
     if LOCK._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
         LOCK.release()
     else:

@@ -120,6 +120,29 @@ def test_fork_while_another_thread_holds_the_lock_waits_for_it() -> None:
     """)
 
 
+def test_fork_that_does_not_get_the_lock_in_time_gives_the_child_a_free_one() -> None:
+    run("""
+        from interop import _lock
+
+        _lock._PATIENCE = 0.2
+        held, ended = threading.Event(), threading.Event()
+
+        def hold():
+            with _lock.LOCK:
+                held.set()
+                ended.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        assert fork(everything)
+        assert not _lock.LOCK.acquire(blocking=False)  # it is still the other thread's
+        ended.set()
+        thread.join()
+        everything()
+    """)
+
+
 def test_fork_during_a_registration_gives_the_child_complete_tables() -> None:
     run("""
         from interop._identify import registration

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from textwrap import dedent
 from threading import Event
 from types import ModuleType
 from typing import Any, Final
@@ -12,10 +14,12 @@ import pytest
 import torch
 
 import interop
+from child import run_child
 from interop._engine import fastpath, plan_cache
-from interop._identify import namespaces, registration, registry
+from interop._identify import namespaces, plugins, registration, registry
 from interop.adapter import CPU, Adapter, Facts, FastPath
 from registering import registered
+from test_plugin import install
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -254,3 +258,96 @@ def test_namespace_tried_by_two_threads_has_one_adapter(
     fast = namespaces.find(module)
     held.released.set()
     assert slow.result(WAIT) is fast is namespaces.find(module)
+
+
+def test_plugin_loaded_by_two_threads_has_one_adapter(
+    thread: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held()
+
+    def load_slowly(_: str) -> Adapter:
+        adapter = row_adapter(1)  # each load makes an adapter
+        held.pass_through()
+        return adapter
+
+    monkeypatch.setattr(plugins, "names", lambda: {"row"})
+    monkeypatch.setattr(plugins, "load", load_slowly)
+    slow = thread.submit(registration.load, "row")
+    assert held.reached.wait(WAIT)
+    fast = registration.load("row")
+    held.released.set()
+    assert slow.result(WAIT) is fast is registration.load("row")
+
+
+def test_class_that_a_loaded_plugin_does_not_know_is_looked_up_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Other:
+        pass
+
+    loads = []
+
+    def load(name: str) -> Adapter:
+        loads.append(name)
+        return row_adapter(1)
+
+    monkeypatch.setattr(Other, "__module__", "row.others")
+    monkeypatch.setattr(plugins, "names", lambda: {"row"})
+    monkeypatch.setattr(plugins, "load", load)
+    for _ in range(3):
+        assert registry.adapter_of(Other) is None
+    tables = registration.tables
+    assert loads == ["row"]
+    assert registry.adapter_of(Other) is None
+    assert registration.tables is tables
+    assert len(registry._classes) > 0
+
+
+@pytest.mark.parametrize("compiled", ["0", "1"])
+def test_register_inside_the_import_of_an_adapter_converts(
+    compiled: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INTEROP_COMPILED", compiled)
+    (tmp_path / "beads.py").write_text(
+        dedent("""
+        import abacus, interop
+        import numpy as np
+
+        class Beads(abacus.Abacus):
+            pass
+
+        class BeadsAdapter(abacus.AbacusAdapter):
+            name, array_type = "beads", Beads
+
+            def adopt(self, source, stream, /):
+                return Beads(np.from_dlpack(source))
+
+        adapter = BeadsAdapter()
+        interop.register(adapter)
+        # The registration is complete, also before the import that it is a part of.
+        assert interop.to_numpy(Beads(np.arange(3))).tolist() == [0, 1, 2]
+    """)
+    )
+    install(tmp_path, "interop-beads", "beads", "beads:adapter")
+    run_child(
+        """
+        import threading
+        import numpy as np, interop
+
+        made = []
+        def convert():
+            made.append(interop.convert(np.arange(3), "beads"))
+
+        threads = [threading.Thread(target=convert) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        from beads import adapter
+        from interop._identify import registration
+        assert registration.load("beads") is adapter
+        assert [interop.framework_of(x) for x in made] == ["beads"] * 4
+        assert interop.to_numpy(made[0]).tolist() == [0, 1, 2]
+        """,
+        path=tmp_path,
+    )

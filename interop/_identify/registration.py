@@ -58,6 +58,11 @@ def register(adapter: Adapter) -> None:
         The object is not an adapter, its name or its class of arrays is missing, or another adapter
         has the name. Nothing is changed then, nor after any other error.
     """
+    _add(adapter, replaces=True)
+
+
+def _add(adapter: Adapter, *, replaces: bool) -> None:
+    """Make new tables with an adapter. An adapter of the same class is replaced or stays."""
     global tables  # noqa: PLW0603 - one assignment publishes the tables
     if not issubclass(type(cast("object", adapter)), Adapter):
         got = text.short_repr(adapter)
@@ -67,6 +72,8 @@ def register(adapter: Adapter) -> None:
     name = _read(adapter, "name", str)
     class_name = text.full_name(_read(adapter, "array_type", type))
     with LOCK:
+        if name in tables.adapters and not replaces:
+            return
         _check_name_is_free(name, adapter)
         # Before the new tables, so that an error in between leaves everything as it was. Until the
         # lock is released, nobody fills the caches again.
@@ -128,7 +135,8 @@ def load(name: str) -> Adapter | None:
     if name in shipped.TABLE:
         return _shipped.setdefault(name, shipped.import_adapter(name))
     if name in plugins.names():
-        register(plugins.load(name))
+        # Another thread may have loaded the plugin meanwhile, and its adapter may be in use.
+        _add(plugins.load(name), replaces=False)
     return tables.adapters.get(name)
 
 
@@ -156,8 +164,9 @@ def framework_of_class(cls: type) -> str | None:
     modules = map(text.module_name, text.bases(cls))
     packages = {module.partition(".")[0] for module in modules} - {"builtins"}
     if packages:
-        for plugin in packages & plugins.names():
-            register(plugins.load(plugin))
+        # A registration empties all caches, so a plugin is loaded once, whatever the class is.
+        for plugin in (packages & plugins.names()) - tables.adapters.keys():
+            load(plugin)
     return _name_of(cls)
 
 

@@ -39,7 +39,7 @@ class Watch(Sequence[Record]):
 
     def __init__(self, keep: int | None) -> None:
         self.records: deque[Record] = deque(maxlen=keep)
-        self._thread = 0
+        self._thread = _lock.get_ident()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -119,7 +119,6 @@ def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:
 
 @scoped
 def _recording(seen: Watch) -> Generator[Watch, None, None]:
-    seen._thread = _lock.get_ident()
     # Native calls of the fast path notify nobody, so it is empty for the whole block.
     with fastpath.emptied_for(seen):
         yield seen
@@ -162,8 +161,8 @@ def _log(record: Record, frame: FrameType) -> None:
 
 def _close_in_child() -> None:
     """Close the watches of other threads, which do not exist in the child of a fork."""
-    thread = _lock.get_ident()
-    events.watches[:] = [seen for seen in events.watches if seen._thread == thread]
+    me = _lock.get_ident()
+    events.watches[:] = [seen for seen in events.watches if seen._thread == me]  # noqa: SLF001
 
 
 _lock.in_child.append(_close_in_child)
