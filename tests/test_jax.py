@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import foreign
 import interop
 from interop import to_jax
 
@@ -224,6 +225,30 @@ def test_to_jax_64_bit_dtype_is_refused_without_x64(dtype: str, narrow: str) -> 
     x = to_jax(np.ones(3, dtype), dtype=narrow)
     assert str(x.dtype) == narrow
     assert np.array_equal(interop.to_numpy(x), np.ones(3))
+
+
+SPEAKERS = {
+    "ndarray": lambda x: x,
+    "DLPack": foreign.DLPack,
+    "read by __array__": foreign.Array,
+    "torch": interop.to_torch,
+    "array_api_strict": lambda x: interop.convert(x, "array_api_strict"),
+}
+
+
+@pytest.mark.requires("torch", "array_api_strict")
+@pytest.mark.parametrize("dtype", ["float8_e5m2", "float8_e8m0fnu", "bfloat16", "int32"])
+@pytest.mark.parametrize("shift", [0, 8])
+@pytest.mark.parametrize("speak", SPEAKERS.values(), ids=SPEAKERS)
+def test_to_jax_cast_of_a_dtype_that_jax_lacks_is_planned_for_any_source_and_address(
+    speak: Any, shift: int, dtype: str
+) -> None:
+    array = buffer(4, shift=shift, dtype="int64")
+    array[...] = 2
+    x = speak(array)
+    assert not interop.explain(x, "jax", dtype=dtype).zero_copy
+    result = to_jax(x, dtype=dtype)
+    assert (result.tolist(), str(result.dtype)) == ([2, 2, 2, 2], dtype)
 
 
 @pytest.mark.usefixtures("wide")

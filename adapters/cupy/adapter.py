@@ -218,7 +218,7 @@ class CuPyAdapter(DeviceAdapter):
             return without_warnings(downloaded.astype, wanted)
         target = cupy.cuda.Device(device.id)
         if isinstance(x, np.ndarray):
-            if wanted.itemsize < x.itemsize:
+            if wanted.itemsize < x.itemsize or x.dtype not in _NAMES:
                 x = without_warnings(x.astype, wanted)
             with target:
                 # An upload from pinned memory goes on after the call, so wait for it.

@@ -136,14 +136,16 @@ def shared_dtype(
     Raises
     ------
     UnsupportedArrayError
-        The target does not have the dtype of the array, and the source cannot cast.
+        The target does not have the dtype of the array and reads no ndarrays, and the source
+        cannot cast.
     """
     facts = conversion.facts
     if dtype == facts.dtype:
         return dtype
     source_casts = can_write(conversion, meet) and not conversion.source.why_no_dtype(dtype)
     target_lacks = conversion.target.why_no_dtype(facts.dtype)
-    if not source_casts and target_lacks:
+    reads_any = meet.is_host and conversion.target.copies_ndarrays
+    if not source_casts and target_lacks and not reads_any:
         raise conversion.refusal(errors.UnsupportedArrayError, target_lacks)
     if not source_casts:
         return facts.dtype
@@ -183,8 +185,8 @@ def host_bytes(
     """Return how many bytes of a step travel between the host and a device.
 
     `start` and `end` are the device and the dtype before and after the step. A framework casts on
-    the side from which fewer bytes travel, and drops imaginary parts before. Where only a library
-    reaches the device, the host casts.
+    the side from which fewer bytes travel, and drops imaginary parts before. The host casts a dtype
+    that the device lacks, and where only a library reaches the device.
     """
     here, before = start
     there, after = end
@@ -195,4 +197,6 @@ def host_bytes(
     kind = here.kind if there.is_host else there.kind
     if kind == LIBRARY or kind not in adapter.device_kinds:
         return size(facts, before if there.is_host else after)
+    if here.is_host and adapter.why_no_dtype(before):
+        return size(facts, after)
     return min(size(facts, dtypes.read_by_cast(before, after)), size(facts, after))

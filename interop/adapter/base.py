@@ -115,7 +115,7 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
     ndarray_native: ClassVar[bool] = False
     """Whether native arrays are ndarrays, so that `adopt_host` returns the argument."""
     copies_ndarrays: ClassVar[bool] = False
-    """Whether `copy` also takes an ndarray. Memory that cannot be adopted is then copied here."""
+    """Whether `copy` also takes an ndarray of any dtype, and so copies what cannot be adopted."""
     lazy: ClassVar[bool] = False
     """Whether arrays are computed later. True only for `interop.adapter.lazy.LazyAdapter`."""
     immutable: ClassVar[bool] = False

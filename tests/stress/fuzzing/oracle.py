@@ -85,9 +85,6 @@ def promise(  # noqa: C901, PLR0911 - the errors of a conversion, in the order o
         return interop.GradientError
     if stranded:  # nobody can be asked to download it
         return interop.UnsupportedArrayError
-    if not within and source.dtype in MISSING[target] and _cannot_cast(source, dtype):
-        # Neither side has both dtypes, but JAX may read an ndarray of a dtype that it lacks.
-        return None if target == "jax" else interop.UnsupportedArrayError
     changes = device != source.device or dtype != source.dtype
     copies = changes or bool(asked.copy) or (not within and _must_copy(source, target))
     if not copies and not within and source.readonly and target not in HONOURS_READONLY:
@@ -155,14 +152,6 @@ def loses_kind(start: str, end: str) -> bool:
 def _kind(dtype: str) -> int:
     name = dtype.partition("_")[0].rstrip("0123456789")
     return _KINDS.index("float" if name == "bfloat" else name)
-
-
-def _cannot_cast(source: Source, dtype: str) -> bool:
-    if source.framework == "foreign":
-        return source.device != "cpu" or (source.read and dtype in SMALL)
-    if source.framework == "array_api_strict":
-        return True
-    return dtype in MISSING[source.framework]
 
 
 def _must_copy(source: Source, target: str) -> bool:
