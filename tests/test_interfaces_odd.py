@@ -1,5 +1,6 @@
 """Malformed array interfaces on the host are refused with the reason, and read no other memory."""
 
+import ctypes
 import gc
 import importlib
 from collections.abc import Callable
@@ -213,3 +214,25 @@ def test_open_interrupts_and_memory_errors_of_a_property_are_raised(
 
     with pytest.raises(error):
         interop.to_numpy(type("Interrupted", (), {protocol: property(interrupt)})())
+
+
+def test_convert_array_struct_with_a_null_pointer_is_refused() -> None:
+    """NumPy allocates memory for such a struct, and gives numbers of no meaning."""
+
+    class Struct:
+        def __init__(self, address: int | None, *shape: int) -> None:
+            self.__array_struct__ = np.ones(shape).__array_struct__
+            point = ctypes.pythonapi.PyCapsule_GetPointer
+            point.restype, point.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_void_p]
+            # Two integers, a character, two integers, and two pointers come first.
+            data = point(self.__array_struct__, None) + 24 + 2 * ctypes.sizeof(ctypes.c_void_p)
+            ctypes.c_void_p.from_address(data).value = address
+
+    array = np.arange(3.0)
+    assert interop.to_numpy(Struct(array.ctypes.data, 3)).tolist() == [0, 1, 2]
+    assert interop.to_numpy(Struct(None, 0, 3)).shape == (0, 3)
+    for call in (interop.to_numpy, interop.to_torch, lambda x: interop.explain(x, "torch")):
+        with pytest.raises(interop.UnsupportedArrayError) as caught:
+            call(Struct(None, 2, 3))
+        wanted = "BufferError: its __array_struct__ has the shape (2, 3) and a null pointer"
+        assert wanted in str(caught.value)

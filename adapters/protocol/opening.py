@@ -100,4 +100,8 @@ def _open_buffer(x: Any) -> NDArray[Any] | None:
 def _open_struct(x: Any) -> NDArray[Any] | None:
     if get(x, "__array_struct__") is None:
         return None
-    return np.asarray(x)
+    array = np.asarray(x)
+    # NumPy takes a null pointer for a request to allocate memory, and gives numbers of no meaning.
+    if array.flags.owndata and array.size:
+        raise BufferError(f"its __array_struct__ has the shape {array.shape} and a null pointer")
+    return array
