@@ -1,8 +1,11 @@
 """What interop remembers has a bound, or keeps nothing alive."""
 
 import gc
+import mmap
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 from weakref import ref
@@ -84,6 +87,32 @@ def decorated_function() -> Any:
     return function
 
 
+def decorated_method() -> Any:
+    class Owner:
+        @interop.implemented_in("torch")
+        def method(self, x: Any) -> Any:
+            return x
+
+    Owner().method(np.arange(3))
+    return Owner
+
+
+def decorated_function_with_namespace() -> Any:
+    def function(x: Any, *, xp: Any = None) -> Any:
+        return xp.asarray(x)
+
+    interop.implemented_in("array_api")(function)(np.arange(3))
+    return function
+
+
+def class_with_dtype() -> Any:
+    cls = type("Spec", (), {"dtype": np.dtype("float32")})
+    assert interop.to_numpy(np.arange(3), dtype=cls()).dtype == "float32"
+    with suppress(interop.InteropError):
+        interop.to_numpy(np.arange(3), dtype=cls)
+    return cls
+
+
 TEMPORARY: Final[list[Callable[[], Any]]] = [
     framework_by_name,
     namespace,
@@ -92,6 +121,9 @@ TEMPORARY: Final[list[Callable[[], Any]]] = [
     container_class,
     producer_class,
     decorated_function,
+    decorated_method,
+    decorated_function_with_namespace,
+    class_with_dtype,
 ]
 
 
@@ -101,6 +133,54 @@ def test_convert_with_temporary_objects_keeps_few_of_them(make: Callable[[], Any
     alive = [ref(make()) for _ in range(count)]
     gc.collect()
     assert sum(one() is not None for one in alive) <= min(ALIVE, count // 2)
+
+
+def options_block(number: int) -> None:
+    with interop.options(max_host_bytes=number, readonly="share"):
+        interop.to_numpy(torch.ones(2), dtype="float64")
+
+
+def unknown_name(number: int) -> None:
+    with suppress(interop.UnknownFrameworkError):
+        interop.convert(np.arange(3), f"framework{number}")
+    with suppress(interop.UnknownFrameworkError):
+        interop.implemented_in(f"framework{number}")
+
+
+def wrong_keywords(number: int) -> None:
+    x = np.arange(3)
+    with suppress(interop.InteropError):
+        interop.to_torch(x, device=f"cuda:{number + 99}")
+    with suppress(interop.InteropError):
+        interop.to_torch(x, dtype=f"float{number + 65}")
+
+
+@pytest.mark.parametrize("call", [options_block, unknown_name, wrong_keywords])
+def test_calls_with_ever_new_values_keep_few_objects(call: Callable[[int], None]) -> None:
+    def count(numbers: range) -> int:
+        for number in numbers:
+            call(number)
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = count(range(10))
+    # A plan has about ten objects, and the cache of plans is emptied when it is full.
+    assert count(range(10, MANY)) - before < 15 * plan_cache._MAX_PLANS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the size of the process from /proc")
+def test_convert_to_20000_modules_keeps_the_memory_of_few() -> None:
+    def used(count: int) -> tuple[int, int]:
+        for _ in range(count):
+            framework_by_name()
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * mmap.PAGESIZE, len(gc.get_objects())
+
+    size, objects = used(1000)
+    new_size, new_objects = used(19_000)
+    assert new_size - size < 5e6  # it was 20 MB
+    assert new_objects - objects < 10 * ALIVE
 
 
 def test_convert_with_ever_new_plans_caches_a_bounded_number() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ import torch
 from torch.nn.utils import rnn
 
 import interop
+from interop.adapter import Adapter
+from registering import registered
 
 pytestmark = pytest.mark.requires("torch")
 
@@ -180,3 +182,27 @@ def test_convert_tree_user_named_tuple_with_an_indices_field_is_cast() -> None:
 
     result = interop.convert_tree(Mine(np.ones(2), np.arange(2)), "torch", dtype="float32")
     assert result.indices.dtype == torch.float32
+
+
+# fields of an adapter's own containers
+
+
+def test_convert_tree_fields_with_other_fixed_values_of_one_name_differ() -> None:
+    class Row:
+        pass
+
+    class Pair(NamedTuple):
+        first: Any
+        second: Any
+        third: Any
+
+    class RowAdapter(Adapter):
+        name, array_type = __name__.partition(".")[0], Row
+
+        def fixed_keywords(self, _: type, /) -> Any:
+            return {"first": {"dtype": "int16"}, "second": {"dtype": "int32"}}
+
+    x = np.arange(3)
+    with registered(RowAdapter()):
+        pair = interop.convert_tree(Pair(x, x, x), "numpy", dtype="float32", casting="unsafe")
+    assert [a.dtype.name for a in pair] == ["int16", "int32", "float32"]

@@ -71,7 +71,7 @@ class TreeConverter:
         self._kinds.to = to
         self._results: dict[int, Any] = {}
         self._path: list[str] = []  # from the leaf to the root
-        self._by_fixed: dict[tuple[str, ...], TreeConverter] = {}
+        self._by_fixed: dict[tuple[tuple[str, Any], ...], TreeConverter] = {}
 
     def convert(
         self, out: Any, pairs: Pairs, format_key: Callable[[Any], str], prefix: str = ""
@@ -140,7 +140,7 @@ class TreeConverter:
         """
         if not fixed or self._treat_field is None:
             return self
-        key = tuple(sorted(fixed))
+        key = tuple(sorted(fixed.items()))  # no two names are equal, so no values are compared
         if key not in self._by_fixed:
             treatment = self._treat_field(fixed)
             other = TreeConverter(self._to, treatment, always_rebuild=self.always_rebuild)
