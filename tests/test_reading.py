@@ -269,3 +269,25 @@ def test_convert_dataset_to_dask_can_be_pickled() -> None:
 
     lazy = interop.convert(Variable(np.arange(4.0), "float64"), "dask", chunks=2)
     assert pickle.loads(pickle.dumps(lazy)).compute().tolist() == [0, 1, 2, 3]  # noqa: S301 - our own bytes
+
+
+@pytest.mark.requires("dask")
+@pytest.mark.parametrize("dtype", [None, "float32", "int8"])
+@pytest.mark.parametrize("kind", ["read", "lazy", "lazy in blocks"])
+@TO
+def test_copy_false_of_an_object_that_is_read_raises_the_same_error_as_explain(
+    to: str, kind: str, dtype: str | None
+) -> None:
+    import dask.array
+
+    chunks = 1 if kind == "lazy in blocks" else 3
+    x: Any = dask.array.from_array(np.array(SCALED), chunks=chunks)
+    if kind == "read":
+        x = foreign.Array(np.array(SCALED))
+    keywords: dict[str, Any] = {"copy": False, "dtype": dtype, "compute": True}
+    expected = interop.UnsupportedArrayError if dtype == "int8" else interop.CopyRequiredError
+    with pytest.raises(expected) as planned:
+        interop.explain(x, to, **keywords)
+    with pytest.raises(expected) as converted:
+        interop.convert(x, to, **keywords)
+    assert str(planned.value) == str(converted.value)

@@ -225,16 +225,17 @@ def _check_blocks(conversion: LazyConversion) -> None:
 def _plan_computed(conversion: LazyConversion) -> Plan:
     """Plan for a lazy array that is computed now."""
     whole = conversion.whole
-    reading.check_copy(whole)
     request = whole.request
+    block = conversion.block._replace(request=request_after_computing(conversion))
+    rest = planner.make_plan(block)
+    # This comes after the errors of the device and the dtype, as for any other array.
+    reading.check_copy(whole)
     # The facts of an array of unknown shape have 0 bytes, and every policy would allow that.
     limits = request.host_copy == "error" or request.max_host_bytes < math.inf
     if limits and not is_known(whole.facts):
         reason = f"its shape {whole.facts.shape} is not known, and the policy asks for its size"
         hint = "Call its compute_chunk_sizes() first."
         raise whole.refusal(errors.HostCopyError, reason, hint)
-    block = conversion.block._replace(request=request_after_computing(conversion))
-    rest = planner.make_plan(block)
     plan = reading.join(whole.facts, rest, block.facts, Verb.COMPUTE)
     # The rest was planned without a policy, because the computed bytes must be in the sum.
     policy.check(plan, request)
@@ -252,11 +253,12 @@ def request_after_computing(conversion: LazyConversion) -> Request:
     """Return the request that remains after the computation.
 
     The policy has been checked for the whole. An array that is put together from several blocks is
-    already independent, so ``copy`` remains only for a single block.
+    already independent, so ``copy`` remains only for a single block. ``copy=False`` forbids the
+    computation itself, and does not remain.
     """
     lazy = cast("LazyAdapter", conversion.whole.source)
     request = conversion.block.request
     copy = request.copy
-    if lazy.blocks(conversion.origin) > 1:
+    if copy is False or lazy.blocks(conversion.origin) > 1:
         copy = None
     return request._replace(copy=copy, host_copy="allow", max_host_bytes=math.inf)

@@ -60,7 +60,8 @@ def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
     if not is_read_first(conversion.source, conversion.facts):
         return planner.make_plan(conversion)
     request = request_after_reading(conversion.request)
-    if not strict:
+    # With `copy=False` nothing will be read, so both plans are made of the stated dtype.
+    if not strict and conversion.request.copy is not False:
         request = request._replace(casting="unsafe")
     expected = conversion._replace(
         facts=conversion.facts._replace(needs_read=None), request=request

@@ -43,7 +43,7 @@ def from_dask(fuzz: Fuzz) -> None:
         assert interop.framework_of(result) == "dask"
         result = fuzz.attempt(lambda: interop.convert(result, target, compute=True))
     elif isinstance(expected, type):
-        expect_error(fuzz, result, source, expected)
+        expect_error(fuzz, result, expected)
         return
     if isinstance(expected, Promise) and not expected.needs_kernel:
         assert not isinstance(result, interop.InteropError), repr(result)

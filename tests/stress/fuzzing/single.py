@@ -103,8 +103,8 @@ def compare(fuzz: Fuzz, source: Source, expected: Any, call: Any, explain: Any) 
         agree(fuzz, plan, call)
         return
     if not isinstance(expected, Promise):
-        expect_error(fuzz, plan, source, expected)
-        expect_error(fuzz, fuzz.attempt(call), source, expected)
+        expect_error(fuzz, plan, expected)
+        expect_error(fuzz, fuzz.attempt(call), expected)
         return
     check_plan(plan, source, expected)
     if expected.needs_kernel:
@@ -149,7 +149,7 @@ def wrong_keyword(fuzz: Fuzz) -> None:
     verb = choose_verb(fuzz, source, target)
     fuzz.say(f"{verb.__name__}(x, {target!r}, {keywords})")
     outcome = fuzz.attempt(lambda: verb(source.x, target, target, **keywords))
-    expect_error(fuzz, outcome, source, interop.InvalidOptionError)
+    expect_error(fuzz, outcome, interop.InvalidOptionError)
     assert name in str(outcome), outcome
     keywords = {fuzz.random.choice(kw.UNKNOWN): None}
     try:
@@ -167,7 +167,7 @@ def wrong_target(fuzz: Fuzz) -> None:
     target: Any = fuzz.random.choice(("nupmy", "", "pytorch.tensor", 3, None, int, object()))
     fuzz.say(f"convert(x, {target!r})")
     outcome = fuzz.attempt(lambda: interop.convert(source.x, target))
-    expect_error(fuzz, outcome, source, interop.UnknownFrameworkError)
+    expect_error(fuzz, outcome, interop.UnknownFrameworkError)
 
 
 def like_reference(fuzz: Fuzz) -> None:

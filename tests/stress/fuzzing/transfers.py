@@ -63,7 +63,7 @@ def copyto(fuzz: Fuzz) -> None:
     outcome = fuzz.attempt(lambda: interop.copyto(dst, source.x, **call))
     check_unchanged(source)
     if expected:
-        expect_error(fuzz, outcome, source, expected)
+        expect_error(fuzz, outcome, expected)
         assert data_of(root) == data_of(before), "a refused source was written"
         return
     assert outcome is None, repr(outcome)
@@ -111,7 +111,7 @@ def export(fuzz: Fuzz) -> None:
         outcome = fuzz.attempt(lambda: consumer(interop.export(source.x)))
     check_unchanged(source)
     if source.error or (source.gradient and not detach):
-        expect_error(fuzz, outcome, source, source.error or interop.GradientError)
+        expect_error(fuzz, outcome, source.error or interop.GradientError)
         return
     assert not isinstance(outcome, interop.InteropError), repr(outcome)
     state = state_of(outcome)
@@ -154,7 +154,7 @@ def decorated(fuzz: Fuzz) -> None:
     expected = promise(source, framework, Asked(detach=detach))
     if not isinstance(expected, Promise):
         assert expected is not None
-        expect_error(fuzz, outcome, source, expected)
+        expect_error(fuzz, outcome, expected)
         return
     assert not isinstance(outcome, interop.InteropError), repr(outcome)
     copied, number, inner = outcome
@@ -229,4 +229,4 @@ def wrong_batches(fuzz: Fuzz) -> None:
     )
     fuzz.say(f"batches(x, 'numpy', {wrong})")
     outcome = fuzz.attempt(lambda: interop.batches(source.x, "numpy", **wrong))
-    expect_error(fuzz, outcome, source, interop.InvalidOptionError)
+    expect_error(fuzz, outcome, interop.InvalidOptionError)
