@@ -4,7 +4,7 @@ import os
 
 import jax
 
-from .fuzzing import groups, lazy, single, transfers
+from .fuzzing import groups, lazy, single, transfers, trees
 from .fuzzing.checks import Fuzz
 from .fuzzing.makers import start_devices
 from .trial import Trial
@@ -17,7 +17,7 @@ TURNS = (
     single.like_reference,
     single.wrong_keyword,
     single.wrong_target,
-    groups.convert_tree,
+    trees.convert_tree,
     groups.unify,
     groups.stack,
     groups.batches,

@@ -6,7 +6,8 @@
 - `oracle.py`: what the documentation promises for one conversion
 - `results.py`: checks a result, read through the API of its own framework
 - `keywords.py`: random targets and keywords, and keywords that are wrong
-- `calls.py`, `groups.py`, `transfers.py`: one function per public function of interop
+- `single.py`, `groups.py`, `trees.py`, `lazy.py`, `transfers.py`: one function per public function
+  of interop
 
 Nothing here asks interop what is right: `oracle.py` is written from the documentation.
 """
