@@ -1,5 +1,8 @@
 """DLPack producers with inconsistent answers, and consumers that cast."""
 
+import gc
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -162,3 +165,30 @@ def test_to_numpy_method_without_a_signature_is_asked_with_a_version_first(cls: 
     assert array.tolist() == [0, 1, 2]
     # Only a capsule with a version says that the memory may be written to.
     assert array.flags.writeable == (cls is New)
+
+
+@pytest.mark.parametrize(
+    "call", [interop.to_numpy, interop.to_torch, lambda x: interop.explain(x, "torch")]
+)
+def test_producer_that_keeps_its_error_is_freed_with_its_array(call: Callable[[Any], Any]) -> None:
+    """The second protocol opens an array that keeps the producer, and the error names the frames."""
+
+    class Keeper:
+        def __init__(self) -> None:
+            self.array = np.arange(3.0)
+            self.__array_interface__ = self.array.__array_interface__
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 1, 0
+
+        def __dlpack__(self, **_: Any) -> Any:
+            self.error = RuntimeError("not now")
+            raise self.error
+
+    producer = Keeper()
+    seen = weakref.ref(producer)
+    result = call(producer)
+    assert str(producer.error) == "not now"
+    del producer, result
+    gc.collect()
+    assert seen() is None

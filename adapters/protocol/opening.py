@@ -34,7 +34,13 @@ def open(x: Any) -> NDArray[Any] | Closed | None:  # noqa: A001 - callers write 
         return None
     failures: dict[str, Exception] = {}
     try:
-        return _open_by_first(x, failures)
+        opened = _open_by_first(x, failures)
+        # A producer may keep its error, whose traceback keeps the frames of all callers, and those
+        # keep the array. The array keeps the producer, and the garbage collector does not look
+        # into arrays.
+        for failure in failures.values():
+            failure.__traceback__ = None
+        return opened
     finally:
         # The tracebacks refer to frames, and those refer to this dict: a cycle that keeps memory.
         failures.clear()
