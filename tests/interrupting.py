@@ -1,4 +1,10 @@
-"""Raise KeyboardInterrupt at one chosen point of the package, as a signal would."""
+"""Raise KeyboardInterrupt at one chosen point of the package, nearly as a signal would.
+
+The points have numbers, so a test can take samples of them, and can choose the files. The exception
+comes from a trace function, also at a few places where CPython runs no signal handler, for example
+between a context manager and its ``with`` block. `copyto` and the release of a lease survive that.
+Context managers cannot, and are interrupted by real signals (`signals`).
+"""
 
 import dis
 import sys

@@ -1,4 +1,8 @@
-"""Real signals at every place where CPython can run a signal handler."""
+"""Real signals at every place where CPython can run a signal handler.
+
+They need a process of their own, and all places of a call are tried. `interrupting` raises at
+chosen points instead, and is not exact enough for context managers.
+"""
 
 import signal
 import sys
