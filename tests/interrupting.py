@@ -69,7 +69,9 @@ class Interrupter:
         def step(frame: FrameType, event: str, arg: Any) -> Any:  # noqa: ARG001
             nonlocal is_point
             if event == "opcode":
-                if is_point:
+                # Instructions that end an `except` block have no line. An exception there, which no
+                # signal raises, would leave the handled exception set in the thread.
+                if is_point and frame.f_lineno is not None:
                     self._pass(frame)
                 is_point = code[frame.f_lasti] in SIGNAL_POINTS
             return step

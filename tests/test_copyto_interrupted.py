@@ -50,7 +50,8 @@ def iterated(x: Any) -> Iterator[Any]:
 def lazy(x: Any) -> Any:
     import dask.array as da
 
-    return da.from_array(x, chunks=(3, 4))
+    chunks: Any = (3, 4)
+    return da.from_array(x, chunks=chunks)
 
 
 class Dataset:

@@ -178,12 +178,12 @@ def test_convert_error_of_an_adapter_passes(method: str, kind: type[BaseExceptio
 
 @pytest.mark.parametrize("kind", [*PASSING, *REFUSALS])
 def test_to_numpy_error_of_a_task_of_a_lazy_array_passes(kind: type[BaseException]) -> None:
-    import dask
     import dask.array as da
+    from dask import config
 
     error = kind("from the task")
     lazy: Any = da.map_blocks(raising(error), da.ones(2, chunks=1), dtype="f8", meta=np.ones(0))
-    with dask.config.set(scheduler="synchronous"), pytest.raises(kind) as caught:
+    with config.set(scheduler="synchronous"), pytest.raises(kind) as caught:
         interop.to_numpy(lazy)
     assert caught.value is error
 

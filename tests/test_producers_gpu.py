@@ -160,7 +160,7 @@ class Unsigned(DLPack):
     """A producer written in C: nobody can ask for the keywords of its `__dlpack__`."""
 
     @property
-    def __dlpack__(self) -> Any:
+    def __dlpack__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return Method(self._array)
 
 

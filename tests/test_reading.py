@@ -280,7 +280,7 @@ def test_copy_false_of_an_object_that_is_read_raises_the_same_error_as_explain(
 ) -> None:
     import dask.array
 
-    chunks = 1 if kind == "lazy in blocks" else 3
+    chunks: Any = 1 if kind == "lazy in blocks" else 3
     x: Any = dask.array.from_array(np.array(SCALED), chunks=chunks)
     if kind == "read":
         x = foreign.Array(np.array(SCALED))

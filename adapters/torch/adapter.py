@@ -263,7 +263,7 @@ class TorchAdapter(DeviceAdapter):
         return Tensor, torch.nn.Parameter
 
     # Not a method, because each conversion with a cached plan calls the function.
-    fingerprint = staticmethod(fingerprint)
+    fingerprint = staticmethod(fingerprint)  # pyright: ignore[reportAssignmentType]
 
     def fast_export_host(self) -> FastPath:
         """Return `Tensor.numpy`, which checks everything except overlapping elements."""

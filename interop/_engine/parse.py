@@ -208,7 +208,7 @@ def is_integer(value: Any, least: int) -> bool:
 
 def invalid(
     name: str,
-    value: object,
+    value: Any,
     wanted: str,
     choices: Iterable[object] = (),
     hint: str | None = None,

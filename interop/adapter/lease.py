@@ -63,7 +63,7 @@ class _Release(NamedTuple):
     used_on: Stream
     back_to: Stream
     lender: Adapter
-    prompt: weakref.ref[Lease]
+    prompt: weakref.ref[Any]
     """The reference whose callback releases the memory at the end of the lease."""
 
     def is_done(self) -> bool:
@@ -99,9 +99,9 @@ class _Release(NamedTuple):
         return True
 
 
-_lent: Final[dict[weakref.ref[Lease], _Release]] = {}
+_lent: Final[dict[weakref.ref[Any], _Release]] = {}
 """All memory that is lent, or has come back and waits for its release."""
-_ended: Final[set[weakref.ref[Lease]]] = set()
+_ended: Final[set[weakref.ref[Any]]] = set()
 """The leases that have ended."""
 
 
@@ -126,7 +126,7 @@ def waiting(lender: Adapter) -> int:
     return sum(end in ends and release.lender is lender for end, release in [*_lent.items()])
 
 
-def _release_now(_: weakref.ref[Lease], *, is_finalizing: Any = sys.is_finalizing) -> None:
+def _release_now(_: weakref.ref[Any], *, is_finalizing: Any = sys.is_finalizing) -> None:
     """Release memory at the end of a lease, except at interpreter exit, when CUDA may be gone.
 
     At exit, Python may have cleared the names of this module, so the function is a default value.

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def fork(work: Callable[[], None]) -> None:
         work()
         code = 0
     except BaseException:  # noqa: BLE001 - a child must not return to the loop of its parent
-        sys.excepthook(*sys.exc_info())
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -89,7 +89,9 @@ def use(verb: Any, random: Random, producer: Producer, said: list[str]) -> str:
 
 def convert(random: Random, x: Producer, said: list[str]) -> None:
     to = random.choice(TARGETS)
-    keywords = {key: random.choice(values) for key, values in random.sample(KEYWORDS, 2)}
+    keywords: dict[str, Any] = {
+        key: random.choice(values) for key, values in random.sample(KEYWORDS, 2)
+    }
     said.append(f"to {to} with {keywords}")
     plan = refusal = None
     try:

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from time import perf_counter
 from traceback import format_exception
 from typing import Any
@@ -20,7 +21,7 @@ from interop.adapter.lease import release_pending, waiting
 from .trial import Trial
 
 try:
-    import cupy
+    cupy: Any = import_module("cupy")
 except ImportError:
     cupy = None
 

@@ -197,7 +197,8 @@ def jax_array(random: Random) -> Source:
 def dask_array(random: Random) -> Source:
     dtype = random.choice(PLAIN)
     values = contiguous_values(random, dtype)
-    x = dask.array.from_array(values.copy(), chunks=random.choice((1, 2, -1)))
+    chunks: Any = random.choice((1, 2, -1))
+    x = dask.array.from_array(values.copy(), chunks=chunks)
     return Source(x, values, dtype, "dask", read=True, lazy=True, kind="dask")
 
 
