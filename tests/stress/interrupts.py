@@ -20,11 +20,15 @@ from interop.adapter.lease import release_pending, waiting
 
 from .trial import Trial
 
-try:
-    cupy: Any = import_module("cupy")
-except ImportError:
-    cupy = None
 
+def find_cupy() -> Any:
+    try:
+        return import_module("cupy")
+    except ImportError:
+        return None
+
+
+cupy = find_cupy()
 Work = Callable[[], object]
 GPU = cupy is not None and torch.cuda.is_available()
 ARRAY, TENSOR = np.ones(3), torch.ones(3)

@@ -161,7 +161,12 @@ class TestLegacyProducers:
 
         looks = []
         signature = inspect.signature
-        monkeypatch.setattr(inspect, "signature", lambda f: looks.append(f) or signature(f))
+
+        def look(function: Any) -> inspect.Signature:
+            looks.append(function)
+            return signature(function)
+
+        monkeypatch.setattr(inspect, "signature", look)
         for _ in range(2):
             interop.to_numpy(Source(np.ones(3)))
             assert len(looks) == 1
