@@ -28,7 +28,7 @@ def find_cupy() -> Any:
         return None
 
 
-cupy = find_cupy()
+cupy: Any = find_cupy()
 Work = Callable[[], object]
 GPU = cupy is not None and torch.cuda.is_available()
 ARRAY, TENSOR = np.ones(3), torch.ones(3)
