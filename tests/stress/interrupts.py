@@ -30,7 +30,7 @@ def find_cupy() -> Any:
 
 cupy: Any = find_cupy()
 Work = Callable[[], object]
-GPU = cupy is not None and torch.cuda.is_available()
+GPU = bool(cupy) and torch.cuda.is_available()
 ARRAY, TENSOR = np.ones(3), torch.ones(3)
 OUT = np.empty(300, "f4")
 TREE = {"a": ARRAY, "b": [TENSOR, 1]}
