@@ -156,6 +156,54 @@ def test_array_interface_inside_its_buffer_is_converted(
         assert interop.to_torch(x).tolist() == values
 
 
+ADDRESSES: Final = (None, 0, 1, -8, 2**63 + 7, 2**64 - 2, 2**64 + 5, 2**200)
+"""No array without elements is read at its address."""
+
+
+def interface_without_elements(address: int | None) -> dict[str, Any]:
+    return {"shape": (0, 3), "typestr": "<f4", "data": (address, False), "version": 3}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float16"}], ids=str)
+def test_array_interface_without_elements_converts_with_any_address(
+    address: int | None, keywords: dict[str, Any]
+) -> None:
+    x = Lender(**interface_without_elements(address))
+    for to in ("numpy", "torch", "jax", "dask", "array_api_strict"):
+        if to != "array_api_strict" or "dtype" not in keywords:
+            assert interop.convert(x, to, **keywords).shape == (0, 3)
+    for name, verb in VERBS.items():
+        if not name.startswith("copyto"):
+            verb(x)
+    interop.copyto(np.zeros((0, 3), "float32"), x)
+    interop.copyto(x, np.zeros((0, 3), "float32"))
+
+
+@pytest.mark.requires("torch", "cupy", "gpu")
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("protocol", ["__array_interface__", "__cuda_array_interface__"])
+@pytest.mark.parametrize("to", ["cupy", "torch"])
+def test_interface_without_elements_converts_to_a_device_with_any_address(
+    to: str, protocol: str, address: int | None
+) -> None:
+    interface = interface_without_elements(address)
+    x = type("Producer", (), {protocol: interface})()
+    for keywords in ({}, {"copy": True}, {"dtype": "float64"}):
+        result = interop.convert(x, to, device="cuda:0", **keywords)
+        assert (result.shape, str(interop.device_of(result))) == ((0, 3), "cuda:0")
+
+
+@pytest.mark.requires("torch", "cupy", "gpu")
+def test_ndarray_without_elements_at_a_high_address_converts_to_cupy() -> None:
+    x: Any = np.asarray(Lender(**interface_without_elements(2**64 - 2)))
+    assert x.ctypes.data == 2**64 - 2
+    for array in (x, memoryview(x)):
+        result = interop.to_cupy(array)
+        assert (result.shape, result.dtype) == ((0, 3), "float32")
+        assert interop.to_cupy(array, dtype="float64").shape == (0, 3)
+
+
 def test_array_interface_without_data_lends_the_buffer_of_the_object() -> None:
     """The buffer of an object is opened before its interface, so this is asked directly."""
     readers = importlib.import_module("interop.adapters.protocol.readers")

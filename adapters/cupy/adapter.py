@@ -221,6 +221,8 @@ class CuPyAdapter(DeviceAdapter):
             if wanted.itemsize < x.itemsize or x.dtype not in _NAMES:
                 x = without_warnings(x.astype, wanted)
             with target:
+                if not x.size:
+                    return cupy.empty(x.shape, wanted)  # CuPy refuses a high address
                 # An upload from pinned memory goes on after the call, so wait for it.
                 uploaded = cupy.asarray(x, order="K", blocking=memory.is_pinned(x))
                 return uploaded.astype(wanted, copy=False)

@@ -60,7 +60,7 @@ def check(interface: Any, name: str) -> Checked:
     strides = _strides(entries, shape, dtype.itemsize, name)
     if reason := why_too_large(shape, strides, dtype.itemsize):
         raise _malformed(name, f"has {reason}")
-    address, readonly = _check_data(entries, name)
+    address, readonly = _check_data(entries, shape, name)
     checked = Checked(shape, dtype, strides, address, readonly, entries)
     if address is not None:
         _check_address(checked, name)
@@ -153,7 +153,9 @@ def _strides(
     return strides
 
 
-def _check_data(entries: dict[str, Any], name: str) -> tuple[int | None, bool]:
+def _check_data(
+    entries: dict[str, Any], shape: tuple[int, ...], name: str
+) -> tuple[int | None, bool]:
     """Return the address and the read-only flag. The address of a buffer is None."""
     if name == HOST and not isinstance(entries.get("data"), tuple):
         return None, False
@@ -164,6 +166,9 @@ def _check_data(entries: dict[str, Any], name: str) -> tuple[int | None, bool]:
     address, readonly = data
     # Some libraries state no address for an array without elements.
     address = 0 if address is None else _integer(address, name, "address")
+    # Others state any number, and frameworks raise an OverflowError for a high one.
+    if 0 in shape:
+        address = 0
     entries["data"] = (address, bool(readonly))
     return address, bool(readonly)
 
