@@ -39,7 +39,7 @@ def _counts(kind: dict[str, Any] | None) -> str:
     lines = [f"{count:,} {name}" for name, count in kind["counts"].items()]
     if not kind["held"]:
         lines.append("**failed**")
-    return "<br>".join([*lines, f"in {kind['seconds']:,} s"])
+    return "<br>".join([*lines, f"in {kind['seconds']:,} s, seed {kind['seed']}"])
 
 
 def summary_of(name: str) -> str:
@@ -51,4 +51,4 @@ def summary_of(name: str) -> str:
 def _run(mode: str, result: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     simulated = ", simulated CUDA" if result["simulated CUDA"] else ""
-    return f"- {MODES[mode]}: seed {result['seed']}, {versions}{simulated}"
+    return f"- {MODES[mode]}: {versions}{simulated}"

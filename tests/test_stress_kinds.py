@@ -93,7 +93,17 @@ def test_stress_failed_kind_sets_the_exit_status_and_is_in_the_json(folder: Path
         "self_fails": False,
         "self_holds": True,
     }
-    assert f"seed {mode['seed']}" in done.stdout
+    assert f"seed {mode['kinds']['self_holds']['seed']}" in done.stdout
+
+
+def test_stress_json_keeps_the_kinds_that_did_not_run(folder: Path) -> None:
+    path = folder / "counts.json"
+    for only in ("self_holds,self_fails", "self_holds"):
+        stress("--only", only, "--json", str(path), folder=folder)
+    (mode,) = json.loads(path.read_text(encoding="utf-8")).values()
+    assert list(mode["kinds"]) == ["self_fails", "self_holds"]
+    seeds = {kind["seed"] for kind in mode["kinds"].values()}
+    assert len(seeds) == 2
 
 
 def test_stress_unknown_kind_lists_the_kinds(folder: Path) -> None:
@@ -103,21 +113,21 @@ def test_stress_unknown_kind_lists_the_kinds(folder: Path) -> None:
 
 
 def test_page_reliability_has_a_row_per_kind_and_a_column_per_mode() -> None:
-    kinds = {
-        "fuzz": {"seconds": 60, "held": True, "counts": {"calls": 1200, "refusals": 3}, "notes": {}}
-    }
-    run = {"seed": 7, "seconds": 60, "simulated CUDA": True, "versions": {"numpy": "2.4"}}
+    counts = {"calls": 1200, "refusals": 3}
+    kinds = {"fuzz": {"seed": 7, "seconds": 60, "held": True, "counts": counts, "notes": {}}}
+    run = {"simulated CUDA": True, "versions": {"numpy": "2.4"}}
     broken = {"fuzz": kinds["fuzz"] | {"held": False}}
     page = pages.load("_reliability")
     lines = page.render({"compiled": run | {"kinds": kinds}, "pure": run | {"kinds": broken}})
     ran = "1,200 calls<br>3 refusals<br>"
+    end = "in 60 s, seed 7"
     assert lines.splitlines() == [
         "| kind | what it does | compiled | pure Python |",
         "| --- | --- | --- | --- |",
-        f"| `fuzz` | {page.summary_of('fuzz')} | {ran}in 60 s | {ran}**failed**<br>in 60 s |",
+        f"| `fuzz` | {page.summary_of('fuzz')} | {ran}{end} | {ran}**failed**<br>{end} |",
         "",
-        "- compiled: seed 7, numpy 2.4, simulated CUDA",
-        "- pure Python: seed 7, numpy 2.4, simulated CUDA",
+        "- compiled: numpy 2.4, simulated CUDA",
+        "- pure Python: numpy 2.4, simulated CUDA",
     ]
 
 

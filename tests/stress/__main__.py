@@ -42,14 +42,13 @@ def choose(kinds: list[Kind], only: str) -> list[Kind]:
 
 
 def report(outcomes: list[Outcome], seed: int) -> dict[str, Any]:
-    """Return the results of a run for JSON: versions, seed, and counts per kind."""
+    """Return the results of a run for JSON: versions, and seed and counts per kind."""
     return {
-        "seed": seed,
-        "seconds": round(sum(outcome.seconds for outcome in outcomes)),
         "simulated CUDA": bool(os.environ.get("INTEROP_SIMCUDA")),
         "versions": {"python": sys.version.split()[0]} | _versions(),
         "kinds": {
             outcome.kind: {
+                "seed": seed,
                 "seconds": round(outcome.seconds),
                 "held": not outcome.failure,
                 "counts": outcome.counts,
@@ -71,10 +70,12 @@ def _versions() -> dict[str, str]:
 
 
 def save(path: Path, outcomes: list[Outcome], seed: int) -> None:
-    """Write the results of this mode to a file, and keep the results of the other mode."""
+    """Write the results to a file. Results of the other mode and of kinds that did not run stay."""
     mode = "compiled" if any(outcome.compiled for outcome in outcomes) else "pure"
     modes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    earlier = modes.get(mode, {}).get("kinds", {})
     modes[mode] = report(outcomes, seed)
+    modes[mode]["kinds"] = dict(sorted({**earlier, **modes[mode]["kinds"]}.items()))
     path.write_text(json.dumps(modes, indent=1) + "\n", encoding="utf-8")
 
 
