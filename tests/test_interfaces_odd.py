@@ -180,6 +180,14 @@ def test_array_interface_without_elements_converts_with_any_address(
     interop.copyto(x, np.zeros((0, 3), "float32"))
 
 
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_array_interface_without_elements_stays_read_only(address: int | None) -> None:
+    x = Lender(**{**interface_without_elements(address), "data": (address, True)})
+    assert not interop.to_numpy(x, readonly="share").flags.writeable
+    with pytest.raises(interop.CopyRequiredError):
+        interop.to_torch(x, readonly="error")
+
+
 @pytest.mark.requires("torch", "cupy", "gpu")
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("protocol", ["__array_interface__", "__cuda_array_interface__"])
@@ -250,6 +258,34 @@ def test_array_interface_keeps_its_object_alive() -> None:
 def test_array_interface_with_a_mask_is_refused(mask: Any) -> None:
     with pytest.raises(interop.UnsupportedArrayError, match="it is masked, and the mask"):
         interop.to_numpy(Lender(mask=mask))
+
+
+def with_mask_from_the_second_read(interface: dict[str, Any]) -> property:
+    reads: list[Any] = []
+
+    def read(_: Any) -> Any:
+        reads.append(interface)
+        return interface if len(reads) == 1 else {**interface, "mask": np.ones((2, 3), bool)}
+
+    return property(read)
+
+
+def test_array_interface_with_a_mask_from_the_second_read_is_refused() -> None:
+    interface = {**MEMORY.__array_interface__, "data": MEMORY.tobytes()}
+    x = type("Producer", (), {"__array_interface__": with_mask_from_the_second_read(interface)})()
+    with pytest.raises(interop.UnsupportedArrayError, match="has a mask, and had none before"):
+        interop.to_torch(x)
+
+
+@pytest.mark.requires("torch", "cupy", "gpu")
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+def test_cuda_array_interface_with_a_mask_from_the_second_read_is_refused(to: str) -> None:
+    interface = interop.to_cupy(MEMORY).__cuda_array_interface__
+    x = type(
+        "Producer", (), {"__cuda_array_interface__": with_mask_from_the_second_read(interface)}
+    )()
+    with pytest.raises(interop.UnsupportedArrayError, match="has changed since the plan was made"):
+        interop.convert(x, to)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])

@@ -89,7 +89,7 @@ def _check_again(x: Any, planned: Checked, device: Device) -> Checked:
 
 def _why_unsupported(checked: Checked, facts: Facts) -> str | None:
     """Return why a CUDA Array Interface does not describe an array of plain numbers, or None."""
-    if checked.entries.get("mask") is not None:
+    if checked.is_masked:
         return Reason("it is masked, and the mask would be lost", "Fill it first.")
     if facts.unsupported:
         return Reason(facts.unsupported, "Convert it to numbers with its own library first.")

@@ -19,6 +19,8 @@ HOST: Final = "__array_interface__"
 CUDA: Final = "__cuda_array_interface__"
 _NEWEST_CUDA: Final = 3
 _ADDRESSES: Final = 2**64
+_NOWHERE: Final = 64
+"""An address on the host for no elements. For 0, NumPy allocates memory, which is writable."""
 
 
 class Checked(NamedTuple):
@@ -35,9 +37,14 @@ class Checked(NamedTuple):
     """The interface for a consumer. Only the interface and this dict hold the data."""
 
     @property
+    def is_masked(self) -> bool:
+        """Whether some elements are marked as missing."""
+        return self.entries.get("mask") is not None
+
+    @property
     def layout(self) -> tuple[Any, ...]:
         """The values that a plan depends on."""
-        return self.shape, self.dtype, self.strides, self.readonly
+        return self.shape, self.dtype, self.strides, self.readonly, self.is_masked
 
 
 def check(interface: Any, name: str) -> Checked:
@@ -168,7 +175,7 @@ def _check_data(
     address = 0 if address is None else _integer(address, name, "address")
     # Others state any number, and frameworks raise an OverflowError for a high one.
     if 0 in shape:
-        address = 0
+        address = _NOWHERE if name == HOST else 0
     entries["data"] = (address, bool(readonly))
     return address, bool(readonly)
 

@@ -131,7 +131,7 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
     if interface is None:
         return None
     checked = interfaces.check(interface, interfaces.HOST)
-    if checked.entries.get("mask") is not None:  # NumPy would ignore the mask
+    if checked.is_masked:  # NumPy would ignore the mask
         return _close_masked(x, checked)
     if checked.dtype.kind in _NO_NUMBERS:
         return Closed(x, stated_facts(x, checked.shape, checked.dtype, CPU))
@@ -149,6 +149,8 @@ def open_interface(x: Any) -> NDArray[Any] | Closed | None:
 
     def read() -> NDArray[Any]:
         again = interfaces.check(x.__array_interface__, interfaces.HOST)
+        if again.is_masked:
+            raise BufferError(f"its {interfaces.HOST} has a mask, and had none before")
         interfaces.check_buffer(again, x)
         return np.asarray(_HeldInterface(again.entries))
 
