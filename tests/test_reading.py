@@ -291,3 +291,16 @@ def test_copy_false_of_an_object_that_is_read_raises_the_same_error_as_explain(
     with pytest.raises(expected) as converted:
         interop.convert(x, to, **keywords)
     assert str(planned.value) == str(converted.value)
+
+
+@pytest.mark.requires("torch", "gpu")
+@pytest.mark.parametrize(
+    "policy", [{"host_copy": "error"}, {"host_copy": "warn"}, {"max_host_bytes": 0}]
+)
+def test_copy_false_of_an_object_that_is_read_is_refused_before_the_policy(
+    policy: dict[str, Any],
+) -> None:
+    x = foreign.Array(np.array(SCALED))
+    for function in (interop.explain, interop.convert):
+        with interop.options(**policy), pytest.raises(interop.CopyRequiredError):
+            function(x, "torch", copy=False, device="cuda")

@@ -7,6 +7,7 @@ reads the object, describes the resulting array, and plans again from these fact
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 from interop import errors
@@ -60,8 +61,10 @@ def plan_with_read(conversion: Conversion, *, strict: bool = True) -> Plan:
     if not is_read_first(conversion.source, conversion.facts):
         return planner.make_plan(conversion)
     request = request_after_reading(conversion.request)
-    # With `copy=False` nothing will be read, so both plans are made of the stated dtype.
-    if not strict and conversion.request.copy is not False:
+    if conversion.request.copy is False:
+        # Nothing will be read, so both plans are made of the stated dtype, and no policy applies.
+        request = request._replace(host_copy="allow", max_host_bytes=math.inf)
+    elif not strict:
         request = request._replace(casting="unsafe")
     expected = conversion._replace(
         facts=conversion.facts._replace(needs_read=None), request=request
