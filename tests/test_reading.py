@@ -302,5 +302,9 @@ def test_copy_false_of_an_object_that_is_read_is_refused_before_the_policy(
 ) -> None:
     x = foreign.Array(np.array(SCALED))
     for function in (interop.explain, interop.convert):
-        with interop.options(**policy), pytest.raises(interop.CopyRequiredError):
+        with (
+            interop.options(**policy),
+            pytest.raises(interop.CopyRequiredError, match="Leave copy=False out") as caught,
+        ):
             function(x, "torch", copy=False, device="cuda")
+        assert type(caught.value) is interop.CopyRequiredError  # a HostCopyError is one, too
