@@ -167,6 +167,10 @@ def check_numbers(x: Producer, result: Any, said: list[str]) -> None:
         found = interop.to_numpy(result)
     values = x._memory.values
     assert GUARD not in found, "a number from outside the memory"
+    # A smaller shape with an offset describes other bytes of the same buffer.
+    offset = any("more than the buffer" in name for name in said)
+    if offset and found.shape != values.shape:
+        return
     assert set(found.ravel().tolist()) <= set(values.ravel().tolist()), found
     changes = any("second" in name for name in said)
     if found.shape == values.shape and not changes:
