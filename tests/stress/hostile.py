@@ -30,14 +30,17 @@ def run(trial: Trial) -> None:
     alive: list[Any] = []
     while trial.running():
         random = Random(f"{trial.seed}/{turn}")  # noqa: S311
-        said: list[str] = []
+        said = [f"turn {turn}"]
         try:
             alive += play(trial, random, said)
         except BaseException as error:
-            error.add_note(f"seed {trial.seed}, turn {turn}: " + "; ".join(said))
+            error.add_note(f"seed {trial.seed}: " + "; ".join(said))
             raise
         turn += 1
         if turn % 500 == 0:
+            # The collector does not look into arrays. So what only garbage reaches through an array
+            # is freed by the second collection.
+            gc.collect()
             gc.collect()
             kept = [how for ref, how in alive if ref() is not None]
             assert not kept, f"memory is kept: {kept}"
