@@ -202,6 +202,33 @@ def test_interface_without_elements_converts_to_a_device_with_any_address(
         assert (result.shape, str(interop.device_of(result))) == ((0, 3), "cuda:0")
 
 
+UNUSED_STRIDES: Final = (-(2**70), -5, 0, 3, 2**40, 2**63 - 1, 2**70)
+"""Strides of an axis of length 1, which nobody uses."""
+
+
+@pytest.mark.parametrize("stride", UNUSED_STRIDES)
+def test_array_interface_with_any_stride_of_an_axis_of_length_1_is_shared(stride: int) -> None:
+    address = MEMORY.ctypes.data
+    entries = {"shape": (1, 3), "typestr": "<f4", "strides": (stride, 4), "version": 3}
+    x = Lender(**entries, data=(address, False))
+    for to in ("numpy", "torch", "dask"):
+        result = interop.convert(x, to)
+        assert interop.to_numpy(result).tolist() == [[0, 1, 2]]
+    assert interop.shares_memory(interop.to_numpy(x), MEMORY)
+
+
+@pytest.mark.requires("torch", "cupy", "gpu")
+@pytest.mark.parametrize("stride", UNUSED_STRIDES)
+@pytest.mark.parametrize("to", ["torch", "cupy"])
+def test_cuda_array_interface_with_any_stride_of_an_axis_of_length_1_is_shared(
+    to: str, stride: int
+) -> None:
+    memory = interop.to_cupy(MEMORY, device="cuda:0")
+    entries = {**memory.__cuda_array_interface__, "shape": (1, 3), "strides": (stride, 4)}
+    x = type("Producer", (), {"__cuda_array_interface__": entries})()
+    assert interop.to_numpy(interop.convert(x, to)).tolist() == [[0, 1, 2]]
+
+
 @pytest.mark.requires("torch", "cupy", "gpu")
 def test_ndarray_without_elements_at_a_high_address_converts_to_cupy() -> None:
     x: Any = np.asarray(Lender(**interface_without_elements(2**64 - 2)))

@@ -154,9 +154,15 @@ def _strides(
     """Return the strides in bytes. No strides mean row-major order."""
     if entries.get("strides") is None:
         return contiguous_strides(shape, itemsize)
-    strides = entries["strides"] = _integers(entries["strides"], name, "strides")
+    strides = _integers(entries["strides"], name, "strides")
     if len(strides) != len(shape):
         raise _malformed(name, f"has the strides {strides} for the shape {shape}")
+    # Strides that nobody uses may be any number, and frameworks raise an OverflowError for a large
+    # one.
+    if 0 in shape:
+        strides = contiguous_strides(shape, itemsize)
+    strides = tuple(s if n > 1 else itemsize for s, n in zip(strides, shape, strict=True))
+    entries["strides"] = strides
     return strides
 
 

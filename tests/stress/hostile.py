@@ -102,15 +102,17 @@ def convert(random: Random, x: Producer, said: list[str]) -> None:
     except interop.InteropError as error:
         refusal = error
     changes = any("second" in name for name in said) or bool(x._raised)
+    # The shape of an object that has to be read is known after the reading only.
+    is_read = plan is not None and any(step.verb in ("read", "move") for step in plan.steps)
+    is_open = plan is None or changes or is_read
     try:
         result = interop.convert(x, to, **keywords)
     except interop.InteropError:
-        # What has to be read is known after the reading only.
-        is_read = plan is not None and any(step.verb in ("read", "move") for step in plan.steps)
-        assert plan is None or changes or is_read, f"explain promised:\n{plan}"
+        assert is_open, f"explain promised:\n{plan}"
         raise
     assert refusal is None or changes, f"explain refused: {refusal}"
-    assert plan is None or changes or tuple(result.shape) == plan.shape
+    if plan is not None and not is_open:
+        assert tuple(result.shape) == plan.shape, f"explain promised:\n{plan}"
     check_numbers(x, result, said)
 
 
