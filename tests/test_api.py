@@ -153,10 +153,11 @@ def test_convert_subclass_within_one_framework_keeps_the_class(copy: bool | None
 
 
 def test_to_numpy_with_a_target_raises_type_error() -> None:
+    function: Any = interop.to_numpy
     with pytest.raises(
         TypeError, match=r"to_numpy\(\) takes 1 positional argument but 2 were given"
     ):
-        interop.to_numpy(np.ones(3), "numpy")  # type: ignore[call-arg]
+        function(np.ones(3), "numpy")
 
 
 def test_share_plain_of_an_array_that_is_not_plain_raises() -> None:

@@ -197,7 +197,8 @@ def test_interface_without_elements_converts_to_a_device_with_any_address(
 ) -> None:
     interface = interface_without_elements(address)
     x = type("Producer", (), {protocol: interface})()
-    for keywords in ({}, {"copy": True}, {"dtype": "float64"}):
+    choices: list[dict[str, Any]] = [{}, {"copy": True}, {"dtype": "float64"}]
+    for keywords in choices:
         result = interop.convert(x, to, device="cuda:0", **keywords)
         assert (result.shape, str(interop.device_of(result))) == ((0, 3), "cuda:0")
 
