@@ -1,5 +1,6 @@
 """Objects of no known framework that lend an array's memory by exactly one protocol each."""
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -23,6 +24,24 @@ class OldDLPack(DLPack):
 
     def __dlpack__(self, stream: object = None) -> Any:  # type: ignore[override]  # old signature
         return self._array.__dlpack__(stream=stream)
+
+
+def altering(change: Callable[[Any], None], base: type[Any] = DLPack) -> type[Any]:
+    """Return a class of DLPack producers that change each capsule before they lend it."""
+
+    class Producer(base):  # type: ignore[misc]
+        def __dlpack__(self, **keywords: Any) -> Any:
+            lent = super().__dlpack__(**keywords)
+            change(lent)
+            return lent
+
+    class Old(base):  # type: ignore[misc]
+        def __dlpack__(self, stream: object = None) -> Any:
+            lent = super().__dlpack__(stream)
+            change(lent)
+            return lent
+
+    return Old if base is OldDLPack else Producer
 
 
 class ArrayInterface(Speaker):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import interop
-from foreign import DLPack, OldDLPack
+from foreign import DLPack, OldDLPack, altering
 from interop.adapter import capsule
 from sources.test_capsule_headers import (
     Change,
@@ -67,22 +67,6 @@ BROKEN: Final[dict[str, tuple[Change, str]]] = {
 }
 
 
-def lender(change: Change, base: Any) -> type[Any]:
-    class Producer(base):  # type: ignore[misc]
-        def __dlpack__(self, **keywords: Any) -> Any:
-            lent = super().__dlpack__(**keywords)
-            change(lent)
-            return lent
-
-    class Old(base):  # type: ignore[misc]
-        def __dlpack__(self, stream: object = None) -> Any:
-            lent = super().__dlpack__(stream)
-            change(lent)
-            return lent
-
-    return Old if base is OldDLPack else Producer
-
-
 @NAMES
 @pytest.mark.parametrize("base", [DLPack, OldDLPack])
 @pytest.mark.parametrize(("change", "reason"), BROKEN.values(), ids=BROKEN)
@@ -90,7 +74,7 @@ def test_device_capsule_with_an_invalid_header_is_refused_and_freed(
     change: Change, reason: str, base: Any, name: str
 ) -> None:
     def refuse(verb: Callable[[Any], Any]) -> None:
-        source = lender(change, base)(on_device(name))
+        source = altering(change, base)(on_device(name))
         with pytest.raises(interop.UnsupportedArrayError, match=reason) as caught:
             verb(source)
         assert type(caught.value.__cause__) is BufferError
@@ -124,7 +108,7 @@ def test_device_capsule_that_contradicts_its_object_is_refused(attribute: str, t
 @pytest.mark.parametrize("broken", ["stated", "changed"])
 def test_device_producer_that_states_a_shape_is_not_trusted_after_a_bad_header(broken: str) -> None:
     """`explain` must not plan from attributes what `convert` then refuses."""
-    source = lender(set_field("ndim", -1), DLPack)(on_device("cupy"))
+    source = altering(set_field("ndim", -1))(on_device("cupy"))
     source.shape = (2, 3)
     source.dtype = np.dtype("float32") if broken == "stated" else "float32"
     for call in (interop.explain, interop.convert):

@@ -170,9 +170,8 @@ def _with_readonly_flag(x: Any, array: NDArray[Any]) -> NDArray[Any]:
     NumPy treats all memory of a capsule from before DLPack 1.0 as read-only.
     """
     for look in (_by_buffer, _by_interface):
-        with (
-            errors.ignored_refusals
-        ):  # a protocol may fail in any way, and is needed for the flag only
+        # A protocol may fail in any way, and is needed for the flag only.
+        with errors.ignored_refusals:
             other = look(x)
             if other is not None and _is_same(other, array):
                 return other

@@ -13,12 +13,18 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from interop.adapter.strides import MOST_AXES, contiguous_strides, reach, why_too_large
+from interop.adapter.strides import (
+    ADDRESSES,
+    MOST_AXES,
+    contiguous_strides,
+    reach,
+    why_no_address,
+    why_too_large,
+)
 
 HOST: Final = "__array_interface__"
 CUDA: Final = "__cuda_array_interface__"
 _NEWEST_CUDA: Final = 3
-_ADDRESSES: Final = 2**64
 _NOWHERE: Final = 64
 """An address on the host for no elements. For 0, NumPy allocates memory, which is writable."""
 
@@ -187,14 +193,15 @@ def _check_data(
 
 
 def _check_address(checked: Checked, name: str) -> None:
-    low, high = reach(checked.shape, checked.strides, checked.dtype.itemsize)
+    place = checked.shape, checked.strides, checked.dtype.itemsize
+    low, high = reach(*place)
     address = checked.address or 0
     if high == low:
         return
     if not address:
         raise _malformed(name, f"has the shape {checked.shape} and a null pointer as data")
-    if address + low < 0 or address + high > _ADDRESSES:
-        raise _malformed(name, f"has the address {address}, which is no address")
+    if reason := why_no_address(address, *place):
+        raise _malformed(name, f"has {reason}")
 
 
 def _check_version(entries: dict[str, Any]) -> None:
@@ -209,5 +216,5 @@ def _check_stream(entries: dict[str, Any]) -> None:
     if entries.get("stream") is None:
         return
     stream = entries["stream"] = _integer(entries["stream"], CUDA, "stream")
-    if not 0 < stream < _ADDRESSES:
+    if not 0 < stream < ADDRESSES:
         raise _malformed(CUDA, f"has the stream {stream}, which is not a handle of a stream")

@@ -16,7 +16,7 @@ from interop.adapter.strides import (
     MOST_ADDRESSABLE,
     MOST_AXES,
     contiguous_strides,
-    reach,
+    why_no_address,
     why_too_large,
 )
 
@@ -40,7 +40,6 @@ LEGACY_NAME: Final = b"dltensor"
 VERSIONED_NAME: Final = b"dltensor_versioned"
 """The name of a capsule since DLPack 1.0."""
 _MAJOR: Final = 1
-_ADDRESSES: Final = 2**64
 _BITS: Final = 8
 _INT, _UINT, _FLOAT, _BFLOAT, _COMPLEX, _BOOL = 0, 1, 2, 4, 5, 6  # DLDataTypeCode
 _DTYPES: Final = {
@@ -216,6 +215,5 @@ def _check_extent(header: Header, itemsize: int) -> None:
     """Refuse a shape, strides and an address that no memory has."""
     if reason := why_too_large(header.shape, header.strides, itemsize):
         raise BufferError(f"its capsule has {reason}")
-    low, high = reach(header.shape, header.strides, itemsize)
-    if header.address + low < 0 or header.address + high > _ADDRESSES:
-        raise BufferError(f"its capsule has the address {header.address}, which is no address")
+    if reason := why_no_address(header.address, header.shape, header.strides, itemsize):
+        raise BufferError(f"its capsule has {reason}")

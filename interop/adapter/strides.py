@@ -21,6 +21,8 @@ MOST_AXES: Final = 64
 _MOST_BYTES: Final = 2**63 - 1
 MOST_ADDRESSABLE: Final = 2**57
 """The size of the largest virtual address space of a processor (x86-64 with five levels)."""
+ADDRESSES: Final = 2**64
+"""The number of addresses of 64 bits."""
 
 
 def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -57,6 +59,19 @@ def why_too_large(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: in
     if lengths <= _MOST_BYTES and high - low <= MOST_ADDRESSABLE:
         return None
     return f"the shape {shape} and the strides {strides} in bytes, beyond any memory"
+
+
+def why_no_address(
+    address: int, shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int
+) -> str | None:
+    """Return why element 0 of an array cannot be at an address, or None.
+
+    All elements must lie within the addresses of 64 bits.
+    """
+    low, high = reach(shape, strides, itemsize)
+    if address + low >= 0 and address + high <= ADDRESSES:
+        return None
+    return f"the address {address}, which is no address"
 
 
 def why_no_memory(x: Any) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import interop
-from foreign import DLPack, OldDLPack
+from foreign import DLPack, OldDLPack, altering
 from interop.adapter import capsule
 from traps.producers import tensor_in, versioned_in
 
@@ -82,20 +82,7 @@ BROKEN: Final[dict[str, tuple[Change, str]]] = {
 
 def lend(change: Change, base: type[Any] = DLPack) -> Any:
     """Return a producer whose capsules have a modified header."""
-
-    class Producer(base):  # type: ignore[misc]
-        def __dlpack__(self, **keywords: Any) -> Any:
-            lent = super().__dlpack__(**keywords)
-            change(lent)
-            return lent
-
-    class Old(base):  # type: ignore[misc]
-        def __dlpack__(self, stream: object = None) -> Any:
-            lent = super().__dlpack__(stream)
-            change(lent)
-            return lent
-
-    return (Old if base is OldDLPack else Producer)(np.arange(6.0).reshape(2, 3).view(Watched))
+    return altering(change, base)(np.arange(6.0).reshape(2, 3).view(Watched))
 
 
 class Watched(np.ndarray[Any, Any]):

@@ -7,20 +7,11 @@ import ml_dtypes
 import numpy as np
 
 from interop import InteropError
+from strategies import DTYPES, PLAIN
+from strategies import EXOTIC as SMALL
 
-PLAIN: Final = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float16", "float32", "float64", "complex64", "complex128",
-)  # fmt: skip
-SMALL: Final = (
-    "bfloat16",
-    "float8_e4m3fn",
-    "float8_e4m3fnuz",
-    "float8_e5m2",
-    "float8_e5m2fnuz",
-    "float8_e8m0fnu",
-)
-DTYPES: Final = PLAIN + SMALL
+__all__ = ["DTYPES", "PLAIN", "SMALL"]
+
 WIDE: Final = ("uint64", "int64", "float64", "complex128")
 """Dtypes that JAX lacks by default."""
 ALIGNMENT: Final = 64
