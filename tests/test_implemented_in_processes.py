@@ -60,7 +60,7 @@ def test_pickle_decorated_functions_run_in_a_spawned_data_loader_worker(library:
     )
     said = run_child(
         """
-        import torch
+        import threading, torch
         from data import Images
         from of_a_library import flip, label
         if __name__ == "__main__":
@@ -69,6 +69,10 @@ def test_pickle_decorated_functions_run_in_a_spawned_data_loader_worker(library:
             )
             for x in loader:
                 print(type(x).__name__, x.diagonal().tolist(), x.flip(0).diagonal().tolist())
+            # A thread of the loader's queue may be removing a semaphore. If the process ended
+            # meanwhile, multiprocessing would remove the semaphore again, and print an error.
+            for thread in set(threading.enumerate()) - {threading.main_thread()}:
+                thread.join()
         """,
         path=library,
     )
