@@ -7,23 +7,21 @@ PYTHON ?= python3
 ARGS ?=
 # Minutes that `make stress` takes.
 MINUTES ?= 5
-# NEWEST is the torch version in .venv. TORCH is the version that `make test-torch` uses: by
-# default, the oldest supported one.
-NEWEST := 2.14.1
-TORCH ?= 2.13.0
+# Versions in .venv, and of torch in .venv-demo. `make test-range` tests others.
+TORCH := 2.14.1
 CUPY := 14.2.0
+DEMO_TORCH := 2.13.0
 
 bin := .venv/bin
 # One test process per core, each with its own simulated CUDA runtime. A file stays in one process,
 # so its fixtures are made once. The limit is there because a process takes about 2 GB. ARGS=-n0
 # runs everything in one process, and --pdb does so too.
 parallel := -n auto --maxprocesses 8 --dist loadfile
-other := .venv-torch-$(TORCH)
 install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-pure test-asan test-torch test-gpu test-peers
+.PHONY: help demo test test-quick test-pure test-range test-asan test-gpu test-peers
 .PHONY: stress lint bench docs clean
 
 help: ## list the targets
@@ -32,9 +30,9 @@ help: ## list the targets
 demo: .venv-demo/compiled ## convert a tensor and an image, and print what happened
 	.venv-demo/bin/python docs/demo.py
 
-test: .venv/compiled ## run all tests on a simulated GPU: compiled, in pure Python, and with the oldest torch
+test: .venv/compiled ## run all tests on a simulated GPU, compiled and in pure Python
 	INTEROP_SIMCUDA=1 $(bin)/pytest $(parallel) $(ARGS)
-	$(MAKE) test-pure test-torch
+	$(MAKE) test-pure
 
 test-quick: .venv/compiled ## run most tests, compiled only, in a few minutes; see the marker `slow`
 	INTEROP_SIMCUDA=1 $(bin)/pytest $(parallel) -m 'not slow' $(ARGS)
@@ -52,9 +50,9 @@ test-asan: .venv/asan ## run the tests of the compiled path under AddressSanitiz
 	    ../../tests/test_compiled.py ../../tests/test_compiled_errors.py ../../tests/test_allocations.py \
 	    ../../tests/test_references.py ../../tests/test_exit.py ../../tests/traps
 
-# This environment has no CuPy and no linters, so tests that need them may be skipped.
-test-torch: $(other)/compiled ## run all tests with another torch: make test-torch TORCH=2.15.0
-	$(if $(INTEROP_REQUIRE),INTEROP_REQUIRE=numpy$(comma)torch$(comma)compiled) $(other)/bin/pytest $(parallel) $(ARGS)
+# Some environments: make test-range ARGS="oldest newest". All of them: make test-range ALL=1
+test-range: .venv-range/made ## run the tests with other versions of Python and the frameworks: docs/versions.md
+	.venv-range/bin/python tests/versions $(if $(ALL),--all) $(ARGS)
 
 # Tests that check races, schedules or counts require `simcuda`, so they are skipped here.
 test-gpu: .venv/compiled ## run all tests on the GPU of this machine; fails without a GPU
@@ -85,7 +83,7 @@ docs: .venv/compiled ## build the documentation in docs/_build/html
 	INTEROP_PLUGINS=0 $(bin)/sphinx-build -W --keep-going docs docs/_build/html
 
 clean: ## delete everything that make creates, including the environments
-	rm -rf .venv .venv-demo .venv-torch-* build dist *.egg-info docs/_build docs/generated
+	rm -rf .venv .venv-demo .venv-range build dist *.egg-info docs/_build docs/generated
 	find interop adapters -name '*.so' -exec rm -f {} +
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -94,7 +92,7 @@ clean: ## delete everything that make creates, including the environments
 .venv/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(bin)/python $(install) --upgrade 'pip>=25.1'
-	$(bin)/python $(install) torch==$(NEWEST) --editable '.[all]' --editable tests/plugin \
+	$(bin)/python $(install) torch==$(TORCH) --editable '.[all]' --editable tests/plugin \
 	    --group test --group simcuda --group lint --group docs --group demo --group bench --group sources \
 	    --group cluster
 	# numba has a folder of its own: if Dask could import numba, Dask would use numba for CuPy arrays.
@@ -114,11 +112,11 @@ clean: ## delete everything that make creates, including the environments
 	tar -xzf .venv/src/cupy-$(CUPY).tar.gz -C .venv/peers/src --strip-components 1 cupy-$(CUPY)/tests
 	touch $@
 
-$(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(other)
-	$(other)/bin/python $(install) --upgrade 'pip>=25.1'
-	$(other)/bin/python $(install) torch==$(TORCH) --editable '.[torch,ml-dtypes,progress,doctor]' \
-	    --editable tests/plugin --group test
+# Only uv: tests/versions makes the environments in this folder, and deletes them.
+.venv-range/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-range
+	.venv-range/bin/python $(install) --upgrade 'pip>=25.1'
+	.venv-range/bin/python $(install) --group range
 	touch $@
 
 # The demo gets a small environment, so that a newcomer does not wait for linters and data libraries.
@@ -126,7 +124,7 @@ $(other)/made: pyproject.toml tests/plugin/pyproject.toml constraints.txt
 .venv-demo/made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python $(install) --upgrade 'pip>=25.1'
-	.venv-demo/bin/python $(install) torch==$(TORCH) --editable '.[torch]' --group demo
+	.venv-demo/bin/python $(install) torch==$(DEMO_TORCH) --editable '.[torch]' --group demo
 	touch $@
 
 # The extensions are built next to their sources, so all environments of one Python version share them.

@@ -12,6 +12,7 @@ import _handoffs  # noqa: E402
 import _reliability  # noqa: E402
 import _sources  # noqa: E402
 import _traps  # noqa: E402
+import _versions  # noqa: E402
 
 import interop  # noqa: E402
 
@@ -20,6 +21,7 @@ _traps.write(here / "generated" / "traps.md")
 _handoffs.write(here / "generated" / "handoffs.md")
 _reliability.write(here / "generated" / "reliability.md")
 _sources.write(here / "generated" / "sources.md")
+_versions.write(here / "generated")
 _bench.write(here / "generated")
 
 project = "interop"

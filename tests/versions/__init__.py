@@ -1,0 +1,1 @@
+"""Environments with other versions of Python and of the frameworks: `make test-range`."""
