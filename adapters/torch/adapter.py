@@ -12,7 +12,7 @@ from torch.utils.dlpack import from_dlpack
 from interop import errors
 from interop.adapter import CPU, CompiledPath, Device, DeviceAdapter, Facts, FastPath, Stream
 
-from . import alignment, containers, copies, cuda, devices, host, modes, subclass, wire
+from . import alignment, containers, copies, cuda, devices, features, host, modes, subclass, wire
 from .dtypes import DTYPES, NAMES
 from .facts import fingerprint, read_facts
 
@@ -251,7 +251,7 @@ class TorchAdapter(DeviceAdapter):
         On devices other than CUDA devices, wait at once.
         """
         if device.kind != devices.KINDS["cuda"]:
-            torch.accelerator.synchronize(device.id)
+            features.accelerator.synchronize(device.id)
             return super().record_event(device)
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(device.id))

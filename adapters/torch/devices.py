@@ -9,6 +9,8 @@ import torch
 from interop import errors
 from interop.adapter import CPU, CURRENT, NOWHERE, Device
 
+from .features import accelerator
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -57,7 +59,7 @@ def resolve(device: Device) -> Device | str:
     count = _count(kind)
     index = device.id
     if index == CURRENT and count:
-        index = torch.accelerator.current_device_index()
+        index = accelerator.current_device_index()
     if 0 <= index < count:
         return Device(device.kind, index)
     number = f"{count or 'no'} device{'' if count in (0, 1) else 's'}"
@@ -67,7 +69,7 @@ def resolve(device: Device) -> Device | str:
 
 def _count(kind: str) -> int:
     """Return the number of devices of a type. torch supports one type of accelerator at a time."""
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if accelerator is None or accelerator.type != kind:
+    supported = accelerator.current_accelerator()
+    if supported is None or supported.type != kind:
         return 0
-    return torch.accelerator.device_count()
+    return int(accelerator.device_count())

@@ -17,9 +17,10 @@ CARRIED: Final = {
 }  # fmt: skip
 """For the name of a dtype, the integer dtype that crosses in its place."""
 DTYPES: Final[dict[str, torch.dtype]] = {
-    name: getattr(torch, name) for name in (*PLAIN_DTYPES, *CARRIED)
+    name: getattr(torch, name) for name in (*PLAIN_DTYPES, *CARRIED) if hasattr(torch, name)
 }
-CARRIERS: Final = {DTYPES[name]: carrier for name, carrier in CARRIED.items()}
+"""By name. torch before 2.7 has no float8_e8m0fnu."""
+CARRIERS: Final = {DTYPES[name]: CARRIED[name] for name in CARRIED if name in DTYPES}
 """For a dtype, the integer dtype that crosses in its place."""
 NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 

@@ -1,0 +1,44 @@
+"""Features that older releases of torch lack, each with the first release that has the feature.
+
+A feature is looked up once, at import, and release numbers are never compared. If the oldest
+supported release has a feature, delete the line here and the code that asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+
+class _Accelerator:
+    """The part of `torch.accelerator` that is used here, built from torch 2.5."""
+
+    def current_accelerator(self) -> torch.device | None:
+        """Return the type of accelerator that this torch was built for."""
+        found: torch.device = torch._C._get_accelerator()  # "cpu" if there is none
+        return None if found.type == "cpu" else found
+
+    def device_count(self) -> int:
+        """Return the number of devices of the type."""
+        return torch.get_device_module().device_count()
+
+    def current_device_index(self) -> int:
+        """Return the index of the current device."""
+        module = torch.get_device_module()
+        return module.current_device() if hasattr(module, "current_device") else 0  # MPS has one
+
+    def synchronize(self, index: int) -> None:  # noqa: ARG002 - one device, or the current one
+        """Wait for all work on the current device."""
+        torch.get_device_module().synchronize()
+
+
+accelerator: Final[Any] = getattr(torch, "accelerator", None) or _Accelerator()
+"""The module `torch.accelerator`. Since torch 2.6."""
+
+HAS_EXCHANGE_API: Final = hasattr(Tensor, "__dlpack_c_exchange_api__")
+"""Whether the class offers DLPack's C exchange API, which `_native.c` requires. Since torch 2.10.
+
+A release without it takes the path in Python.
+"""
