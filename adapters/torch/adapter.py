@@ -287,5 +287,9 @@ class TorchAdapter(DeviceAdapter):
             return None
         return CompiledPath(native.adopt, native.adopt, native.adopt_copy)
 
+    def why_not_compiled(self) -> str | None:
+        """Return why `_native.c` is not in use: it was not built, or torch is too old for it."""
+        return host.why_not_compiled()
+
 
 adapter = TorchAdapter()

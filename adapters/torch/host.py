@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import find_compiled
+from interop.adapter import find_compiled, why_no_module
+from interop.errors import Reason
 
+from . import features
 from .alignment import is_misaligned
 from .dtypes import CARRIED, CARRIERS, DTYPES, of_ml_dtypes
 from .modes import is_faked, is_transformed
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
 _ADDED_DTYPE: Final = 2
 """The value of ``dtype.isbuiltin`` for a dtype that a package has added to NumPy, as ml_dtypes."""
+_MODULE: Final = "interop.adapters.torch._native"
 
 
 def _bind() -> Any:
     """Return the module `_native`, or None if it was not built or does not fit this torch."""
-    compiled = find_compiled("interop.adapters.torch._native")
+    compiled = find_compiled(_MODULE)
     if compiled is None:
         return None
     try:
@@ -42,6 +45,19 @@ def _bind() -> Any:
 
 
 compiled: Final = _bind()
+
+
+def why_not_compiled() -> str | None:
+    """Return why the module `_native` is not in use, and what to do, or None if it is in use."""
+    if compiled is not None:
+        return None
+    if unavailable := why_no_module(_MODULE):
+        return unavailable
+    if not features.HAS_EXCHANGE_API:
+        reason = f"torch {torch.__version__} has no C exchange API of DLPack"
+        return Reason(reason, "Install torch 2.10 or later.")
+    reason = f"torch {torch.__version__} has no private function that an extension module needs"
+    return Reason(reason, "Install another release of torch or of array-interop.")
 
 
 # -- tensor to ndarray -----------------------------------------------------------------------------

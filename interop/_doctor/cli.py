@@ -26,12 +26,13 @@ plan. The command checks whether memory is shared, and reads the values back.
 """
 _KEYS: Final = """\
 keys of --json (these keys are stable):
-  interop      version, location, compiled ("in use", "turned off", "not built", or the reason why
-               the compiled module is not in use), INTEROP_COMPILED (the environment variable, or
-               null), also_owned_by (other distributions with a top-level package interop)
+  interop      version, location, compiled ("in use", or why the compiled fast path is off and what
+               to do), INTEROP_COMPILED (the environment variable, or null),
+               also_owned_by (other distributions with a top-level package interop)
   python, platform
-  frameworks   a list: name, installed, loaded, version, compiled, devices, problem (why the
-               framework has no device, or null)
+  frameworks   a list: name, installed, loaded, version, compiled, devices, not_compiled (why
+               the compiled fast path is off for the framework, or null), problem (why the framework
+               has no device, or null)
   routes       a list: source and target ("torch cuda:0", or only the name of a framework without
                a device), kind, reason, bytes
   special      a list like routes, for special arrays on the host; source is what is special

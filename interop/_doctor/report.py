@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +36,7 @@ def document(matrix: Matrix, warned: Iterable[str], version: str) -> dict[str, A
     about = {
         "version": version,
         "location": str(_PACKAGE),
-        "compiled": _compiled_state(),
+        "compiled": fastpath.why_no_compiled_module() or "in use",
         "INTEROP_COMPILED": os.environ.get("INTEROP_COMPILED"),
         "also_owned_by": _other_owners(),
     }
@@ -52,18 +51,6 @@ def document(matrix: Matrix, warned: Iterable[str], version: str) -> dict[str, A
         "problems": matrix.problems,
     }
     return {"interop": about, **_without_home(rest)}
-
-
-def _compiled_state() -> str:
-    """Return whether the compiled fast path is in use, or the reason why not."""
-    if fastpath.compiled_module is not None:
-        return "in use"
-    # Before the variable, which has no effect without a compiled module.
-    if find_spec("interop._engine._fastpath") is None:
-        return "not built"
-    if os.environ.get("INTEROP_COMPILED") == "0":
-        return "turned off"
-    return "built, but it cannot be imported"
 
 
 def _other_owners() -> list[str]:

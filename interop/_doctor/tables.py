@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop._doctor.routes import KINDS
+from interop._verbs.frameworks import why_not_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,6 +41,7 @@ def sections(report: dict[str, Any], matrix: Matrix) -> list[Section]:
     parts = [
         Section(f"interop {report['interop']['version']}", (), _about(report)),
         Section("Frameworks", framework_head, _framework_rows(report["frameworks"])),
+        Section("Compiled path off", (), _not_compiled(report["frameworks"])),
         Section("Routes of plain arrays", head, _grid(shown, ends)),
         Section("Routes of special arrays on the host", head, _grid(matrix.special, ends)),
         Section("Kinds of routes", (), _legend([*shown, *matrix.special])),
@@ -53,12 +55,12 @@ def sections(report: dict[str, Any], matrix: Matrix) -> list[Section]:
 
 def _about(report: dict[str, Any]) -> list[tuple[str, ...]]:
     about = report["interop"]
-    compiled = about["compiled"]
-    if about["INTEROP_COMPILED"] is not None:
-        compiled += f", INTEROP_COMPILED={about['INTEROP_COMPILED']}"
+    rows = [("installed in", about["location"]), ("compiled", about["compiled"])]
+    variable = about["INTEROP_COMPILED"]
+    if variable is not None:
+        rows.append(("INTEROP_COMPILED", variable))
     return [
-        ("installed in", about["location"]),
-        ("compiled", compiled),
+        *rows,
         ("Python", report["python"]),
         ("platform", report["platform"]),
     ]
@@ -73,6 +75,10 @@ def _framework_rows(infos: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
         devices = ", ".join(info["devices"]) or "none"
         rows.append((info["name"], version, devices, "on" if info["compiled"] else "off"))
     return rows
+
+
+def _not_compiled(infos: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [*why_not_compiled((info["name"], info["not_compiled"]) for info in infos)]
 
 
 def _grid(routes: Iterable[MeasuredRoute], ends: Sequence[str]) -> list[tuple[str, ...]]:

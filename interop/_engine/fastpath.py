@@ -19,7 +19,7 @@ from interop._identify import registration, registry, shipped
 from interop._identify.classes import is_plain_key
 from interop._lock import LOCK
 from interop._model.verb import Verb
-from interop.adapter import find_compiled
+from interop.adapter import find_compiled, why_no_module
 from interop.adapter.scope import scoped
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ _SMALL: Final = 64 * 1024
 _NOTHING_TO_DO: Final = (None, None, None)
 """The entry for an array that is of the target framework already."""
 
-compiled_module: Final = find_compiled("interop._engine._fastpath")
+_MODULE: Final = "interop._engine._fastpath"
+compiled_module: Final = find_compiled(_MODULE)
 _tracers: Final[list[Adapter]] = []
 """The adapters that `is_traced` asks. A list, because `torch.compile` cannot trace the registry."""
 # The last item is the target as it is named in calls: a text, a module or a class.
@@ -67,6 +68,29 @@ def is_compiled(adapter: Adapter | None) -> bool:
     """Return whether plain arrays of an adapter are converted by compiled functions."""
     if compiled_module is None or adapter is None:
         return False
+    return _has_compiled_functions(adapter)
+
+
+def why_no_compiled_module() -> str | None:
+    """Return why the compiled fast path is off for all frameworks, or None if it is on."""
+    if compiled_module is not None:
+        return None
+    return why_no_module(_MODULE)
+
+
+def why_not_compiled(adapter: Adapter | None) -> str | None:
+    """Return why the compiled fast path is off for an adapter, and what to do.
+
+    None if the path is on, if the framework never has one, or if the framework is not in use.
+    """
+    if adapter is None:
+        return None
+    if _has_compiled_functions(adapter):
+        return why_no_compiled_module()
+    return adapter.why_not_compiled()
+
+
+def _has_compiled_functions(adapter: Adapter) -> bool:
     return adapter.ndarray_native or adapter.compiled_export_host() is not None
 
 

@@ -8,10 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table below a title, without colours, so that light and dark pages can show it."""
+def table(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()
+) -> str:
+    """Return a table between a title and notes.
+
+    The table has no colours, so that light and dark pages can show it.
+    """
     lines = [_row("th", head), *(_row("td", row) for row in rows)]
-    return f"<div><b>{_escape(title)}</b><table>{''.join(lines)}</table></div>"
+    below = "".join(f"<div>{_escape(note)}</div>" for note in notes)
+    return f"<div><b>{_escape(title)}</b><table>{''.join(lines)}</table>{below}</div>"
 
 
 def _row(tag: str, cells: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from interop._model import html
 from interop.adapter import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from interop.adapter import Adapter
 
@@ -41,6 +41,10 @@ class FrameworkInfo(NamedTuple):
         The devices of the framework in this process, as values for ``device=``: ``"cpu"``,
         ``"cuda:0"``. Empty if the framework has not been used. The command ``python -m interop``
         uses each framework and shows the devices.
+    not_compiled : str or None
+        Why plain arrays do not take the compiled fast path, and what to do. None if they take it,
+        if interop has no compiled fast path for the framework, or if the framework has not been
+        used.
     """
 
     name: str
@@ -49,6 +53,7 @@ class FrameworkInfo(NamedTuple):
     version: str | None
     compiled: bool
     devices: tuple[str, ...]
+    not_compiled: str | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Format the information as the cells of a table row."""
@@ -70,11 +75,15 @@ class Frameworks(tuple[FrameworkInfo, ...]):
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Format a table with a line for each framework."""
-        return "\n".join(align([_HEAD, *(info.cells() for info in self)]))
+        """Format a table with a line for each framework, and the reasons below the table."""
+        return "\n".join([*align([_HEAD, *(info.cells() for info in self)]), *self._notes()])
 
     def _repr_html_(self) -> str:
-        return html.table("frameworks", _HEAD, (info.cells() for info in self))
+        return html.table("frameworks", _HEAD, (info.cells() for info in self), self._notes())
+
+    def _notes(self) -> list[str]:
+        reasons = why_not_compiled((info.name, info.not_compiled) for info in self)
+        return [f"compiled path off for {names}: {reason}" for names, reason in reasons]
 
 
 def frameworks() -> Frameworks:
@@ -83,7 +92,8 @@ def frameworks() -> Frameworks:
     Returns
     -------
     tuple of FrameworkInfo
-        ``str`` formats a table for a terminal, and a notebook shows a table.
+        ``str`` formats a table for a terminal, and a notebook shows a table. The reasons for
+        which a compiled fast path is off stand below the table.
 
     Examples
     --------
@@ -98,6 +108,21 @@ def devices(adapter: Adapter) -> tuple[Device, ...]:
     """Return the devices on which a framework can have arrays in this process."""
     kinds = sorted(adapter.device_kinds)
     return tuple(device for kind in kinds for device in _of_kind(adapter, kind))
+
+
+def why_not_compiled(infos: Iterable[tuple[str, str | None]]) -> list[tuple[str, str]]:
+    """Return the reasons for which a compiled fast path is off, each behind its frameworks.
+
+    Parameters
+    ----------
+    infos : iterable of (name, reason)
+        The name and `FrameworkInfo.not_compiled` of each framework.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in infos:
+        if reason is not None:
+            names.setdefault(reason, []).append(name)
+    return [(", ".join(found), reason) for reason, found in names.items()]
 
 
 def align(rows: list[tuple[str, ...]]) -> list[str]:
@@ -133,6 +158,7 @@ def _info(name: str) -> FrameworkInfo:
         version=getattr(module, "__version__", None) or _version(name),
         compiled=fastpath.is_compiled(adapter),
         devices=_device_names(adapter),
+        not_compiled=fastpath.why_not_compiled(adapter),
     )
 
 

@@ -17,7 +17,7 @@ from interop.adapter.device import (
 )
 from interop.adapter.device_adapter import DeviceAdapter
 from interop.adapter.facts import EXTENDED_DTYPES, PLAIN_DTYPES, Facts
-from interop.adapter.fastpath import CompiledPath, FastPath, find_compiled
+from interop.adapter.fastpath import CompiledPath, FastPath, find_compiled, why_no_module
 from interop.adapter.lazy import LazyAdapter, ReadAdapter
 from interop.adapter.lease import Lease
 from interop.adapter.streams import Stream
@@ -44,4 +44,5 @@ __all__ = [
     "ReadAdapter",
     "Stream",
     "find_compiled",
+    "why_no_module",
 ]

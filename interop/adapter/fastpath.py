@@ -7,8 +7,12 @@ path either does what the plan for such an array would do, or refuses.
 from __future__ import annotations
 
 import os
+import sysconfig
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from interop.errors import Reason, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -16,7 +20,17 @@ if TYPE_CHECKING:
 
     Call = Callable[[Any], Any]
 
-__all__ = ["CompiledPath", "FastPath", "FastPathMixin", "find_compiled"]
+__all__ = ["CompiledPath", "FastPath", "FastPathMixin", "find_compiled", "why_no_module"]
+
+_TURNED_OFF: Final = Reason("INTEROP_COMPILED=0 is set", "Unset this environment variable.")
+_REINSTALL: Final = "pip install --force-reinstall --no-cache-dir --no-deps array-interop"
+_NOT_BUILT: Final = Reason(
+    "the extension modules were not built when interop was installed",
+    f"Install a wheel, or install a C compiler and run `{_REINSTALL}`.",
+)
+_FREE_THREADED: Final = Reason(
+    "the extension modules do not support free-threaded Python", "Use a Python with the GIL."
+)
 
 
 class FastPath(NamedTuple):
@@ -60,13 +74,34 @@ def find_compiled(module: str) -> ModuleType | None:
 
     ``INTEROP_COMPILED=0`` in the environment disables all extension modules.
     """
-    if os.environ.get("INTEROP_COMPILED") == "0":
+    if _is_turned_off():
         return None
     try:
         return import_module(module)
     # A module that was built for another Python or NumPy raises this error, too.
     except ImportError:
         return None
+
+
+def why_no_module(module: str) -> Reason | None:
+    """Return why `find_compiled` returns None for an extension module, or None if it finds it."""
+    # The variable comes last, because to unset it has no effect without the module.
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return _FREE_THREADED
+    if find_spec(module) is None:
+        return _NOT_BUILT
+    if _is_turned_off():
+        return _TURNED_OFF
+    try:
+        import_module(module)
+    except ImportError as error:
+        hint = f"Build it for this Python and this NumPy: `{_REINSTALL}`."
+        return Reason(f"an extension module cannot be imported ({quote(error)})", hint)
+    return None
+
+
+def _is_turned_off() -> bool:
+    return os.environ.get("INTEROP_COMPILED") == "0"
 
 
 class FastPathMixin:
@@ -101,4 +136,12 @@ class FastPathMixin:
 
     def compiled_adopt_host(self) -> CompiledPath | None:
         """Return the functions in C ``ndarray -> array``, or None if there are none."""
+        return None
+
+    def why_not_compiled(self) -> str | None:
+        """Return why this process has no functions in C, and what to do, or None.
+
+        The default suits a framework that never has such functions. `why_no_module` gives the
+        reason if an extension module is missing.
+        """
         return None

@@ -23,6 +23,7 @@ DESCRIBES: Final = {
     "interop.adapter.Adapter": "the class that register takes",
     "interop.adapters": "the module that can't be imported under another name",
     "interop.copyto": "the function that was interrupted",
+    "pip install --force-reinstall": "not an error: `frameworks` says why the compiled path is off",
     "pip install 'array-interop[doctor]'": "not an error: `python -m interop` asks for rich",
 }
 """Code in messages that describes the situation and is not a remedy."""
