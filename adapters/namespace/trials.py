@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from interop import errors
-from interop.adapter import CPU, PLAIN_DTYPES, Device
+from interop.adapter import CPU, PLAIN_DTYPES, Device, capsule
 from interop.adapter.dtypes import short_name
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def is_on_host(x: Any) -> bool:
 def look(x: Any) -> NDArray[Any] | None:
     """Return an ndarray over the memory of an array, or None if the array cannot share memory."""
     try:
-        return np.from_dlpack(x)
+        return capsule.as_ndarray(x)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a producer may raise anything

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interop import errors
-from interop.adapter import CPU, Adapter, Device, Facts
+from interop.adapter import CPU, Adapter, Device, Facts, capsule
 from interop.adapter.strides import why_no_memory
 
 from .._meanings import lost_by_subclass, lost_mask
@@ -84,7 +84,7 @@ class NumPyAdapter(Adapter):
 
         The ndarray is read-only if the producer says so, or says nothing about that.
         """
-        return np.from_dlpack(source)
+        return capsule.as_ndarray(source)
 
     def export_host(self, x: Any, /) -> NDArray[Any]:
         """Return a plain ndarray over the memory of an array, with NumPy's own dtype object."""

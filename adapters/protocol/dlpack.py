@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interop import errors
-from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice
+from interop.adapter import CPU, PLAIN_DTYPES, Facts, LibraryDevice, capsule
 from interop.adapter.strides import why_unreadable
 from interop.errors import Reason
 
@@ -145,7 +145,7 @@ def _open_host(x: Any, device: Device) -> NDArray[Any] | Closed:
     if answer.header.dtype not in PLAIN_DTYPES:
         msg = f"it lends {answer.header.dtype}, which NumPy does not accept by DLPack"
         raise BufferError(msg)
-    array: NDArray[Any] = np.from_dlpack(answer)
+    array = capsule.as_ndarray(answer)
     if answer.header.copied:
         return _close_copied(x, device, array)
     if answer.header.readonly is None:
@@ -159,7 +159,7 @@ def _close_copied(x: Any, device: Device, first: NDArray[Any]) -> Closed:
     facts = facts._replace(needs_read="its DLPack gives a copy")
 
     def read() -> NDArray[Any]:
-        return np.from_dlpack(producers.Answer(x, device))
+        return capsule.as_ndarray(producers.Answer(x, device))
 
     return Closed(x, facts, read, is_made=True, held=[first])
 

@@ -9,10 +9,8 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from interop import errors
-from interop.adapter import CPU
+from interop.adapter import CPU, capsule
 
 from .producers import NEWEST, Answer, Capsule, announced, function_of
 
@@ -102,7 +100,7 @@ def _capsule_on_host(x: Any) -> Capsule:
 
 def _download(x: Any, move: Callable[[], Any]) -> NDArray[Any]:
     try:
-        return np.from_dlpack(move())
+        return capsule.as_ndarray(move())
     except MemoryError:
         raise
     except Exception as error:  # a library may raise anything

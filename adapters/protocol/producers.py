@@ -204,7 +204,14 @@ def ask(x: Any, **keywords: Any) -> Any:
         with suppress(TypeError):
             return method(**keywords)
         known = frozenset({"stream"})
-    return method(**{name: value for name, value in keywords.items() if name in known})
+    accepted = {name: value for name, value in keywords.items() if name in known}
+    try:
+        return method(**accepted)
+    except (TypeError, NotImplementedError):
+        # A wrapper may pass `max_version` on to a library from before DLPack 1.0 (NumPy 2.0).
+        if accepted.pop("max_version", None) is None:
+            raise
+    return method(**accepted)
 
 
 def function_of(method: Any) -> Any:

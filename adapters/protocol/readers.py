@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from interop import errors
-from interop.adapter import CPU
+from interop.adapter import CPU, capsule
 
 from .. import _meanings
 from . import columns, interfaces, producers
@@ -107,7 +107,7 @@ def open_column(x: Any) -> NDArray[Any] | Closed:
     if has_protocol(x, "__dlpack__"):
         # Numbers that are packed into bits (Arrow's booleans) cannot be shared.
         with suppress(TypeError, BufferError, NotImplementedError):
-            return np.from_dlpack(producers.Answer(x, CPU))
+            return capsule.as_ndarray(producers.Answer(x, CPU))
     opened = _open_by_reading(x)
     if isinstance(opened, Closed) or not hasattr(type(x), "get_indexer"):
         return opened

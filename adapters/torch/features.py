@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 
 class _Accelerator:
@@ -42,3 +44,18 @@ HAS_EXCHANGE_API: Final = hasattr(Tensor, "__dlpack_c_exchange_api__")
 
 A release without it takes the path in Python.
 """
+
+
+def _adopts_readonly() -> bool:
+    array = np.zeros(1)
+    array.flags.writeable = False
+    try:
+        from_dlpack(array.__dlpack__(max_version=(1, 0)))
+    # NumPy lacks the keyword, or torch knows no capsules of DLPack 1.0.
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
+ADOPTS_READONLY: Final = _adopts_readonly()
+"""Whether torch adopts read-only ndarrays by DLPack. Since torch 2.9 and NumPy 2.1."""

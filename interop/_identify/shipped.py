@@ -40,9 +40,15 @@ TABLE: Final[dict[str, ShippedAdapter]] = {
         "interop.adapters.cupy.adapter", ("cupy.ndarray",), "array-interop[cupy]"
     ),
     "jax": ShippedAdapter(
-        "interop.adapters.jax",
-        # A tracer stands for an array while JAX traces a function.
-        ("jax.Array", "jax.jaxlib._jax.Array", "jax._src.core.Tracer"),
+        "interop.adapters.jax.adapter",
+        # The module of the class has changed in JAX 0.6.1. A tracer stands for an array while
+        # JAX traces a function.
+        (
+            "jax.Array",
+            "jax.jaxlib._jax.Array",
+            "jaxlib.xla_extension.ArrayImpl",
+            "jax._src.core.Tracer",
+        ),
         "array-interop[jax]",
         packages=("jaxlib",),
     ),

@@ -171,7 +171,7 @@ class Exported:
         policy.enforce(plan, request)
         lent, plan = make_capsule(self._source, plan, handle, version)
         if plan.readonly and not capsule.is_named(lent, capsule.VERSIONED_NAME):
-            # The framework ignored the version, so its capsule has no flags.
+            # The framework knows no versions or ignores them, so its capsule has no flags.
             plan = plan_export(self._source, device, request, _UNFLAGGED)
             lent, plan = make_capsule(self._source, plan, handle, None)
         _add_flags(lent, plan)

@@ -24,8 +24,9 @@ def make_capsule(
 ) -> tuple[Any, Plan]:
     """Carry out a plan, and return the capsule with the plan.
 
-    The returned plan is another one for an object that was read first: it states the facts of the
-    array that came.
+    The capsule is None if the framework knows no version with a flag for read-only memory. The
+    returned plan is another one for an object that was read first: it states the facts of the array
+    that came.
 
     Raises
     ------
@@ -38,20 +39,30 @@ def make_capsule(
         x, plan = _read(source, plan)
     elif not plan.zero_copy:
         x = source.adapter.copy(x, plan.device, plan.dtype)
-    # An older version has no use for the keyword, and JAX refuses to read 0.x of it.
-    version = {} if max_version is None else {"max_version": max_version}
     try:
         if plan.device.is_host and not plan.zero_copy:
             lender = lend_copy(x)
         else:
             lender = lend(source, x, stream)
-        return lender.__dlpack__(**version), plan
+        return _ask(lender, max_version, plan), plan
     except MemoryError:
         raise
     except Exception as error:  # a framework may raise anything
         reason = f"its framework's DLPack answers {errors.quote(error)}"
         hint = "Convert it to another one first."
         raise source.refusal(errors.UnsupportedArrayError, reason, hint) from error
+
+
+def _ask(lender: Any, max_version: tuple[int, int] | None, plan: Plan) -> Any:
+    """Return a capsule, or None for read-only memory that the capsule could not flag."""
+    # An older version has no use for the keyword, and JAX refuses to read 0.x of it.
+    if max_version is not None:
+        try:
+            return lender.__dlpack__(max_version=max_version)
+        except (TypeError, NotImplementedError):  # before DLPack 1.0, such as NumPy 2.0
+            if plan.readonly:
+                return None
+    return lender.__dlpack__()
 
 
 def lend(source: ExportSource, x: Any, stream: int | None) -> Any:

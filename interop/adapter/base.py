@@ -47,6 +47,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from interop.adapter.capsule import as_ndarray
 from interop.adapter.device import CPU, HOST, Device
 from interop.adapter.fastpath import FastPathMixin
 from interop.adapter.streams import StreamMixin
@@ -219,9 +220,7 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
 
         Every dtype without a reason from `why_no_dtype` is supported, by ml_dtypes if need be.
         """
-        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
-
-        return np.from_dlpack(self.export(x, None))
+        return as_ndarray(self.export(x, None))
 
     def adopt_host(self, array: NDArray[Any], /) -> Any:
         """Return a native array over the memory of an ndarray, read-only or not, never a copy."""

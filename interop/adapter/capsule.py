@@ -1,17 +1,19 @@
-"""Headers of DLPack capsules, read without consuming the capsule.
+"""Headers of DLPack capsules, read without consuming the capsule, and ndarrays over a capsule.
 
 A consumer that adopts a capsule owns it. A capsule that nobody adopts is freed by the destructor of
 the producer. Reading the header changes neither. The structures are those of dlpack.h (DLPack 1.1).
-This module needs the standard library only.
+Importing this module needs the standard library only.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 from math import prod
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from interop.adapter.device import Device
+from interop.adapter.facts import PLAIN_DTYPES
 from interop.adapter.strides import (
     MOST_ADDRESSABLE,
     MOST_AXES,
@@ -20,6 +22,9 @@ from interop.adapter.strides import (
     why_too_large,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = [
     "IS_COPIED",
     "LEGACY_NAME",
@@ -27,6 +32,7 @@ __all__ = [
     "VERSIONED_NAME",
     "Header",
     "add_flags",
+    "as_ndarray",
     "is_named",
     "read_header",
 ]
@@ -217,3 +223,59 @@ def _check_extent(header: Header, itemsize: int) -> None:
         raise BufferError(f"its capsule has {reason}")
     if reason := why_no_address(header.address, header.shape, header.strides, itemsize):
         raise BufferError(f"its capsule has {reason}")
+
+
+# -- ndarrays over a capsule -----------------------------------------------------------------------
+
+
+def as_ndarray(producer: Any) -> NDArray[Any]:
+    """Return an ndarray over the host memory of a DLPack producer, never a copy.
+
+    The ndarray is read-only if the producer says so, or says nothing about that.
+    """
+    import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
+
+    if _numpy_reads_flags():
+        return np.from_dlpack(producer)
+    try:
+        lent = producer.__dlpack__(max_version=(_MAJOR, 0))
+    except (TypeError, NotImplementedError):  # before DLPack 1.0, capsules have no flags
+        return np.from_dlpack(producer)
+    if not is_named(lent, VERSIONED_NAME):
+        return np.from_dlpack(producer)
+    return np.asarray(_Lent(lent))
+
+
+@functools.cache
+def _numpy_reads_flags() -> bool:
+    """Return whether `numpy.from_dlpack` reads versioned capsules with their flags.
+
+    NumPy 2.2 is the first such version. NumPy 2.0 refuses versioned capsules, and NumPy 2.1 makes
+    every ndarray read-only.
+    """
+    import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
+
+    return np.from_dlpack(np.zeros(1)).flags.writeable
+
+
+class _Lent:
+    """The memory of a capsule as an array interface, for an older NumPy.
+
+    The capsule is never consumed, so its destructor returns the memory when the last ndarray over
+    the memory is gone.
+    """
+
+    def __init__(self, capsule: Any) -> None:
+        header = read_header(capsule)
+        if not header.device.is_host or header.dtype not in PLAIN_DTYPES:
+            raise BufferError(f"NumPy cannot read {header.dtype} on {header.device}")
+        import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
+
+        self._capsule = capsule
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": np.dtype(header.dtype).str,
+            "shape": header.shape,
+            "strides": header.strides,
+            "data": (header.address, bool(header.readonly)),
+        }

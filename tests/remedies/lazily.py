@@ -135,7 +135,7 @@ def on_devices(*platforms: str) -> Callable[[Any], Any]:
     """Return a call that raises the refusal of a JAX array on other devices than this machine's."""
 
     def call(x: Any) -> Any:
-        adapter: Any = importlib.import_module("interop.adapters.jax")
+        adapter: Any = importlib.import_module("interop.adapters.jax.adapter")
         sharding = SimpleNamespace(
             device_set=[SimpleNamespace(platform=platform) for platform in platforms]
         )

@@ -20,6 +20,8 @@ from interop.adapter import CPU, EXTENDED_DTYPES, NOWHERE, PLAIN_DTYPES, Adapter
 from interop.adapter.dtypes import NARROWER, without_imaginary, without_warnings
 from interop.errors import Reason
 
+from . import features
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,7 @@ class JAXAdapter(Adapter):
             return Facts("jax", shape, name, NOWHERE, readonly=True, unsupported=problem)
         order: Sequence[int] = range(x.ndim)
         if x.ndim > 1:
-            order = x.format.layout.major_to_minor
+            order = features.major_to_minor(x)
         strides = _strides(shape, order, x.dtype.itemsize)
         return Facts("jax", shape, name, CPU, strides, x.nbytes, readonly=True)
 
