@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 # Minutes that `make stress` takes.
 MINUTES ?= 5
-# Versions in .venv, and of torch in .venv-demo. `make test-range` tests others.
+# Versions in .venv, and of torch in .venv-demo and in the tests of the wheels. `make test-range` tests others.
 TORCH := 2.14.1
 CUPY := 14.2.0
 DEMO_TORCH := 2.13.0
@@ -22,7 +22,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-quick test-pure test-range test-asan test-gpu test-peers
-.PHONY: stress lint bench docs clean
+.PHONY: wheels stress lint bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -62,15 +62,21 @@ test-gpu: .venv/compiled ## run all tests on the GPU of this machine; fails with
 test-peers: .venv/compiled .venv/peers/made ## run test suites of other projects on top of interop
 	$(bin)/python tests/peers/run.py $(ARGS)
 
+# The wheels end up in dist/. CI builds those of all platforms with cibuildwheel.
+wheels: .venv-wheels/made ## build the wheels of this machine, and test them without a compiler
+	.venv-wheels/bin/python tests/wheels --torch $(DEMO_TORCH) $(ARGS)
+
 # A kind alone, and an earlier run again: make stress ARGS="--only fuzz --seed 12345"
 stress: .venv/compiled ## fuzz, threads, forks, interrupts, failed allocations: make stress MINUTES=60
 	INTEROP_SIMCUDA=1 $(bin)/python tests/stress --minutes $(MINUTES) $(ARGS)
 
-lint: .venv/made ## check style, types, and which module may import which
+lint: .venv/made ## check style, types, workflows, and which module may import which
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/pyright
+	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
 	rm -rf .venv/layout && mkdir .venv/layout # a copy of the packages, laid out as they are installed
 	cp -R interop .venv/layout/ && cp -R adapters .venv/layout/interop/
 	cd .venv/layout && ../bin/lint-imports --no-cache --config ../../pyproject.toml
@@ -83,7 +89,7 @@ docs: .venv/compiled ## build the documentation in docs/_build/html
 	INTEROP_PLUGINS=0 $(bin)/sphinx-build -W --keep-going docs docs/_build/html
 
 clean: ## delete everything that make creates, including the environments
-	rm -rf .venv .venv-demo .venv-range build dist *.egg-info docs/_build docs/generated
+	rm -rf .venv .venv-demo .venv-range .venv-wheels build dist *.egg-info docs/_build docs/generated
 	find interop adapters -name '*.so' -exec rm -f {} +
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -117,6 +123,13 @@ clean: ## delete everything that make creates, including the environments
 	$(PYTHON) -m venv .venv-range
 	.venv-range/bin/python $(install) --upgrade 'pip>=25.1'
 	.venv-range/bin/python $(install) --group range
+	touch $@
+
+# pip 25.3 is the first version that supports constraints for the environment of a build.
+.venv-wheels/made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-wheels
+	.venv-wheels/bin/python $(install) --upgrade 'pip>=25.3'
+	.venv-wheels/bin/python $(install) --group wheels
 	touch $@
 
 # The demo gets a small environment, so that a newcomer does not wait for linters and data libraries.
