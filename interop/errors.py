@@ -6,7 +6,7 @@ classes that they are caught by::
 
     InteropError
       UnknownFrameworkError       ValueError               no framework has that name
-      FrameworkNotInstalledError  ImportError              a known framework cannot be imported
+      FrameworkNotInstalledError  ImportError              a known framework cannot be used here
       NotAnArrayError             TypeError                a list, a string, None, a raw capsule
       UnsupportedArrayError       TypeError, BufferError   sparse, masked, an unknown dtype
       CopyRequiredError           BufferError, ValueError  `copy=False`, and a copy is necessary
@@ -189,7 +189,11 @@ class UnknownFrameworkError(InteropError, ValueError):
 
 
 class FrameworkNotInstalledError(InteropError, ImportError):
-    """A known framework that is not installed, or cannot be imported."""
+    """A known framework that is not installed, or that cannot be used here.
+
+    For example, importing the framework fails, or the framework is too old. The cause has the error
+    of the framework.
+    """
 
 
 class NotAnArrayError(InteropError, TypeError):
@@ -276,7 +280,9 @@ def join_sentences(reason: str, hint: str | None) -> str:
 def quote(error: BaseException) -> str:
     """Return the class and the text of a foreign exception, for the middle of a sentence."""
     name = type(error).__name__
-    text = without_stop(str(error))
+    text = ""
+    with ignored_refusals:  # the exception may raise another one
+        text = without_stop(str(error))
     if not text:
         return name
     return f"{name}: {text}"

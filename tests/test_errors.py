@@ -197,7 +197,7 @@ def test_to_cupy_import_failure_states_reason_and_install_command(tmp_path: Path
         """,
         path=tmp_path,
     )
-    reason = "cupy cannot be imported (libcudart.so.13: no such file)"
+    reason = "cupy cannot be imported (ImportError: libcudart.so.13: no such file)"
     assert said.strip() == f"{reason}. Install it with: pip install 'array-interop[cupy]'"
 
 

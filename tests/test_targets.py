@@ -42,7 +42,7 @@ def test_convert_to_a_name_imports_only_declared_array_namespaces(tmp_path: Path
     )
     assert said.splitlines() == [
         *["UnknownFrameworkError"] * 3,
-        f"FrameworkNotInstalledError broken cannot be imported (No module named 'nowhere'), {though}",
+        f"FrameworkNotInstalledError broken cannot be imported (ModuleNotFoundError: No module named 'nowhere'), {though}",
         *["declared runs", "Array", "Array", "False", "a stranger runs", "ndarray"],
     ]
 

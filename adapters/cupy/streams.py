@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import cupy
+from cupy.cuda import runtime
 
 from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.streams import UNORDERED, Interface
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 def device_count() -> int:
     """Return the number of CUDA devices that the runtime finds."""
     try:
-        return int(cupy.cuda.runtime.getDeviceCount())
-    except cupy.cuda.runtime.CUDARuntimeError:  # its message is about drivers in every case
+        return int(runtime.getDeviceCount())
+    except runtime.CUDARuntimeError:  # its message is about drivers in every case
         return 0
 
 

@@ -101,8 +101,8 @@ def _module(name: str) -> ModuleType | None:
         raise
     except Exception as error:  # a package may raise anything
         reason = (
-            f"{name} cannot be imported ({error}), although its source says that it is an "
-            "array-API namespace"
+            f"{name} cannot be imported ({errors.quote(error)}), although its source says that it "
+            "is an array-API namespace"
         )
         raise errors.FrameworkNotInstalledError(reason, target=name, name=name) from error
 

@@ -42,15 +42,15 @@ def load(name: str) -> Any:
         raise errors.InvalidOptionError(reason, hint="Uninstall one.")
     try:
         adapter = point.load()
+        called = getattr(adapter, "name", name)
     except MemoryError:
         raise
     except Exception as error:  # the module of the adapter may raise anything
-        reason = f"{name} cannot be imported ({error})"
+        reason = f"{name} cannot be imported ({errors.quote(error)})"
         hint = f"Its adapter is named by an entry point, {point.value}"
         raise errors.FrameworkNotInstalledError(
             reason, target=name, hint=hint, name=name
         ) from error
-    called = getattr(adapter, "name", name)
     if called != name:
         reason = f"the entry point {name!r} names the adapter {called!r}, {point.value}"
         raise errors.InvalidOptionError(reason, hint="Call both after the package.")

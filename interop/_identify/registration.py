@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from interop import errors
-from interop._identify import plugins, shipped
+from interop._identify import modules, plugins, shipped
 from interop._lock import LOCK
 from interop._model import text
 from interop.adapter import Adapter
@@ -36,6 +37,13 @@ tables = Tables(
 )
 _shipped: Final[dict[str, Adapter]] = {}
 """The shipped adapters that have been used. Their classes are in the tables from the start."""
+_failures: Final[dict[str, tuple[object, str]]] = {}
+"""For each framework whose adapter could not be loaded: the framework's module then, and why.
+
+The error is not kept, because its traceback keeps the arrays of all callers alive.
+"""
+_UNFINISHED: Final = object()
+"""Takes the place of a module whose import has not ended, so that the next attempt is a new one."""
 
 on_change: Final[list[Callable[[], object]]] = []
 """Functions that clear caches. They are called under the lock, before new tables are published."""
@@ -122,7 +130,8 @@ def loaded(name: str) -> Adapter | None:
 def load(name: str) -> Adapter | None:
     """Return the adapter of a framework, or None for an unknown name.
 
-    The adapter is imported if necessary.
+    The adapter is imported if necessary. After a failure, the next call tries again, as an import
+    statement does.
 
     Raises
     ------
@@ -132,12 +141,55 @@ def load(name: str) -> Adapter | None:
     adapter = loaded(name)
     if adapter is not None:
         return adapter
+    # The adapter's modules may have imported parts of a mock, which has been replaced since.
+    if name in _failures and name in shipped.TABLE and problem(name) is None:
+        shipped.forget_adapter(name)
+    try:
+        adapter = _import(name)
+    except errors.InteropError as error:
+        _remember(name, error)
+        raise
+    _failures.pop(name, None)
+    return adapter
+
+
+def _import(name: str) -> Adapter | None:
     if name in shipped.TABLE:
         return _shipped.setdefault(name, shipped.import_adapter(name))
     if name in plugins.names():
         # Another thread may have loaded the plugin meanwhile, and its adapter may be in use.
         _add(plugins.load(name), replaces=False)
     return tables.adapters.get(name)
+
+
+def load_usable(name: str) -> Adapter | None:
+    """Return the adapter of an imported framework, or None if the framework cannot be used.
+
+    A failure is remembered until another module has the name of the framework.
+    """
+    adapter = loaded(name)
+    if adapter is None and problem(name) is None:
+        with suppress(errors.InteropError):
+            adapter = load(name)
+    return adapter
+
+
+def problem(name: str) -> str | None:
+    """Return why the last attempt to load an adapter failed, or None.
+
+    The result is None if another module has the name of the framework now.
+    """
+    module, reason = _failures.get(name, (None, None))
+    if module is not sys.modules.get(name):
+        return None
+    return reason
+
+
+def _remember(name: str, error: errors.InteropError) -> None:
+    module: object = sys.modules.get(name)
+    if modules.is_importing(name):
+        module = _UNFINISHED
+    _failures[name] = module, str(error)
 
 
 def is_known(name: str) -> bool:
@@ -170,17 +222,28 @@ def framework_of_class(cls: type) -> str | None:
     return _name_of(cls)
 
 
+def has_known_name(cls: type) -> bool:
+    """Whether a class or a base class has the name of a class of arrays, and may be a namesake."""
+    return any(text.full_name(base) in tables.names for base in text.bases(cls))
+
+
 def _name_of(cls: type) -> str | None:
     # The nearest base class decides, so a subclass can have an adapter of its own.
     for base in text.bases(cls):
         name = tables.names.get(text.full_name(base))
-        if name and not (name in shipped.TABLE and _is_namesake(base)):
+        if name and not (name in shipped.TABLE and _is_namesake(base, name)):
             return name
     return None
 
 
-def _is_namesake(cls: type) -> bool:
-    """Return whether a class only has the module and the name of another class."""
-    full_name = text.full_name(cls)
+def _is_namesake(cls: type, framework: str) -> bool:
+    """Whether a class only has the module and the name of a class of a shipped framework."""
+    adapter = _shipped.get(framework)
+    # The module of the framework may be replaced by a mock, for example during a test.
+    if adapter is not None and adapter.array_type is cls:
+        return False
     module = sys.modules.get(text.module_name(cls))
-    return getattr(module, full_name.rpartition(".")[2], cls) is not cls
+    if module is None:
+        # Not all modules that classes state exist. But there is no class without the framework.
+        return sys.modules.get(framework) is None
+    return modules.read(module, text.full_name(cls).rpartition(".")[2]) is not cls

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._identify import foreign, hints, namespaces, registration, shipped
+from interop._identify import foreign, hints, modules, namespaces, registration, shipped
 from interop._identify.classes import ClassTable
 from interop._identify.operand import Operand, UnwrappedOperand
 from interop._lock import LOCK
@@ -98,6 +98,9 @@ def adapter_of(cls: type) -> Adapter | None:
         tables = registration.tables
         name = registration.framework_of_class(cls)
         adapter = adapter_named(name) if name else None
+        # The answer for a namesake changes when a mock is replaced by the framework.
+        if adapter is None and registration.has_known_name(cls):
+            return None
         with LOCK:
             # An answer from before a registration must not fill the cache that it has emptied.
             if registration.tables is tables:
@@ -218,23 +221,18 @@ def adapter_of_package(package: str) -> Adapter | None:
     name = shipped.framework_of_package(package)
     # A framework that is only installed is not imported: without it, there are no arrays of it.
     if registration.loaded(name) or (name in shipped.TABLE and package in sys.modules):
-        return adapter_named(name)
+        return registration.load_usable(name)
     return None
 
 
 def loaded_adapters() -> list[Adapter]:
     """Return the adapters of all shipped frameworks that this process has imported.
 
-    The list is empty without NumPy, which the other adapters need.
+    A framework that cannot be used is left out. The list is empty without NumPy, which the other
+    adapters need.
     """
-    names = [name for name, row in shipped.TABLE.items() if _is_imported(row.classes[0])]
+    names = [name for name in shipped.TABLE if modules.is_imported(shipped.framework_module(name))]
     if "numpy" not in names:
         return []
-    return [adapter_named(name) for name in names]
-
-
-def _is_imported(class_name: str) -> bool:
-    """Whether the module of a class has been imported completely."""
-    module = sys.modules.get(class_name.rpartition(".")[0])
-    # importlib sets this private flag during an import, which may run in another thread.
-    return module is not None and not getattr(module.__spec__, "_initializing", False)
+    found = map(registration.load_usable, names)
+    return [adapter for adapter in found if adapter is not None]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interop._engine import fastpath
-from interop._identify import registration
+from interop._identify import modules, registration, registry
 from interop._model import html
 from interop.adapter import Device
 
@@ -35,16 +34,17 @@ class FrameworkInfo(NamedTuple):
         None if the version cannot be found without an import.
     compiled : bool
         Whether plain arrays take the compiled fast path in this process. False if the extension
-        modules were not built, if ``INTEROP_COMPILED=0`` is set, or if the framework has not been
-        used.
+        modules were not built, if ``INTEROP_COMPILED=0`` is set, or if the framework is not loaded.
     devices : tuple of str
         The devices of the framework in this process, as values for ``device=``: ``"cpu"``,
-        ``"cuda:0"``. Empty if the framework has not been used. The command ``python -m interop``
+        ``"cuda:0"``. Empty if the framework is not loaded. The command ``python -m interop``
         uses each framework and shows the devices.
     not_compiled : str or None
         Why plain arrays do not take the compiled fast path, and what to do. None if they take it,
-        if interop has no compiled fast path for the framework, or if the framework has not been
-        used.
+        if interop has no compiled fast path for the framework, or if the framework is not loaded.
+    problem : str or None
+        Why the framework cannot be used in this process, although a package of that name is
+        installed. None if there is no problem, or if the framework is not loaded.
     """
 
     name: str
@@ -54,6 +54,7 @@ class FrameworkInfo(NamedTuple):
     compiled: bool
     devices: tuple[str, ...]
     not_compiled: str | None = None
+    problem: str | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Format the information as the cells of a table row."""
@@ -61,7 +62,9 @@ class FrameworkInfo(NamedTuple):
         if not self.installed:
             version = "not installed"
         devices = ", ".join(self.devices) or "-"
-        if self.installed and not self.loaded and not self.devices:
+        if self.problem:
+            devices = "not usable"
+        elif self.installed and not self.loaded and not self.devices:
             devices = "not loaded"
         return self.name, version, devices, "on" if self.compiled else "off"
 
@@ -75,15 +78,16 @@ class Frameworks(tuple[FrameworkInfo, ...]):
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Format a table with a line for each framework, and the reasons below the table."""
+        """Format a table with a line for each framework, and notes below the table."""
         return "\n".join([*align([_HEAD, *(info.cells() for info in self)]), *self._notes()])
 
     def _repr_html_(self) -> str:
         return html.table("frameworks", _HEAD, (info.cells() for info in self), self._notes())
 
     def _notes(self) -> list[str]:
+        problems = [f"{info.name}: {info.problem}" for info in self if info.problem]
         reasons = why_not_compiled((info.name, info.not_compiled) for info in self)
-        return [f"compiled path off for {names}: {reason}" for names, reason in reasons]
+        return [*problems, *(f"compiled path off for {names}: {why}" for names, why in reasons)]
 
 
 def frameworks() -> Frameworks:
@@ -101,6 +105,8 @@ def frameworks() -> Frameworks:
     >>> [info.devices for info in interop.frameworks() if info.name == "numpy"]
     [('cpu',)]
     """
+    # Loads the adapters of the imported frameworks, so that devices and problems are known.
+    registry.loaded_adapters()
     return Frameworks(_info(name) for name in registration.known_names())
 
 
@@ -146,19 +152,20 @@ def _of_kind(adapter: Adapter, kind: int) -> Iterator[Device]:
 
 
 def _info(name: str) -> FrameworkInfo:
-    module = sys.modules.get(name)
     adapter = registration.loaded(name)
-    is_loaded = module is not None
+    is_installed = modules.is_installed(name)
+    problem = None
+    if adapter is None and is_installed:
+        problem = registration.problem(name)
     return FrameworkInfo(
         name=name,
-        # In this order, because `find_spec` refuses a loaded module without a spec.
-        installed=is_loaded or importlib.util.find_spec(name) is not None,
-        loaded=is_loaded,
-        # The module comes first: the distribution may have another name, such as cupy-cuda12x.
-        version=getattr(module, "__version__", None) or _version(name),
+        installed=is_installed,
+        loaded=sys.modules.get(name) is not None,
+        version=modules.version(name),
         compiled=fastpath.is_compiled(adapter),
         devices=_device_names(adapter),
         not_compiled=fastpath.why_not_compiled(adapter),
+        problem=problem,
     )
 
 
@@ -169,13 +176,3 @@ def _device_names(adapter: Adapter | None) -> tuple[str, ...]:
         return tuple(map(str, devices(adapter)))
     except Exception:  # noqa: BLE001 - a driver may fail in any way, and the doctor reports how
         return ()
-
-
-def _version(name: str) -> str | None:
-    # Imported here, because this import takes longer than the import of interop.
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
