@@ -1,6 +1,6 @@
 """CUDA without a GPU: a simulated runtime for real PyTorch and real CuPy. See README.md."""
 
-from .builder import SimcudaError, build
+from .builder import build
 from .runtime import (
     SCHEDULES,
     Access,
@@ -21,6 +21,7 @@ from .runtime import (
     reset,
     schedule,
 )
+from .toolkit import SimcudaError
 
 __all__ = [
     "SCHEDULES",

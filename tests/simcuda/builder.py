@@ -8,8 +8,6 @@ CuPy is not changed.
 import contextlib
 import fcntl
 import hashlib
-import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
@@ -21,9 +19,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from .toolkit import (
+    SimcudaError,
+    Toolkit,
+    cuda_version,
+    find_cupy_sdist,
+    find_header,
+    find_headers,
+    find_toolkit,
+    version_of,
+)
+
 SOURCES: Final = Path(__file__).parent / "src"
 CUPY_RUNTIME: Final = "cupy_backends.cuda.api.runtime"
-CUDART, CUDA = "libcudart.so.13", "libcuda.so.1"
+CUDA: Final = "libcuda.so.1"
 _STRICT: Final = ("-Wall", "-Wextra", "-Werror")
 _CC: Final = (
     "gcc",
@@ -35,11 +44,6 @@ _CC: Final = (
     "-fvisibility=hidden",
     "-pthread",
 )
-_FIX: Final = 'Run: pip install nvidia-cuda-runtime "nvidia-cuda-crt==13.0.*" "nvidia-cuda-profiler-api==13.0.*"'
-
-
-class SimcudaError(RuntimeError):
-    """The simulated runtime cannot be built or loaded. The message gives reason and remedy."""
 
 
 class Paths(NamedTuple):
@@ -52,63 +56,28 @@ class Paths(NamedTuple):
 
 def build(cache: Path) -> Paths:
     """Return the libraries from the cache, built first if needed. Concurrent calls are safe."""
-    include = find_headers()
+    toolkit = find_toolkit()
+    include = find_headers(toolkit)
     cache = cache.resolve()
-    built = cache / _key(include)
+    built = cache / _key(toolkit, include)
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
         if not built.exists():
             with tempfile.TemporaryDirectory(dir=cache) as folder:
-                _build_libraries(Path(folder), include)
-                if version_of("cupy-cuda13x"):
-                    _build_cupy(Path(folder), include)
+                _build_libraries(Path(folder), toolkit, include)
+                if version_of(toolkit.cupy):
+                    _build_cupy(Path(folder), toolkit, include)
                 Path(folder, "result").rename(built)
     cupy = built / "cupy_runtime.so"
-    return Paths(built / CUDART, built / CUDA, cupy if cupy.exists() else None)
+    return Paths(built / toolkit.cudart, built / CUDA, cupy if cupy.exists() else None)
 
 
-def version_of(distribution: str) -> str | None:
-    """Return the installed version of a package."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def find_headers() -> Path:
-    """Return the folder of the CUDA 13 headers, which NVIDIA's packages from PyPI share."""
-    if not version_of("nvidia-cuda-runtime"):
-        raise SimcudaError(f"CUDA's headers are missing. {_FIX}")
-    files = importlib.metadata.files("nvidia-cuda-runtime") or []
-    folder = next(
-        (Path(str(file.locate())).parent for file in files if file.name == "cuda_runtime_api.h"),
-        Path(),
-    )
-    for name in ("cuda_runtime_api.h", "cuda.h", "crt/host_defines.h", "cuda_profiler_api.h"):
-        if not (folder / name).exists():
-            raise SimcudaError(f"the header {name} is missing. {_FIX}")
-    return folder
-
-
-def find_cupy_sdist() -> Path:
-    """Return CuPy's sdist, which the setup of the environment stores in `.venv/src`."""
-    version = version_of("cupy-cuda13x")
-    folder = Path(os.environ.get("SIMCUDA_CUPY_SOURCE", Path(sys.prefix) / "src"))
-    sdist = folder / f"cupy-{version}.tar.gz"
-    if not sdist.exists():
-        raise SimcudaError(
-            f"{sdist} is missing. Run: CUPY_INSTALL_USE_STUB=1 pip download --no-deps --no-binary cupy"
-            f" --no-build-isolation cupy=={version} --dest {folder} (SIMCUDA_CUPY_SOURCE names another folder)"
-        )
-    return sdist
-
-
-def _key(include: Path) -> str:
+def _key(toolkit: Toolkit, include: list[Path]) -> str:
     digest = hashlib.sha256()
-    for name in ("nvidia-cuda-runtime", "nvidia-cuda-crt", "cupy-cuda13x", "Cython"):
+    for name in (*toolkit.packages, toolkit.cupy, "Cython"):
         digest.update(f"{name} {version_of(name)}\n".encode())
     digest.update(f"{sys.version} {include}".encode())
-    for file in (Path(__file__), *sorted(SOURCES.iterdir())):
+    for file in (*sorted(SOURCES.parent.glob("*.py")), *sorted(SOURCES.iterdir())):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:20]
 
@@ -130,15 +99,15 @@ def _run(*command: str | Path, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-def _build_libraries(folder: Path, include: Path) -> None:
+def _build_libraries(folder: Path, toolkit: Toolkit, include: list[Path]) -> None:
     result = folder / "result"
     result.mkdir()
-    types = (include / "driver_types.h").read_text()
+    types = find_header(include, "driver_types.h").read_text()
     errors = re.findall(r"^\s*(cudaSuccess|cudaError\w+)\s*=\s*(\d+)", types, re.MULTILINE)
     (folder / "errors.inc").write_text(
         "".join(f"NAME({name}, {number})\n" for name, number in errors)
     )
-    compiler = (*_CC, f"-I{include}", f"-I{folder}")
+    compiler = (*_CC, *_options(include), f"-I{folder}")
     runtime = sorted(file for file in SOURCES.glob("*.c") if file.name != "driver.c")
     _run(*compiler, "-c", *runtime, cwd=folder)
     objects = [folder / f"{file.stem}.o" for file in runtime]
@@ -151,28 +120,33 @@ def _build_libraries(folder: Path, include: Path) -> None:
     driver_stubs.write_text(
         _stubs(names - defined) + _entries(names | (defined & names), names & defined)
     )
-    (folder / "map").write_text(f"{CUDART} {{ global: *; }};")
+    (folder / "map").write_text(f"{toolkit.cudart} {{ global: *; }};")
     script = f"-Wl,--version-script={folder / 'map'}"
     _run(
         *_CC,
         "-shared",
         "-o",
-        result / CUDART,
+        result / toolkit.cudart,
         *objects,
         stubs,
-        f"-Wl,-soname,{CUDART}",
+        f"-Wl,-soname,{toolkit.cudart}",
         script,
         "-ldl",
     )
-    cuda = (folder / "driver.o", driver_stubs, result / CUDART)
+    cuda = (folder / "driver.o", driver_stubs, result / toolkit.cudart)
     _run(*_CC, "-shared", "-o", result / CUDA, *cuda, f"-Wl,-soname,{CUDA}")
 
 
-def _declared(include: Path, header: str, prefix: str) -> set[str]:
+def _options(include: list[Path]) -> list[str]:
+    return [f"-I{folder}" for folder in include]
+
+
+def _declared(include: list[Path], header: str, prefix: str) -> set[str]:
     """Return the functions that a header declares: the newest variants and the older ones."""
     found: set[str] = set()
     for option in ("-DSIMCUDA", "-D__CUDA_API_VERSION_INTERNAL"):
-        text = _run("gcc", "-E", "-P", f"-I{include}", option, include / header)
+        source = find_header(include, header)
+        text = _run("gcc", "-E", "-P", *_options(include), option, source)
         found.update(re.findall(rf"\b({prefix}[A-Z]\w*)\s*\([^()]*\)\s*;", text))
     return found
 
@@ -223,26 +197,28 @@ Cython.Build.cythonize(
     quiet=True,
     compile_time_env={
         "CUPY_USE_CUDA_PYTHON": False, "CUPY_CUFFT_STATIC": False, "CUPY_CYTHON_VERSION": Cython.__version__,
-        "CUPY_CUDA_VERSION": 13000, "CUPY_HIP_VERSION": 0,
+        "CUPY_CUDA_VERSION": int(sys.argv[2]), "CUPY_HIP_VERSION": 0,
     },
     compiler_directives={
         "embedsignature": True, "c_api_binop_methods": True, "binding": False, "freethreading_compatible": True,
-        "warn.deprecated.IF": False,
+        "warn.deprecated.IF": False, "legacy_implicit_noexcept": int(sys.argv[3]) < 14,
     },
 )
 """
 
 
-def _build_cupy(folder: Path, include: Path) -> None:
+def _build_cupy(folder: Path, toolkit: Toolkit, include: list[Path]) -> None:
     """Compile CuPy's runtime module as CuPy's setup does, with the Cython version of the wheel."""
-    sdist = find_cupy_sdist()
+    sdist = find_cupy_sdist(toolkit)
     if not version_of("Cython"):
         raise SimcudaError('Cython is missing. Run: pip install Cython==3.2.4 "setuptools>=77"')
     with tarfile.open(sdist) as archive:
         wanted = [member for member in archive.getmembers() if "/cupy_backends/" in member.name]
         archive.extractall(folder, wanted, filter="data")
     source = folder / sdist.name.removesuffix(".tar.gz")
-    _run(sys.executable, "-c", _CYTHONIZE, CUPY_RUNTIME, cwd=source)
+    version = str(cuda_version(include))
+    major = source.name.removeprefix("cupy-").split(".")[0]
+    _run(sys.executable, "-c", _CYTHONIZE, CUPY_RUNTIME, version, major, cwd=source)
     flags = (
         "-O1",
         "-w",
@@ -250,10 +226,10 @@ def _build_cupy(folder: Path, include: Path) -> None:
         "-fPIC",
         "-std=c++17",
         "-D_FORCE_INLINES=1",
-        "-DCUPY_CUDA_VERSION=13000",
+        f"-DCUPY_CUDA_VERSION={version}",
         "-I.",
     )
-    headers = (f"-I{include}", f"-I{sysconfig.get_paths()['include']}")
+    headers = (*_options(include), f"-I{sysconfig.get_paths()['include']}")
     module = (f"{CUPY_RUNTIME.replace('.', '/')}.cpp", "-o", folder / "result" / "cupy_runtime.so")
-    _run("g++", *flags, *headers, *module, folder / "result" / CUDART, cwd=source)
+    _run("g++", *flags, *headers, *module, folder / "result" / toolkit.cudart, cwd=source)
     shutil.rmtree(source)

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from .builder import CUPY_RUNTIME, SimcudaError, build
+from .builder import CUPY_RUNTIME, build
+from .toolkit import SimcudaError
 
 SCHEDULES: Final = ("eager", "lazy", "greedy", "adversary", "random")
 _SYNCHRONISE: Final = ("cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize")

@@ -61,14 +61,20 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureSta
     RETURN(capture_status(stream, status));
 }
 
+#if CUDART_VERSION >= 13000
+#define EDGES const cudaGraphEdgeData **edges,
+#define CLEAR_EDGES() if (edges) *edges = NULL
+#else /* by this name, CUDA 12 has the function without edges */
+#define EDGES
+#define CLEAR_EDGES()
+#endif
 cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id,
-                                     cudaGraph_t *graph, const cudaGraphNode_t **nodes, const cudaGraphEdgeData **edges,
-                                     size_t *count) {
+                                     cudaGraph_t *graph, const cudaGraphNode_t **nodes, EDGES size_t *count) {
     ENTER();
+    CLEAR_EDGES();
     if (id) *id = 1;
     if (graph) *graph = NULL;
     if (nodes) *nodes = NULL;
-    if (edges) *edges = NULL;
     if (count) *count = 0;
     RETURN(capture_status(stream, status));
 }
