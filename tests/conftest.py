@@ -29,7 +29,6 @@ MODULES = {
     "sphinx",
     "torch",
 } | SOURCES
-KNOWN = MODULES | {"compiled", "gpu", "kernels", "numba", "simcuda"}
 MUST = set(filter(None, os.environ.get("INTEROP_REQUIRE", "").split(",")))
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -60,18 +59,27 @@ def is_compiled() -> bool:
     return fastpath.is_compiled(registry.adapter_named("torch"))
 
 
+def has_cupy_bfloat16() -> bool:
+    """Return whether CuPy's kernels accept the bfloat16 of ml_dtypes, as those of CuPy 14 do."""
+    from interop._identify import registry
+
+    return available("cupy") and not registry.adapter_named("cupy").why_no_dtype("bfloat16")
+
+
+def has_numba() -> bool:
+    """Return whether numba is in its separate folder: see tests/sources/test_numba.py."""
+    return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
+
+
+def has_kernels() -> bool:
+    """Return whether kernels run: the simulated GPU refuses them."""
+    return available("gpu") and not available("simcuda")
+
+
 @functools.cache
 def available(name: str) -> bool:
-    if name == "gpu":
-        return has_gpu()
-    if name == "simcuda":
-        return load_simcuda()
-    if name == "compiled":
-        return is_compiled()
-    if name == "numba":  # in a separate folder: see tests/sources/test_numba.py
-        return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
-    if name == "kernels":  # tests with kernels, which the simulated GPU cannot run
-        return available("gpu") and not available("simcuda")
+    if name in FEATURES:
+        return FEATURES[name]()
     return importlib.util.find_spec(name) is not None
 
 
@@ -94,6 +102,17 @@ def load_simcuda() -> bool:
     except simcuda.SimcudaError as error:
         raise pytest.UsageError(str(error)) from None
     return True
+
+
+FEATURES = {
+    "compiled": is_compiled,
+    "cupy-bfloat16": has_cupy_bfloat16,
+    "gpu": has_gpu,
+    "kernels": has_kernels,
+    "numba": has_numba,
+    "simcuda": load_simcuda,
+}
+KNOWN = MODULES | FEATURES.keys()
 
 
 def pytest_report_header() -> str:

@@ -42,13 +42,14 @@ def by_its_own(x: Any, to: str, /, *, stream: Any = None, **_: Any) -> Any:
 def scenarios() -> list[Any]:
     """Return the scenarios for `from_dlpack`, except those that destroy a stream given as int."""
     try:
-        from handoffs.scenarios import SCENARIOS
+        from handoffs.scenarios import SCENARIOS, parameters
     except ImportError:  # without CuPy the mark above skips the test
         return []
-    return [s for s in SCENARIOS if s.raw and "stream object goes first: given True" not in s.name]
+    without = "stream object goes first: given True"
+    return parameters(s for s in SCENARIOS if s.raw and without not in s.name)
 
 
-@pytest.mark.parametrize("scenario", scenarios(), ids=str)
+@pytest.mark.parametrize("scenario", scenarios())
 def test_export_handoff_is_correct_under_every_schedule(scenario: Any) -> None:
     """Most scenarios fail with the array itself: see the table of `docs/handoffs.md`."""
     from handoffs.runs import run, schedules

@@ -14,7 +14,7 @@ from interop.adapter.dtypes import without_imaginary, without_warnings
 from interop.adapter.streams import LEGACY, PER_THREAD
 from interop.adapter.strides import why_no_memory
 
-from . import memory, streams
+from . import features, memory, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +27,8 @@ if TYPE_CHECKING:
 
 # A table, because NumPy takes 1500 ns to build the name of a dtype.
 _NAMES: Final[dict[Any, str]] = {np.dtype(name): name for name in PLAIN_DTYPES}
-try:  # CuPy 14 supports the bfloat16 of ml_dtypes, but no float8
-    import ml_dtypes
-except ImportError:
-    pass
-else:
-    _NAMES[np.dtype(ml_dtypes.bfloat16)] = "bfloat16"
+if features.BFLOAT16:  # CuPy supports no float8
+    _NAMES[features.BFLOAT16] = "bfloat16"
 _MANAGED: Final = 13  # kDLCUDAManaged
 _DTYPES: Final = {name: dtype for dtype, name in _NAMES.items()}
 
@@ -82,12 +78,12 @@ class CuPyAdapter(DeviceAdapter):
         return f"CuPy finds {count} CUDA device{plural} here, and {device} is none of them."
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
-        """Return a reason for the 8-bit floats, and for bfloat16 without the package ml_dtypes."""
+        """Return a reason for the 8-bit floats, and for bfloat16 where CuPy does not support it."""
         if dtype in _DTYPES:
             return None
         hint = 'Pass dtype="float32".'
         if dtype == "bfloat16":
-            hint = 'Run pip install ml-dtypes, or pass dtype="float32".'
+            hint = features.BFLOAT16_HINT
         return errors.Reason(f"CuPy has no {dtype} here", hint)
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all
@@ -103,6 +99,12 @@ class CuPyAdapter(DeviceAdapter):
     def parse_dtype(self, spec: Any, /) -> str:
         """Convert everything that NumPy, and so CuPy, accepts as a dtype."""
         return np.dtype(spec).name
+
+    def parse_stream(self, spec: Any, /) -> Stream:
+        """Convert a stream of a CuPy release whose streams have no `__cuda_stream__`."""
+        if isinstance(spec, features.STREAMS_WITHOUT_PROTOCOL):
+            return Stream(spec.ptr, spec)
+        return super().parse_stream(spec)
 
     def current_stream(self, device: Device, /) -> Stream:
         """Return CuPy's current stream on a device."""
@@ -124,7 +126,7 @@ class CuPyAdapter(DeviceAdapter):
             return cupy.cuda.Stream.ptds
         if isinstance(stream.owner, cupy.cuda.Stream):
             return stream.owner
-        return cupy.cuda.Stream.from_external(streams.Handle(stream.handle))
+        return features.external_stream(stream.handle)
 
     def wait_stream(self, earlier: Stream, later: Stream, device: Device, /) -> None:
         """Record an event on the stream `earlier`, and let the stream `later` wait for it.

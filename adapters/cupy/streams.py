@@ -35,17 +35,6 @@ def order(earlier: Any, later: Any) -> None:
         cupy.cuda.get_current_stream().wait_event(event)
 
 
-class Handle:
-    """A stream given by its handle, for `cupy.cuda.Stream.from_external`."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    def __cuda_stream__(self) -> tuple[int, int]:
-        # The version of the protocol is 0 (`__cuda_stream__` of cuda.core).
-        return 0, self._handle
-
-
 class OrderedCuPyArray(OrderedArray):
     """An array that is ready for one consumer.
 

@@ -86,6 +86,10 @@ class TorchAdapter(DeviceAdapter):
         """Return the keywords that keep indices as they are, and batch sizes on the host."""
         return containers.fixed_keywords(container)
 
+    def parse_stream(self, spec: Any, /) -> Stream:
+        """Convert a stream of a torch release whose streams have no `__cuda_stream__`."""
+        return Stream(spec.cuda_stream, spec)
+
     def current_stream(self, device: Device, /) -> Stream:
         """Return torch's current stream on a device."""
         stream = torch.cuda.current_stream(device.id)

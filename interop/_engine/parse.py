@@ -154,28 +154,34 @@ def _parse_dtype(spec: Any) -> str:
 
 
 def parse_stream(spec: Any) -> Stream:
-    """Parse a stream: an int handle, or an object with `__cuda_stream__`.
-
-    `__cuda_stream__` returns a protocol version and a handle.
+    """Parse a stream: an int handle, an object with `__cuda_stream__`, or a framework's stream.
 
     Raises
     ------
     InvalidOptionError
-        The value is neither of the two.
+        The value is none of them.
     """
     if is_integer(spec, UNORDERED) and int.__lt__(spec, _HANDLES):
         return Stream(int.__int__(spec))
     try:
-        if hasattr(spec, "__cuda_stream__"):
-            handle = int(spec.__cuda_stream__()[1])
-            if 0 <= handle < _HANDLES:
-                # The object is kept, because a stream that is deleted cannot be waited for later.
-                return Stream(handle, spec)
+        stream = _parse_stream_object(spec)
+        if 0 <= stream.handle < _HANDLES:
+            return stream
     except MemoryError:
         raise
     except Exception as error:  # the class of the object may raise anything
         raise invalid("stream", spec, _STREAM) from error
     raise invalid("stream", spec, _STREAM)
+
+
+def _parse_stream_object(spec: Any) -> Stream:
+    if hasattr(spec, "__cuda_stream__"):
+        # It returns the version of the protocol and the handle. The object is kept, because a
+        # stream that is deleted cannot be waited for later.
+        return Stream(int(spec.__cuda_stream__()[1]), spec)
+    if adapter := registry.adapter_of_spec(spec):
+        return adapter.parse_stream(spec)
+    return Stream(UNORDERED)  # refused above
 
 
 def _parse_limit(spec: Any) -> float:

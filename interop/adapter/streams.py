@@ -64,6 +64,19 @@ class StreamMixin:
     handoff between two frameworks from them.
     """
 
+    def parse_stream(self, spec: Any, /) -> Stream:
+        """Convert a stream object of the framework, given as ``stream=``, into a `Stream`.
+
+        Called only for an object without ``__cuda_stream__``, which older releases lack.
+
+        Raises
+        ------
+        TypeError, AttributeError
+            The object is not a stream of the framework.
+        """
+        msg = f"{type(spec).__name__} is not a class of streams"
+        raise TypeError(msg)
+
     def current_stream(self, device: Device, /) -> Stream:
         """Return the current stream of the framework on a device."""
         raise NotImplementedError

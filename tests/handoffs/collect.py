@@ -2,8 +2,10 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
+
+import pytest
 
 from .sides import CUPY, TORCH, Side
 
@@ -23,6 +25,19 @@ class Scenario(NamedTuple):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def requires(self) -> list[str]:
+        """The requirements beyond torch and CuPy: see tests/conftest.py."""
+        return ["cupy-bfloat16"] if "bfloat16" in self.name else []
+
+
+def parameters(scenarios: Iterable[Scenario]) -> list[Any]:
+    """Return scenarios as parameters of a test, with the marks of their requirements."""
+    return [
+        pytest.param(scenario, id=scenario.name, marks=pytest.mark.requires(*scenario.requires))
+        for scenario in scenarios
+    ]
 
 
 SCENARIOS: Final[list[Scenario]] = []

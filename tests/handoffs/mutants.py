@@ -6,7 +6,7 @@ import cupy
 import torch
 from torch.utils.dlpack import from_dlpack
 
-from .sides import CUPY, TORCH
+from .sides import CUPY, TORCH, handle_of
 
 
 class Unordered:
@@ -37,9 +37,7 @@ def unfenced(x: Any, to: str, /, *, stream: Any = None, **_keywords: Any) -> Any
         CUPY.name: cupy.cuda.get_current_stream(device).ptr,
     }
     producer = handles[TORCH.name if isinstance(x, torch.Tensor) else CUPY.name]
-    consumer = handles[to] if stream in (None, -1) else stream
-    if hasattr(consumer, "__cuda_stream__"):
-        consumer = consumer.__cuda_stream__()[1]
+    consumer = handles[to] if stream in (None, -1) else handle_of(stream)
     with cupy.cuda.Device(device):
         event = cupy.cuda.Event(disable_timing=True)
         cupy.cuda.runtime.eventRecord(event.ptr, producer)

@@ -7,7 +7,7 @@ import cupy
 
 from .collect import FROM_CUPY, FROM_TORCH, Convert, scenario
 from .handoff import Handoff, check
-from .sides import NEW, ONE, SIZE, TORCH, Handle, Side
+from .sides import NEW, ONE, SIZE, TORCH, Handle, Side, handle_of
 
 
 @scenario(producer=("default", "side"), consumer=("default", "side", "the producer's"))
@@ -43,7 +43,7 @@ def per_thread_producer(
 def stream_given(convert: Convert, source: Side, target: Side, given: str) -> None:
     """The result is used on the stream passed as `stream=`, which is not the current stream."""
     stream: Any = TORCH.stream() if given == "torch" else cupy.cuda.Stream(non_blocking=True)
-    handle = int(stream.__cuda_stream__()[1])
+    handle = handle_of(stream)
     spec: Any = {"int": handle, "__cuda_stream__": Handle(handle)}.get(given, stream)
     handoff = Handoff(convert, source, target, "side", "side", stream=spec)
     handoff.consumer = target.external(handle)

@@ -13,7 +13,7 @@ import simcuda
 
 from .places import current
 from .scenarios import Convert, Scenario
-from .sides import CUPY, TORCH
+from .sides import CUPY, TORCH, handle_of
 
 FIXED: Final = ("eager", "lazy", "greedy", "adversary")
 Schedule = tuple[str, int | None]
@@ -43,7 +43,7 @@ def raw(x: Any, to: str, /, *, stream: Any = None, **keywords: Any) -> Any:
     side, function = (TORCH, from_dlpack) if to == "torch" else (CUPY, cupy.from_dlpack)
     if stream is None or stream == -1:
         return function(x, **keywords)
-    handle = stream if isinstance(stream, int) else stream.__cuda_stream__()[1]
+    handle = handle_of(stream)
     device = x.device.index if isinstance(x, torch.Tensor) else x.device.id
     with side.on(side.external(handle, device), device):
         return function(x, **keywords)

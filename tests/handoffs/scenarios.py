@@ -1,6 +1,16 @@
 """All scenarios."""
 
 from . import chains, moves, order, places, release
-from .collect import SCENARIOS, Convert, Scenario
+from .collect import SCENARIOS, Convert, Scenario, parameters
 
-__all__ = ["SCENARIOS", "Convert", "Scenario", "chains", "moves", "order", "places", "release"]
+__all__ = [
+    "SCENARIOS",
+    "Convert",
+    "Scenario",
+    "chains",
+    "moves",
+    "order",
+    "parameters",
+    "places",
+    "release",
+]

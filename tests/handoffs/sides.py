@@ -41,6 +41,14 @@ class Handle:
         return 0, self.handle
 
 
+def handle_of(stream: Any) -> int:
+    """Return the handle of a stream, which may be the handle itself."""
+    if isinstance(stream, int):
+        return stream
+    # Streams of CuPy 13 have no `__cuda_stream__`.
+    return int(stream.ptr if hasattr(stream, "ptr") else stream.__cuda_stream__()[1])
+
+
 class Torch:
     """The interface implemented with torch."""
 
@@ -103,11 +111,11 @@ class CuPy:
 
     def external(self, handle: int, device: int = 0) -> Any:
         with cupy.cuda.Device(device):
-            return (
-                cupy.cuda.Stream.ptds
-                if handle == PER_THREAD
-                else cupy.cuda.Stream.from_external(Handle(handle))
-            )
+            if handle == PER_THREAD:
+                return cupy.cuda.Stream.ptds
+            if hasattr(cupy.cuda.Stream, "from_external"):  # since CuPy 14
+                return cupy.cuda.Stream.from_external(Handle(handle))
+            return cupy.cuda.ExternalStream(handle)
 
     def handle(self, stream: Any) -> int:
         return 0 if stream is None else int(stream.ptr)

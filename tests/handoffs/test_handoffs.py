@@ -6,7 +6,7 @@ The current device and the current streams must be the same before and after.
 import pytest
 
 from .runs import considerate, run, schedules
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import SCENARIOS, Scenario, parameters
 
 pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
 
@@ -15,7 +15,7 @@ SEEDS = 200
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", parameters(SCENARIOS))
 def test_handoff_scenario_under_every_schedule_gives_right_values(scenario: Scenario) -> None:
     for schedule, seed in schedules(SEEDS):
         outcome = run(scenario, considerate, schedule, seed)
