@@ -66,6 +66,13 @@ def has_cupy_bfloat16() -> bool:
     return available("cupy") and not registry.adapter_named("cupy").why_no_dtype("bfloat16")
 
 
+def has_numpy_dlpack() -> bool:
+    """Return whether NumPy exports and adopts DLPack capsules with flags, as since NumPy 2.2.5."""
+    from interop.adapter import capsule
+
+    return capsule.numpy_reads_flags()
+
+
 def has_numba() -> bool:
     """Return whether numba is in its separate folder: see tests/sources/test_numba.py."""
     return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
@@ -110,6 +117,7 @@ FEATURES = {
     "gpu": has_gpu,
     "kernels": has_kernels,
     "numba": has_numba,
+    "numpy-dlpack": has_numpy_dlpack,
     "simcuda": load_simcuda,
 }
 KNOWN = MODULES | FEATURES.keys()

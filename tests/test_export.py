@@ -42,6 +42,7 @@ SHARED = {
 
 
 @pytest.mark.parametrize("make", SHARED.values(), ids=SHARED)
+@pytest.mark.requires("numpy-dlpack")
 def test_export_shares_memory_with_the_consumer(make: Any) -> None:
     x = make()
     lent = export(x)
@@ -66,6 +67,7 @@ PENDING = {
 
 
 @pytest.mark.parametrize("make", PENDING.values(), ids=PENDING)
+@pytest.mark.requires("numpy-dlpack")
 def test_export_unshareable_array_is_copied_and_flagged_as_a_copy(make: Any) -> None:
     x = make()
     lent = export(x)
@@ -87,6 +89,7 @@ READONLY = {
 
 
 @pytest.mark.parametrize("make", READONLY.values(), ids=READONLY)
+@pytest.mark.requires("numpy-dlpack")
 def test_export_read_only_memory_is_flagged_for_a_dlpack_1_consumer(make: Any) -> None:
     x = make()
     capsule = export(x).__dlpack__(**NEW)
@@ -110,6 +113,7 @@ def test_export_read_only_memory_is_copied_for_a_legacy_consumer(make: Any, old:
     assert torch.equal(interop.convert(x, "torch", copy=True), before)
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_export_copy_true_gives_a_flagged_copy() -> None:
     for x in (np.arange(3.0), torch.arange(3.0), read_only()):
         capsule = export(x).__dlpack__(copy=True, **NEW)
@@ -207,6 +211,7 @@ def test_export_unsupported_input_is_refused_at_the_call() -> None:
         export([1, 2])
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_export_to_an_unreachable_dl_device_raises_buffer_error() -> None:
     with pytest.raises(BufferError, match=r"cannot export numpy .*NumPy holds host memory only"):
         export(np.ones(3)).__dlpack__(dl_device=(2, 0))

@@ -37,6 +37,7 @@ def test_export_of_host_memory_refuses_every_stream(stream: Any) -> None:
     assert message(np.ones(3), stream=stream, dl_device=(1, 0)) == words
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_export_of_host_memory_accepts_stream_none() -> None:
     assert np.from_dlpack(export(np.arange(3))).tolist() == [0, 1, 2]
     assert "versioned" in repr(export(np.arange(3)).__dlpack__(stream=None, **NEW))
@@ -116,6 +117,7 @@ def test_export_refuses_an_invalid_copy_argument(copy: Any) -> None:
     )
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_export_accepts_arguments_of_other_integer_classes() -> None:
     asked: Any = {"max_version": [np.int64(1), Kind.CPU], "dl_device": (Kind.CPU, np.int8(0))}
     capsule = export(np.ones(3)).__dlpack__(**asked)
@@ -124,6 +126,7 @@ def test_export_accepts_arguments_of_other_integer_classes() -> None:
 
 @pytest.mark.parametrize("version", [None, (0, 0), (0, 8), (1, 0), (1, 3), (2, 0)])
 @pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
+@pytest.mark.requires("numpy-dlpack")
 def test_export_gives_a_capsule_for_every_version(name: str, version: Any) -> None:
     pytest.importorskip(name, reason=f"needs {name}")
     x = interop.convert(np.arange(3, dtype="f4"), name)
@@ -165,6 +168,7 @@ class Legacy(np.ndarray[Any, Any]):
 
 @pytest.mark.parametrize("copy", [None, True, False])
 @pytest.mark.parametrize("version", [None, (1, 0)])
+@pytest.mark.requires("numpy-dlpack")
 def test_export_of_an_ndarray_subclass_ignores_a_legacy_dlpack_method(
     version: Any, copy: Any
 ) -> None:
@@ -176,7 +180,7 @@ def test_export_of_an_ndarray_subclass_ignores_a_legacy_dlpack_method(
     assert (tensor_in(capsule).data == x.ctypes.data) == (copy is not True)
 
 
-@pytest.mark.requires("torch")
+@pytest.mark.requires("torch", "numpy-dlpack")
 def test_export_of_a_tensor_subclass_ignores_a_legacy_dlpack_method() -> None:
     import torch
 
@@ -225,6 +229,7 @@ def test_export_of_negative_strides_does_not_crash_torch() -> None:
         (lambda: np.ones((1, 3))[::-1], None),
     ],
 )  # fmt: skip
+@pytest.mark.requires("numpy-dlpack")
 def test_export_copy_false_refuses_unsupported_strides_with_the_reason(
     make: Any, why: str | None
 ) -> None:

@@ -342,6 +342,7 @@ def test_jax_works_with_convert_tree_stack_and_implemented_in() -> None:
     assert np.array_equal(interop.to_numpy(result), 2 * buffer())
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_export_jax_array_is_read_only() -> None:
     from traps.producers import READ_ONLY, versioned_in
 

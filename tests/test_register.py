@@ -188,4 +188,6 @@ def test_entry_point_that_cannot_be_loaded_is_named_in_the_error(site: Path) -> 
         """,
         path=site,
     )
-    assert said.startswith("broken cannot be imported (ModuleNotFoundError: No module named 'nowhere')")
+    assert said.startswith(
+        "broken cannot be imported (ModuleNotFoundError: No module named 'nowhere')"
+    )

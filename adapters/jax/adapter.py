@@ -151,7 +151,7 @@ class JAXAdapter(Adapter):
         if array.flags.c_contiguous:
             x = jax.device_put(array, _host(), may_alias=True)
         else:
-            x = jax.dlpack.from_dlpack(array, copy=False)
+            x = _adopt_in_another_order(array)
         if x.dtype != array.dtype or (array.size and x.unsafe_buffer_pointer() != address):
             msg = f"JAX did not share the memory as {array.dtype}"
             raise BufferError(msg)
@@ -192,6 +192,13 @@ class JAXAdapter(Adapter):
     def stack(self, arrays: Sequence[Any], axis: int, /) -> Any:
         """Return the arrays stacked by JAX."""
         return jnp.stack(arrays, axis)
+
+
+def _adopt_in_another_order(array: NDArray[Any]) -> Any:
+    try:
+        return jax.dlpack.from_dlpack(array, copy=False)
+    except RuntimeError as error:  # since JAX 0.12, where earlier releases raise a BufferError
+        raise BufferError(str(error)) from error
 
 
 def _why_unsupported(x: Any) -> str | None:  # noqa: PLR0911 - a list of reasons

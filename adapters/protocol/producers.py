@@ -16,7 +16,7 @@ import numpy as np
 
 from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Device, capsule
 from interop.adapter.streams import LEGACY, UNORDERED, Interface
-from interop.errors import ignored_refusals
+from interop.errors import ignored_refusals, quote
 
 from .closed import is_shape, plain_dtype_name, refusal
 
@@ -207,10 +207,11 @@ def ask(x: Any, **keywords: Any) -> Any:
     accepted = {name: value for name, value in keywords.items() if name in known}
     try:
         return method(**accepted)
-    except (TypeError, NotImplementedError):
-        # A wrapper may pass `max_version` on to a library from before DLPack 1.0 (NumPy 2.0).
-        if accepted.pop("max_version", None) is None:
+    except (TypeError, NotImplementedError) as error:
+        # A wrapper may pass the keyword on to a library from before DLPack 1.0 (NumPy 2.0).
+        if "max_version" not in accepted or "max_version" not in quote(error):
             raise
+    del accepted["max_version"]
     return method(**accepted)
 
 

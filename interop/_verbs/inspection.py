@@ -182,8 +182,9 @@ class _AddressOnly:
     def __init__(self, facts: Facts, address: int) -> None:
         self.__array_interface__ = {
             "version": 3,
-            # Raw bytes of the size of an element, because NumPy has no bfloat16, for example.
-            "typestr": f"|V{facts.nbytes // layout.count(facts)}",
+            # Bytes of the size of an element, because NumPy has no bfloat16, for example. With raw
+            # bytes (V), NumPy 2.1.0 crashes.
+            "typestr": f"|S{facts.nbytes // layout.count(facts)}",
             "shape": facts.shape,
             "strides": facts.strides,
             "data": (address, True),

@@ -235,7 +235,7 @@ def as_ndarray(producer: Any) -> NDArray[Any]:
     """
     import numpy as np  # noqa: PLC0415 - the contract itself loads nothing
 
-    if _numpy_reads_flags():
+    if numpy_reads_flags():
         return np.from_dlpack(producer)
     try:
         lent = producer.__dlpack__(max_version=(_MAJOR, 0))
@@ -247,10 +247,10 @@ def as_ndarray(producer: Any) -> NDArray[Any]:
 
 
 @functools.cache
-def _numpy_reads_flags() -> bool:
+def numpy_reads_flags() -> bool:
     """Return whether `numpy.from_dlpack` reads versioned capsules with their flags.
 
-    NumPy 2.2 is the first such version. NumPy 2.0 refuses versioned capsules, and NumPy 2.1 makes
+    NumPy 2.2.5 is the first such version. NumPy 2.0 refuses versioned capsules, and NumPy 2.1 makes
     every ndarray read-only.
     """
     import numpy as np  # noqa: PLC0415 - the contract itself loads nothing

@@ -27,9 +27,10 @@ def set_shape(*lengths: int) -> Change:
 
 
 def set_strides(*strides: int) -> Change:
+    memory = (ctypes.c_int64 * len(strides))(*strides)
+
     def change(lent: Any) -> None:
-        tensor = tensor_in(lent)
-        ctypes.memmove(tensor.strides, (ctypes.c_int64 * len(strides))(*strides), 8 * len(strides))
+        tensor_in(lent).strides = ctypes.addressof(memory)  # NumPy 2.0 may have none
 
     return change
 

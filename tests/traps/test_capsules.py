@@ -39,6 +39,7 @@ class TestWords:
         may_go_wrong(lambda: versioned_in(capsule).flags & IS_COPIED, wrong=0, right=IS_COPIED)
 
     @TARGETS
+    @pytest.mark.requires("numpy-dlpack")
     def test_convert_copy_true_does_not_rely_on_the_producer(self, to: str) -> None:
         class Sharing(DLPack):
             def __dlpack__(self, **keywords: Any) -> Any:
@@ -80,6 +81,7 @@ class TestDeviceTypes:
 
     @PINNED
     @TARGETS
+    @pytest.mark.requires("numpy-dlpack")
     def test_convert_pinned_memory_is_shared_as_host_memory(self, kind: int, to: str) -> None:
         source = DLPack(np.arange(3.0), (kind, 0))
         assert interop.device_of(source) == (1, 0)
