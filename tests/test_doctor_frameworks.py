@@ -85,14 +85,16 @@ NOT_BUILT = (
     "the extension modules were not built when interop was installed. "
     f"Install a wheel, or install a C compiler and run {REINSTALL}."
 )
-NO_GIL = "the extension modules do not support free-threaded Python. Use a Python with the GIL."
+UNSUPPORTED = (
+    "the extension modules support CPython with the GIL only. Use CPython without free threading."
+)
 NOT_IMPORTED = (
     "an extension module cannot be imported (ImportError: wrong ABI). "
     f"Build it for this Python and this NumPy: {REINSTALL}."
 )
 OFF = {
     "not built": (REMOVED, NOT_BUILT),
-    "free-threaded": (REMOVED + FREE_THREADED, NO_GIL),
+    "free-threaded": (REMOVED + FREE_THREADED, UNSUPPORTED),
     "turned off": (
         BROKEN + "import os; os.environ['INTEROP_COMPILED'] = '0'",
         "INTEROP_COMPILED=0 is set. Unset this environment variable.",

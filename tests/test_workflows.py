@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from versions import environments, pythons
-from wheels.settings import FIRST_NUMPY
+from wheels.settings import FIRST_NUMPY, load
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,6 +75,16 @@ def test_cibuildwheel_builds_every_supported_python_with_extensions() -> None:
     table = wheel_table()
     assert table["build"] == [f"cp{version.replace('.', '')}-*" for version in pythons.SUPPORTED]
     assert table["environment"] == {"INTEROP_EXTENSIONS": "required"}
+
+
+def test_load_applies_the_override_of_a_wheel() -> None:
+    first = load("cp311-manylinux_x86_64")
+    other = load("cp312-musllinux_aarch64")
+    assert first.environment == other.environment == {"INTEROP_EXTENSIONS": "required"}
+    assert first.extras[0] == "torch"
+    assert (other.extras, other.groups, other.test_environment) == ([], [], {})
+    assert other.commands == [f"python {ROOT}/tests/wheels/check.py"]
+    assert first.commands[0] == f"python {ROOT}/tests/wheels/check.py torch"
 
 
 def test_wheels_numpy_floors_cover_every_supported_python() -> None:

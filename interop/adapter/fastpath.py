@@ -7,6 +7,7 @@ path either does what the plan for such an array would do, or refuses.
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,8 +29,8 @@ _NOT_BUILT: Final = Reason(
     "the extension modules were not built when interop was installed",
     f"Install a wheel, or install a C compiler and run `{_REINSTALL}`.",
 )
-_FREE_THREADED: Final = Reason(
-    "the extension modules do not support free-threaded Python", "Use a Python with the GIL."
+_UNSUPPORTED: Final = Reason(
+    "the extension modules support CPython with the GIL only", "Use CPython without free threading."
 )
 
 
@@ -86,8 +87,8 @@ def find_compiled(module: str) -> ModuleType | None:
 def why_no_module(module: str) -> Reason | None:
     """Return why `find_compiled` returns None for an extension module, or None if it finds it."""
     # The variable comes last, because to unset it has no effect without the module.
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return _FREE_THREADED
+    if sysconfig.get_config_var("Py_GIL_DISABLED") or sys.implementation.name != "cpython":
+        return _UNSUPPORTED
     if find_spec(module) is None:
         return _NOT_BUILT
     if _is_turned_off():

@@ -121,7 +121,8 @@ def test(target: Target, wheel: Path, torch: str, folder: Path) -> None:
         asked.append(torch)
     for group in settings.groups:
         asked += ["--group", f"{ROOT}/pyproject.toml:{group}"]
-    pip(own, "install", "--constraint", CONSTRAINTS, *asked)
+    # Without bytecode, because torch has thousands of modules, and the tests import few of them.
+    pip(own, "install", "--no-compile", "--constraint", CONSTRAINTS, *asked)
     # Only the programs of this environment: no compiler, and no other Python.
     environment = {"PATH": str(own.parent), "HOME": str(folder), **settings.test_environment}
     for command in settings.commands:
