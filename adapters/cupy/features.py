@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import cupy
 import numpy as np
+from cupy.cuda import Stream
 
 
 class _Handle:
@@ -23,19 +24,17 @@ class _Handle:
         return 0, self._handle
 
 
-if hasattr(cupy.cuda.Stream, "from_external"):  # since CuPy 14
+if hasattr(Stream, "from_external"):  # since CuPy 14
 
     def external_stream(handle: int) -> Any:
         """Return a CuPy stream for the handle of another library's stream."""
-        return cupy.cuda.Stream.from_external(_Handle(handle))
+        return Stream.from_external(_Handle(handle))
 
 else:
     external_stream = cupy.cuda.ExternalStream
 
 STREAMS_WITHOUT_PROTOCOL: Final[tuple[Any, ...]] = (
-    ()
-    if hasattr(cupy.cuda.Stream, "__cuda_stream__")
-    else (cupy.cuda.Stream, cupy.cuda.ExternalStream)
+    () if hasattr(Stream, "__cuda_stream__") else (Stream, cupy.cuda.ExternalStream)
 )
 """The classes of CuPy's streams, if they lack `__cuda_stream__`. Since CuPy 14, they have it."""
 
