@@ -41,7 +41,7 @@ def test_frameworks_prints_a_table_as_text_and_html() -> None:
     assert str(table) == (
         "framework  version        devices      compiled path\n"
         "a          1.0            cpu, cuda:0  on\n"
-        "b<c>       not installed  -            off"
+        "b<c>       not installed  -            -"
     )
     assert "<td>cpu, cuda:0</td>" in table._repr_html_()
     assert "<td>b&lt;c&gt;</td>" in table._repr_html_()
@@ -151,6 +151,7 @@ def test_frameworks_prints_reasons_below_the_table() -> None:
         for name, reason in (("a", "<no>"), ("b", None), ("c", "<no>"))
     ]
     table = type(interop.frameworks())(infos)
+    assert [line.split()[-1] for line in str(table).splitlines()[1:4]] == ["off", "on", "off"]
     assert str(table).splitlines()[4:] == ["compiled path off for a, c: <no>"]
     assert "<div>compiled path off for a, c: &lt;no&gt;</div>" in table._repr_html_()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop._doctor.routes import KINDS
-from interop._verbs.frameworks import why_not_compiled
+from interop._verbs.frameworks import compiled_cell, why_not_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,7 +73,8 @@ def _framework_rows(infos: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
         if info["installed"]:
             version = info["version"] or "unknown"
         devices = ", ".join(info["devices"]) or "none"
-        rows.append((info["name"], version, devices, "on" if info["compiled"] else "off"))
+        compiled = compiled_cell(info["compiled"], info["not_compiled"])
+        rows.append((info["name"], version, devices, compiled))
     return rows
 
 

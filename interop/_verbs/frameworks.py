@@ -66,7 +66,7 @@ class FrameworkInfo(NamedTuple):
             devices = "not usable"
         elif self.installed and not self.loaded and not self.devices:
             devices = "not loaded"
-        return self.name, version, devices, "on" if self.compiled else "off"
+        return self.name, version, devices, compiled_cell(self.compiled, self.not_compiled)
 
 
 class Frameworks(tuple[FrameworkInfo, ...]):
@@ -129,6 +129,15 @@ def why_not_compiled(infos: Iterable[tuple[str, str | None]]) -> list[tuple[str,
         if reason is not None:
             names.setdefault(reason, []).append(name)
     return [(", ".join(found), reason) for reason, found in names.items()]
+
+
+def compiled_cell(compiled: bool, not_compiled: str | None) -> str:
+    """Format whether a compiled fast path is in use. "off" always has a reason below the table."""
+    if compiled:
+        return "on"
+    if not_compiled is None:
+        return "-"
+    return "off"
 
 
 def align(rows: list[tuple[str, ...]]) -> list[str]:
