@@ -32,6 +32,12 @@ def test_floors_equal_the_requirements_in_pyproject() -> None:
     assert requirements() == {name: row["floor"] for name, row in FLOORS.items()}
 
 
+def test_floors_equal_the_table_for_libraries() -> None:
+    page = (ROOT / "docs/howto/use_interop_in_your_library.md").read_text(encoding="utf-8")
+    listed = re.findall(r"`([\w-]+)(?:\[\w+\])?>=([\d.]+)`", page)
+    assert dict(listed) == {k: v for k, v in requirements().items() if k != "python"}
+
+
 def test_requirements_have_no_upper_bounds() -> None:
     declared = [*PROJECT["dependencies"], PROJECT["requires-python"]]
     declared += [row for extra in PROJECT["optional-dependencies"].values() for row in extra]
