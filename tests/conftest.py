@@ -73,6 +73,24 @@ def has_numpy_dlpack() -> bool:
     return capsule.numpy_reads_flags()
 
 
+def has_numpy_dtype_errors() -> bool:
+    """Return whether NumPy passes on the error of a property `dtype`, as since NumPy 2.2."""
+    import numpy as np
+
+    class Odd:
+        @property
+        def dtype(self) -> None:
+            raise MemoryError
+
+    try:
+        np.dtype(Odd())  # type: ignore[call-overload]
+    except MemoryError:
+        return True
+    except TypeError:
+        return False
+    raise AssertionError
+
+
 def has_numba() -> bool:
     """Return whether numba is in its separate folder: see tests/sources/test_numba.py."""
     return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
@@ -118,6 +136,7 @@ FEATURES = {
     "kernels": has_kernels,
     "numba": has_numba,
     "numpy-dlpack": has_numpy_dlpack,
+    "numpy-dtype-errors": has_numpy_dtype_errors,
     "simcuda": load_simcuda,
 }
 KNOWN = MODULES | FEATURES.keys()

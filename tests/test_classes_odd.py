@@ -245,6 +245,7 @@ def test_entry_point_odd_object_is_converted_or_refused(odd: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.requires("numpy-dlpack")
 def test_to_torch_producer_of_an_odd_class_shares_its_memory(name: str) -> None:
     x = of_metaclass(METACLASSES[name], Producer)
     tensor = interop.to_torch(x)

@@ -29,6 +29,7 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("to", ["array_api_strict", strict])
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_to_a_namespace_by_name_or_module_shares_memory(to: Any) -> None:
     for _ in range(3):
         x = interop.convert(BASE, to)
@@ -45,6 +46,7 @@ def test_convert_array_of_the_namespace_returns_the_array_itself() -> None:
     assert interop.convert(x, strict, dtype=strict.float32).dtype == strict.float32
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_read_only_array_to_a_namespace_stays_read_only() -> None:
     array = readonly(BASE)
     x = interop.convert(array, strict)
@@ -102,7 +104,7 @@ def test_convert_to_a_namespace_refuses_an_unsupported_dtype_or_device(
     assert "array_api_strict" in str(caught.value)
 
 
-@pytest.mark.requires("torch")
+@pytest.mark.requires("torch", "numpy-dlpack")
 def test_convert_to_a_namespace_refuses_a_gradient_without_detach() -> None:
     import torch
 
@@ -176,6 +178,7 @@ def _strict_registered() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_strict_registered")
+@pytest.mark.requires("numpy-dlpack")
 class TestGenericAdapter(AdapterSuite):
     """The conformance suite for the generic adapter of a registered namespace."""
 

@@ -73,6 +73,7 @@ def test_explain_from_dlpack_that_copies_is_reported_as_a_copy() -> None:
     assert not np.shares_memory(interop.convert(BASE, boxes).array, BASE)
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_copy_false_refuses_a_from_dlpack_that_sometimes_copies() -> None:
     boxes = namespace(
         from_dlpack=lambda x: Lent(np.ascontiguousarray(np.from_dlpack(x))),
@@ -85,6 +86,7 @@ def test_convert_copy_false_refuses_a_from_dlpack_that_sometimes_copies() -> Non
         interop.convert(BASE.T, boxes, copy=False)
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_read_only_array_is_copied_for_a_namespace_without_protection() -> None:
     boxes = namespace(from_dlpack=lambda x: Lent(np.from_dlpack(x)))
     array = BASE.copy()

@@ -136,7 +136,7 @@ def test_convert_copy_false_refuses_before_reading(to: str) -> None:
     ):
         interop.convert(x, to, copy=False)
     with pytest.raises(interop.CopyRequiredError):
-        np.from_dlpack(interop.export(x), copy=False)
+        interop.export(x).__dlpack__(copy=False)
     assert x.reads == 0
 
 

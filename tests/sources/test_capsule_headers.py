@@ -111,6 +111,7 @@ def test_open_invalid_header_is_refused_and_frees_the_memory(
 
 
 @TARGETS
+@pytest.mark.requires("numpy-dlpack")
 def test_open_header_without_strides_shares_memory(to: str) -> None:
     source = lend(set_field("strides", None))
     result = interop.convert(source, to, copy=False)
@@ -118,6 +119,7 @@ def test_open_header_without_strides_shares_memory(to: str) -> None:
 
 
 @TARGETS
+@pytest.mark.requires("numpy-dlpack")
 def test_open_empty_array_with_null_address_is_accepted(to: str) -> None:
     def change(lent: Any) -> None:
         set_shape(0, 3)(lent)
@@ -127,6 +129,7 @@ def test_open_empty_array_with_null_address_is_accepted(to: str) -> None:
     assert tuple(interop.convert(source, to).shape) == (0, 3)
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_open_next_major_dlpack_version_is_refused_before_other_fields() -> None:
     def change(lent: Any) -> None:
         versioned_in(lent).version[:] = [2, 0]
@@ -154,6 +157,7 @@ def test_open_dlpack_result_other_than_a_capsule_is_refused(answer: Any) -> None
         interop.to_numpy(Producer(np.ones(3)))
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_open_used_capsule_is_refused() -> None:
     class Producer(DLPack):
         def __dlpack__(self, **keywords: Any) -> Any:
@@ -182,6 +186,7 @@ def test_open_used_capsule_is_refused() -> None:
     "dtype", ["bool", "uint8", "int8", "uint64", "float16", "float32", "complex64", "complex128"]
 )
 @pytest.mark.parametrize("max_version", [None, (1, 0)])
+@pytest.mark.requires("numpy-dlpack")
 def test_read_header_of_numpy_capsule_matches_the_array(dtype: str, max_version: Any) -> None:
     array = np.zeros((4, 6), dtype)[::-2, 1::2]
     header = capsule.read_header(array.__dlpack__(max_version=max_version))
@@ -194,6 +199,7 @@ def test_read_header_of_numpy_capsule_matches_the_array(dtype: str, max_version:
     assert (header.readonly, header.copied) == (None if max_version is None else False, False)
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_read_header_reports_readonly_and_copied_flags() -> None:
     array = np.zeros(3)
     array.flags.writeable = False

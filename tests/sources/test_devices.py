@@ -31,7 +31,7 @@ def test_convert_from_strict_device_moves_to_cpu_before_reading(
     assert interop.convert(x, to).tolist() == [1, 1]
 
 
-@pytest.mark.requires("torch", "array_api_strict")
+@pytest.mark.requires("torch", "array_api_strict", "numpy-dlpack")
 def test_to_torch_from_strict_cpu_shares_memory() -> None:
     xp: Any = pytest.importorskip("array_api_strict")
     x = xp.zeros(2)

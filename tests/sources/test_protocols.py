@@ -167,6 +167,7 @@ def test_open_when_every_property_raises_attribute_error_is_not_an_array() -> No
         interop.to_torch(Wrapper())
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_open_when_dlpack_works_reads_no_other_protocol_property() -> None:
     class Image(Speaker):
         @property
@@ -204,6 +205,7 @@ def test_open_when_device_dlpack_fails_asks_no_host_protocol() -> None:
     ],
     ids=repr,
 )
+@pytest.mark.requires("numpy-dlpack")
 def test_dlpack_device_of_any_integer_type_is_accepted(device: Any, to: str) -> None:
     class Producer(Speaker):
         def __dlpack_device__(self) -> Any:
@@ -321,6 +323,7 @@ def test_unversioned_capsule_of_writable_buffer_is_shared() -> None:
 
 
 @TARGETS
+@pytest.mark.requires("numpy-dlpack")
 def test_capsule_flagged_as_copy_counts_as_a_copy_in_the_plan(to: str) -> None:
     source = interop.export(np.arange(3, dtype=">f8"))
     plan = interop.explain(source, to)
@@ -331,6 +334,7 @@ def test_capsule_flagged_as_copy_counts_as_a_copy_in_the_plan(to: str) -> None:
 
 @TARGETS
 @pytest.mark.parametrize("keywords", [{}, {"copy": True}, {"dtype": "float32"}], ids=str)
+@pytest.mark.requires("numpy-dlpack")
 def test_capsule_flagged_as_copy_is_requested_once_per_convert(
     to: str, keywords: dict[str, Any]
 ) -> None:

@@ -127,6 +127,7 @@ class TestLegacyProducers:
             assert source.calls == 1
 
     @TARGETS
+    @pytest.mark.requires("numpy-dlpack")
     def test_convert_new_producer_is_called_once(self, to: str) -> None:
         source = DLPack(np.arange(3.0))
         assert interop.convert(source, to).tolist() == [0, 1, 2]
