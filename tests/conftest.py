@@ -66,6 +66,11 @@ def has_cupy_bfloat16() -> bool:
     return available("cupy") and not registry.adapter_named("cupy").why_no_dtype("bfloat16")
 
 
+def has_dask_expressions() -> bool:
+    """Return whether Dask has arrays with query planning, a later addition to Dask than 2025.1."""
+    return importlib.util.find_spec("dask.array._array_expr") is not None
+
+
 def has_numpy_dlpack() -> bool:
     """Return whether NumPy exports and adopts DLPack capsules with flags, as since NumPy 2.2.5."""
     from interop.adapter import capsule
@@ -83,7 +88,7 @@ def has_numpy_dtype_errors() -> bool:
             raise MemoryError
 
     try:
-        np.dtype(Odd())  # type: ignore[call-overload]
+        np.dtype(Odd())  # type: ignore[arg-type]
     except MemoryError:
         return True
     except TypeError:
@@ -132,6 +137,7 @@ def load_simcuda() -> bool:
 FEATURES = {
     "compiled": is_compiled,
     "cupy-bfloat16": has_cupy_bfloat16,
+    "dask-expressions": has_dask_expressions,
     "gpu": has_gpu,
     "kernels": has_kernels,
     "numba": has_numba,

@@ -219,6 +219,7 @@ def test_convert_dask_array_gives_a_graph_that_can_be_pickled(to: str) -> None:
         assert np.array_equal(to_numpy(again), VALUES)
 
 
+@pytest.mark.requires("dask-expressions")
 def test_convert_dask_array_with_query_planning_gives_the_values() -> None:
     said = run_child("""
         import dask

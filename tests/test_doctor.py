@@ -57,6 +57,7 @@ def test_doctor_gpu_routes_state_the_kind_of_copy(capsys: pytest.CaptureFixture[
         )
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_doctor_special_arrays_are_copied_for_torch_and_never_for_numpy(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

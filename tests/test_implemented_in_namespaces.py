@@ -50,6 +50,7 @@ def test_implemented_in_first_namespace_array_decides_the_result_framework() -> 
     assert {type(x) for x in same(np.float64(1), STRICT)} == {STRICT_ARRAY}
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_implemented_in_namespace_array_shares_memory_both_ways() -> None:
     x = strict.arange(3.0)
     assert interop.shares_memory(implemented_in("torch")(lambda x: x)(x), x)

@@ -89,6 +89,7 @@ class Forwarding:
 SOURCES = [Remote(BASE), Remote(BASE, number=(1, 0)), Forwarding(BASE)]
 
 
+@pytest.mark.requires("numpy-dlpack")
 @pytest.mark.parametrize("x", SOURCES, ids=["to_device", "without a number", "dl_device"])
 def test_convert_uses_the_library_to_move_to_the_host(x: Any) -> None:
     plan = interop.explain(x, "numpy", dtype="float32")

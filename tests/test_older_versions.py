@@ -80,6 +80,15 @@ def test_as_ndarray_with_older_numpy_reads_a_legacy_producer_as_read_only() -> N
 
 
 @pytest.mark.usefixtures("older_numpy")
+def test_as_ndarray_with_older_numpy_views_a_read_only_ndarray() -> None:
+    x = read_only()
+    array = capsule.as_ndarray(x)
+    assert array is not x
+    assert array.ctypes.data == x.ctypes.data
+    assert not array.flags.writeable
+
+
+@pytest.mark.usefixtures("older_numpy")
 def test_export_with_older_numpy_shares_memory_and_copies_read_only_memory() -> None:
     x = np.arange(3.0)
     lent = interop.export(x).__dlpack__(max_version=(1, 0))

@@ -56,6 +56,7 @@ class Ordered:
 
 
 @pytest.mark.parametrize("first", [New, Old])
+@pytest.mark.requires("numpy-dlpack")
 def test_to_numpy_objects_of_one_class_may_differ_in_dlpack_version(first: Any) -> None:
     for cls in (first, Old, New):
         assert interop.to_numpy(Box(cls(np.arange(3.0)))).tolist() == [0, 1, 2]
@@ -100,6 +101,7 @@ class Stating(New):
         ({"dtype": np.dtype("bool")}, "it has the dtype bool, and its capsule has the dtype"),
     ],
 )
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_producer_that_contradicts_its_capsule_is_refused(
     stated: dict[str, Any], reason: str
 ) -> None:
@@ -117,12 +119,14 @@ def test_convert_producer_that_contradicts_its_capsule_is_refused(
         {"shape": (None,), "dtype": object()},
     ],
 )
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_producer_with_attributes_of_its_own_kind_is_shared(stated: dict[str, Any]) -> None:
     """Only a tuple of lengths and a dtype of plain numbers can contradict a capsule."""
     array = np.arange(6.0)
     assert interop.shares_memory(interop.to_numpy(Stating(array, **stated), copy=False), array)
 
 
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_producer_whose_attribute_fails_is_refused_with_its_error() -> None:
     class Failing(New):
         @property
@@ -158,6 +162,7 @@ class Method:
 
 
 @pytest.mark.parametrize("cls", [Old, New])
+@pytest.mark.requires("numpy-dlpack")
 def test_to_numpy_method_without_a_signature_is_asked_with_a_version_first(cls: Any) -> None:
     x = Unsigned(np.arange(3.0))
     x.inner = cls(x.inner.array)

@@ -152,7 +152,9 @@ class Parameters:
 
 def _name(function: Any) -> str:
     """Return the qualified name of a function, such as ``Solver.run``."""
-    name = getattr(function, "__qualname__", None) or repr(function)
+    # A ufunc has no qualified name before NumPy 2.2.
+    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
+    name = name or repr(function)
     return name.rpartition("<locals>.")[2]
 
 

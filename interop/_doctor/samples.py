@@ -60,8 +60,13 @@ class _DLPackOnly:
     """An array of an unknown framework, which supports DLPack and no other protocol."""
 
     def __init__(self, x: Any) -> None:
-        self.__dlpack__ = x.__dlpack__
-        self.__dlpack_device__ = x.__dlpack_device__
+        self._array = x
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self._array.__dlpack__(**keywords)
 
 
 def _read_only(_: Any, x: Any) -> Any:

@@ -237,6 +237,8 @@ def as_ndarray(producer: Any) -> NDArray[Any]:
 
     if numpy_reads_flags():
         return np.from_dlpack(producer)
+    if isinstance(producer, np.ndarray):  # NumPy 2.0 exports no read-only memory
+        return producer.view(np.ndarray)
     try:
         lent = producer.__dlpack__(max_version=(_MAJOR, 0))
     except (TypeError, NotImplementedError):  # before DLPack 1.0, capsules have no flags

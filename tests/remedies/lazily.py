@@ -155,8 +155,12 @@ def wide(x: Any) -> Any:
     """Convert to JAX with 64-bit numbers enabled."""
     import jax
 
-    with jax.enable_x64(True):
+    config: Any = jax.config  # `jax.enable_x64` is newer than JAX 0.6
+    config.update("jax_enable_x64", True)
+    try:
         return interop.to_jax(x)
+    finally:
+        config.update("jax_enable_x64", False)
 
 
 def to_jax_on_gpu(x: Any) -> Any:

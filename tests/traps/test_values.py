@@ -9,7 +9,7 @@ import torch
 
 import interop
 
-from .upstream import may_go_wrong
+from .upstream import may_fail, may_go_wrong
 
 
 def complexes() -> torch.Tensor:
@@ -140,8 +140,7 @@ class TestJAX:
 
         assert str(jax.dlpack.from_dlpack(np.ones(3)).dtype) == "float32"
         assert str(jax.numpy.asarray(np.ones(3)).dtype) == "float32"
-        with pytest.raises(ValueError, match="not aligned to 64 bytes"):
-            jax.dlpack.from_dlpack(self.shifted(), copy=False)
+        may_fail(lambda: jax.dlpack.from_dlpack(self.shifted(), copy=False), ValueError)
 
     def test_to_jax_float64_without_dtype_is_refused(self) -> None:
         with pytest.raises(
