@@ -122,13 +122,21 @@ def unknown(names: set[str], where: str) -> str:
 
 
 def load_simcuda() -> bool:
-    """Simulate CUDA for all tests, if the environment asks for it, before torch or CuPy load."""
-    if not os.environ.get("INTEROP_SIMCUDA"):
+    """Simulate CUDA for all tests, if the environment asks for it, before torch or CuPy load.
+
+    With ``INTEROP_SIMCUDA=rocm``, torch and CuPy also act as their ROCm builds.
+    """
+    asked = os.environ.get("INTEROP_SIMCUDA")
+    if not asked:
         return False
+    import rocm
     import simcuda
 
     try:
-        simcuda.load()
+        if asked == "rocm":
+            rocm.load()
+        else:
+            simcuda.load()
     except simcuda.SimcudaError as error:
         raise pytest.UsageError(str(error)) from None
     return True

@@ -17,7 +17,7 @@ from interop.adapter.strides import why_no_memory
 from . import features, memory, streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,8 +38,9 @@ class CuPyAdapter(DeviceAdapter):
 
     name: ClassVar[str] = "cupy"
     array_type = cupy.ndarray
-    device_kinds: ClassVar[frozenset[int]] = frozenset({CUDA.kind})
-    default_device: ClassVar[Device] = CUDA
+    device_kinds: ClassVar[frozenset[int]] = frozenset({streams.GPU.kind})
+    device_aliases: ClassVar[Mapping[int, int]] = {CUDA.kind: streams.GPU.kind}
+    default_device: ClassVar[Device] = streams.GPU
     copies_ndarrays: ClassVar[bool] = True
 
     def describe(self, x: Any, /) -> Facts:
@@ -61,21 +62,23 @@ class CuPyAdapter(DeviceAdapter):
         return int(x.data.ptr)
 
     def resolve_device(self, device: Device, /) -> Device | str:
-        """Return a CUDA device that the runtime finds, or the reason why not."""
-        if device.kind != CUDA.kind:
+        """Return a device that the runtime finds, or the reason why not."""
+        if device.kind != streams.GPU.kind:
             hint = "Convert to numpy or torch for the host."
-            return errors.Reason("CuPy holds CUDA memory only", hint)
+            return errors.Reason(f"CuPy holds {streams.PLATFORM} memory only", hint)
         count = streams.device_count()
         if not count:
             hint = "Use interop.to_torch or interop.to_numpy."
-            return errors.Reason("CuPy needs a CUDA GPU, and there is none here", hint)
+            reason = f"CuPy needs a {streams.PLATFORM} GPU, and there is none here"
+            return errors.Reason(reason, hint)
         index = device.id
         if index == CURRENT:
             index = cupy.cuda.runtime.getDevice()
         if 0 <= index < count:
-            return Device(CUDA.kind, index)
+            return Device(streams.GPU.kind, index)
         plural = "" if count == 1 else "s"
-        return f"CuPy finds {count} CUDA device{plural} here, and {device} is none of them."
+        found = f"{count} {streams.PLATFORM} device{plural}"
+        return f"CuPy finds {found} here, and {device} is none of them."
 
     def why_no_dtype(self, dtype: str, /) -> str | None:
         """Return a reason for the 8-bit floats, and for bfloat16 where CuPy does not support it."""
@@ -93,7 +96,7 @@ class CuPyAdapter(DeviceAdapter):
     def parse_device(self, spec: Any, /) -> Device:
         """Convert a `cupy.cuda.Device`."""
         if isinstance(spec, cupy.cuda.Device):
-            return Device(CUDA.kind, spec.id)
+            return Device(streams.GPU.kind, spec.id)
         return super().parse_device(spec)
 
     def parse_dtype(self, spec: Any, /) -> str:
@@ -139,8 +142,8 @@ class CuPyAdapter(DeviceAdapter):
             # An event without timing is cheaper. CUDA frees the event only after the record has
             # completed, so the end of this method may destroy the Python object (decision 0010).
             event = cupy.cuda.Event(disable_timing=True)
-            cupy.cuda.runtime.eventRecord(event.ptr, earlier.handle)
-            cupy.cuda.runtime.streamWaitEvent(later.handle, event.ptr)
+            cupy.cuda.runtime.eventRecord(event.ptr, streams.runtime_handle(earlier))
+            cupy.cuda.runtime.streamWaitEvent(streams.runtime_handle(later), event.ptr)
 
     def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Return whether the runtime reports a capture of the stream.
@@ -149,7 +152,7 @@ class CuPyAdapter(DeviceAdapter):
         """
         with cupy.cuda.Device(device.id):
             try:
-                return bool(cupy.cuda.runtime.streamIsCapturing(stream.handle))
+                return bool(cupy.cuda.runtime.streamIsCapturing(streams.runtime_handle(stream)))
             except cupy.cuda.runtime.CUDARuntimeError as error:
                 # After another error the stream is gone, and nothing is captured.
                 return "StreamCaptureImplicit" in str(error)
@@ -160,7 +163,7 @@ class CuPyAdapter(DeviceAdapter):
 
     def device_of(self, x: Any, /) -> Device:
         """Return the device of an array; managed memory is on the device that it was made for."""
-        return Device(CUDA.kind, x.device.id)
+        return Device(streams.GPU.kind, x.device.id)
 
     def exporter(self, x: Any, lease: Lease | None, /) -> OrderedArray:
         """Return an exporter of memory that owns the lease.
@@ -261,7 +264,7 @@ class CuPyAdapter(DeviceAdapter):
         # Bytes can be copied between devices. A kernel that writes `x` may not reach the other
         # device, so the values are brought to this one before.
         if source.device != x.device and not memory.is_one_copy(x, source):
-            source = self.copy(source, Device(CUDA.kind, x.device.id), _NAMES[source.dtype])
+            source = self.copy(source, Device(streams.GPU.kind, x.device.id), _NAMES[source.dtype])
         source = memory.aligned(source)
         streams.order(source.device, x.device)
         with x.device:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import cupy
 from cupy.cuda import runtime
 
+from interop.adapter import CUDA, ROCM
 from interop.adapter.device_adapter import OrderedArray
-from interop.adapter.streams import UNORDERED, Interface
+from interop.adapter.streams import LEGACY, UNORDERED, Interface
 
 if TYPE_CHECKING:
-    from interop.adapter import Device
+    from interop.adapter import Device, Stream
+
+# The ROCm build of CuPy has the names of CUDA in its modules, too.
+GPU: Final = ROCM if runtime.is_hip else CUDA
+"""The current device of the platform that CuPy was built for."""
+PLATFORM: Final = "ROCm" if GPU is ROCM else "CUDA"
+"""The name of the platform in messages."""
 
 
 def device_count() -> int:
@@ -33,6 +40,14 @@ def order(earlier: Any, later: Any) -> None:
         event = cupy.cuda.get_current_stream().record()
     with later:
         cupy.cuda.get_current_stream().wait_event(event)
+
+
+def runtime_handle(stream: Stream) -> int:
+    """Return the handle of a stream for a function of the runtime.
+
+    0 is the legacy stream on CUDA and the default stream on ROCm, where 1 is not a stream.
+    """
+    return 0 if stream.handle == LEGACY else stream.handle
 
 
 class OrderedCuPyArray(OrderedArray):

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from interop.adapter import CPU, CUDA, PLAIN_DTYPES, Device, capsule
+from interop.adapter import CPU, CUDA, PLAIN_DTYPES, ROCM, Device, capsule
 from interop.adapter.streams import LEGACY, UNORDERED, Interface
 from interop.errors import ignored_refusals, quote
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 _MANAGED: Final = 13
 """The DLPack kind of CUDA memory that the host may read too."""
-_ROCM: Final = 10
-# The array API standard defines ``stream=`` for CUDA and ROCm only.
-_HAVE_STREAMS: Final = frozenset({CUDA.kind, _MANAGED, _ROCM})
 NEWEST: Final = (1, 0)
 """The newest version of DLPack that is asked for."""
 _ALL_KEYWORDS: Final = frozenset({"max_version", "stream"})
@@ -119,7 +116,7 @@ def answer_for(x: Any, device: Device, stream: Stream | None, planned: Facts) ->
     if device.kind == _MANAGED and planned.dtype in PLAIN_DTYPES:
         answer_class = ManagedAnswer
     try:
-        answer = answer_class(x, device, **_stream_keywords(stream))
+        answer = answer_class(x, device, **_stream_keywords(device, stream))
         _check_planned(answer.header, planned)
     except MemoryError:
         raise
@@ -128,13 +125,16 @@ def answer_for(x: Any, device: Device, stream: Stream | None, planned: Facts) ->
     return answer
 
 
-def _stream_keywords(stream: Stream | None) -> dict[str, int]:
+def _stream_keywords(device: Device, stream: Stream | None) -> dict[str, int]:
     if stream is None:
         return {}
     if not stream.ordered:
         return {"stream": UNORDERED}
-    # DLPack forbids 0, which might mean the legacy stream or the per-thread stream.
-    return {"stream": stream.handle or LEGACY}
+    # The array API standard numbers the default stream of ROCm 0, and the legacy stream of CUDA 1.
+    # On CUDA, it forbids 0, which might also mean the per-thread stream.
+    if device.kind != ROCM.kind:
+        return {"stream": stream.handle or LEGACY}
+    return {"stream": 0 if stream.handle == LEGACY else stream.handle}
 
 
 def ask_unordered(x: Any, device: Device) -> Any:
@@ -143,7 +143,7 @@ def ask_unordered(x: Any, device: Device) -> Any:
     No stream is ordered after another one, unless the producer refuses such a capsule. The legacy
     default stream is ordered then.
     """
-    if device.kind in _HAVE_STREAMS:
+    if device.has_streams:
         # A producer may raise anything, and then the error of the second attempt counts.
         with ignored_refusals:
             return ask(x, max_version=NEWEST, stream=UNORDERED)

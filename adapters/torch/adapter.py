@@ -36,6 +36,7 @@ class TorchAdapter(DeviceAdapter):
     array_type = Tensor
     copies_fast: ClassVar[bool] = True
     device_kinds: ClassVar[frozenset[int]] = frozenset(devices.TYPES)
+    device_aliases: ClassVar[Mapping[int, int]] = devices.ALIASES
 
     def describe(self, x: Any, /) -> Facts:
         """Return the facts about a tensor, with a reason if there are no plain numbers."""

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from interop.adapter import CUDA, Device, Stream
+from interop.adapter import Device, Stream
 from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.scope import scoped
 from interop.adapter.streams import LEGACY
+
+from .devices import GPU
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,7 +36,7 @@ def using(named: Stream) -> Generator[None, None, None]:
         return
     stream = named.owner
     if not isinstance(stream, torch.cuda.Stream):
-        stream = torch_stream(named, Device(CUDA.kind, torch.cuda.current_device()))
+        stream = torch_stream(named, Device(GPU.kind, torch.cuda.current_device()))
     with _current_stream(stream):
         yield
 

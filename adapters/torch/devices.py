@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from interop import errors
-from interop.adapter import CPU, CURRENT, NOWHERE, Device
+from interop.adapter import CPU, CUDA, CURRENT, NOWHERE, ROCM, Device
 
 from .features import accelerator
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # The ROCm build of torch calls its devices "cuda", too.
-KINDS: Final = {"cpu": 1, "cuda": 10 if torch.version.hip else 2, "mps": 8, "xpu": 14}
+GPU: Final = ROCM if torch.version.hip else CUDA
+"""The current one of the devices that torch calls "cuda"."""
+KINDS: Final = {"cpu": CPU.kind, "cuda": GPU.kind, "mps": 8, "xpu": 14}
 """DLPack's number (``DLDeviceType``) of each device type of torch that has one."""
+_NAMES: Final = (CPU.name, GPU.name, "mps", "xpu")
 TYPES: Final = {kind: name for name, kind in KINDS.items()}
+ALIASES: Final = {CUDA.kind: GPU.kind}
+"""The device kind that a caller means by another one."""
 
 
 def device_of(x: Tensor) -> Device:
@@ -54,7 +59,7 @@ def resolve(device: Device) -> Device | str:
         return CPU
     kind = TYPES.get(device.kind)
     if kind is None:
-        hint = f"Its devices are {', '.join(KINDS)}."
+        hint = f"Its devices are {', '.join(_NAMES)}."
         return errors.Reason(f"torch can't be on {device}", hint)
     count = _count(kind)
     index = device.id

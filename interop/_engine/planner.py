@@ -68,9 +68,9 @@ def _resolve_device(conversion: Conversion) -> Device:
     That is the device that the caller asks for. Without one, it is the device of the array if the
     target can be there, else the default device of the target.
     """
-    asked = conversion.request.device
     here = conversion.facts.device
     target = conversion.target
+    asked = _asked_device(conversion)
     if asked in (None, here) and conversion.facts.framework == target.name:
         return here  # the array stays, even on a device to which the adapter gives no number
     if asked is None:
@@ -83,6 +83,15 @@ def _resolve_device(conversion: Conversion) -> Device:
     if asked is None or asked.kind in target.device_kinds:
         raise conversion.refusal(errors.DeviceUnavailableError, device)
     raise conversion.refusal(errors.InvalidOptionError, device)
+
+
+def _asked_device(conversion: Conversion) -> Device | None:
+    """Return the device that the caller asks for, or None. ROCm's "cuda" becomes "rocm"."""
+    asked = conversion.request.device
+    aliases = conversion.target.device_aliases
+    if asked is None or asked.kind not in aliases:
+        return asked
+    return Device(aliases[asked.kind], asked.id)
 
 
 def _default_device(target: Adapter, here: Device) -> Device | str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Final
+from typing import Any
 
 from interop import errors
 from interop._engine.parse import invalid
-from interop.adapter.device import Device
+from interop.adapter.device import ROCM, Device
 from interop.adapter.streams import LEGACY, PER_THREAD, UNORDERED
-
-_CUDA: Final = (2, 13)  # CUDA and CUDA's managed memory
-_ROCM: Final = 10
 
 
 def parse_max_version(spec: Any) -> tuple[int, int] | None:
@@ -59,13 +56,13 @@ def parse_stream(spec: Any, device: Device) -> int | None:
         raise invalid("stream", spec, wanted, hint="Leave it out.")
     # `True` is an integer for Python, and would be the legacy default stream.
     handle = None if isinstance(spec, bool) else _integer(spec)
-    if device.kind not in (*_CUDA, _ROCM):
+    if not device.has_streams:
         # The standard numbers the streams of CUDA and ROCm only. -1 orders nothing.
         if handle != UNORDERED:
             wanted = f"a stream of {device} that interop knows"
             raise invalid("stream", spec, wanted, hint="Leave it out.")
         return handle
-    forbidden = (LEGACY, PER_THREAD) if device.kind == _ROCM else (0,)
+    forbidden = (LEGACY, PER_THREAD) if device.kind == ROCM.kind else (0,)
     if handle is None or handle < UNORDERED or handle in forbidden:
         raise _no_such_stream(spec, device)
     return handle
@@ -73,7 +70,7 @@ def parse_stream(spec: Any, device: Device) -> int | None:
 
 def _no_such_stream(spec: Any, device: Device) -> errors.InvalidOptionError:
     """Return the error for a value that is not a stream on CUDA or ROCm."""
-    if device.kind == _ROCM:
+    if device.kind == ROCM.kind:
         hint = "Pass None or 0 (the default stream), -1 or a handle."
     else:
         hint = (

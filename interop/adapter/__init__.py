@@ -12,6 +12,7 @@ from interop.adapter.device import (
     HOST,
     LIBRARY,
     NOWHERE,
+    ROCM,
     Device,
     LibraryDevice,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "LIBRARY",
     "NOWHERE",
     "PLAIN_DTYPES",
+    "ROCM",
     "Adapter",
     "CompiledPath",
     "Device",

@@ -109,6 +109,11 @@ class Adapter(WritableMixin, HooksMixin, FastPathMixin, StreamMixin):
     """Classes of single numbers that read like arrays. Trees leave these numbers unchanged."""
     device_kinds: ClassVar[frozenset[int]] = HOST
     """The DLPack device kinds (``DLDeviceType``) that the framework supports, if present."""
+    device_aliases: ClassVar[Mapping[int, int]] = {}
+    """Other device kinds that callers may write in ``device=``, and the kinds that are meant.
+
+    The ROCm builds of torch and CuPy call their devices "cuda", so there ``"cuda"`` means ROCm.
+    """
     default_device: ClassVar[Device] = CPU
     """The device of a result if the framework does not support the device of the source."""
     honours_readonly: ClassVar[bool] = False

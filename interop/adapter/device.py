@@ -62,11 +62,24 @@ class Device(NamedTuple):
         """Whether the CPU reads this memory without a transfer (plain or pinned host memory)."""
         return self.kind in _HOST_KINDS
 
+    @property
+    def name(self) -> str:
+        """The name of the kind, without the id."""
+        return _KINDS.get(self.kind, f"device kind {self.kind}")
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether work on this device is ordered by streams that frameworks name by a handle.
+
+        The array API standard numbers the streams of CUDA and ROCm only. On any other device, two
+        frameworks cannot wait for each other, so they do not share memory there.
+        """
+        return self.kind in _STREAM_KINDS
+
     def __str__(self) -> str:
         """Return the name that `parse` accepts."""
-        name = _KINDS.get(self.kind, f"device kind {self.kind}")
         has_id = self.kind not in (0, 1) and self.id != CURRENT
-        return f"{name}:{self.id}" if has_id else name
+        return f"{self.name}:{self.id}" if has_id else self.name
 
 
 LIBRARY: Final = -1
@@ -118,5 +131,8 @@ CPU: Final = Device(1)
 """Host memory. Adapters describe pinned memory (kinds 3 and 11) as `CPU`, too."""
 CUDA: Final = Device(2, CURRENT)
 """The current CUDA device."""
+ROCM: Final = Device(10, CURRENT)
+"""The current ROCm device. The ROCm builds of torch and CuPy call their devices "cuda"."""
+_STREAM_KINDS: Final = frozenset({CUDA.kind, 13, ROCM.kind})  # 13: CUDA's managed memory
 HOST: Final = frozenset({1})
 """The `Adapter.device_kinds` of a framework that holds host memory only."""
