@@ -41,13 +41,13 @@ def _change_torch() -> None:
         return adopt(_renumbered(capsule, ROCM, CUDA), *args)
 
     torch.Tensor.__dlpack__ = export_as_rocm  # type: ignore[method-assign]
-    torch._C._from_dlpack = adopt_from_rocm
+    torch._C._from_dlpack = adopt_from_rocm  # type: ignore[assignment]
 
 
 def _change_cupy() -> None:
     """Set the two flags that CuPy's ROCm build sets: one for Python, and one for its C modules."""
     import cupy
-    from cupy_backends.cuda.api import runtime
+    from cupy_backends.cuda.api import runtime  # type: ignore[import-untyped]
 
     runtime.is_hip = cupy.cuda.runtime.is_hip = True
     flag = runtime.__pyx_capi__["_is_hip_environment"]

@@ -21,6 +21,7 @@ from copies import (  # noqa: F401 - fixtures
     side_streams,
     under_every_schedule,
 )
+from gpu import GPU0
 from interop import copyto
 
 pytestmark = [
@@ -195,7 +196,7 @@ def test_watch_records_the_host_bytes_of_copyto(name: str) -> None:
     with interop.watch() as seen:
         copyto(np.zeros(VALUES.shape, "f8"), source, batch_bytes=BATCH)
     assert [(r.route, r.host_bytes) for r in seen.records] == [
-        (f"{name} on cuda:0 -> numpy on cpu", VALUES.nbytes)
+        (f"{name} on {GPU0} -> numpy on cpu", VALUES.nbytes)
     ]
 
 

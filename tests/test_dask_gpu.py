@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import interop
+from gpu import GPU0, GPU1
 from interop import explain, options, to_numpy, watch
 from lazily import VALUES, blocks_of, convert, dask_array, lazy, on
 
@@ -54,7 +55,7 @@ def check(x: Any) -> None:
 
     for block, index in zip(blocks_of(x), slices_from_chunks(x.chunks), strict=True):
         assert isinstance(x._meta, type(block))
-        assert interop.device_of(block) == interop.device_of(x) == (2, 0)
+        assert interop.device_of(block) == interop.device_of(x) == GPU0
         assert np.array_equal(to_numpy(block), VALUES[index])
 
 
@@ -147,7 +148,7 @@ def test_convert_gpu_dask_array_with_compute_gives_the_values(source: str, to: s
     with watch() as seen:
         result = convert(x, to, compute=True)
     assert interop.framework_of(result) == to
-    assert interop.device_of(result) == ((1, 0) if to == "numpy" else (2, 0))
+    assert interop.device_of(result) == ((1, 0) if to == "numpy" else GPU0)
     assert np.array_equal(to_numpy(result), VALUES)
     upload, *_, whole = seen.records
     assert (upload.source, upload.target, upload.host_bytes) == ("numpy", source, BYTES)
@@ -207,7 +208,7 @@ def test_convert_dask_array_to_missing_device_is_refused_before_computing() -> N
     with pytest.raises(interop.DeviceUnavailableError):
         convert(lazy(), "cupy", device="cuda:7")
     (block, *_) = blocks_of(convert(lazy(), "torch", device="cuda:1"))
-    assert interop.device_of(block) == (2, 1)
+    assert interop.device_of(block) == GPU1
 
 
 @pytest.mark.parametrize("to", GPU)
@@ -225,4 +226,4 @@ def test_policy_warns_once_about_an_upload_before_chunking() -> None:
         x: Any = interop.convert(torch.ones(4), "dask", device="cuda", chunks=2)
     assert [one.category for one in said] == [interop.HostCopyWarning]
     assert "16 bytes travel" in str(said[0].message)
-    assert str(interop.device_of(x)) == "cuda:0"
+    assert interop.device_of(x) == GPU0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import interop
+from gpu import GPU0
 from interop import export
 
 pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
@@ -62,8 +63,8 @@ def test_export_handoff_is_correct_under_every_schedule(scenario: Any) -> None:
 @pytest.mark.parametrize("name", ["torch", "cupy"])
 def test_export_on_a_gpu_reports_the_device(name: str) -> None:
     x = interop.convert(np.arange(3), name, device="cuda")
-    assert export(x).__dlpack_device__() == (2, 0)
-    assert repr(export(x)) == f"<{name} int64 (3,) on cuda:0, for any consumer of DLPack>"
+    assert export(x).__dlpack_device__() == GPU0
+    assert repr(export(x)) == f"<{name} int64 (3,) on {GPU0}, for any consumer of DLPack>"
 
 
 def test_export_managed_memory_reports_the_managed_device() -> None:
@@ -101,14 +102,14 @@ def test_export_on_a_gpu_moves_to_the_host_when_the_consumer_asks(name: str) -> 
     x = interop.convert(np.arange(3, dtype="f4"), name, device="cuda")
     result = np.from_dlpack(export(x), device="cpu")
     assert result.tolist() == [0, 1, 2]
-    with pytest.raises(BufferError, match="it moves from cuda:0 to cpu"):
+    with pytest.raises(BufferError, match=f"it moves from {GPU0} to cpu"):
         export(x).__dlpack__(dl_device=(1, 0), copy=False)
     with (
         interop.options(host_copy="error"),
         pytest.raises(interop.HostCopyError, match="12 bytes travel"),
     ):
         export(x).__dlpack__(dl_device=(1, 0))
-    with pytest.raises(BufferError, match=r"cannot export .* on cuda:0: "):
+    with pytest.raises(BufferError, match=rf"cannot export .* on {GPU0}: "):
         export(x).__dlpack__(dl_device=(2, 7))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import interop
+from gpu import GPU0, GPU1
 from interop import implemented_in
 
 pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
@@ -41,7 +42,7 @@ def double(x: Any, *others: Any) -> Any:
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_implemented_in_host_body_returns_to_a_caller_on_the_gpu(framework: str) -> None:
     result = double(on("cuda", framework))["x"]
-    assert place(result) == (framework, "cuda:0")
+    assert place(result) == (framework, str(GPU0))
     assert interop.to_numpy(result, device="cpu").tolist() == (VALUES * 2).tolist()
 
 
@@ -49,9 +50,9 @@ def test_implemented_in_host_body_returns_to_a_caller_on_the_gpu(framework: str)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_implemented_in_result_returns_to_the_device_of_the_first_array(framework: str) -> None:
     x = on("cuda:1", framework)
-    assert place(double(x)["x"]) == (framework, "cuda:1")
-    assert place(double(x, on("cuda:0", "torch"), VALUES)["x"]) == (framework, "cuda:1")
-    assert place(implemented_in("torch", device="cuda:0")(same)(x)) == (framework, "cuda:1")
+    assert place(double(x)["x"]) == (framework, str(GPU1))
+    assert place(double(x, on("cuda:0", "torch"), VALUES)["x"]) == (framework, str(GPU1))
+    assert place(implemented_in("torch", device="cuda:0")(same)(x)) == (framework, str(GPU1))
 
 
 def same(x: Any) -> Any:
@@ -69,8 +70,8 @@ def test_implemented_in_between_gpu_frameworks_copies_nothing(source: str, body:
     x = on("cuda", source)
     with interop.options(host_copy="error"), interop.watch() as watched:
         result = implemented_in(body)(reshape)(x)
-    assert places == [(body, "cuda:0")]
-    assert place(result) == (source, "cuda:0")
+    assert places == [(body, str(GPU0))]
+    assert place(result) == (source, str(GPU0))
     assert tuple(result.shape) == (2, 2)
     assert interop.shares_memory(result, x)
     assert [record.bytes_copied for record in watched.records] == [0, 0]
@@ -99,7 +100,7 @@ def test_implemented_in_result_left_on_the_gpu_returns_to_a_host_caller() -> Non
 
 def test_implemented_in_returns_keyword_sets_framework_and_device() -> None:
     x = on("cuda", "cupy")
-    assert place(implemented_in("torch", returns=None)(same)(x)) == ("torch", "cuda:0")
+    assert place(implemented_in("torch", returns=None)(same)(x)) == ("torch", str(GPU0))
     assert place(implemented_in("torch", returns="numpy")(same)(x)) == ("numpy", "cpu")
     assert place(implemented_in("numpy", returns="torch")(same)(x)) == ("torch", "cpu")
 
@@ -132,9 +133,9 @@ def test_implemented_in_generator_and_coroutine_return_to_the_gpu() -> None:
 
     x = on("cuda", "cupy")
     generator = echo(x)
-    assert place(next(generator)) == ("cupy", "cuda:0")
-    assert place(generator.send(on("cuda", "torch"))) == ("cupy", "cuda:0")
-    assert place(asyncio.run(later(x))) == ("cupy", "cuda:0")
+    assert place(next(generator)) == ("cupy", str(GPU0))
+    assert place(generator.send(on("cuda", "torch"))) == ("cupy", str(GPU0))
+    assert place(asyncio.run(later(x))) == ("cupy", str(GPU0))
 
 
 def test_implemented_in_array_api_on_a_gpu_passes_the_namespace() -> None:

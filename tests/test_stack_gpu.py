@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import interop
+from gpu import GPU0, GPU1
 from interop import stack
 
 pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
@@ -60,7 +61,7 @@ def rows(name: str) -> list[Any]:
 def test_stack_on_gpu_keeps_values(source: str, to: str, by_copies: None) -> None:  # noqa: ARG001
     result = stack(rows(source), to)
     assert interop.framework_of(result) == to
-    assert interop.device_of(result) == ((1, 0) if to == "numpy" else (2, 0))
+    assert interop.device_of(result) == ((1, 0) if to == "numpy" else GPU0)
     assert np.array_equal(interop.to_numpy(result, device="cpu"), VALUES)
 
 
@@ -84,7 +85,7 @@ def test_stack_mixed_arrays_follow_the_first_to_its_target_device(
     others = [row for name in ("numpy", "torch", "cupy") if name != first for row in rows(name)]
     result = stack([*rows(first), *others], to)
     on_host = to == "numpy" or (first == "numpy" and to == "torch")
-    assert interop.device_of(result) == ((1, 0) if on_host else (2, 0))
+    assert interop.device_of(result) == ((1, 0) if on_host else GPU0)
     assert np.array_equal(interop.to_numpy(result, device="cpu"), np.concatenate([VALUES] * 3))
 
 
@@ -93,7 +94,7 @@ def test_stack_mixed_arrays_follow_the_first_to_its_target_device(
 def test_stack_result_stays_on_the_device_of_the_arrays(to: str, by_copies: None) -> None:  # noqa: ARG001
     for source in ("torch", "cupy"):
         result = stack([interop.convert(row, source, device="cuda:1") for row in VALUES], to)
-        assert interop.device_of(result) == (2, 1)
+        assert interop.device_of(result) == GPU1
         assert np.array_equal(interop.to_numpy(result, device="cpu"), VALUES)
 
 

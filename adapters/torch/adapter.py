@@ -35,7 +35,7 @@ class TorchAdapter(DeviceAdapter):
     name: ClassVar[str] = "torch"
     array_type = Tensor
     copies_fast: ClassVar[bool] = True
-    device_kinds: ClassVar[frozenset[int]] = frozenset(devices.TYPES)
+    device_kinds: ClassVar[frozenset[int]] = devices.DEVICE_KINDS
     device_aliases: ClassVar[Mapping[int, int]] = devices.ALIASES
 
     def describe(self, x: Any, /) -> Facts:
@@ -59,6 +59,8 @@ class TorchAdapter(DeviceAdapter):
         if dtype in DTYPES:
             return None
         return errors.Reason(f"torch has no {dtype}", 'Pass dtype="float32".')
+
+    why_no_dtype_on = staticmethod(devices.why_no_dtype_on)  # pyright: ignore[reportAssignmentType]
 
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
         """Refuse negative strides, with which torch crashes the process (pytorch#188023)."""
@@ -93,8 +95,7 @@ class TorchAdapter(DeviceAdapter):
 
     def current_stream(self, device: Device, /) -> Stream:
         """Return torch's current stream on a device."""
-        stream = torch.cuda.current_stream(device.id)
-        return Stream(stream.cuda_stream, stream)
+        return cuda.current_stream(device)
 
     def using(self, stream: Stream, /) -> Any:
         """Return a context in which a stream is torch's current one, or nothing without CUDA."""
@@ -253,9 +254,9 @@ class TorchAdapter(DeviceAdapter):
     def record_event(self, device: Device, /) -> Callable[[], object]:
         """Record an event for which the host waits without using the processor.
 
-        On devices other than CUDA devices, wait at once.
+        Where no handle names the stream, wait at once.
         """
-        if device.kind != devices.KINDS["cuda"]:
+        if not device.has_streams:
             features.accelerator.synchronize(device.id)
             return super().record_event(device)
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]

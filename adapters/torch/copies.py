@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interop.adapter import LibraryDevice
+
 from .alignment import aligned, is_misaligned
-from .devices import torch_device
+from .devices import device_of, torch_device, why_no_dtype_on
+from .dtypes import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,9 +58,21 @@ def move(x: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
     if dtype is None or dtype == source.dtype or there == source.device:
         # `aligned` may have made the copy already.
         return resolved(source.to(device=there, dtype=dtype, copy=source is x))
-    if dtype.itemsize < source.element_size():
+    if _casts_before_move(source, device, dtype):
         return resolved(source.to(dtype).to(there))
     return resolved(source.to(there).to(dtype))
+
+
+def _casts_before_move(x: Tensor, device: Device, dtype: torch.dtype) -> bool:
+    """Return whether a cast comes before the move, so that fewer bytes travel.
+
+    The host casts if the device lacks the dtype, and for a device without a number in DLPack, whose
+    dtypes are not known.
+    """
+    if isinstance(device_of(x), LibraryDevice):
+        return False
+    lacks = isinstance(device, LibraryDevice) or why_no_dtype_on(device, NAMES[x.dtype])
+    return bool(lacks) or dtype.itemsize < x.element_size()
 
 
 # -- on the host -----------------------------------------------------------------------------------

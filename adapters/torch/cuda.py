@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from interop import errors
 from interop.adapter import Device, Stream
 from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.scope import scoped
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from torch import Tensor
+
+
+def current_stream(device: Device) -> Stream:
+    """Return torch's current stream on a device.
+
+    Raises
+    ------
+    UnsupportedArrayError
+        No handle names the streams of the device.
+    """
+    if not device.has_streams:
+        reason = f"stream= orders work on CUDA and ROCm only, and not on {device}"
+        raise errors.UnsupportedArrayError(reason, hint="Leave stream= out.")
+    stream = torch.cuda.current_stream(device.id)
+    return Stream(stream.cuda_stream, stream)
 
 
 def torch_stream(named: Stream, device: Device) -> Any:

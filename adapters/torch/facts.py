@@ -13,7 +13,7 @@ from interop.adapter import Facts
 
 from . import subclass
 from .alignment import is_misaligned
-from .devices import KINDS, device_of
+from .devices import device_of
 from .dtypes import NAMES
 from .modes import FAKE, dispatch_mode, is_transformed
 
@@ -104,7 +104,7 @@ def _no_memory(x: Tensor) -> str | None:
     if is_transformed(x):
         reason = "inside torch.func (vmap, grad) there are no values yet"
         return errors.Reason(reason, "Convert outside of it.")
-    if x.device.type not in KINDS:
+    if x.device.type == "meta":
         reason = f"a tensor on the device {x.device.type!r} has no values to read"
         return errors.Reason(reason, "Make it with values on another one.")
     return None

@@ -10,7 +10,7 @@ from interop.adapter import CPU, LIBRARY, Device
 
 if TYPE_CHECKING:
     from interop._model.conversion import Conversion
-    from interop._model.plan import Side
+    from interop._model.plan import Plan, Side
     from interop.adapter import Facts
 
 
@@ -34,8 +34,8 @@ def meeting_device(conversion: Conversion, device: Device, dtype: str) -> Device
     if here.kind not in conversion.source.device_kinds:
         # No framework knows this object, so it is shared where it is, or its library reads it.
         return CPU if facts.needs_read else _reachable_device(conversion)
-    if here.kind != device.kind or here.kind == LIBRARY:
-        return CPU  # other frameworks cannot use memory that only one library can address
+    if here.kind != device.kind or not here.can_share:
+        return CPU
     if device == here:
         return here
     # From one device to another, the source casts and moves in one step by default. The target does
@@ -63,7 +63,7 @@ def _reachable_device(conversion: Conversion) -> Device:
         return here
     placed = None
     # Sharing on the device comes before the download, because sharing copies nothing.
-    if here.kind in target.device_kinds:
+    if here.kind in target.device_kinds and here.can_share:
         placed = target.resolve_device(here)
     if isinstance(placed, Device):
         return placed
@@ -72,6 +72,8 @@ def _reachable_device(conversion: Conversion) -> Device:
     if placed is None:
         reason = f"{target.name} reads no memory on {here}"
         hint = "Convert it to a framework of that device first."
+        if here.kind in target.device_kinds:
+            hint = "Move it to the host with its own library first."
         raise conversion.refusal(errors.UnsupportedArrayError, reason, hint)
     raise conversion.refusal(errors.DeviceUnavailableError, placed)
 
@@ -119,6 +121,18 @@ def _target_must_copy(conversion: Conversion) -> bool:
     The target copies ndarrays anyway, or the arrays of the source cannot be written to.
     """
     return conversion.target.copies_ndarrays or conversion.source.immutable
+
+
+def why_no_stream(conversion: Conversion, plan: Plan) -> str | None:
+    """Return why ``stream=`` cannot order the work of a plan, or None."""
+    here = conversion.facts.device
+    by_library = plan.steps[0].writes and here.kind not in conversion.source.device_kinds
+    if by_library or LIBRARY in (here.kind, plan.device.kind):
+        return "stream= cannot order a copy that only the library of the array can make"
+    for device in (here, plan.device):
+        if not device.can_share:
+            return f"stream= orders work on CUDA and ROCm only, and not on {device}"
+    return None
 
 
 # -- dtype -------------------------------------------------------------------------------------
@@ -197,6 +211,6 @@ def host_bytes(
     kind = here.kind if there.is_host else there.kind
     if kind == LIBRARY or kind not in adapter.device_kinds:
         return size(facts, before if there.is_host else after)
-    if here.is_host and adapter.why_no_dtype(before):
+    if here.is_host and (adapter.why_no_dtype(before) or adapter.why_no_dtype_on(there, before)):
         return size(facts, after)
     return min(size(facts, dtypes.read_by_cast(before, after)), size(facts, after))

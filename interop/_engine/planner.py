@@ -27,7 +27,7 @@ from interop._model.reasons import (
     protects,
 )
 from interop._model.verb import Verb
-from interop.adapter import LIBRARY, NOWHERE, Device
+from interop.adapter import NOWHERE, Device
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _resolve_device(conversion: Conversion) -> Device:
     """
     here = conversion.facts.device
     target = conversion.target
-    asked = _asked_device(conversion)
+    asked = conversion.asked_device
     if asked in (None, here) and conversion.facts.framework == target.name:
         return here  # the array stays, even on a device to which the adapter gives no number
     if asked is None:
@@ -83,15 +83,6 @@ def _resolve_device(conversion: Conversion) -> Device:
     if asked is None or asked.kind in target.device_kinds:
         raise conversion.refusal(errors.DeviceUnavailableError, device)
     raise conversion.refusal(errors.InvalidOptionError, device)
-
-
-def _asked_device(conversion: Conversion) -> Device | None:
-    """Return the device that the caller asks for, or None. ROCm's "cuda" becomes "rocm"."""
-    asked = conversion.request.device
-    aliases = conversion.target.device_aliases
-    if asked is None or asked.kind not in aliases:
-        return asked
-    return Device(aliases[asked.kind], asked.id)
 
 
 def _default_device(target: Adapter, here: Device) -> Device | str:
@@ -290,12 +281,9 @@ def _check_dtype_on_device(conversion: Conversion, plan: Plan) -> None:
 
 
 def _check_stream(conversion: Conversion, plan: Plan) -> None:
-    """Raise an error if ``stream=`` cannot order the copy, because a library makes the copy."""
+    """Raise an error if ``stream=`` cannot order the work on a device."""
     stream = conversion.request.stream
     if stream is None or stream.handle == UNORDERED:
         return
-    here = conversion.facts.device
-    by_library = plan.steps[0].writes and here.kind not in conversion.source.device_kinds
-    if by_library or LIBRARY in (here.kind, plan.device.kind):
-        reason = "stream= cannot order a copy that only the library of the array can make"
+    if reason := choices.why_no_stream(conversion, plan):
         raise conversion.refusal(errors.UnsupportedArrayError, reason, "Leave stream= out.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from interop.adapter.device import Device
+
 if TYPE_CHECKING:
     from interop import errors
     from interop._model.request import Request
@@ -33,6 +35,17 @@ class Conversion(NamedTuple):
     request: Request
     refused: str | None = None
     address: int | None = None
+
+    @property
+    def asked_device(self) -> Device | None:
+        """The device that the caller asks for, or None. "cuda" may mean the target's ROCm device.
+
+        See `Adapter.device_aliases`.
+        """
+        asked = self.request.device
+        if asked is None or asked.kind not in self.target.device_aliases:
+            return asked
+        return Device(self.target.device_aliases[asked.kind], asked.id)
 
     def refusal(
         self, error: type[errors.InteropError], reason: str, hint: str | None = None

@@ -102,6 +102,7 @@ class Destination:
         if source.adapter.lazy:
             # The computed array may differ from the stated facts.
             self._check_source(opened, target.facts.shape)
+        self._check_addresses(opened)
         if share_memory_in_different_layouts(opened, target):
             reason = (
                 "both share memory in different layouts, so values would be overwritten before "
@@ -111,6 +112,14 @@ class Destination:
             hint = f"Copy the source first: {copy}."
             raise self.refusal(errors.UnsupportedArrayError, source.facts, reason, hint)
         return opened
+
+    def _check_addresses(self, source: DescribedOperand) -> None:
+        """Refuse two arrays on a device without addresses: nobody knows whether they overlap."""
+        device = self.facts.device
+        if source.facts.device == device and not device.has_addresses:
+            reason = f"memory on {device} has no addresses, and both may share memory"
+            hint = "Copy it with their own library."
+            raise self.refusal(errors.UnsupportedArrayError, source.facts, reason, hint)
 
     def validate_lazy(self, operand: Operand) -> Facts:
         """Check a lazy array, which is computed part by part, and return the stated facts."""

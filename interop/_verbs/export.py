@@ -18,7 +18,7 @@ from interop._verbs import dlpack_arguments
 from interop._verbs.convert import convert_computed
 from interop._verbs.export_capsule import lend, make_capsule
 from interop._verbs.export_plan import ExportSource, plan_cast, plan_export
-from interop.adapter import CPU, LIBRARY, capsule
+from interop.adapter import CPU, capsule
 from interop.adapter.streams import UNORDERED
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Exported:
     def __dlpack_device__(self) -> tuple[int, int]:
         """Return the kind and the id of the device in the numbers of DLPack."""
         facts = self._source.facts
-        if facts.device.is_host or facts.device.kind == LIBRARY:
+        if self._source.device.is_host:
             return CPU
         # The framework numbers its device itself. If that fails, `__dlpack__` raises the error.
         with errors.ignored_refusals:
@@ -219,6 +219,8 @@ class Exported:
             "Write interop.to_numpy(x) to copy them, or pass x to a library of that device, by its "
             "from_dlpack."
         )
+        if not facts.device.can_share:
+            hint = "Write interop.to_numpy(x) to copy them."
         raise self._source.refusal(errors.HostCopyError, reason, hint)
 
     def _note_cast(self, dtype: str, start: float) -> None:
@@ -235,6 +237,10 @@ class Exported:
         device = self._source.adapter.resolve_device(wanted)
         if isinstance(device, str):
             raise self._source.refusal(errors.UnsupportedArrayError, device)
+        if not device.can_share:
+            reason = f"interop orders work on CUDA and ROCm only, and not on {device}"
+            hint = "Leave dl_device= out, or pass (1, 0) for a copy on the host."
+            raise self._source.refusal(errors.UnsupportedArrayError, reason, hint)
         return device
 
 

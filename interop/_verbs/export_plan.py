@@ -14,7 +14,7 @@ from interop._model.plan import Plan, Step
 from interop._model.reasons import moves, no_copy
 from interop._model.verb import Verb
 from interop._verbs.consumer import why_misaligned
-from interop.adapter import CPU, LIBRARY
+from interop.adapter import CPU
 
 if TYPE_CHECKING:
     from interop._model.request import Request
@@ -33,10 +33,10 @@ class ExportSource(NamedTuple):
 
     @property
     def device(self) -> Device:
-        """The device of the array for DLPack, which has no number for a library's own memory."""
-        if self.facts.device.kind == LIBRARY:
-            return CPU
-        return self.facts.device
+        """The device for consumers: the host if no consumer can share memory on the array's own."""
+        if self.facts.device.can_share:
+            return self.facts.device
+        return CPU
 
     def refusal(
         self, error: type[errors.InteropError], reason: str, hint: str | None = None

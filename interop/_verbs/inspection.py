@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from interop import errors
 from interop._identify import namespaces, registration, registry
 from interop._model import layout
-from interop.adapter import LIBRARY
 
 if TYPE_CHECKING:
     from interop._identify.operand import Operand
@@ -69,7 +68,7 @@ def shares_memory(a: object, b: object, /) -> bool:
     """
     first = _extent(a)
     second = _extent(b)
-    if first.facts.device == second.facts.device and first.facts.device.kind == LIBRARY:
+    if first.facts.device == second.facts.device and not first.facts.device.has_addresses:
         raise errors.UnsupportedArrayError(
             "only their library knows where they are",
             attempt="{source} and {target}",
@@ -168,7 +167,7 @@ def _extent(x: object) -> _Extent:
             facts.unsupported, attempt="{source} has no memory to compare", source=facts
         )
     # No address of such an array is known, and `shares_memory` needs none without bytes.
-    if facts.needs_read or facts.device.kind == LIBRARY:
+    if facts.needs_read or not facts.device.has_addresses:
         return _Extent(facts._replace(nbytes=0), 0)
     return _Extent(facts, operand.adapter.address(operand.array))
 

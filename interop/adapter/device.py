@@ -71,10 +71,23 @@ class Device(NamedTuple):
     def has_streams(self) -> bool:
         """Whether work on this device is ordered by streams that frameworks name by a handle.
 
-        The array API standard numbers the streams of CUDA and ROCm only. On any other device, two
-        frameworks cannot wait for each other, so they do not share memory there.
+        The array API standard numbers the streams of CUDA and ROCm only.
         """
         return self.kind in _STREAM_KINDS
+
+    @property
+    def can_share(self) -> bool:
+        """Whether two frameworks can use the same memory on this device.
+
+        They can on the host, and where streams order their work. On any other device, neither
+        framework can wait for the other one.
+        """
+        return self.is_host or self.has_streams
+
+    @property
+    def has_addresses(self) -> bool:
+        """Whether pointers to memory on this device are addresses, and not handles of objects."""
+        return self.kind not in _HANDLE_KINDS
 
     def __str__(self) -> str:
         """Return the name that `parse` accepts."""
@@ -124,6 +137,7 @@ class LibraryDevice(Device):
         return str(self.native)
 
 
+_HANDLE_KINDS: Final = frozenset({LIBRARY, 4, 7, 8, 15})  # OpenCL, Vulkan, Metal and WebGPU
 _HOST_KINDS: Final = frozenset({1, 3, 11})
 NOWHERE: Final = Device(0)
 """The device of an array without memory, for example a meta tensor."""
