@@ -68,9 +68,8 @@ class CuPyAdapter(DeviceAdapter):
             return errors.Reason(f"CuPy holds {streams.PLATFORM} memory only", hint)
         count = streams.device_count()
         if not count:
-            hint = "Use interop.to_torch or interop.to_numpy."
             reason = f"CuPy needs a {streams.PLATFORM} GPU, and there is none here"
-            return errors.Reason(reason, hint)
+            return errors.Reason(reason, "Use interop.to_torch or interop.to_numpy.")
         index = device.id
         if index == CURRENT:
             index = cupy.cuda.runtime.getDevice()

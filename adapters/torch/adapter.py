@@ -60,8 +60,6 @@ class TorchAdapter(DeviceAdapter):
             return None
         return errors.Reason(f"torch has no {dtype}", 'Pass dtype="float32".')
 
-    why_no_dtype_on = staticmethod(devices.why_no_dtype_on)  # pyright: ignore[reportAssignmentType]
-
     def why_not_adoptable(self, facts: Facts, /) -> str | None:
         """Refuse negative strides, with which torch crashes the process (pytorch#188023)."""
         if not facts.nbytes or not facts.strides:  # some producers do not tell their strides
@@ -270,6 +268,7 @@ class TorchAdapter(DeviceAdapter):
 
     # Not a method, because each conversion with a cached plan calls the function.
     fingerprint = staticmethod(fingerprint)  # pyright: ignore[reportAssignmentType]
+    why_no_dtype_on = staticmethod(devices.why_no_dtype_on)  # pyright: ignore[reportAssignmentType]
 
     def fast_export_host(self) -> FastPath:
         """Return `Tensor.numpy`, which checks everything except overlapping elements."""
