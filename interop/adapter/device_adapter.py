@@ -19,7 +19,7 @@ __all__ = ["DeviceAdapter", "OrderedArray"]
 
 
 class DeviceAdapter(Adapter):
-    """One framework with memory on CUDA devices.
+    """One framework with memory on CUDA or ROCm devices.
 
     Subclasses write `device_kinds`, `default_device`, `resolve_device`, `current_stream`, `using`,
     `wait_stream`, `is_capturing`, `synchronize`, `owned`, `from_dlpack`, and usually the verbs of
