@@ -149,11 +149,13 @@ CUresult cuGetErrorString(CUresult error, const char **string) {
     return CUDA_SUCCESS;
 }
 
+#if CUDA_VERSION >= 12090
 CUresult cuLogsRegisterCallback(CUlogsCallback function, void *data, CUlogsCallbackHandle *handle) {
     (void)function, (void)data; /* there are no logs to tell of */
     if (handle) *handle = NULL;
     return CUDA_SUCCESS;
 }
+#endif
 
 /* Of a pointer, one asks for its device; all else the runtime tells. */
 CUresult cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr pointer) {
