@@ -52,7 +52,8 @@ def _is_importing() -> bool:
     me = get_ident()
     # Private to importlib. The locks of the imports in progress, as weak references by module.
     in_progress: dict[str, Any] = getattr(importing, "_module_locks", {})
-    locks = [find() for name, find in tuple(in_progress.items()) if name.startswith(package)]
+    # A copy, because other threads import modules meanwhile.
+    locks = [find() for name, find in in_progress.copy().items() if name.startswith(package)]
     return any(lock is not None and getattr(lock, "owner", me) != me for lock in locks)
 
 

@@ -50,7 +50,7 @@ def register(adapter: Adapter, pack: Pack, setup: Setup) -> None:
 def task_of(block: Any) -> Any:
     """Return a graph task that gives a block. For an ndarray, that is the ndarray."""
     # A copy, because another thread may register a class meanwhile.
-    for cls, (pack, setup) in tuple(_known.items()):
+    for cls, (pack, setup) in _known.copy().items():
         # In a tuple with a callable in front, Dask sees a task.
         if isinstance(block, cls):
             return (wire.HeldBlock(block, pack, setup),)

@@ -71,7 +71,7 @@ def load_payload_or_lend(
     In a process without a registered framework, Distributed passes the result to `torch.tensor`,
     which takes a DLPack producer without a warning.
     """
-    registered_before = tuple(_registered)
+    registered_before = tuple(_registered.copy())
     x = load_payload(spacer, setup, function, arguments)
     if isinstance(x, registered_before):
         return x

@@ -322,7 +322,7 @@ static int is_beyond_memory(PyArrayObject *array)
         double step = (double)PyArray_STRIDE(array, i) * (double)(PyArray_DIM(array, i) - 1);
         reach += step < 0 ? -step : step;
     }
-    return reach > 0x1p57;
+    return reach > 144115188075855872.0; /* 2**57 */
 }
 
 /* Fill in the shape, and the strides in elements. Return false if torch does not support the strides. */

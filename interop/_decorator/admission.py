@@ -42,7 +42,8 @@ def has_protocol(x: Any) -> bool:
 def _own_names(x: Any) -> Iterable[str]:
     """Return the names of the attributes of an object itself."""
     try:
-        return tuple(getattr(x, "__dict__", ()))
+        # `list` copies a dict in one step, also without the GIL.
+        return list(getattr(x, "__dict__", ()))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a property may raise anything

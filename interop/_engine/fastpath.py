@@ -17,7 +17,7 @@ from interop._engine import events, plan_cache
 from interop._engine.executor import execute
 from interop._identify import registration, registry, shipped
 from interop._identify.classes import is_plain_key
-from interop._lock import LOCK
+from interop._identify.locked import locked
 from interop._model.verb import Verb
 from interop.adapter import find_compiled, why_no_module
 from interop.adapter.scope import scoped
@@ -118,7 +118,7 @@ def register(source: Adapter, target: Adapter, to: Any, tables: Tables) -> None:
         for cls in source.plain_types
         if is_plain_key(cls) and registry.adapter_of(cls) is source
     ]
-    with LOCK:
+    with locked():
         # A watch that began meanwhile needs an empty table, and other adapters have other calls.
         if events.watches or registration.tables is not tables:
             return
@@ -207,7 +207,7 @@ def emptied_for(watch: object) -> Generator[None, None, None]:
 
 def _empty() -> None:
     tracers = registry.loaded_adapters()
-    with LOCK:
+    with locked():
         if len(TRACEABLE) >= _MAX_PAIRS:
             TRACEABLE.clear()
         # While another watch is open, the table is empty already.
@@ -249,12 +249,12 @@ def share_traced(x: Any, to: Any) -> Any:
 
 def clear() -> None:
     """Empty the table and the plan cache."""
-    with LOCK:
+    with locked():
         # In this order, an interrupt leaves no pair that is slow for ever: a pair that is
         # registered, or that has a cached plan, has its entry in the table as well.
         _registered.clear()
         plan_cache.clear()
-        for to, row in tuple(TABLE.items()):
+        for to, row in TABLE.copy().items():
             row.clear()
             # The rows of the shipped frameworks stay: `to_numpy` and the others hold them.
             if to not in shipped.TABLE:

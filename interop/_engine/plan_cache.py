@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from interop._engine import events
 from interop._identify import registration, registry
 from interop._identify.classes import is_plain_key
-from interop._lock import LOCK
+from interop._identify.locked import locked
 from interop._model.reasons import misalignment
 from interop.adapter import Device
 
@@ -52,7 +52,7 @@ _CONSTANTS: Final = (str, bool, int, float, complex, type(None), Device)
 def remember(key: Hashable, calls: tuple[Callable[[Any], Any], ...], tables: Tables) -> None:
     """Cache the calls of a plan, if the adapters of `tables` are still the registered ones."""
     # Reads take no lock. A look-up during a change misses at worst, and a plan is made.
-    with LOCK:
+    with locked():
         # A conversion that began before a watch or a registration must not fill the cache that was
         # emptied for it.
         if events.watches or registration.tables is not tables:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from interop import errors
-from interop._lock import LOCK
+from interop._identify.locked import locked
 from interop._model import text
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def find(to: str | ModuleType) -> Adapter | None:
         adapter = importlib.import_module(_ADAPTER).make_adapter(module)
         if adapter is None:
             return None
-        with LOCK:
+        with locked():
             if len(_adapters) >= _MAX_ADAPTERS:
                 _adapters.clear()
             # Two threads may try one module, and both must use one adapter.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from interop import errors
 from interop._identify import modules, plugins, shipped
-from interop._lock import LOCK
+from interop._identify.locked import locked
 from interop._model import text
 from interop.adapter import Adapter
 
@@ -79,7 +79,7 @@ def _add(adapter: Adapter, *, replaces: bool) -> None:
     # An attribute may be a property, so each is read once, and before the lock is taken.
     name = _read(adapter, "name", str)
     class_name = text.full_name(_read(adapter, "array_type", type))
-    with LOCK:
+    with locked():
         if name in tables.adapters and not replaces:
             return
         _check_name_is_free(name, adapter)

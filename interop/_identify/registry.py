@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from interop import errors
 from interop._identify import foreign, hints, modules, namespaces, registration, shipped
 from interop._identify.classes import ClassTable
+from interop._identify.locked import locked
 from interop._identify.operand import Operand, UnwrappedOperand
-from interop._lock import LOCK
 from interop._model import text
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def adapter_of(cls: type) -> Adapter | None:
         # The answer for a namesake changes when a mock is replaced by the framework.
         if adapter is None and registration.has_known_name(cls):
             return None
-        with LOCK:
+        with locked():
             # An answer from before a registration must not fill the cache that it has emptied.
             if registration.tables is tables:
                 _classes.set(cls, adapter)

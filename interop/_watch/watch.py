@@ -45,8 +45,7 @@ class Watch(Sequence[Record]):
         return len(self.records)
 
     def __iter__(self) -> Iterator[Record]:
-        # A copy, because a deque refuses a loop during which another thread adds a record.
-        return iter(tuple(self.records))
+        return iter(self._now())
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -54,7 +53,7 @@ class Watch(Sequence[Record]):
     def __getitem__(self, index: slice) -> tuple[Record, ...]: ...
     def __getitem__(self, index: int | slice) -> Record | tuple[Record, ...]:
         """Return one record, or a tuple of records for a slice."""
-        return tuple(self.records)[index]
+        return self._now()[index]
 
     def __bool__(self) -> bool:
         """Return True, also without records, so that ``if seen:`` tests for a watch."""
@@ -62,14 +61,19 @@ class Watch(Sequence[Record]):
 
     def summary(self) -> Summary:
         """Add up the records by route, reason and line of code."""
-        return Summary.of(tuple(self.records))
+        return Summary.of(self._now())
 
     def __str__(self) -> str:
         """Format each record as one line."""
-        return "\n".join(map(str, tuple(self.records)))
+        return "\n".join(map(str, self._now()))
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+    def _now(self) -> tuple[Record, ...]:
+        # A deque refuses a loop during which another thread adds a record. Without the GIL,
+        # `tuple` is such a loop, and `copy` is one step.
+        return tuple(self.records.copy())
 
 
 def watch(*, keep: int | None = None) -> AbstractContextManager[Watch]:

@@ -18,11 +18,12 @@ FOREIGN_BYTE_ORDER: Final = f"its bytes are not in this machine's order ({sys.by
 
 MOST_AXES: Final = 64
 """The limit of NumPy and of torch."""
-_MOST_BYTES: Final = 2**63 - 1
-MOST_ADDRESSABLE: Final = 2**57
+# `sys.maxsize` is the largest signed integer of the size of a pointer, as `npy_intp` of NumPy.
+_MOST_BYTES: Final = sys.maxsize
+ADDRESSES: Final = 2 * (sys.maxsize + 1)
+"""The number of addresses: 2**64, or 2**32 if this Python has pointers of 32 bits."""
+MOST_ADDRESSABLE: Final = min(2**57, ADDRESSES)
 """The size of the largest virtual address space of a processor (x86-64 with five levels)."""
-ADDRESSES: Final = 2**64
-"""The number of addresses of 64 bits."""
 
 
 def contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -51,8 +52,9 @@ def reach(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> tu
 def why_too_large(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> str | None:
     """Return why no memory has a shape and strides in bytes, or None.
 
-    Consumers compute in signed 64-bit integers, and an overflow gives a small array in the wrong
-    place. Axes of length 0 do not shrink the product: consumers multiply the other lengths as well.
+    Consumers compute in signed integers of the size of a pointer, and an overflow gives a small
+    array in the wrong place. Axes of length 0 do not shrink the product: consumers multiply the
+    other lengths as well.
     """
     lengths = prod(max(n, 1) for n in shape) * itemsize
     low, high = reach(shape, strides, itemsize)
@@ -66,7 +68,7 @@ def why_no_address(
 ) -> str | None:
     """Return why element 0 of an array cannot be at an address, or None.
 
-    All elements must lie within the addresses of 64 bits.
+    All elements must lie within the addresses of this process.
     """
     low, high = reach(shape, strides, itemsize)
     if address + low >= 0 and address + high <= ADDRESSES:
