@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
@@ -11,6 +10,7 @@ import numpy as np
 from interop import errors
 from interop.adapter import PLAIN_DTYPES, Device, Facts
 from interop.adapter.dtypes import dtype_name
+from interop.adapter.facts import stored_attribute
 from interop.adapter.strides import contiguous_strides
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def get(x: Any, protocol: str) -> Any:
 
 def has_protocol(x: Any, protocol: str) -> bool:
     """Return whether an object has an attribute for a protocol. No property is evaluated."""
-    return inspect.getattr_static(x, protocol, None) is not None
+    return stored_attribute(x, protocol) is not None
 
 
 def refusal(x: Any, failures: dict[str, Exception]) -> errors.UnsupportedArrayError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from inspect import getattr_static
 from typing import Any, Final
 
 from interop import errors
 from interop._model import text
+from interop.adapter.facts import stored_attribute
 
 _COLUMN_ATTRIBUTES: Final = ("iloc", "isna", "null_count")
 """Attributes of columns (pandas, polars, pyarrow). Slices of columns may mean labels."""
@@ -34,7 +34,7 @@ def is_dataset(x: Any) -> bool:
 
 def _has_memory(x: Any) -> bool:
     # No property is evaluated: `__array_interface__` of some objects reads the data.
-    return any(getattr_static(x, name, None) is not None for name in _MEMORY_PROTOCOLS)
+    return any(stored_attribute(x, name) is not None for name in _MEMORY_PROTOCOLS)
 
 
 def _is_column(x: Any) -> bool:

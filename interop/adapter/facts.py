@@ -1,11 +1,12 @@
-"""Facts about an array, and the names of dtypes.
+"""Facts about an array, the names of dtypes, and attributes that no code of a class computes.
 
 This module needs the standard library only.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from types import GetSetDescriptorType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from interop.adapter.device import Device
@@ -61,3 +62,30 @@ class Facts(NamedTuple):
     def __str__(self) -> str:
         """Return a short text for messages, such as ``torch float32 (3, 4) on cpu``."""
         return f"{self.framework} {self.dtype} {self.shape} on {self.device}"
+
+
+# The getters of `type` itself, because a metaclass may redefine them.
+_bases: Final = type.__dict__["__mro__"].__get__
+_names: Final = type.__dict__["__dict__"].__get__
+
+
+def stored_attribute(x: Any, name: str) -> Any:
+    """Return an attribute as an object or its class stores it, or None. No property is evaluated.
+
+    `inspect.getattr_static` hashes the class since Python 3.12, and a metaclass may refuse that.
+    """
+    getter = _of_class(type(x), "__dict__")
+    # A property called `__dict__` is code of the class, and an object with slots has no dict.
+    if isinstance(getter, GetSetDescriptorType):
+        own = getter.__get__(x)
+        if name in own:
+            return own[name]
+    return _of_class(type(x), name)
+
+
+def _of_class(cls: type, name: str) -> Any:
+    for base in _bases(cls):
+        names = _names(base)
+        if name in names:
+            return names[name]
+    return None
