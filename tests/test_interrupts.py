@@ -77,6 +77,31 @@ def test_interrupt_everywhere_finds_the_faults_of_contextlib() -> None:
     assert "_GeneratorContextManager.__exit__" in told
 
 
+def test_tables_changed_and_interrupted_anywhere_leave_the_lock_free() -> None:
+    """Since CPython 3.14, ``with lock`` can be interrupted after the lock was taken."""
+    code = """
+    from interop._engine import fastpath
+    from interop._identify import registry
+    from interop._lock import LOCK
+
+    def state():
+        return LOCK._is_owned()
+
+    def restore():
+        while LOCK._is_owned():
+            LOCK.release()
+
+    def work():
+        fastpath.clear()
+        registry._classes.clear()
+        registry.adapter_of(np.ndarray)
+        interop.to_numpy(np.ones(4)[::2], copy=True)
+
+    report(work, state, restore)
+    """
+    assert run(REPORT, FRAMEWORKS, code) == NOTHING_CHANGED
+
+
 # -- the context managers of interop ---------------------------------------------------------------
 
 
