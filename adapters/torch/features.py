@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.dlpack import from_dlpack
 
 
@@ -59,3 +60,21 @@ def _adopts_readonly() -> bool:
 
 ADOPTS_READONLY: Final = _adopts_readonly()
 """Whether torch adopts read-only ndarrays by DLPack. Since torch 2.9 and NumPy 2.1."""
+
+
+def _numpy_refuses_zeros() -> bool:
+    """Return whether `Tensor.numpy` refuses a tensor of zeros without memory."""
+    with _disable_current_modes():
+        zeros = torch.ops.aten._efficientzerotensor([1], device="cpu")
+        try:
+            zeros.numpy()
+        except RuntimeError:
+            return True
+    return False
+
+
+NUMPY_REFUSES_ZEROS: Final = _numpy_refuses_zeros()
+"""Whether `Tensor.numpy` itself refuses zeros without memory. Since torch 2.?.
+
+Older releases return memory that is not the tensor's.
+"""

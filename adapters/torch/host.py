@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.compiler import is_dynamo_compiling
 from torch.utils.dlpack import from_dlpack
 
-from interop.adapter import find_compiled, why_no_module
+from interop.adapter import FastPath, find_compiled, why_no_module
 from interop.errors import Reason
 
 from . import features
@@ -90,6 +91,23 @@ def share_without_gradient(x: Tensor) -> NDArray[Any]:
         # The caller plans the conversion after any error, so nobody reads a message.
         raise TypeError
     return x.numpy(force=True)
+
+
+def fast_export() -> FastPath:
+    """Return the calls for plain tensors: `Tensor.numpy` checks all but overlapping elements."""
+    if features.NUMPY_REFUSES_ZEROS:
+        return FastPath(Tensor.is_contiguous, Tensor.numpy, share_without_gradient)
+    return FastPath(_is_contiguous, _share_contiguous, share_without_gradient)
+
+
+def _is_contiguous(x: Tensor) -> bool:
+    # Zeros without memory are contiguous, too. `torch.compile` cannot trace that question, and
+    # traces no such tensors.
+    return x.is_contiguous() and (is_dynamo_compiling() or not x._is_zerotensor())
+
+
+def _share_contiguous(x: Tensor) -> NDArray[Any]:
+    return x.numpy()  # torch.compile of torch 2.5 cannot trace `Tensor.numpy(x)`
 
 
 # -- ndarray to tensor -----------------------------------------------------------------------------
