@@ -7,6 +7,7 @@ must be present. A test that misses one of those fails, so CI skips no test in s
 
 import functools
 import importlib.util
+import inspect
 import os
 import warnings
 from pathlib import Path
@@ -96,6 +97,30 @@ def has_numpy_dtype_errors() -> bool:
     raise AssertionError
 
 
+def has_torch_dlpack() -> bool:
+    """Return whether torch exports and adopts DLPack capsules with flags, since torch 2.9."""
+    if not available("torch"):
+        return False
+    import torch
+
+    return "max_version" in inspect.signature(torch.Tensor.__dlpack__).parameters
+
+
+def has_torch_jagged_padding() -> bool:
+    """Return whether torch pads nested tensors of the layout ``jagged``. torch 2.5 does not."""
+    if not available("torch"):
+        return False
+    import torch
+
+    with warnings.catch_warnings(action="ignore"):  # nested tensors are in beta
+        x = torch.nested.nested_tensor([torch.ones(1)], layout=torch.jagged)
+        try:
+            x.to_padded_tensor(0.0)
+        except NotImplementedError:
+            return False
+    return True
+
+
 def has_numba() -> bool:
     """Return whether numba is in its separate folder: see tests/sources/test_numba.py."""
     return (Path(__file__).parents[1] / ".venv" / "numba" / "numba").exists()
@@ -152,6 +177,8 @@ FEATURES = {
     "numpy-dlpack": has_numpy_dlpack,
     "numpy-dtype-errors": has_numpy_dtype_errors,
     "simcuda": load_simcuda,
+    "torch-dlpack": has_torch_dlpack,
+    "torch-jagged-padding": has_torch_jagged_padding,
 }
 KNOWN = MODULES | FEATURES.keys()
 

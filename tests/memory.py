@@ -36,7 +36,10 @@ def state(x: Any) -> tuple[object, ...]:
 def overwrite(x: Any) -> None:
     """Write to every element through the array."""
     with torch.no_grad():
-        x[...] = 1
+        if isinstance(x, torch.Tensor):
+            x.copy_(torch.ones(x.shape))  # torch 2.5 cannot fill an array of an 8-bit float
+        else:
+            x[...] = 1
 
 
 def change(root: NDArray[np.uint8], *, dtype: str) -> None:

@@ -21,13 +21,14 @@ PLAIN: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
     "float16", "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
+NEW_IN_TORCH: Final = ("float8_e8m0fnu",)  # in some supported releases
 EXOTIC: Final = (
     "bfloat16",
     "float8_e4m3fn",
     "float8_e4m3fnuz",
     "float8_e5m2",
     "float8_e5m2fnuz",
-    "float8_e8m0fnu",
+    *filter(lambda name: hasattr(torch, name), NEW_IN_TORCH),
 )
 DTYPES: Final = PLAIN + EXOTIC
 
@@ -122,7 +123,10 @@ def any_bytes(draw: DrawFn, size: int, dtype: str) -> NDArray[np.uint8]:
 def write_numbers(x: Any) -> None:
     """Write numbers that every dtype can represent exactly, float8_e8m0fnu included."""
     numbers: Any = np.resize([1, 2, 4], x.shape)
-    x[...] = torch.from_numpy(numbers) if isinstance(x, torch.Tensor) else numbers
+    if isinstance(x, torch.Tensor):
+        x.copy_(torch.from_numpy(numbers))  # `x[...] =` may be `fill_`, which 8-bit floats lack
+    else:
+        x[...] = numbers
 
 
 @st.composite
@@ -182,6 +186,15 @@ def torch_cases(draw: DrawFn, dtypes: tuple[str, ...] = DTYPES, *, of: str = "by
     )
 
 
+def lacks_versions(x: Any) -> bool:
+    """Return whether the framework of an array is older than DLPack 1.0."""
+    try:
+        x.__dlpack__(max_version=(1, 0))
+    except (TypeError, NotImplementedError):
+        return True
+    return False
+
+
 @st.composite
 def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
     """Generate objects of no framework over an array's memory, with one protocol each."""
@@ -199,10 +212,16 @@ def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
     case = draw(
         cases.filter(lambda case: not case.readonly) if speak is foreign.OldDLPack else cases
     )
+    # An unversioned capsule does not say whether memory is read-only.
+    unversioned = speak is foreign.OldDLPack or (
+        speak is foreign.DLPack and lacks_versions(case.array)
+    )
     return case._replace(
-        x=speak(case.array), framework="foreign", readonly=case.readonly or speak is foreign.OldDLPack,
+        x=speak(case.array),
+        framework="foreign",
+        readonly=case.readonly or unversioned,
         read=speak is foreign.Array,
-    )  # fmt: skip
+    )
 
 
 def cases(of: str) -> SearchStrategy[Case]:

@@ -110,7 +110,7 @@ def _index(device: Any) -> int:
 def _count(kind: str) -> int:
     """Return the number of devices of a type. torch supports one type of accelerator at a time."""
     supported = accelerator.current_accelerator()
-    if supported is None or supported.type != kind:
+    if supported is None or supported.type != kind or not accelerator.is_available():
         return 0
     return int(accelerator.device_count())
 

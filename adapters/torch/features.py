@@ -23,6 +23,10 @@ class _Accelerator:
         found: torch.device = torch._C._get_accelerator()  # "cpu" if there is none
         return None if found.type == "cpu" else found
 
+    def is_available(self) -> bool:
+        """Return whether there is a device of the type."""
+        return torch.get_device_module().is_available()
+
     def device_count(self) -> int:
         """Return the number of devices of the type."""
         return torch.get_device_module().device_count()

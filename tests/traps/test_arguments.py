@@ -103,7 +103,7 @@ NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
         "a raw capsule can be used only once.*the array that made it",
     ),
     "versioned": (
-        lambda: torch.ones(3).__dlpack__(max_version=(1, 0)),
+        lambda: interop.export(np.ones(3)).__dlpack__(max_version=(1, 0)),
         "a raw capsule can be used only once",
     ),
     "module": (lambda: torch, "module is not an array"),

@@ -34,6 +34,7 @@ class TestWords:
     requested copies itself.
     """
 
+    @pytest.mark.requires("torch-dlpack")
     def test_plain_torch_dlpack_copy_may_lack_the_is_copied_flag(self) -> None:
         capsule = torch.ones(3).__dlpack__(copy=True, max_version=(1, 0))
         may_go_wrong(lambda: versioned_in(capsule).flags & IS_COPIED, wrong=0, right=IS_COPIED)

@@ -84,7 +84,7 @@ class TestCompile:
         code = 'print(torch.compile(interop.to_numpy, fullgraph=True, backend="eager")(torch.ones(3)).tolist())'
         assert in_child(code) == ["[1.0, 1.0, 1.0]"]
 
-    @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace:UserWarning")
+    @pytest.mark.filterwarnings("ignore::UserWarning:torch._dynamo")
     def test_to_numpy_with_keywords_works_under_torch_compile(self) -> None:
         def double(t: torch.Tensor) -> Any:
             return interop.to_numpy(t * 2, copy=True) + 1

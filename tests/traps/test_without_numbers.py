@@ -119,7 +119,16 @@ class TestWithoutNumbers:
         torch.func.functionalize(body)(torch.ones(3))
 
     @pytest.mark.parametrize(
-        "name", ["sparse", "sparse rows", "mkldnn", "nested", "jagged", "quantized", "zeros"]
+        "name",
+        [
+            "sparse",
+            "sparse rows",
+            "mkldnn",
+            "nested",
+            pytest.param("jagged", marks=pytest.mark.requires("torch-jagged-padding")),
+            "quantized",
+            "zeros",
+        ],
     )
     def test_to_numpy_hint_for_a_tensor_without_values_works(self, name: str) -> None:
         tensor = WITHOUT_NUMBERS[name][0]()
