@@ -45,8 +45,11 @@ def handle_of(stream: Any) -> int:
     """Return the handle of a stream, which may be the handle itself."""
     if isinstance(stream, int):
         return stream
-    # Streams of CuPy 13 have no `__cuda_stream__`.
-    return int(stream.ptr if hasattr(stream, "ptr") else stream.__cuda_stream__()[1])
+    # Streams of CuPy 13 and torch 2.5 have no `__cuda_stream__`.
+    for name in ("ptr", "cuda_stream"):
+        if hasattr(stream, name):
+            return int(getattr(stream, name))
+    return int(stream.__cuda_stream__()[1])
 
 
 class Torch:
