@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import standins
+
 
 def run_child(code: str, *, path: Path | None = None, sees_gpu: bool = False) -> str:
     """Run code in a new Python process, and return its standard output.
@@ -20,5 +22,6 @@ def run_child(code: str, *, path: Path | None = None, sees_gpu: bool = False) ->
     )
     command = [sys.executable, "-W", "error", "-c", dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    standins.skip_if_child_lacks(done.stderr)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout

@@ -10,10 +10,14 @@ import importlib.util
 import inspect
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+import interop
+import standins
 
 SOURCES = {"PIL", "array_api_strict", "h5py", "pandas", "polars", "pyarrow", "xarray", "zarr"}
 MODULES = {
@@ -57,7 +61,7 @@ def is_compiled() -> bool:
     from interop._engine import fastpath
     from interop._identify import registry
 
-    return fastpath.is_compiled(registry.adapter_named("torch"))
+    return available("torch") and fastpath.is_compiled(registry.adapter_named("torch"))
 
 
 def has_cupy_bfloat16() -> bool:
@@ -69,7 +73,7 @@ def has_cupy_bfloat16() -> bool:
 
 def has_dask_expressions() -> bool:
     """Return whether Dask has arrays with query planning, a later addition to Dask than 2025.1."""
-    return importlib.util.find_spec("dask.array._array_expr") is not None
+    return available("dask") and bool(importlib.util.find_spec("dask.array._array_expr"))
 
 
 def has_numpy_dlpack() -> bool:
@@ -184,19 +188,46 @@ KNOWN = MODULES | FEATURES.keys()
 
 
 def pytest_report_header() -> str:
-    import interop
-
-    return f"interop: {interop.__file__}, {'' if available('torch') and is_compiled() else 'not '}compiled"
+    return f"interop: {interop.__file__}, {'' if available('compiled') else 'not '}compiled"
 
 
 def pytest_configure() -> None:
     if error := unknown(MUST, "INTEROP_REQUIRE"):
         raise pytest.UsageError(error)
     available("simcuda")
+    # The import of a package that must be here fails, instead of giving a stand-in.
+    absent = {name for name in MODULES - MUST if not available(name)}
+    standins.install(absent, str(Path(__file__).parent))
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    return standins.Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    standins.running.append(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        standins.running.pop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    try:
+        return (yield)
+    except interop.FrameworkNotInstalledError as error:
+        standins.skip_if_asked_for(error, item.name)
+        raise
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     names = [name for mark in item.iter_markers("requires") for name in mark.args]
+    # A test with the parameter "torch" requires torch.
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None:
+        names += sorted(standins.names_in(tuple(callspec.params.values())))
     # Checked here, because pytest-xdist loses the message of an error during collection.
     if error := unknown(set(names), item.nodeid):
         pytest.fail(error, pytrace=False)

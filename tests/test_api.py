@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import array_api_compat.numpy
-import array_api_compat.torch
 import numpy as np
 import pytest
 import torch
+from array_api_compat import numpy as compat_numpy
+from array_api_compat import torch as compat_torch
 
 import interop
 from interop._engine.fastpath import REFUSED
@@ -43,7 +43,7 @@ everywhere = pytest.mark.parametrize(
 # Targets
 
 
-@pytest.mark.parametrize("to", ["torch", torch, torch.Tensor, torch.nn, array_api_compat.torch])
+@pytest.mark.parametrize("to", ["torch", torch, torch.Tensor, torch.nn, compat_torch])
 def test_convert_with_any_name_of_torch_gives_a_tensor(to: Any) -> None:
     for _ in range(2):  # first from the look-up, then from the cache
         result = interop.convert(NDARRAY, to)
@@ -53,7 +53,7 @@ def test_convert_with_any_name_of_torch_gives_a_tensor(to: Any) -> None:
     assert interop.explain(NDARRAY, to) == interop.explain(NDARRAY, "torch")
 
 
-@pytest.mark.parametrize("to", ["numpy", np, np.ndarray, np.linalg, array_api_compat.numpy])
+@pytest.mark.parametrize("to", ["numpy", np, np.ndarray, np.linalg, compat_numpy])
 def test_convert_with_any_name_of_numpy_gives_an_ndarray(to: Any) -> None:
     for _ in range(2):
         result = interop.convert(TENSOR, to)

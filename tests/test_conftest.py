@@ -16,7 +16,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     monkeypatch.delenv("INTEROP_REQUIRE", raising=False)
     monkeypatch.delenv("INTEROP_SIMCUDA", raising=False)
     pytester.makeini("[pytest]\nmarkers =\n    requires(*names): what the test needs\n")
-    pytester.makeconftest(CONFTEST.read_text())
+    monkeypatch.setenv("PYTHONPATH", str(CONFTEST.parent))
+    pytester.makeconftest(CONFTEST.read_text() + "\nMODULES.add('nowhere')\nKNOWN.add('nowhere')\n")
     pytester.makepyfile(
         """
         import pytest
@@ -75,3 +76,47 @@ def test_requires_marker_with_unknown_name_gives_an_error(
     result = suite.runpytest_subprocess(processes)
     result.assert_outcomes(passed=2, skipped=1, errors=1)
     result.stdout.fnmatch_lines("*::test names nunpy; there are: *")
+
+
+USES_A_MISSING_PACKAGE = """
+    import numpy, pytest
+    import nowhere.arrays as na
+    from nowhere import Array
+
+    CASES = [numpy.ones(2), na.ones(2)[0] * 2]
+
+    class Sub(Array):
+        pass
+
+    @pytest.mark.parametrize("x", CASES)
+    def test_case(x): assert x.shape == (2,)
+
+    def test_use(): na.ones(3)
+
+    def test_import(): import nowhere
+
+    @pytest.mark.parametrize("to", ["numpy", "nowhere"])
+    def test_to(to): assert to == "numpy"
+
+    def test_others(): assert not isinstance(3, int) or numpy.ones(2).sum() == 2
+"""
+
+
+@pytest.mark.parametrize("processes", ["-n0", "-n2"])
+def test_module_that_imports_a_missing_package_runs_its_other_tests(
+    suite: pytest.Pytester, processes: str
+) -> None:
+    suite.makepyfile(test_missing=USES_A_MISSING_PACKAGE)
+    result = suite.runpytest_subprocess("-rs", processes, "test_missing.py")
+    result.assert_outcomes(passed=3, skipped=4)
+    result.stdout.fnmatch_lines("SKIPPED*requires nowhere")
+
+
+def test_module_that_imports_a_required_package_is_an_error(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTEROP_REQUIRE", "nowhere")
+    suite.makepyfile(test_missing=USES_A_MISSING_PACKAGE)
+    result = suite.runpytest_subprocess("test_missing.py")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*No module named 'nowhere'*")

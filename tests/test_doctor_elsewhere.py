@@ -1,6 +1,7 @@
 """`python -m interop` with missing, broken or incorrect frameworks, in child processes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,12 +46,10 @@ def test_doctor_missing_framework_is_listed_with_the_reason(
         + "    from interop.__main__ import main\n    main([])"
     )
     assert "torch  not installed" in said
-    assert (
-        "torch  torch is not installed. Install it with: pip install 'array-interop[torch]'" in said
-    )
-    assert (
-        "cupy   cupy is not installed. Install it with: pip install 'array-interop[cupy]'" in said
-    )
+    for name in ("torch", "cupy"):
+        reason = f"{name} is not installed. Install it with: pip install 'array-interop[{name}]'"
+        # The width of the column depends on the other reasons.
+        assert re.search(rf"^ +{name} +{re.escape(reason)}", said, re.MULTILINE)
     assert "numpy cpu  zero-copy  unavailable  unavailable  unavailable" in said
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, assert_type
 
-import array_api_compat.torch
 import numpy as np
 import pytest
 import torch
+from array_api_compat import torch as compat_torch
 from numpy.typing import NDArray
 
 import foreign
@@ -62,7 +62,7 @@ def test_implemented_in_converts_arguments_and_converts_the_result_back() -> Non
     assert type(flip(TENSOR, NDARRAY, scale=torch.tensor(2.0), other=TENSOR)) is torch.Tensor
 
 
-@pytest.mark.parametrize("framework", ["torch", torch, torch.Tensor, array_api_compat.torch])
+@pytest.mark.parametrize("framework", ["torch", torch, torch.Tensor, compat_torch])
 def test_implemented_in_accepts_a_framework_by_name_module_or_class(framework: Any) -> None:
     @implemented_in(framework)
     def cumsum(x: Any) -> Any:

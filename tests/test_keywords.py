@@ -57,7 +57,7 @@ FORMS = {
     "bfloat16": [
         "bfloat16",
         ml_dtypes.bfloat16,
-        np.dtype(ml_dtypes.bfloat16),
+        ml_dtypes.finfo(ml_dtypes.bfloat16).dtype,  # type: ignore[no-untyped-call]
         torch.bfloat16,
         "torch.bfloat16",
     ],

@@ -3,11 +3,11 @@
 import importlib.metadata
 from typing import Any
 
-import array_api_compat.numpy
-import array_api_compat.torch
 import numpy as np
 import pytest
 import torch
+from array_api_compat import numpy as compat_numpy
+from array_api_compat import torch as compat_torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,7 +140,7 @@ def test_shares_memory_of_an_object_that_must_be_read_is_false() -> None:
 
 @pytest.mark.parametrize(
     ("x", "namespace"),
-    [(np.ones(3), array_api_compat.numpy), (torch.ones(3), array_api_compat.torch)],
+    [(np.ones(3), compat_numpy), (torch.ones(3), compat_torch)],
     ids=["numpy", "torch"],
 )
 def test_namespace_of_numpy_and_torch_arrays_is_array_api_compat(x: Any, namespace: Any) -> None:

@@ -106,7 +106,7 @@ NO_ARRAYS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: interop.export(np.ones(3)).__dlpack__(max_version=(1, 0)),
         "a raw capsule can be used only once",
     ),
-    "module": (lambda: torch, "module is not an array"),
+    "module": (lambda: np, "module is not an array"),
     "class": (lambda: np.ndarray, "is a class and not an array"),
     "Tensor": (lambda: torch.Tensor, "is a class and not an array"),
     "dtype": (lambda: torch.float32, "dtype is not an array"),

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from standins import skip_if_child_lacks
+
 
 def may_go_wrong(attempt: Callable[[], Any], *, wrong: object, right: object) -> None:
     """See the wrong answer; or, where that has been mended, the right one or an honest error."""
@@ -42,5 +44,6 @@ def in_child(code: str) -> list[str]:
     code = textwrap.dedent(code)
     command = [sys.executable, "-c", PROLOGUE + code]
     child = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    skip_if_child_lacks(child.stderr)
     print(code, child.stdout, f"exit status {child.returncode}", child.stderr, sep="\n")  # noqa: T201
     return child.stdout.splitlines()
