@@ -95,6 +95,8 @@ def install(names: Collection[str], folder: str) -> None:
     """Give stand-ins for missing packages to the files of a folder."""
     missing.update(names)
     folders.append(folder)
+    if not missing:
+        return
     real_import = builtins.__import__
 
     def import_or_stand_in(
