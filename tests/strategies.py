@@ -16,7 +16,16 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from numpy.typing import NDArray
 
 import foreign
+from interop.adapter import capsule
 
+SPEAKERS: Final[list[type[Any]]] = [
+    memoryview,
+    foreign.OldDLPack,
+    foreign.ArrayInterface,
+    foreign.Array,
+]
+if capsule.numpy_reads_flags():  # DLPack 1.0, which these objects take from NumPy
+    SPEAKERS.append(foreign.DLPack)
 PLAIN: Final = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
     "float16", "float32", "float64", "complex64", "complex128",
@@ -198,11 +207,7 @@ def lacks_versions(x: Any) -> bool:
 @st.composite
 def foreign_cases(draw: DrawFn, *, of: str = "bytes") -> Case:
     """Generate objects of no framework over an array's memory, with one protocol each."""
-    speak = draw(
-        st.sampled_from(
-            [memoryview, foreign.DLPack, foreign.OldDLPack, foreign.ArrayInterface, foreign.Array]
-        )
-    )
+    speak = draw(st.sampled_from(SPEAKERS))
     over_dlpack = issubclass(speak, foreign.DLPack)
     cases = numpy_cases(PLAIN, may_hinder=not over_dlpack, of=of)
     if over_dlpack:
