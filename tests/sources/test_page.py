@@ -16,7 +16,7 @@ def page() -> ModuleType:
     return pages.load("_sources")
 
 
-@pytest.mark.requires("torch")
+@pytest.mark.requires("torch", "numpy-dlpack")
 def test_sources_page_has_a_row_with_outcomes_for_every_case(
     page: ModuleType, tmp_path: Path
 ) -> None:
