@@ -42,7 +42,7 @@ SHARED = {
 
 
 @pytest.mark.parametrize("make", SHARED.values(), ids=SHARED)
-@pytest.mark.requires("numpy-dlpack")
+@pytest.mark.requires("numpy-dlpack", "torch-dlpack")
 def test_export_shares_memory_with_the_consumer(make: Any) -> None:
     x = make()
     lent = export(x)
@@ -67,7 +67,7 @@ PENDING = {
 
 
 @pytest.mark.parametrize("make", PENDING.values(), ids=PENDING)
-@pytest.mark.requires("numpy-dlpack")
+@pytest.mark.requires("numpy-dlpack", "torch-dlpack")
 def test_export_unshareable_array_is_copied_and_flagged_as_a_copy(make: Any) -> None:
     x = make()
     lent = export(x)
@@ -89,7 +89,7 @@ READONLY = {
 
 
 @pytest.mark.parametrize("make", READONLY.values(), ids=READONLY)
-@pytest.mark.requires("numpy-dlpack")
+@pytest.mark.requires("numpy-dlpack", "torch-dlpack")
 def test_export_read_only_memory_is_flagged_for_a_dlpack_1_consumer(make: Any) -> None:
     x = make()
     capsule = export(x).__dlpack__(**NEW)
@@ -113,7 +113,7 @@ def test_export_read_only_memory_is_copied_for_a_legacy_consumer(make: Any, old:
     assert torch.equal(interop.convert(x, "torch", copy=True), before)
 
 
-@pytest.mark.requires("numpy-dlpack")
+@pytest.mark.requires("numpy-dlpack", "torch-dlpack")
 def test_export_copy_true_gives_a_flagged_copy() -> None:
     for x in (np.arange(3.0), torch.arange(3.0), read_only()):
         capsule = export(x).__dlpack__(copy=True, **NEW)

@@ -125,7 +125,9 @@ def test_export_accepts_arguments_of_other_integer_classes() -> None:
 
 
 @pytest.mark.parametrize("version", [None, (0, 0), (0, 8), (1, 0), (1, 3), (2, 0)])
-@pytest.mark.parametrize("name", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize(
+    "name", ["numpy", pytest.param("torch", marks=pytest.mark.requires("torch-dlpack")), "jax"]
+)
 @pytest.mark.requires("numpy-dlpack")
 def test_export_gives_a_capsule_for_every_version(name: str, version: Any) -> None:
     pytest.importorskip(name, reason=f"needs {name}")

@@ -78,7 +78,7 @@ def _numpy_refuses_zeros() -> bool:
 
 
 NUMPY_REFUSES_ZEROS: Final = _numpy_refuses_zeros()
-"""Whether `Tensor.numpy` itself refuses zeros without memory. Newer than torch 2.9.
+"""Whether `Tensor.numpy` itself refuses zeros without memory. Since torch 2.10.
 
 Older releases return memory that is not the tensor's.
 """
