@@ -106,3 +106,8 @@ def test_find_a_program_that_fails_is_skipped(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert pythons.find("3.98") is None
+
+
+def test_environments_name_tests_that_exist() -> None:
+    for environment in KNOWN.values():
+        assert not [name for name in environment.tests if not (ROOT / name).exists()]

@@ -1,6 +1,7 @@
 """The environments of `make test-range`: environments.toml as values."""
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,9 @@ class Environment(NamedTuple):
     packages: list[str]
     resolution: str
     require: list[str]
+    sdists: Sequence[str] = ()
+    environ: Mapping[str, str] = {}
+    tests: Sequence[str] = ()
     in_ci: bool = True
 
     @property

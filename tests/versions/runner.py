@@ -71,15 +71,31 @@ def install(environment: Environment, python: Path, folder: Path) -> Path:
     constraints = folder / "constraints.txt"
     constraints.write_text(frozen, encoding="utf-8")
     uv(*into, "--constraint", str(constraints), "--group", "test", "--editable", "tests/plugin")
+    for sdist in environment.sdists:
+        download(sdist, folder / "src")
     return own
+
+
+def download(sdist: str, folder: Path) -> None:
+    """Download a source distribution, which uv cannot do."""
+    name = sdist.partition("==")[0]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command = [*pip, "--no-deps", "--no-binary", name, sdist, "--dest", str(folder)]
+    # With this variable, the setup.py of CuPy does not look for CUDA.
+    environ = os.environ | {"CUPY_INSTALL_USE_STUB": "1"}
+    subprocess.run(command, env=environ, check=True)
 
 
 def run_tests(environment: Environment, python: Path, arguments: list[str]) -> tuple[int, int, int]:
     """Run pytest, and return the numbers of tests that passed, were skipped and failed."""
     report = FOLDER / f"{environment.name}.xml"
     report.unlink(missing_ok=True)
-    environ = os.environ | {"INTEROP_REQUIRE": ",".join(environment.require)}
-    command = [str(python), *_PYTEST, f"--junit-xml={report}", *arguments]
+    environ = os.environ | environment.environ
+    environ["INTEROP_REQUIRE"] = ",".join(environment.require)
+    # Tests that are named on the command line take the place of the environment's own.
+    named = any(argument.startswith("tests/") for argument in arguments)
+    tests = () if named else environment.tests
+    command = [str(python), *_PYTEST, f"--junit-xml={report}", *tests, *arguments]
     returned = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
     passed, skipped, failed = _read_counts(report)
     if returned and not failed:  # pytest itself has failed
