@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import cupy
-from cupy.cuda import runtime
+from cupy.cuda import runtime as _runtime
 
 from interop.adapter import CUDA, ROCM
 from interop.adapter.device_adapter import OrderedArray
@@ -14,6 +14,7 @@ from interop.adapter.streams import LEGACY, UNORDERED, Interface
 if TYPE_CHECKING:
     from interop.adapter import Device, Stream
 
+runtime: Final[Any] = _runtime  # CuPy has no type hints, and pyright infers wrong types
 # The ROCm build of CuPy has the names of CUDA in its modules, too.
 GPU: Final = ROCM if runtime.is_hip else CUDA
 """The current device of the platform that CuPy was built for."""
