@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import conftest
+from interop._identify import shipped
 from versions import environments, pythons
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +38,19 @@ def test_floors_equal_the_table_for_libraries() -> None:
     page = (ROOT / "docs/howto/use_interop_in_your_library.md").read_text(encoding="utf-8")
     listed = re.findall(r"`([\w-]+)(?:\[\w+\])?>=([\d.]+)`", page)
     assert dict(listed) == {k: v for k, v in requirements().items() if k != "python"}
+
+
+def test_floors_equal_the_versions_in_messages() -> None:
+    stated = {name: row.oldest for name, row in shipped.TABLE.items()}
+    names = {"cupy": "cupy-cuda13x"}
+    assert stated == {name: FLOORS[names.get(name, name)]["floor"] for name in stated}
+
+
+def test_features_that_tests_require_are_documented() -> None:
+    """The page says what a version loses that lacks a feature."""
+    page = (ROOT / "docs/versions.md").read_text(encoding="utf-8")
+    features = {name for name in conftest.FEATURES if "-" in name}
+    assert not {name for name in features if f"`{name}`" not in page}
 
 
 def test_requirements_have_no_upper_bounds() -> None:
