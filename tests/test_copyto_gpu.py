@@ -21,8 +21,8 @@ from copies import (  # noqa: F401 - fixtures
     side_streams,
     under_every_schedule,
 )
-from gpu import GPU0
 from interop import copyto
+from simulated_devices import GPU0
 
 pytestmark = [
     pytest.mark.requires("torch", "cupy", "gpu", "simcuda"),

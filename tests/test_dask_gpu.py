@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import interop
-from gpu import GPU0, GPU1
 from interop import explain, options, to_numpy, watch
 from lazily import VALUES, blocks_of, convert, dask_array, lazy, on
+from simulated_devices import GPU0, GPU1
 
 pytestmark = pytest.mark.requires("torch", "cupy", "simcuda", "dask")
 BYTES = VALUES.nbytes

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import interop
-from gpu import GPU0
 from interop import export
+from simulated_devices import GPU0
 
 pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
 

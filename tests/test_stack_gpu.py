@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import interop
-from gpu import GPU0, GPU1
 from interop import stack
+from simulated_devices import GPU0, GPU1
 
 pytestmark = pytest.mark.requires("torch", "cupy", "gpu")
 VALUES = np.arange(6, dtype="f4").reshape(2, 3)
