@@ -30,6 +30,7 @@ def load(name: str) -> None:
     for function in _OF_CUDA:
         setattr(torch.cuda, function, _refuse)
     torch.cuda.is_available = lambda: False
+    torch.accelerator.is_available = lambda: True  # asks `torch.cuda` by default
 
 
 def _replace(table: dict[Any, Any], entries: dict[Any, Any]) -> None:

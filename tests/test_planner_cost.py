@@ -50,12 +50,15 @@ def cheapest(conversion: Conversion, device: Device, dtype: str) -> Cost | None:
 
     A route has at most one step in the source, a share, and at most one step in the target. The
     source downloads and the target uploads. Both may copy between devices of one kind. Closed
-    objects do neither.
+    objects do neither. Memory is shared on the host, on CUDA and on ROCm.
     """
     array, source, target = conversion.facts, conversion.source, conversion.target
     here, unshareable = (
         array.device,
-        array.not_shareable or array.needs_read or target.why_not_adoptable(array),
+        array.not_shareable
+        or array.needs_read
+        or target.why_not_adoptable(array)
+        or not array.device.can_share,
     )
     spoils = not target.honours_readonly and (
         0 in array.strides or (array.readonly and conversion.request.readonly == "copy")
