@@ -5,13 +5,17 @@ and is skipped if one is missing. CI lists in ``INTEROP_REQUIRE=numpy,torch`` th
 must be present. A test that misses one of those fails, so CI skips no test in silence.
 """
 
+import builtins
 import functools
 import importlib.util
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -76,6 +80,15 @@ def has_dask_expressions() -> bool:
     return available("dask") and bool(importlib.util.find_spec("dask.array._array_expr"))
 
 
+def has_jax_orders() -> bool:
+    """Return whether JAX adopts memory in another order than row-major. JAX 0.7 does not."""
+    if not available("jax"):
+        return False
+    from interop.adapters.jax import features
+
+    return features.adopts_other_orders()
+
+
 def has_numpy_dlpack() -> bool:
     """Return whether NumPy exports and adopts DLPack capsules with flags, as since NumPy 2.2.5."""
     from interop.adapter import capsule
@@ -108,6 +121,46 @@ def has_torch_dlpack() -> bool:
     import torch
 
     return "max_version" in inspect.signature(torch.Tensor.__dlpack__).parameters
+
+
+def has_torch_float8_cat() -> bool:
+    """Return whether `torch.cat` takes 8-bit floats, as Dask needs. torch 2.5 does not."""
+    if not available("torch"):
+        return False
+    import torch
+
+    try:
+        torch.cat([torch.ones(1).to(torch.float8_e5m2)] * 2)
+    except RuntimeError:
+        return False
+    return True
+
+
+def has_torch_compile_keys() -> bool:
+    """Return whether `torch.compile` traces a dict with a module as a key. torch 2.5 does not."""
+    if not available("torch"):
+        return False
+    import torch
+
+    table = {torch: 2}
+    double = torch.compile(lambda x: x * table[torch], fullgraph=True, backend="eager")
+    try:
+        double(torch.ones(1))
+    except Exception:  # noqa: BLE001 - errors of the tracer
+        return False
+    return True
+
+
+def has_compat_mocks() -> bool:
+    """Return whether array-api-compat tells arrays of NumPy next to a module that is not JAX."""
+    import array_api_compat
+    import numpy as np
+
+    with mock.patch.dict(sys.modules, jax=ModuleType("jax")):
+        try:
+            return bool(array_api_compat.is_numpy_array(np.ones(1)))
+        except AttributeError:
+            return False
 
 
 def has_torch_jagged_padding() -> bool:
@@ -172,16 +225,20 @@ def load_simcuda() -> bool:
 
 
 FEATURES = {
+    "compat-mocks": has_compat_mocks,
     "compiled": is_compiled,
     "cupy-bfloat16": has_cupy_bfloat16,
     "dask-expressions": has_dask_expressions,
     "gpu": has_gpu,
+    "jax-orders": has_jax_orders,
     "kernels": has_kernels,
     "numba": has_numba,
     "numpy-dlpack": has_numpy_dlpack,
     "numpy-dtype-errors": has_numpy_dtype_errors,
     "simcuda": load_simcuda,
+    "torch-compile-keys": has_torch_compile_keys,
     "torch-dlpack": has_torch_dlpack,
+    "torch-float8-cat": has_torch_float8_cat,
     "torch-jagged-padding": has_torch_jagged_padding,
 }
 KNOWN = MODULES | FEATURES.keys()
@@ -198,6 +255,12 @@ def pytest_configure() -> None:
     # The import of a package that must be here fails, instead of giving a stand-in.
     absent = {name for name in MODULES - MUST if not available(name)}
     standins.install(absent, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def real_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import without stand-ins, for `torch.compile`, which traces imports."""
+    monkeypatch.setattr(builtins, "__import__", standins.real_import)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:

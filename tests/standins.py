@@ -91,13 +91,15 @@ def installed(*names: str) -> list[str]:
     return [name for name in names if name not in missing]
 
 
+real_import: Final = builtins.__import__
+
+
 def install(names: Collection[str], folder: str) -> None:
     """Give stand-ins for missing packages to the files of a folder."""
     missing.update(names)
     folders.append(folder)
     if not missing:
         return
-    real_import = builtins.__import__
 
     def import_or_stand_in(
         name: str, namespace: Any = None, local: Any = None, fromlist: Any = (), level: int = 0

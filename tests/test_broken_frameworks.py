@@ -145,6 +145,7 @@ MODULES: Final = {
 }
 
 
+@pytest.mark.requires("compat-mocks")
 @pytest.mark.parametrize("kind", MODULES)
 def test_convert_with_other_modules_of_all_names_works_for_numpy(kind: str) -> None:
     """The modules are there before interop is used, and in another process they arrive later."""

@@ -120,8 +120,18 @@ DTYPES = {
 }
 
 
+def _requires(to: str, dtype: str) -> Any:
+    is_float8 = to == "torch" and dtype.startswith("float8")
+    return pytest.mark.requires("torch-float8-cat") if is_float8 else ()
+
+
 @pytest.mark.parametrize(
-    ("to", "dtype"), [(to, dtype) for to, dtypes in DTYPES.items() for dtype in dtypes]
+    ("to", "dtype"),
+    [
+        pytest.param(to, dtype, marks=_requires(to, dtype))
+        for to, dtypes in DTYPES.items()
+        for dtype in dtypes
+    ],
 )
 @pytest.mark.parametrize("ndim", [0, 1, 2])
 def test_convert_dask_array_gives_a_meta_that_matches_the_blocks(

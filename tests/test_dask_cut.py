@@ -285,7 +285,10 @@ def test_convert_meta_tensor_to_dask_does_not_blame_the_device() -> None:
     assert "blocks of it need" not in str(caught.value)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint16", "complex64", "bfloat16", "float8_e5m2"])
+FLOAT8 = pytest.param("float8_e5m2", marks=pytest.mark.requires("torch-float8-cat"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16", "complex64", "bfloat16", FLOAT8])
 def test_convert_tensor_to_dask_gives_blocks_that_can_be_pickled(dtype: str) -> None:
     import torch
 

@@ -193,6 +193,9 @@ def test_wait_stream_interrupted_anywhere_restores_streams_and_devices() -> None
 
 def test_device_of_in_fake_mode_interrupted_anywhere_keeps_the_modes() -> None:
     code = """
+    import warnings
+    # torch 2.5 leaves a temporary directory to the end of the process.
+    warnings.filterwarnings("ignore", "Implicitly cleaning up", ResourceWarning)
     from torch._subclasses.fake_tensor import FakeTensorMode
     class Own(torch.Tensor):
         pass

@@ -47,6 +47,7 @@ def test_to_jax_aligned_memory_is_shared(again: int) -> None:
     assert np.array_equal(interop.to_numpy(x), array)
 
 
+@pytest.mark.requires("jax-orders")
 def test_to_jax_transposed_array_is_shared_with_the_same_strides() -> None:
     array = buffer(12).reshape(3, 4).T
     x = to_jax(array)

@@ -27,6 +27,7 @@ IMPORTED = """
 """
 
 
+@pytest.mark.requires("numpy-dlpack")  # abacus takes read-only memory by numpy.from_dlpack
 class TestAbacus(AdapterSuite):
     framework = "abacus"
     dtypes: ClassVar[tuple[str, ...]] = ("bool", "int64", "float32")

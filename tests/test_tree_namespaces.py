@@ -20,6 +20,7 @@ HELD = {name: pair for name, pair in HOLDERS.items() if name != "result of torch
 
 @pytest.mark.parametrize(("hold", "take"), HELD.values(), ids=HELD)
 @pytest.mark.parametrize("to", [np, torch])
+@pytest.mark.requires("numpy-dlpack")
 def test_convert_tree_array_of_a_namespace_is_converted(
     hold: Holder, take: Holder, to: Any
 ) -> None:

@@ -37,6 +37,7 @@ def _arrow() -> Iterator[None]:
         yield
 
 
+@pytest.mark.requires("numpy-dlpack")
 @pytest.mark.usefixtures("_strict")
 class TestStrict(AdapterSuite):
     framework = "array_api_strict"
@@ -92,6 +93,7 @@ def test_tutorial_strict_adapter_pretended_device_is_refused() -> None:
         interop.to_numpy(x)
 
 
+@pytest.mark.requires("numpy-dlpack")
 @pytest.mark.usefixtures("_strict")
 def test_tutorial_strict_adapter_reads_its_own_dtype_objects() -> None:
     x = interop.convert(np.arange(3), "array_api_strict", dtype=strict.float32)
@@ -99,7 +101,7 @@ def test_tutorial_strict_adapter_reads_its_own_dtype_objects() -> None:
     assert interop.to_numpy(x).tolist() == [0, 1, 2]
 
 
-@pytest.mark.requires("torch")
+@pytest.mark.requires("torch", "numpy-dlpack")
 @pytest.mark.usefixtures("_strict")
 def test_tutorial_strict_adapter_shares_memory_with_torch() -> None:
     import torch

@@ -217,6 +217,8 @@ def test_watch_records_keep_no_array_alive() -> None:
     assert len(seen.records) == 1
 
 
+@pytest.mark.requires("torch-compile-keys")
+@pytest.mark.usefixtures("real_imports")
 def test_watch_torch_compiled_function_runs_inside_the_block() -> None:
     """`torch.compile(fullgraph=True)` cannot trace the slow path, so it must compile again."""
 
@@ -233,6 +235,8 @@ def test_watch_torch_compiled_function_runs_inside_the_block() -> None:
     assert len(outer.records) == 1
 
 
+@pytest.mark.requires("torch-compile-keys")
+@pytest.mark.usefixtures("real_imports")
 def test_watch_torch_compiled_identity_runs_inside_the_block() -> None:
     def double(t: torch.Tensor) -> torch.Tensor:
         return interop.to_torch(t) * 2

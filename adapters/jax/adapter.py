@@ -109,6 +109,8 @@ class JAXAdapter(Adapter):
         # NumPy has no DLPack for the dtypes of ml_dtypes.
         if facts.dtype in EXTENDED_DTYPES:
             return f"JAX shares {facts.dtype} only in row-major order"
+        if not features.adopts_other_orders():
+            return "this release of JAX shares memory only in row-major order"
         return None
 
     def alignment(self, dtype: str, /) -> int:  # noqa: ARG002 - the same for all dtypes

@@ -6,7 +6,11 @@ way here.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,3 +24,18 @@ def major_to_minor(x: Any) -> Sequence[int]:
     # The class `jax.Array` has none of them, so an array is asked.
     except AttributeError:
         return x.layout.device_local_layout.major_to_minor
+
+
+@cache  # not at import, because the call initialises the backends of JAX
+def adopts_other_orders() -> bool:
+    """Return whether JAX adopts memory whose axes are in another order than row-major.
+
+    JAX 0.6 does, and so does JAX since 0.8. JAX 0.7 raises an error.
+    """
+    try:
+        jax.dlpack.from_dlpack(np.zeros((2, 3), np.float32).T)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - an error of XLA, whose class has had several names
+        return False
+    return True

@@ -42,6 +42,7 @@ class TestArrayMethod:
         assert interop.to_numpy(tensor, **keywords).tolist() == tensor.tolist()
 
 
+@pytest.mark.usefixtures("real_imports")
 class TestCompile:
     """Trap 27: `np.from_dlpack` under `torch.compile` raises an error that cannot be avoided,
     whereas `.numpy()` is traced.
