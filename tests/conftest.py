@@ -7,6 +7,7 @@ must be present. A test that misses one of those fails, so CI skips no test in s
 
 import builtins
 import functools
+import importlib
 import importlib.util
 import inspect
 import os
@@ -84,9 +85,8 @@ def has_jax_orders() -> bool:
     """Return whether JAX adopts memory in another order than row-major. JAX 0.7 does not."""
     if not available("jax"):
         return False
-    from interop.adapters.jax import features
-
-    return features.adopts_other_orders()
+    features = importlib.import_module("interop.adapters.jax.features")
+    return bool(features.adopts_other_orders())
 
 
 def has_numpy_dlpack() -> bool:
