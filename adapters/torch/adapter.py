@@ -275,8 +275,8 @@ class TorchAdapter(DeviceAdapter):
         return host.fast_export()
 
     def fast_adopt_host(self) -> FastPath:
-        """Return `torch.from_numpy`. The check covers alignment, strides and the read-only flag."""
-        return FastPath(host.is_plain, torch.from_numpy, torch.from_numpy)
+        """Return `torch.from_numpy`, with a check of the layout."""
+        return host.fast_adopt()
 
     def compiled_export_host(self) -> CompiledPath | None:
         """Return the functions of `_native.c`, or None if it was not built."""
