@@ -130,7 +130,7 @@ def has_torch_float8_cat() -> bool:
     import torch
 
     try:
-        torch.cat([torch.ones(1).to(torch.float8_e5m2)] * 2)
+        torch.cat([torch.ones(2, 1).to(torch.float8_e5m2)] * 2, dim=1)
     except RuntimeError:
         return False
     return True
