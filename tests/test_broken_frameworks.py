@@ -200,7 +200,8 @@ def test_doctor_shows_why_a_framework_cannot_be_used() -> None:
         print(problems["cupy"], problems["torch"], sep="\\n")
         print(problems["cupy"] in output.getvalue(), code)
         infos = interop.frameworks()
-        print(*str(infos).splitlines()[-2:], "not usable" in str(infos), infos._repr_html_().count("cannot be used"))
+        lines = [line for line in str(infos).splitlines() if "cannot be used" in line]
+        print(*lines, "not usable" in str(infos), infos._repr_html_().count("cannot be used"))
         """
     )
     assert said[0].startswith(
