@@ -40,10 +40,13 @@ def before_fork() -> None:
     """Wait until no other thread imports a module of interop, and take the lock."""
     deadline = monotonic() + _PATIENCE
     # A child inherits the import lock of a module, too, and could never import that module. The
-    # first conversions import adapters, so there are many such moments.
-    while _is_importing() and monotonic() < deadline:
+    # first conversions import adapters, so there are many such moments. To wait for `LOCK` lets
+    # other threads run, so the question is asked under the lock, right before the fork.
+    while LOCK.acquire(timeout=max(0.0, deadline - monotonic())):
+        if not _is_importing() or monotonic() > deadline:
+            return
+        LOCK.release()
         sleep(0.001)
-    LOCK.acquire(timeout=max(0.0, deadline - monotonic()))
 
 
 def _is_importing() -> bool:
