@@ -53,6 +53,14 @@ def test_features_that_tests_require_are_documented() -> None:
     assert not {name for name in features if f"`{name}`" not in page}
 
 
+def test_features_that_tests_require_must_be_in_the_newest_releases() -> None:
+    """Otherwise a fault in the look-up of a feature would skip tests in silence."""
+    features = {name for name in conftest.FEATURES if "-" in name}
+    required = ",".join(re.findall(r"INTEROP_REQUIRE\+?=,?(\S+)", (ROOT / ".ci/run").read_text()))
+    assert features <= set(required.split(","))
+    assert features - {"cupy-bfloat16"} <= set(KNOWN["newest"].require)
+
+
 def test_requirements_have_no_upper_bounds() -> None:
     declared = [*PROJECT["dependencies"], PROJECT["requires-python"]]
     declared += [row for extra in PROJECT["optional-dependencies"].values() for row in extra]
