@@ -73,18 +73,16 @@ def has_cupy_bfloat16() -> bool:
     """Return whether CuPy's kernels accept the bfloat16 of ml_dtypes, as those of CuPy 14 do."""
     from interop._identify import registry
 
-    return available("cupy") and not registry.adapter_named("cupy").why_no_dtype("bfloat16")
+    return not registry.adapter_named("cupy").why_no_dtype("bfloat16")
 
 
 def has_dask_expressions() -> bool:
     """Return whether Dask has arrays with query planning, a later addition to Dask than 2025.1."""
-    return available("dask") and bool(importlib.util.find_spec("dask.array._array_expr"))
+    return bool(importlib.util.find_spec("dask.array._array_expr"))
 
 
 def has_jax_orders() -> bool:
     """Return whether JAX adopts memory in another order than row-major. JAX 0.7 does not."""
-    if not available("jax"):
-        return False
     features = importlib.import_module("interop.adapters.jax.features")
     return bool(features.adopts_other_orders())
 
@@ -97,7 +95,7 @@ def has_numpy_dlpack() -> bool:
 
 
 def has_numpy_dtype_errors() -> bool:
-    """Return whether NumPy passes on the error of a property `dtype`, as since NumPy 2.2."""
+    """Return whether NumPy passes on the error of a property `dtype`. NumPy 2.1.0 does not."""
     import numpy as np
 
     class Odd:
@@ -116,8 +114,6 @@ def has_numpy_dtype_errors() -> bool:
 
 def has_torch_dlpack() -> bool:
     """Return whether torch exports and adopts DLPack capsules with flags, since torch 2.9."""
-    if not available("torch"):
-        return False
     import torch
 
     return "max_version" in inspect.signature(torch.Tensor.__dlpack__).parameters
@@ -125,8 +121,6 @@ def has_torch_dlpack() -> bool:
 
 def has_torch_float8_cat() -> bool:
     """Return whether `torch.cat` takes 8-bit floats, as Dask needs. torch 2.5 does not."""
-    if not available("torch"):
-        return False
     import torch
 
     try:
@@ -137,9 +131,7 @@ def has_torch_float8_cat() -> bool:
 
 
 def has_torch_compile_keys() -> bool:
-    """Return whether `torch.compile` traces a dict with a module as a key. torch 2.5 does not."""
-    if not available("torch"):
-        return False
+    """Return whether `torch.compile` traces a dict with a module as a key. torch 2.10 does not."""
     import torch
 
     table = {torch: 2}
@@ -165,8 +157,6 @@ def has_compat_mocks() -> bool:
 
 def has_torch_jagged_padding() -> bool:
     """Return whether torch pads nested tensors of the layout ``jagged``. torch 2.5 does not."""
-    if not available("torch"):
-        return False
     import torch
 
     with warnings.catch_warnings(action="ignore"):  # nested tensors are in beta
@@ -191,7 +181,9 @@ def has_kernels() -> bool:
 @functools.cache
 def available(name: str) -> bool:
     if name in FEATURES:
-        return FEATURES[name]()
+        # The name of a feature begins with its package, as in "torch-dlpack".
+        package = name.partition("-")[0]
+        return (package not in MODULES or available(package)) and FEATURES[name]()
     return importlib.util.find_spec(name) is not None
 
 

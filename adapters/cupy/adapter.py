@@ -141,8 +141,8 @@ class CuPyAdapter(DeviceAdapter):
             # An event without timing is cheaper. CUDA frees the event only after the record has
             # completed, so the end of this method may destroy the Python object (decision 0010).
             event = cupy.cuda.Event(disable_timing=True)
-            cupy.cuda.runtime.eventRecord(event.ptr, streams.runtime_handle(earlier))
-            cupy.cuda.runtime.streamWaitEvent(streams.runtime_handle(later), event.ptr)
+            cupy.cuda.runtime.eventRecord(event.ptr, earlier.plain_handle)
+            cupy.cuda.runtime.streamWaitEvent(later.plain_handle, event.ptr)
 
     def is_capturing(self, stream: Stream, device: Device, /) -> bool:
         """Return whether the runtime reports a capture of the stream.
@@ -151,7 +151,7 @@ class CuPyAdapter(DeviceAdapter):
         """
         with cupy.cuda.Device(device.id):
             try:
-                return bool(cupy.cuda.runtime.streamIsCapturing(streams.runtime_handle(stream)))
+                return bool(cupy.cuda.runtime.streamIsCapturing(stream.plain_handle))
             except cupy.cuda.runtime.CUDARuntimeError as error:
                 # After another error the stream is gone, and nothing is captured.
                 return "StreamCaptureImplicit" in str(error)

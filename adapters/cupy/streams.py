@@ -9,10 +9,10 @@ from cupy.cuda import runtime as _runtime
 
 from interop.adapter import CUDA, ROCM
 from interop.adapter.device_adapter import OrderedArray
-from interop.adapter.streams import LEGACY, UNORDERED, Interface
+from interop.adapter.streams import UNORDERED, Interface
 
 if TYPE_CHECKING:
-    from interop.adapter import Device, Stream
+    from interop.adapter import Device
 
 runtime: Final[Any] = _runtime  # CuPy has no type hints, and pyright infers wrong types
 # The ROCm build of CuPy has the names of CUDA in its modules, too.
@@ -41,14 +41,6 @@ def order(earlier: Any, later: Any) -> None:
         event = cupy.cuda.get_current_stream().record()
     with later:
         cupy.cuda.get_current_stream().wait_event(event)
-
-
-def runtime_handle(stream: Stream) -> int:
-    """Return the handle of a stream for a function of the runtime.
-
-    0 is the legacy stream on CUDA and the default stream on ROCm, where 1 is not a stream.
-    """
-    return 0 if stream.handle == LEGACY else stream.handle
 
 
 class OrderedCuPyArray(OrderedArray):

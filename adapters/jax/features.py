@@ -30,7 +30,7 @@ def major_to_minor(x: Any) -> Sequence[int]:
 def adopts_other_orders() -> bool:
     """Return whether JAX adopts memory whose axes are in another order than row-major.
 
-    JAX 0.6 does, and so does JAX since 0.8. JAX 0.7 raises an error.
+    JAX 0.6 and JAX 0.10 do, and JAX 0.7 raises an error.
     """
     try:
         jax.dlpack.from_dlpack(np.zeros((2, 3), np.float32).T)

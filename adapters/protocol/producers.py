@@ -134,7 +134,7 @@ def _stream_keywords(device: Device, stream: Stream | None) -> dict[str, int]:
     # On CUDA, it forbids 0, which might also mean the per-thread stream.
     if device.kind != ROCM.kind:
         return {"stream": stream.handle or LEGACY}
-    return {"stream": 0 if stream.handle == LEGACY else stream.handle}
+    return {"stream": stream.plain_handle}
 
 
 def ask_unordered(x: Any, device: Device) -> Any:

@@ -10,7 +10,7 @@ from interop import errors
 from interop.adapter import Device, Stream
 from interop.adapter.device_adapter import OrderedArray
 from interop.adapter.scope import scoped
-from interop.adapter.streams import LEGACY
+from interop.adapter.streams import no_streams_on
 
 from .devices import GPU
 
@@ -29,15 +29,14 @@ def current_stream(device: Device) -> Stream:
         No handle names the streams of the device.
     """
     if not device.has_streams:
-        reason = f"stream= orders work on CUDA and ROCm only, and not on {device}"
-        raise errors.UnsupportedArrayError(reason, hint="Leave stream= out.")
+        raise errors.UnsupportedArrayError(no_streams_on(device), hint="Leave stream= out.")
     stream = torch.cuda.current_stream(device.id)
     return Stream(stream.cuda_stream, stream)
 
 
 def torch_stream(named: Stream, device: Device) -> Any:
     """Return torch's object for a stream that is given by its handle."""
-    if named.handle in (0, LEGACY):
+    if not named.plain_handle:
         return torch.cuda.default_stream(device.id)
     # Without a device, which torch would make the current one by `torch.cuda.device`.
     with _current_device(device.id):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from interop import errors
 from interop._model import dtypes
 from interop.adapter import CPU, LIBRARY, Device
+from interop.adapter.streams import no_streams_on
 
 if TYPE_CHECKING:
     from interop._model.conversion import Conversion
@@ -131,7 +132,7 @@ def why_no_stream(conversion: Conversion, plan: Plan) -> str | None:
         return "stream= cannot order a copy that only the library of the array can make"
     for device in (here, plan.device):
         if not device.can_share:
-            return f"stream= orders work on CUDA and ROCm only, and not on {device}"
+            return no_streams_on(device)
     return None
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interop.errors import Reason, quote
@@ -86,6 +84,10 @@ def find_compiled(module: str) -> ModuleType | None:
 
 def why_no_module(module: str) -> Reason | None:
     """Return why `find_compiled` returns None for an extension module, or None if it finds it."""
+    # Imported here, because only reports need them.
+    import sysconfig  # noqa: PLC0415
+    from importlib.util import find_spec  # noqa: PLC0415
+
     # The variable comes last, because to unset it has no effect without the module.
     if sysconfig.get_config_var("Py_GIL_DISABLED") or sys.implementation.name != "cpython":
         return _UNSUPPORTED

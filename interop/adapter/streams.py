@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from interop.adapter.device import Device
 
-__all__ = ["LEGACY", "PER_THREAD", "UNORDERED", "Interface", "Stream", "StreamMixin"]
+__all__ = [
+    "LEGACY",
+    "PER_THREAD",
+    "UNORDERED",
+    "Interface",
+    "Stream",
+    "StreamMixin",
+    "no_streams_on",
+]
 
 LEGACY: Final = 1
 """The handle of the legacy default stream of the current device (``cudaStreamLegacy``).
@@ -45,6 +53,14 @@ class Stream(NamedTuple):
     If this is not known, the memory is released after a synchronisation of the device.
     """
 
+    @property
+    def plain_handle(self) -> int:
+        """The handle, with 0 for the legacy default stream.
+
+        On ROCm, 0 is the default stream, and 1 is not a stream.
+        """
+        return 0 if self.handle == LEGACY else self.handle
+
     def is_same(self, other: Stream) -> bool:
         """Return whether two handles name one stream, so that no event is needed."""
         return (self.handle or LEGACY) == (other.handle or LEGACY)
@@ -55,6 +71,11 @@ class Stream(NamedTuple):
         `PER_THREAD` names another stream on each thread. The legacy stream waits for all of them.
         """
         return Stream(LEGACY) if self.handle == PER_THREAD else self
+
+
+def no_streams_on(device: Device) -> str:
+    """Return the reason for which ``stream=`` cannot order the work on a device."""
+    return f"stream= orders work on CUDA and ROCm only, and not on {device}"
 
 
 class StreamMixin:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # `versions` is a package in tests
 
+from aligned import print_table  # noqa: E402
 from versions import pythons  # noqa: E402
 from versions.environments import Environment, load  # noqa: E402
 from versions.runner import Result, run  # noqa: E402
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
         results.append(result)
         if result.failed or not result.passed:
             problems.append(f"{result.environment}: {result.failed} failed")
-    print_table(results)
+    print_table(Result._fields, results)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -61,14 +62,6 @@ def choose(names: list[str], *, everything: bool) -> list[Environment]:
     if names:
         return [known[name] for name in names]
     return [row for row in known.values() if everything or row.in_ci]
-
-
-def print_table(results: list[Result]) -> None:
-    """Print a row for each environment. The times are in seconds."""
-    rows = [Result._fields, *(tuple(map(str, result)) for result in results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 if __name__ == "__main__":

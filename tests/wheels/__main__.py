@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # `wheels` is a package in tests
 
+from aligned import print_table  # noqa: E402
 from versions import pythons  # noqa: E402
 from wheels.settings import FIRST_NUMPY, ROOT, Settings, identifiers, load  # noqa: E402
 
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     shutil.rmtree(DIST, ignore_errors=True)
     run(sys.executable, "-m", "build", "--sdist", "--outdir", DIST, ROOT)
     rows = [make(target, torch) for target in targets()]
-    print_table(rows)
+    print_table(Row._fields, rows)
     return 0 if rows else 1
 
 
@@ -158,14 +159,6 @@ def run_in_shell(command: str, environment: Mapping[str, str], folder: Path) -> 
     shell = ("/bin/sh", "-c", command)
     if subprocess.run(shell, env=environment, cwd=folder, check=False).returncode:
         sys.exit(f"{command} failed")
-
-
-def print_table(rows: list[Row]) -> None:
-    """Print a line for each wheel."""
-    lines = [Row._fields, *(tuple(map(str, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
 if __name__ == "__main__":
